@@ -1,0 +1,1 @@
+"""Post-training mixed-precision quantization for embedded CPUs, on MLIR and IREE."""

@@ -1,0 +1,78 @@
+"""The one exception tree. Every error a user can cause says what, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class QuantuneError(Exception):
+    """A mistake that the user can mend.
+
+    Args:
+        what: one sentence: what is wrong.
+        where: the file, layer, tensor or option concerned.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.what}" if self.where else self.what]
+        if self.remedy:
+            lines.append(f"remedy: {self.remedy}")
+        return "\n".join(lines)
+
+
+class ModelError(QuantuneError):
+    """The model file is missing, broken, or not something that can be quantized."""
+
+
+@dataclass(frozen=True)
+class UnsupportedNode:
+    """One ONNX node that cannot be imported."""
+
+    name: str
+    op_type: str
+    reason: str
+
+
+class UnsupportedOperatorsError(ModelError):
+    """All nodes of a model that cannot be imported, at once."""
+
+    def __init__(self, nodes: Sequence[UnsupportedNode], *, where: str | None = None) -> None:
+        listing = "\n".join(f"  {n.name} ({n.op_type}): {n.reason}" for n in nodes)
+        super().__init__(
+            f"{len(nodes)} node(s) cannot be imported:\n{listing}",
+            where=where,
+            remedy="rewrite or fold these nodes in the model before quantizing it",
+        )
+        self.nodes = tuple(nodes)
+
+
+class DataError(QuantuneError):
+    """Calibration or evaluation samples do not fit the model, or hold NaN or Inf."""
+
+
+class PlanError(QuantuneError):
+    """A precision plan does not fit the model."""
+
+
+class PassError(QuantuneError):
+    """A pass was asked for wrongly, or the module does not meet what the pass requires."""
+
+
+class TargetError(QuantuneError):
+    """An unknown or malformed target description."""
+
+
+class OutputError(QuantuneError):
+    """The output cannot be written, or exists already."""
+
+
+class CompileError(QuantuneError):
+    """IREE refused a module."""

@@ -1,0 +1,1 @@
+"""Compile and run through IREE."""

@@ -1,0 +1,1 @@
+"""Files in, fp32 TOSA out."""

@@ -1,0 +1,22 @@
+"""Names of the discardable attributes that the project puts on TOSA ops, in one place.
+
+| attribute            | on                         | meaning                                                    |
+|----------------------|----------------------------|------------------------------------------------------------|
+| `quantune.layer`     | every non-constant op      | name of the ONNX node the op comes from                    |
+| `quantune.op`        | every non-constant op      | op type of that node, e.g. "Conv"                          |
+| `quantune.name`      | function arguments/results | the model's own input and output names                     |
+| `quantune.qparams`   | ops, function arguments    | quantization parameters of the (first) result or argument  |
+| `quantune.precision` | ops                        | "int8" or "fp32"                                           |
+
+Layout transposes, which belong to no node, may lack `quantune.layer`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+LAYER: Final = "quantune.layer"
+OP: Final = "quantune.op"
+NAME: Final = "quantune.name"
+QPARAMS: Final = "quantune.qparams"
+PRECISION: Final = "quantune.precision"

@@ -1,0 +1,1 @@
+"""Kernels built as MLIR and called by flow.dispatch."""

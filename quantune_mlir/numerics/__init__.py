@@ -1,0 +1,1 @@
+"""Pure NumPy: histograms, ranges, quantization parameters, requantization, error metrics. No MLIR."""

@@ -1,0 +1,1 @@
+"""From a sensitivity list to a precision plan. No MLIR."""
