@@ -1,0 +1,101 @@
+"""Add, sub, mul, clamp and means in int8.
+
+Sums bring both operands to one scale first. Integer mode: each to i32 in units of s = 2 * max(s_a, s_b) / 2^20, so that
+the rounding of the operands is far below that of the result. Float mode: each multiplied by its scale over the output's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from quantune_mlir.integer.boundary import multiply
+from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
+from quantune_mlir.integer.epilogue import End, finish, rescale, round_to_int8
+from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.ir.units import Unit, is_constant
+from quantune_mlir.numerics.parameters import QuantParams, quantize
+
+_HEADROOM = 2.0**20
+
+
+def emit_sum(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
+    """tosa.add or tosa.sub."""
+    left, right = inputs
+    builder = type(unit.op.opview)
+    shape = shape_of(unit.output)
+    if options.requantize == "integer" or end.params is None:
+        common = 2 * max(left.params.scale, right.params.scale) / _HEADROOM
+        terms = [_to_i32(emitter, x, x.params.scale / common) for x in (left, right)]
+        return finish(emitter, emitter.build(builder, emitter.i32, shape, *terms), common, end)
+    terms = [_scaled(emitter, x, x.params.scale / end.params.scale) for x in (left, right)]
+    return round_to_int8(emitter, emitter.build(builder, emitter.f32, shape, *terms), end)
+
+
+def emit_product(
+    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+) -> ir.Value:
+    """tosa.mul of two tensors: (a - z_a) * (b - z_b) is exact in i32."""
+    left, right = inputs
+    terms = [_to_i32(emitter, x, 1.0) for x in (left, right)]
+    product = emitter.build(tosa.MulOp, emitter.i32, shape_of(unit.output), *terms, emitter.scalar(0, np.int8))
+    return finish(emitter, product, left.params.scale * right.params.scale, end)
+
+
+def emit_clamp(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
+    """A clamp on its own: its input brought to the output's parameters, where the clamp is saturation."""
+    (source,) = inputs
+    assert end.params is not None
+    if options.requantize == "float":
+        return round_to_int8(emitter, _scaled(emitter, source, source.params.scale / end.params.scale), end)
+    return finish(emitter, _to_i32(emitter, source, 1.0), source.params.scale, end)
+
+
+def emit_mean(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
+    """Global average pooling, or reduce_sum ops with a factor: one i32 sum, requantized once."""
+    (source,) = inputs
+    value, shape = _to_i32(emitter, source, 1.0), shape_of(source.value)
+    axes = (1, 2) if unit.op.name == "tosa.avg_pool2d" else [_axis(op) for op in unit.ops if op.name == "tosa.reduce_sum"]
+    for axis in axes:
+        shape[axis] = 1
+        value = emitter.reduce(tosa.ReduceSumOp, emitter.i32, shape, value, axis)
+    return finish(emitter, value, source.params.scale * mean_factor(unit), end)
+
+
+def mean_factor(unit: Unit) -> float:
+    """What a mean unit multiplies its sum by."""
+    if unit.op.name == "tosa.avg_pool2d":
+        return 1.0 / prod(shape_of(unit.inputs[0])[1:3])
+    constants = (constant_value(v) for op in unit.ops if op.name == "tosa.mul" for v in list(op.operands)[:2] if is_constant(v))
+    return prod(float(c.flat[0]) for c in constants if c is not None)
+
+
+def quantize_constant(emitter: Emitter, value: ir.Value, params: QuantParams) -> Quantized:
+    """A constant operand of a binary op as an i8 constant."""
+    array = constant_value(value)
+    assert array is not None
+    return Quantized(emitter.constant(quantize(array, params)), params)
+
+
+def _axis(op: ir.Operation) -> int:
+    return ir.IntegerAttr(op.attributes["axis"]).value
+
+
+def _to_i32(emitter: Emitter, tensor: Quantized, ratio: float) -> ir.Value:
+    """(q - z) * ratio as i32; exact for ratio 1."""
+    return rescale(
+        emitter, tensor.value, ratio, input_zp=tensor.params.zero_point, output_zp=0, element=emitter.i32
+    )
+
+
+def _scaled(emitter: Emitter, tensor: Quantized, ratio: float) -> ir.Value:
+    """(q - z) * ratio as fp32."""
+    value, shape = emitter.cast(tensor.value, emitter.f32), shape_of(tensor.value)
+    if tensor.params.zero_point:
+        zero_point = emitter.scalar(tensor.params.zero_point, np.float32, len(shape))
+        value = emitter.build(tosa.SubOp, emitter.f32, shape, value, zero_point)
+    return multiply(emitter, value, np.float32(ratio))

@@ -1,0 +1,42 @@
+"""Where precision changes: fp32 to int8 and back.
+
+quantize:    q = saturate(round_half_even(x * (1 / s) + z))
+dequantize:  x = (q - z) * s
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
+from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.numerics.parameters import QuantParams
+
+
+def quantize(emitter: Emitter, value: ir.Value, params: QuantParams) -> Quantized:
+    """The i8 form of an fp32 tensor."""
+    shape = shape_of(value)
+    scaled = multiply(emitter, value, np.float32(params.inverse_scale))
+    if params.zero_point:
+        zero_point = emitter.scalar(params.zero_point, np.float32, len(shape))
+        scaled = emitter.build(tosa.AddOp, emitter.f32, shape, scaled, zero_point)
+    return Quantized(emitter.cast(scaled, emitter.i8), params)
+
+
+def dequantize(emitter: Emitter, tensor: Quantized) -> ir.Value:
+    """The fp32 form of an i8 tensor."""
+    shape = shape_of(tensor.value)
+    value = emitter.cast(tensor.value, emitter.f32)
+    if tensor.params.zero_point:
+        zero_point = emitter.scalar(tensor.params.zero_point, np.float32, len(shape))
+        value = emitter.build(tosa.SubOp, emitter.f32, shape, value, zero_point)
+    return multiply(emitter, value, np.float32(tensor.params.scale))
+
+
+def multiply(emitter: Emitter, value: ir.Value, factor: np.float32 | np.ndarray) -> ir.Value:
+    """An fp32 tensor times one factor, or one for each channel of the last axis."""
+    shape = shape_of(value)
+    factors = np.asarray(factor, np.float32)
+    factors = factors.reshape((1,) * (len(shape) - 1) + (factors.size,))
+    shift = emitter.scalar(0, np.int8)
+    return emitter.build(tosa.MulOp, emitter.f32, shape, value, emitter.constant(factors), shift)

@@ -1,0 +1,97 @@
+"""Convolutions and matmuls in int8.
+
+    acc[k] = bias[k] + sum_c (x[c] - z_x) * w[c, k]          i32, standing for acc * s_x * s_w[k]
+
+Weights are symmetric: their zero point is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
+from quantune_mlir.integer.epilogue import End, finish
+from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.ir.units import Unit, is_constant
+from quantune_mlir.numerics.parameters import fit_scales_to_bias, quantize_bias, quantize_weights, weight_params
+
+_SPATIAL_ATTRIBUTES = ("pad", "stride", "dilation", "out_pad")
+
+
+def weights_of(unit: Unit) -> tuple[NDArray[np.float32], int] | None:
+    """The fp32 weights of a dot unit and their output-channel axis; None for a matmul of two activations.
+
+    Depthwise weights [KH, KW, C, M] are given as [KH, KW, C * M], so that output channels are one axis.
+    """
+    if unit.op.name == "tosa.matmul":
+        return (_constant(unit.op.operands[1]), 2) if is_constant(unit.op.operands[1]) else None
+    weights = _constant(unit.op.operands[1])
+    if unit.op.name == "tosa.depthwise_conv2d":
+        return weights.reshape(*weights.shape[:2], -1), 2
+    return weights, 0
+
+
+def emit_convolution(
+    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+) -> ir.Value:
+    """conv2d, depthwise_conv2d or transpose_conv2d with constant weights and bias."""
+    (source,) = inputs
+    op = unit.op
+    found = weights_of(unit)
+    assert found is not None
+    weights, axis = found
+    bias = np.broadcast_to(_constant(op.operands[2]), (weights.shape[axis],))
+    channel_axis = axis if options.weights == "per-channel" else None
+    scales = weight_params(weights, channel_axis, options.scheme)
+    scales = fit_scales_to_bias(scales, bias, source.params.scale, options.scheme)
+    integers = quantize_weights(weights, scales, channel_axis).reshape(_constant(op.operands[1]).shape)
+    accumulator = emitter.build(
+        type(op.opview),
+        emitter.i32,
+        shape_of(op.results[0]),
+        source.value,
+        emitter.constant(integers),
+        emitter.constant(quantize_bias(bias, source.params.scale, scales)),
+        emitter.scalar(source.params.zero_point, np.int8),
+        emitter.scalar(0, np.int8),
+        acc_type=ir.TypeAttr.get(emitter.i32),
+        **{name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes},
+    )
+    return finish(emitter, accumulator, source.params.scale * scales.astype(np.float64), end)
+
+
+def emit_matmul(
+    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+) -> ir.Value:
+    """matmul of two activations, or of an activation with a constant right-hand side."""
+    left = inputs[0]
+    if found := weights_of(unit):
+        weights, axis = found
+        channel_axis = axis if options.weights == "per-channel" else None
+        scales = weight_params(weights, channel_axis, options.scheme)
+        right, right_zero_point = emitter.constant(quantize_weights(weights, scales, channel_axis)), 0
+    else:
+        other = inputs[-1]
+        right, right_zero_point = other.value, other.params.zero_point
+        scales = np.array([other.params.scale], np.float32)
+    accumulator = emitter.build(
+        tosa.MatMulOp,
+        emitter.i32,
+        shape_of(unit.output),
+        left.value,
+        right,
+        emitter.scalar(left.params.zero_point, np.int8),
+        emitter.scalar(right_zero_point, np.int8),
+    )
+    return finish(emitter, accumulator, left.params.scale * scales.astype(np.float64), end)
+
+
+def _constant(value: ir.Value) -> NDArray[np.float32]:
+    array = constant_value(value)
+    assert array is not None
+    return array

@@ -1,0 +1,83 @@
+"""Builds TOSA ops at one place, stamped with the layer that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.ir.attributes import LAYER, OP
+from quantune_mlir.ir.constants import constant
+from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.ir.units import Unit
+from quantune_mlir.numerics.parameters import QuantParams
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """An i8 tensor and what its integers mean."""
+
+    value: ir.Value
+    params: QuantParams
+
+
+class Emitter:
+    """Builds ops before `before`, each with the location and layer of `unit`."""
+
+    def __init__(self, unit: Unit, before: ir.Operation) -> None:
+        self._unit = unit
+        self._point = ir.InsertionPoint(before)
+        context = before.context
+        self.i8 = ir.IntegerType.get_signless(8, context)
+        self.i32 = ir.IntegerType.get_signless(32, context)
+        self.f32 = ir.F32Type.get(context)
+
+    def constant(self, array: NDArray[np.generic]) -> ir.Value:
+        """A tosa.const holding `array`."""
+        with self._point, self._unit.op.location:
+            return constant(array)
+
+    def scalar(self, value: float, dtype: type[np.generic], rank: int = 1) -> ir.Value:
+        """A constant of one element and the given rank."""
+        return self.constant(np.full((1,) * rank, value, dtype))
+
+    def build(self, op: type[ir.OpView], element: ir.Type, shape: Sequence[int], *args: object, **kwargs: object) -> ir.Value:
+        """One op with a single result of the given element type and shape."""
+        with self._point, self._unit.op.location:
+            return self.stamp(op(ir.RankedTensorType.get(shape, element), *args, **kwargs).operation)
+
+    def reduce(self, op: type[ir.OpView], element: ir.Type, shape: Sequence[int], *args: object) -> ir.Value:
+        """An op whose builder wants its result types by keyword."""
+        with self._point, self._unit.op.location:
+            return self.stamp(op(*args, results=[ir.RankedTensorType.get(shape, element)]).operation)
+
+    def clone(self, op: ir.Operation, operands: Sequence[ir.Value], element: ir.Type) -> ir.Value:
+        """`op` with other operands and another element type of its result; attributes stay."""
+        shape = ir.RankedTensorType(op.results[0].type).shape
+        with self._point:
+            twin = ir.Operation.create(
+                op.name,
+                results=[ir.RankedTensorType.get(shape, element)],
+                operands=list(operands),
+                attributes={a: op.attributes[a] for a in op.attributes if not a.startswith("quantune.")},
+                loc=op.location,
+            )
+        return self.stamp(twin)
+
+    def cast(self, value: ir.Value, element: ir.Type) -> ir.Value:
+        """tosa.cast: to i8 it rounds half to even and saturates."""
+        return self.build(tosa.CastOp, element, shape_of(value), value)
+
+    def stamp(self, op: ir.Operation) -> ir.Value:
+        """Marks an op as belonging to this emitter's layer; its single result."""
+        for name, value in ((LAYER, self._unit.layer), (OP, self._unit.op_type)):
+            if value is not None:
+                op.attributes[name] = ir.StringAttr.get(value, op.context)
+        return op.results[0]
+
+
+def shape_of(value: ir.Value) -> list[int]:
+    """The static shape of a ranked tensor."""
+    return list(ir.RankedTensorType(value.type).shape)

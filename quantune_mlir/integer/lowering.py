@@ -1,0 +1,45 @@
+"""One unit to int8: the table from kind of unit to the file that emits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quantune_mlir.integer import arithmetic, dot, movement, table
+from quantune_mlir.integer.emitter import Emitter, Quantized
+from quantune_mlir.integer.epilogue import End
+from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.units import Kind, Unit
+
+FUSES_CLAMP = frozenset({Kind.DOT, Kind.BINARY, Kind.MEAN})
+"""Kinds that can take a following clamp into their epilogue."""
+
+ENDS_IN_FLOAT = FUSES_CLAMP
+"""Kinds whose accumulator can leave as fp32, without rounding to int8."""
+
+
+def lower_unit(
+    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+) -> ir.Value:
+    """The int8 form of `unit`: `inputs` follow `unit.inputs` (for binary units: the two operands)."""
+    match unit.kind, unit.op.name:
+        case Kind.DOT, "tosa.matmul":
+            return dot.emit_matmul(emitter, unit, inputs, end, options)
+        case Kind.DOT, _:
+            return dot.emit_convolution(emitter, unit, inputs, end, options)
+        case Kind.BINARY, "tosa.mul":
+            return arithmetic.emit_product(emitter, unit, inputs, end, options)
+        case Kind.BINARY, _:
+            return arithmetic.emit_sum(emitter, unit, inputs, end, options)
+        case Kind.MEAN, _:
+            return arithmetic.emit_mean(emitter, unit, inputs, end, options)
+        case Kind.CLAMP, _:
+            return arithmetic.emit_clamp(emitter, unit, inputs, end, options)
+        case Kind.UNARY, _:
+            assert end.params is not None
+            return table.emit_table(emitter, unit, inputs, end.params)
+        case Kind.AVERAGE, _:
+            return movement.emit_average(emitter, unit, inputs)
+        case Kind.MOVEMENT | Kind.CONCAT, _:
+            return movement.emit_movement(emitter, unit, inputs)
+    raise AssertionError(f"{unit.kind} has no int8 form")

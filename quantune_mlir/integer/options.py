@@ -1,0 +1,20 @@
+"""What shapes every int8 form, apart from the ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from quantune_mlir.numerics.schemes import Scheme
+
+Granularity = Literal["per-channel", "per-tensor"]
+RequantizeMode = Literal["integer", "float"]
+
+
+@dataclass(frozen=True)
+class IntegerOptions:
+    """How weights are quantized and accumulators requantized."""
+
+    weights: Granularity = "per-channel"
+    scheme: Scheme = Scheme.ASYMMETRIC
+    requantize: RequantizeMode = "float"

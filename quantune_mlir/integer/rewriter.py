@@ -1,0 +1,99 @@
+"""Emits the mixed int8/fp32 form of a function, unit by unit, next to its fp32 form.
+
+Each fp32 value of the original has up to two forms in the rewrite, fp32 and i8. A form that is missing is made from the
+other one, once: that is where precision changes. The original ops stay untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from quantune_mlir.integer import arithmetic, boundary
+from quantune_mlir.integer.emitter import Emitter, Quantized
+from quantune_mlir.integer.epilogue import End
+from quantune_mlir.integer.lowering import lower_unit
+from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.units import Kind, Unit, is_constant
+from quantune_mlir.numerics.parameters import QuantParams, activation_params
+
+
+@dataclass
+class _Forms:
+    f32: ir.Value | None = None
+    int8: Quantized | None = None
+
+
+class Rewriter:
+    """Rewrites units in topological order; a value that no rewritten unit made stands for itself, in fp32."""
+
+    def __init__(self, params: Mapping[ir.Value, QuantParams], options: IntegerOptions) -> None:
+        self._params = params
+        self._options = options
+        self._forms: dict[ir.Value, _Forms] = {}
+
+    def to_int8(
+        self,
+        unit: Unit,
+        before: ir.Operation,
+        *,
+        clamp: Unit | None = None,
+        ends_in_float: bool = False,
+    ) -> None:
+        """Emits `unit`, and the `clamp` that follows it in its epilogue, in int8; or int8 with an fp32 result."""
+        emitter = Emitter(unit, before)
+        inputs = [self._operand(value, emitter) for value in self._operands_of(unit)]
+        last = clamp or unit
+        params = None if ends_in_float else self._params[last.output]
+        bounds = next((clamp_bounds(u) for u in (clamp, unit) if u is not None and u.kind is Kind.CLAMP), None)
+        result = lower_unit(emitter, unit, inputs, End(params, bounds, self._options.requantize), self._options)
+        if params is None:
+            self._forms[last.output] = _Forms(f32=result)
+        else:
+            self._forms[last.output] = _Forms(int8=Quantized(result, params))
+
+    def to_fp32(self, unit: Unit, before: ir.Operation) -> None:
+        """Emits `unit` as it was, on the fp32 forms of its inputs."""
+        emitter = Emitter(unit, before)
+        inside: dict[ir.Value, ir.Value] = {}
+        for op in unit.ops:
+            operands = [
+                v if is_constant(v) else inside[v] if v in inside else self.fp32(v, emitter) for v in op.operands
+            ]
+            element = ir.RankedTensorType(op.results[0].type).element_type
+            inside[op.results[0]] = emitter.clone(op, operands, element)
+        self._forms[unit.output] = _Forms(f32=inside[unit.output])
+
+    def fp32(self, value: ir.Value, emitter: Emitter) -> ir.Value:
+        """The fp32 form of an original value."""
+        forms = self._forms.setdefault(value, _Forms(f32=value))
+        if forms.f32 is None:
+            assert forms.int8 is not None
+            forms.f32 = boundary.dequantize(emitter, forms.int8)
+        return forms.f32
+
+    def int8(self, value: ir.Value, emitter: Emitter) -> Quantized:
+        """The i8 form of an original value."""
+        forms = self._forms.setdefault(value, _Forms(f32=value))
+        if forms.int8 is None:
+            assert forms.f32 is not None
+            forms.int8 = boundary.quantize(emitter, forms.f32, self._params[value])
+        return forms.int8
+
+    def _operands_of(self, unit: Unit) -> Sequence[ir.Value]:
+        return list(unit.op.operands)[:2] if unit.kind is Kind.BINARY else unit.inputs
+
+    def _operand(self, value: ir.Value, emitter: Emitter) -> Quantized:
+        if not is_constant(value):
+            return self.int8(value, emitter)
+        array = constant_value(value)
+        assert array is not None
+        low, high = min(float(array.min()), 0.0), max(float(array.max()), 0.0)
+        return arithmetic.quantize_constant(emitter, value, activation_params(low, high, self._options.scheme))
+
+
+def clamp_bounds(unit: Unit) -> tuple[float, float]:
+    """The real bounds of a clamp unit."""
+    return tuple(ir.FloatAttr(unit.op.attributes[name]).value for name in ("min_val", "max_val"))

@@ -1,0 +1,44 @@
+"""A unary function in int8: 256 entries, computed once from the fp32 ops themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
+from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.evaluate import evaluate
+from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.ir.units import Unit
+from quantune_mlir.numerics.parameters import QuantParams
+from quantune_mlir.numerics.tables import lookup_table
+
+
+def emit_table(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], output: QuantParams) -> ir.Value:
+    """tosa.table of the function that the unit's ops compute."""
+    (source,) = inputs
+
+    def function(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        return evaluate_unary(unit, x)
+
+    table = emitter.constant(lookup_table(function, source.params, output))
+    return emitter.build(tosa.TableOp, emitter.i8, shape_of(unit.output), source.value, table)
+
+
+def evaluate_unary(unit: Unit, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the ops of a unary unit make of `x` (any shape), computed by NumPy."""
+    values: dict[ir.Value, NDArray[np.generic]] = {unit.inputs[0]: x}
+    for op in unit.ops:
+        operands = [values[v] if v in values else _splat(v) for v in op.operands]
+        result = evaluate(op, operands)
+        assert result is not None, op.name
+        values[op.results[0]] = result
+    return values[unit.output].astype(np.float32)
+
+
+def _splat(value: ir.Value) -> NDArray[np.generic]:
+    array = constant_value(value)
+    assert array is not None
+    return array.reshape(-1)[:1]

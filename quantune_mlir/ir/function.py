@@ -1,0 +1,21 @@
+"""The one function of a model's module."""
+
+from __future__ import annotations
+
+from quantune_mlir.errors import PassError
+from quantune_mlir.ir.mlir import ir
+
+
+def main_function(module: ir.Module) -> ir.Operation:
+    """The `func.func @main` of a module.
+
+    Raises:
+        PassError: the module has none, or its body is not a single block.
+    """
+    for op in module.body.operations:
+        operation = op.operation
+        if operation.name == "func.func" and ir.StringAttr(operation.attributes["sym_name"]).value == "main":
+            if len(operation.regions[0].blocks) != 1:
+                raise PassError("function main must have a body of one block", where=str(operation.location))
+            return operation
+    raise PassError("the module has no function main", remedy="pass a module made by the importer")

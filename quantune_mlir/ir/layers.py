@@ -1,0 +1,100 @@
+"""The layers of a function: what a sensitivity list ranks and a plan decides on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.tensors import Tensors
+from quantune_mlir.ir.units import SHARING, Kind, Unit, is_constant
+
+
+@dataclass(frozen=True)
+class Layer:
+    """All units that come from one ONNX node.
+
+    A layer `decides` if its precision is a choice of its own; the others (reshapes, pools, concatenations) follow
+    their neighbours unless a plan pins them.
+    """
+
+    name: str
+    op_type: str
+    units: tuple[Unit, ...]
+    quantizable: bool
+    decides: bool
+
+    @property
+    def output(self) -> ir.Value:
+        """The last result of the layer."""
+        return self.units[-1].output
+
+    @property
+    def inputs(self) -> list[ir.Value]:
+        """The activations that the layer reads from other layers."""
+        inside = {unit.output for unit in self.units}
+        return list(dict.fromkeys(v for unit in self.units for v in unit.inputs if v not in inside))
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one run."""
+        return sum(_macs(unit) for unit in self.units)
+
+    @property
+    def weight_elements(self) -> int:
+        """Elements of the layer's constant weights, biases apart."""
+        return sum(_weight_elements(unit) for unit in self.units)
+
+    @property
+    def output_elements(self) -> int:
+        """Elements of the layer's output."""
+        return prod(_shape(self.output))
+
+
+def find_layers(units: Sequence[Unit], tensors: Tensors) -> list[Layer]:
+    """The layers of a function in the order of their last op."""
+    by_name: dict[str, list[Unit]] = {}
+    for unit in units:
+        if unit.layer is not None:
+            by_name.setdefault(unit.layer, []).append(unit)
+    layers = [_make_layer(name, members, tensors) for name, members in by_name.items()]
+    position = {unit.output: index for index, unit in enumerate(units)}
+    return sorted(layers, key=lambda layer: position[layer.output])
+
+
+def _make_layer(name: str, units: Sequence[Unit], tensors: Tensors) -> Layer:
+    quantizable = all(
+        unit.kind is not Kind.FLOAT and all(value in tensors.groups for value in (*unit.inputs, unit.output))
+        for unit in units
+    )
+    decides = quantizable and any(unit.kind not in SHARING for unit in units)
+    return Layer(name, units[-1].op_type or "", tuple(units), quantizable, decides)
+
+
+def _macs(unit: Unit) -> int:
+    if unit.kind is not Kind.DOT:
+        return 0
+    outputs, op = prod(_shape(unit.output)), unit.op
+    weights = _shape(op.operands[1])
+    match op.name:
+        case "tosa.conv2d":
+            return outputs * prod(weights[1:])
+        case "tosa.depthwise_conv2d":
+            return outputs * prod(weights[:2])
+        case "tosa.transpose_conv2d":
+            return prod(_shape(op.operands[0])) * prod(weights[:3])
+        case _:
+            return outputs * weights[1]
+
+
+def _weight_elements(unit: Unit) -> int:
+    if unit.kind is not Kind.DOT or not is_constant(unit.op.operands[1]):
+        return 0
+    weights = constant_value(unit.op.operands[1])
+    return 0 if weights is None else weights.size
+
+
+def _shape(value: ir.Value) -> list[int]:
+    return list(ir.RankedTensorType(value.type).shape)

@@ -1,0 +1,87 @@
+"""Which tensors are profiled, what they are called, and which share quantization parameters.
+
+A tensor is a *root* if its values are new: a graph input, or the output of a unit that computes. Outputs of units that
+only move, select or concatenate values share the parameters of the roots that they come from.
+
+Names: the layer's name, `layer:k` from the second root of one layer on, and `%input` for the graph input `input`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from quantune_mlir.ir.attributes import LAYER, NAME
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.units import SHARING, Kind, Unit, entry_block, is_constant, is_float, string_attribute
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """The profiled tensors of a function and the sharing among all its activations."""
+
+    names: dict[ir.Value, str]
+    """Root tensor -> name, in graph order."""
+    groups: dict[ir.Value, tuple[ir.Value, ...]]
+    """Activation -> the roots whose values it may hold, in graph order. Absent: no int8 form."""
+
+
+def find_tensors(function: ir.Operation, units: Sequence[Unit]) -> Tensors:
+    """Names the roots of `function` and groups the values that share parameters with them."""
+    arguments = [value for value in entry_block(function).arguments if is_float(value)]
+    names = {value: f"%{name}" for value, name in zip(arguments, argument_names(function), strict=False)}
+    seen: dict[str, int] = {}
+    for unit in units:
+        if unit.layer and unit.kind not in SHARING and _is_observable(unit):
+            count = seen.get(unit.layer, 0)
+            names[unit.output] = unit.layer if count == 0 else f"{unit.layer}:{count}"
+            seen[unit.layer] = count + 1
+    return Tensors(names, _share(names, units))
+
+
+def argument_names(function: ir.Operation) -> list[str]:
+    """The model's own names of the fp32 graph inputs, in order."""
+    arguments = entry_block(function).arguments
+    attributes = ir.ArrayAttr(function.attributes["arg_attrs"]) if "arg_attrs" in function.attributes else []
+    names = [f"arg{i}" for i in range(len(arguments))]
+    for i, attribute in enumerate(attributes):
+        dictionary = ir.DictAttr(attribute)
+        if NAME in dictionary:
+            names[i] = ir.StringAttr(dictionary[NAME]).value
+    return [name for name, value in zip(names, arguments, strict=True) if is_float(value)]
+
+
+def _is_observable(unit: Unit) -> bool:
+    """FP32 results, without those that only other ops of the same fp32-only layer see."""
+    if not is_float(unit.output):
+        return False
+    if unit.kind is not Kind.FLOAT:
+        return True
+    return any(string_attribute(use.owner.operation, LAYER) != unit.layer for use in unit.output.uses)
+
+
+def _share(roots: Iterable[ir.Value], units: Sequence[Unit]) -> dict[ir.Value, tuple[ir.Value, ...]]:
+    order = {root: index for index, root in enumerate(roots)}
+    parent: dict[ir.Value, ir.Value] = {}
+
+    def find(value: ir.Value) -> ir.Value:
+        while value in parent:
+            value = parent[value]
+        return value
+
+    def union(a: ir.Value, b: ir.Value) -> None:
+        a, b = find(a), find(b)
+        if a != b:
+            parent[b] = a
+
+    members: dict[ir.Value, None] = dict.fromkeys(order)
+    for unit in units:
+        if unit.kind in SHARING:
+            for value in unit.inputs:
+                if is_float(value) and not is_constant(value):
+                    members[value] = members[unit.output] = None
+                    union(value, unit.output)
+    group_roots: dict[ir.Value, list[ir.Value]] = {}
+    for root in order:
+        group_roots.setdefault(find(root), []).append(root)
+    return {value: tuple(group_roots[find(value)]) for value in members if find(value) in group_roots}
