@@ -76,3 +76,7 @@ class OutputError(QuantuneError):
 
 class CompileError(QuantuneError):
     """IREE refused a module."""
+
+
+class IreeVersionError(QuantuneError, ImportError):
+    """The installed IREE is missing, or not the one that this version of the project is made for."""

@@ -1,0 +1,54 @@
+# make demo   quantize the sample network and show what was gained
+# make test   everything that CI runs: style, types, layers, then the tests
+# make lint   the first three of these alone
+# make clean  remove what the others made, virtual environments included
+#
+# All that is needed is Python 3.10 to 3.13 (PYTHON=python3.12 chooses one) and access to a Python package index.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TOSA_VENV := .venv-tosa
+DEMO := demo
+DIGITS := tests/data
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/installed
+	$(BIN)/quantune quantize $(DIGITS)/digits.onnx --calibration $(DIGITS)/digits_calibration.npz --output $(DEMO) --force
+	$(BIN)/quantune evaluate $(DEMO) --data $(DIGITS)/digits_test.npz \
+	    --variant fp32 --variant int8 --variant mixed --json $(DEMO)/evaluation.json
+	$(BIN)/quantune bench $(DEMO) --variant fp32 --variant int8 --variant mixed --json $(DEMO)/bench.json
+	$(BIN)/iree-run-module --module=$(DEMO)/model.vmfb --function=main --input=1x1x8x8xf32=0.5
+
+test: lint $(TOSA_VENV)/installed
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-cache
+
+clean:
+	rm -rf $(VENV) $(TOSA_VENV) $(DEMO) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# Each stamp file stands for an environment that is up to date with pyproject.toml.
+
+$(VENV)/pip $(TOSA_VENV)/pip:
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "Python 3.10 to 3.13 is needed")'
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	touch $@
+
+$(VENV)/installed: $(VENV)/pip pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+$(TOSA_VENV)/installed: $(TOSA_VENV)/pip pyproject.toml
+	$(TOSA_VENV)/bin/python -m pip install --quiet --group tosa
+	touch $@

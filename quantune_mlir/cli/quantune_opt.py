@@ -1,0 +1,170 @@
+"""quantune-opt: runs pass pipelines over MLIR, as mlir-opt does."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import Final
+
+import click
+
+from quantune_mlir import resources
+from quantune_mlir.errors import ModelError, PassError, QuantuneError
+from quantune_mlir.files import write_atomically
+from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.text import load_module, module_bytecode, module_text, parse_module
+from quantune_mlir.passes import registry
+from quantune_mlir.passes.driver import run_pipeline
+from quantune_mlir.passes.options import option_names
+from quantune_mlir.passes.pipeline import UPSTREAM_PASSES, Pipeline, Step, step_from_flag
+
+_STDIO: Final = "-"
+_SEPARATOR: Final = re.compile(r"^// -----.*$", re.MULTILINE)
+
+
+class _PassFlags(click.Command):
+    """Takes `--PASS` and `--PASS="options"` out of the arguments, in the order given, for every known pass."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        flags = {*registry.available(), *UPSTREAM_PASSES}
+        chosen: list[tuple[str, str]] = []
+        rest: list[str] = []
+        for index, argument in enumerate(args):
+            if argument == "--":
+                rest += args[index:]
+                break
+            name, _, options = argument.removeprefix("--").partition("=")
+            if argument.startswith("--") and name in flags:
+                chosen.append((name, options))
+            else:
+                rest.append(argument)
+        ctx.obj = chosen
+        return super().parse_args(ctx, rest)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Passes"):
+            formatter.write_dl([(f"--{name}", _help(name)) for name in registry.available()])
+            formatter.write_dl([(f"--{name}", "MLIR's own.") for name in UPSTREAM_PASSES])
+
+
+@click.command(cls=_PassFlags, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("source", metavar="[IN]", default=_STDIO)
+@click.option("-o", "--output", default=_STDIO, help="Where to write; '-' is stdout.")
+@click.option("--pass-pipeline", metavar="TEXT", help="builtin.module(...): our passes and upstream's, mixed.")
+@click.option("--pipeline", "named", metavar="NAME", help="A named pipeline that comes with the package.")
+@click.option("--list-passes", is_flag=True, help="List our passes, their options and the named pipelines.")
+@click.option("--verify-each/--no-verify-each", default=True, help="Verify the module between passes.")
+@click.option("--print-ir-after-all", is_flag=True, help="Print the module to stderr after each pass.")
+@click.option("--emit-bytecode", is_flag=True, help="Write bytecode instead of text.")
+@click.option("--mlir-print-op-generic", "generic", is_flag=True, help="Write all ops in the generic form.")
+@click.option("--mlir-print-debuginfo", "debug_info", is_flag=True, help="Write locations.")
+@click.option("--elide-constants", type=click.IntRange(min=0), metavar="N", help="Elide larger constants.")
+@click.option("--split-input-file", is_flag=True, help="Take the text between lines of '// -----' as modules apart.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def main(
+    ctx: click.Context,
+    source: str,
+    output: str,
+    pass_pipeline: str | None,
+    named: str | None,
+    list_passes: bool,
+    verify_each: bool,
+    print_ir_after_all: bool,
+    emit_bytecode: bool,
+    generic: bool,
+    debug_info: bool,
+    elide_constants: int | None,
+    split_input_file: bool,
+    debug: bool,
+) -> None:
+    """Read a module (MLIR text, bytecode or ONNX), run passes over it, write it.
+
+    IN is a file, or '-' for stdin.
+    """
+    if list_passes:
+        click.echo(_listing())
+        return
+    try:
+        pipeline = _pipeline(ctx.obj, pass_pipeline, named)
+        modules = _read(source, split_input_file)
+        for module in modules:
+            run_pipeline(module, pipeline, verify_each=verify_each, print_after_all=print_ir_after_all)
+        if emit_bytecode:
+            if len(modules) > 1:
+                raise PassError("bytecode holds one module", where="--emit-bytecode --split-input-file")
+            data = module_bytecode(modules[0])
+        else:
+            texts = [
+                module_text(module, generic=generic, debug_info=debug_info, elide_above=elide_constants)
+                for module in modules
+            ]
+            data = "// -----\n".join(texts).encode()
+        _write(output, data)
+    except QuantuneError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"quantune-opt: error: {error}", err=True)
+        sys.exit(1)
+
+
+def _pipeline(flags: list[tuple[str, str]], text: str | None, named: str | None) -> Pipeline:
+    if sum((bool(flags), text is not None, named is not None)) > 1:
+        raise PassError("choose one of --pass-pipeline, --pipeline and pass flags")
+    if named is not None:
+        return Pipeline.parse(resources.pipeline_text(named))
+    if text is not None:
+        return Pipeline.parse(text)
+    steps: list[Step] = [step_from_flag(name, options) for name, options in flags]
+    return Pipeline(tuple(steps))
+
+
+def _read(source: str, split: bool) -> list[ir.Module]:
+    context = make_context()
+    if source.endswith(".onnx"):
+        from quantune_mlir.importers.onnx import import_onnx  # noqa: PLC0415 -- onnx is slow to import
+
+        return [import_onnx(Path(source), context=context)]
+    if source != _STDIO and not split:
+        return [load_module(Path(source), context)]
+    name = "<stdin>" if source == _STDIO else source
+    try:
+        data = sys.stdin.buffer.read() if source == _STDIO else Path(source).read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}", where=source) from error
+    if not split:
+        return [parse_module(data, context, name=name)]
+    return [parse_module(chunk, context, name=name) for chunk in _chunks(data.decode("utf-8", errors="replace"))]
+
+
+def _chunks(text: str) -> list[str]:
+    """The pieces between separators, each led by as many empty lines as stand before it in the file."""
+    starts = [0, *(match.end() for match in _SEPARATOR.finditer(text))]
+    ends = [*(match.start() for match in _SEPARATOR.finditer(text)), len(text)]
+    return ["\n" * text.count("\n", 0, start) + text[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+def _write(output: str, data: bytes) -> None:
+    if output == _STDIO:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        write_atomically(Path(output), data)
+
+
+def _listing() -> str:
+    lines: list[str] = []
+    for name in registry.available():
+        options = option_names(registry.get(name))
+        lines.append(f"{name}{'{' + ' '.join(options) + '}' if options else ''}\n    {_help(name)}")
+    return "\n".join([*lines, f"named pipelines: {', '.join(resources.pipelines()) or 'none'}"])
+
+
+def _help(name: str) -> str:
+    return (registry.get(name).__doc__ or "").strip().split("\n")[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The quantune dialect in Python: builders and a verifier, the twin of dialects/quantune.irdl.mlir.
+
+The bindings cannot load IRDL, so in-process the ops stand as unregistered generic ops; `verify` checks what
+`iree-opt --irdl-file=` checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from quantune_mlir.errors import PassError
+from quantune_mlir.ir.mlir import ir
+
+OBSERVE: Final = "quantune.observe"
+MEASURE: Final = "quantune.measure"
+
+
+@dataclass(frozen=True)
+class _OpDefinition:
+    """What an op without results holds: operand element types and attributes with their types."""
+
+    operands: tuple[str, ...]
+    attributes: dict[str, str]
+
+
+_STRING: Final = "string"
+_DEFINITIONS: Final = {
+    OBSERVE: _OpDefinition(("f32",), {"tensor_name": _STRING}),
+    MEASURE: _OpDefinition(("f32", "i8"), {"tensor_name": _STRING, "scale": "f32", "zero_point": "i32"}),
+}
+
+
+def observe(value: ir.Value, name: str, *, loc: ir.Location | None = None) -> ir.Operation:
+    """Mark the f32 tensor `value` to be profiled under `name`. Built at the current insertion point."""
+    return ir.Operation.create(OBSERVE, operands=[value], attributes={"tensor_name": ir.StringAttr.get(name)}, loc=loc)
+
+
+def measure(
+    reference: ir.Value,
+    quantized: ir.Value,
+    name: str,
+    *,
+    scale: float,
+    zero_point: int,
+    loc: ir.Location | None = None,
+) -> ir.Operation:
+    """Mark the i8 tensor `quantized`, worth scale * (q - zero_point), to be compared with the f32 `reference`."""
+    attributes = {
+        "tensor_name": ir.StringAttr.get(name),
+        "scale": ir.FloatAttr.get(ir.F32Type.get(), scale),
+        "zero_point": ir.IntegerAttr.get(ir.IntegerType.get_signless(32), zero_point),
+    }
+    return ir.Operation.create(MEASURE, operands=[reference, quantized], attributes=attributes, loc=loc)
+
+
+def verify(module: ir.Module) -> None:
+    """Raise PassError, with the location, for the first quantune op that does not meet the dialect's definition."""
+    problem = next(_problems(module), None)
+    if problem is not None:
+        op, what = problem
+        raise PassError(f"'{op.name}' op {what}", where=str(op.location))
+
+
+def _problems(module: ir.Module) -> Iterator[tuple[ir.Operation, str]]:
+    operations: list[ir.Operation] = []
+
+    def collect(op: ir.Operation) -> ir.WalkResult:
+        if op.name.startswith("quantune."):
+            operations.append(op)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(collect)
+    for op in operations:
+        what = _problem(op)
+        if what:
+            yield op, what
+
+
+def _problem(op: ir.Operation) -> str | None:
+    definition = _DEFINITIONS.get(op.name)
+    if definition is None:
+        return "is not defined in the quantune dialect"
+    if len(op.results):
+        return "has no results by definition"
+    if len(op.operands) != len(definition.operands):
+        return f"expects {len(definition.operands)} operand(s)"
+    for index, (operand, element) in enumerate(zip(op.operands, definition.operands, strict=True)):
+        if not isinstance(operand.type, ir.RankedTensorType) or str(operand.type.element_type) != element:
+            return f"expects a tensor of {element} as operand {index}, got {operand.type}"
+    for name, kind in definition.attributes.items():
+        if name not in op.attributes:
+            return f"lacks the attribute '{name}'"
+        if _kind(op.attributes[name]) != kind:
+            return f"expects an attribute '{name}' of type {kind}, got {op.attributes[name]}"
+    return None
+
+
+def _kind(attribute: ir.Attribute) -> str:
+    return _STRING if isinstance(attribute, ir.StringAttr) else str(getattr(attribute, "type", "none"))

@@ -1,0 +1,75 @@
+"""Modules from and to text and bytecode."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Final
+
+from quantune_mlir.errors import ModelError
+from quantune_mlir.ir.mlir import ir
+
+_BYTECODE_MAGIC: Final = b"ML\xefR"
+_PLACE: Final = re.compile(r'":(\d+):(\d+)')
+
+
+def load_module(path: Path, context: ir.Context) -> ir.Module:
+    """The module in the file `path`, MLIR text or bytecode. Raises ModelError, with `path:line:column` for text."""
+    try:
+        with path.open("rb") as file:
+            _check_is_mlir(file.read(), str(path))
+        return ir.Module.parseFile(str(path), context)
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except ir.MLIRError as error:
+        raise _model_error(error, str(path)) from error
+
+
+def parse_module(data: str | bytes, context: ir.Context, *, name: str = "<string>") -> ir.Module:
+    """The module in `data`, MLIR text or bytecode.
+
+    Args:
+        name: what to call the source in errors, e.g. its path.
+
+    Raises:
+        ModelError: not MLIR, or it does not verify; `where` is `name:line:column` for text.
+    """
+    if isinstance(data, bytes):
+        _check_is_mlir(data, name)
+        data = data if data.startswith(_BYTECODE_MAGIC) else data.decode("utf-8")
+    try:
+        return ir.Module.parse(data, context)
+    except ir.MLIRError as error:
+        raise _model_error(error, name) from error
+
+
+def module_text(
+    module: ir.Module, *, generic: bool = False, debug_info: bool = False, elide_above: int | None = None
+) -> str:
+    """`module` as text. Constants of more than `elide_above` elements are elided (the text cannot be read back)."""
+    return module.operation.get_asm(
+        print_generic_op_form=generic, enable_debug_info=debug_info, large_elements_limit=elide_above
+    )
+
+
+def module_bytecode(module: ir.Module) -> bytes:
+    """`module` as MLIR bytecode."""
+    buffer = io.BytesIO()
+    module.operation.write_bytecode(buffer)
+    return buffer.getvalue()
+
+
+def _check_is_mlir(data: bytes, name: str) -> None:
+    try:
+        if not data.startswith(_BYTECODE_MAGIC):
+            data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError("neither MLIR text nor MLIR bytecode", where=name) from error
+
+
+def _model_error(error: ir.MLIRError, name: str) -> ModelError:
+    diagnostic = error.error_diagnostics[0]
+    place = _PLACE.search(str(diagnostic.location))
+    where = name if place is None or place.group(1) == "0" else f"{name}:{place.group(1)}:{place.group(2)}"
+    return ModelError(diagnostic.message, where=where)

@@ -1,0 +1,41 @@
+"""Every pass by its command-line name. Classes are imported when asked for, so that command lines start quickly."""
+
+from __future__ import annotations
+
+import importlib
+from difflib import get_close_matches
+from typing import Final
+
+from quantune_mlir.errors import PassError
+from quantune_mlir.passes.base import Pass
+
+_PACKAGE: Final = "quantune_mlir.passes"
+
+PASSES: Final[dict[str, str]] = {
+    "quantune-cancel-transposes": "cancel_transposes:CancelTransposes",
+    "quantune-fold-constants": "fold_constants:FoldConstants",
+    "quantune-fold-scale-shift": "fold_scale_shift:FoldScaleShift",
+    "quantune-remove-dead-code": "remove_dead_code:RemoveDeadCode",
+    "quantune-verify-layers": "verify_layers:VerifyLayers",
+}
+
+
+def available() -> list[str]:
+    """The names of all passes, sorted."""
+    return sorted(PASSES)
+
+
+def get(name: str) -> type[Pass]:
+    """The class of the pass `name`. Raises PassError, with the nearest name, if there is none."""
+    if name not in PASSES:
+        raise PassError(f"unknown pass '{name}'", remedy=nearest(name, available()))
+    module, cls = PASSES[name].split(":")
+    return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), cls)
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """What to say about a misspelt name: the likeliest one meant, or the list of all."""
+    matches = get_close_matches(name, names, n=1)
+    if matches:
+        return f"did you mean '{matches[0]}'?"
+    return f"known: {', '.join(names)}"

@@ -1,0 +1,42 @@
+"""The data files that come with the package: named pipelines, target descriptions, the dialect's definition."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Final
+
+from quantune_mlir.errors import PassError
+
+_PIPELINE_SUFFIX: Final = ".pipeline"
+_TARGET_SUFFIX: Final = ".toml"
+
+
+def pipelines() -> list[str]:
+    """The names of the named pipelines, sorted."""
+    return sorted(_by_stem(files(__package__) / "pipelines", _PIPELINE_SUFFIX))
+
+
+def pipeline_text(name: str) -> str:
+    """The text of pipelines/`name`.pipeline. Raises PassError if there is none."""
+    known = _by_stem(files(__package__) / "pipelines", _PIPELINE_SUFFIX)
+    if name not in known:
+        raise PassError(f"unknown pipeline '{name}'", remedy=f"known: {', '.join(sorted(known)) or 'none'}")
+    return known[name].read_text(encoding="utf-8")
+
+
+def dialect_path() -> Traversable:
+    """The IRDL definition of the quantune dialect, a file for `iree-opt --irdl-file=`."""
+    return files(__package__) / "dialects" / "quantune.irdl.mlir"
+
+
+def targets() -> dict[str, str]:
+    """The text of each target description, by name."""
+    folder = files(__package__) / "pipelines" / "targets"
+    return {name: file.read_text(encoding="utf-8") for name, file in _by_stem(folder, _TARGET_SUFFIX).items()}
+
+
+def _by_stem(folder: Traversable, suffix: str) -> dict[str, Traversable]:
+    if not folder.is_dir():
+        return {}
+    return {file.name.removesuffix(suffix): file for file in folder.iterdir() if file.name.endswith(suffix)}

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what is quick first, so that a simple mistake shows at once."""
+    items.sort(key=lambda item: any(item.get_closest_marker(name) for name in ("slow", "conformance", "zoo")))
+
+
+@pytest.fixture(scope="session")
+def zoo() -> Path:
+    """The directory of real networks and their samples, which belong to others and are no part of the project."""
+    directory = Path(os.environ.get("QUANTUNE_ZOO", REPOSITORY.parent / "shared" / "zoo"))
+    if not (directory / "MANIFEST.json").is_file():
+        pytest.skip(f"no model zoo at {directory}: set QUANTUNE_ZOO to the directory that holds MANIFEST.json")
+    return directory

@@ -1,0 +1,58 @@
+"""Which part of IREE each part of the package may import; the layers themselves are import-linter's contracts."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import quantune_mlir
+
+PACKAGE = Path(quantune_mlir.__file__).parent
+RUNNING = ("iree.runtime", "iree.compiler.tools", "iree.compiler.api")
+
+
+def imported_modules(source: str) -> Iterator[str]:
+    """Names of all that `source` imports, `from a import b` as `a.b`, wherever in the file it stands."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def misplaced_imports(path: str, source: str) -> list[str]:
+    """The imports from IREE that the file at `path`, relative to the package, must not make."""
+    iree = [name for name in imported_modules(source) if name.split(".")[0] == "iree"]
+    running = [name for name in iree if name.startswith(RUNNING)]
+    if path == "ir/mlir.py":
+        return running
+    if path.startswith("execution/"):
+        return [name for name in iree if name not in running]
+    return iree
+
+
+def test_only_the_bindings_module_and_execution_import_iree() -> None:
+    misplaced = {
+        path: names
+        for file in sorted(PACKAGE.rglob("*.py"))
+        if (names := misplaced_imports(path := file.relative_to(PACKAGE).as_posix(), file.read_text("utf-8")))
+    }
+    assert misplaced == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "expected"),
+    [
+        ("ir/mlir.py", "from iree.compiler import ir", []),
+        ("ir/mlir.py", "import iree.runtime", ["iree.runtime"]),
+        ("execution/program.py", "from iree import runtime\nfrom iree.compiler import tools", []),
+        ("execution/program.py", "def f():\n    from iree.compiler import ir", ["iree.compiler.ir"]),
+        ("passes/fold.py", "from iree.compiler.dialects import tosa", ["iree.compiler.dialects.tosa"]),
+        ("numerics/ranges.py", "import numpy as np", []),
+    ],
+)
+def test_misplaced_imports(path: str, source: str, expected: list[str]) -> None:
+    assert misplaced_imports(path, source) == expected
