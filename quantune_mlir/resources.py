@@ -40,3 +40,8 @@ def _by_stem(folder: Traversable, suffix: str) -> dict[str, Traversable]:
     if not folder.is_dir():
         return {}
     return {file.name.removesuffix(suffix): file for file in folder.iterdir() if file.name.endswith(suffix)}
+
+
+def kernel_text(name: str) -> str:
+    """A kernel written as MLIR: the text of quantune_mlir/kernels/`name`."""
+    return (files(__package__) / "kernels" / name).read_text(encoding="utf-8")

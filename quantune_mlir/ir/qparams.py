@@ -38,7 +38,7 @@ def write_qparams(function: ir.Operation, params: Mapping[ir.Value, QuantParams]
             dictionaries[index] = ir.DictAttr.get(fields, context)
     function.attributes["arg_attrs"] = ir.ArrayAttr.get(dictionaries, context)
     for value, chosen in params.items():
-        if not ir.BlockArgument.isinstance(value):
+        if not isinstance(value, ir.BlockArgument):
             value.owner.operation.attributes[QPARAMS] = to_attribute(chosen, context)
 
 
@@ -55,3 +55,14 @@ def read_qparams(function: ir.Operation) -> dict[ir.Value, QuantParams]:
         if QPARAMS in op.operation.attributes:
             found[op.operation.results[0]] = from_attribute(op.operation.attributes[QPARAMS])
     return found
+
+
+def remove_argument_qparams(function: ir.Operation) -> None:
+    """Drops the annotations of a function's arguments."""
+    if "arg_attrs" not in function.attributes:
+        return
+    kept = [
+        ir.DictAttr.get({named.name: named.attr for named in ir.DictAttr(attribute) if named.name != QPARAMS})
+        for attribute in ir.ArrayAttr(function.attributes["arg_attrs"])
+    ]
+    function.attributes["arg_attrs"] = ir.ArrayAttr.get(kept, function.context)

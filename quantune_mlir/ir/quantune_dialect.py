@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from quantune_mlir.errors import PassError
 from quantune_mlir.ir.mlir import ir
+from quantune_mlir.numerics.parameters import QuantParams
 
 OBSERVE: Final = "quantune.observe"
 MEASURE: Final = "quantune.measure"
+
+Noise = Literal["accumulated", "local"]
+ACCUMULATED: Final = "accumulated"
+"""The error at a layer's output where every layer so far is int8."""
+LOCAL: Final = "local"
+"""The error at a layer's output where this layer alone is int8."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class _OpDefinition:
 _STRING: Final = "string"
 _DEFINITIONS: Final = {
     OBSERVE: _OpDefinition(("f32",), {"tensor_name": _STRING}),
-    MEASURE: _OpDefinition(("f32", "i8"), {"tensor_name": _STRING, "scale": "f32", "zero_point": "i32"}),
+    MEASURE: _OpDefinition(("f32", "i8"), {"tensor_name": _STRING, "noise": _STRING, "scale": "f32", "zero_point": "i32"}),
 }
 
 
@@ -42,15 +49,16 @@ def measure(
     quantized: ir.Value,
     name: str,
     *,
-    scale: float,
-    zero_point: int,
+    noise: Noise,
+    params: QuantParams,
     loc: ir.Location | None = None,
 ) -> ir.Operation:
-    """Mark the i8 tensor `quantized`, worth scale * (q - zero_point), to be compared with the f32 `reference`."""
+    """Mark the i8 tensor `quantized` to be compared with the f32 `reference`. Built at the current insertion point."""
     attributes = {
         "tensor_name": ir.StringAttr.get(name),
-        "scale": ir.FloatAttr.get(ir.F32Type.get(), scale),
-        "zero_point": ir.IntegerAttr.get(ir.IntegerType.get_signless(32), zero_point),
+        "noise": ir.StringAttr.get(noise),
+        "scale": ir.FloatAttr.get(ir.F32Type.get(), params.scale),
+        "zero_point": ir.IntegerAttr.get(ir.IntegerType.get_signless(32), params.zero_point),
     }
     return ir.Operation.create(MEASURE, operands=[reference, quantized], attributes=attributes, loc=loc)
 

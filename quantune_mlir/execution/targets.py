@@ -1,0 +1,64 @@
+"""Target descriptions: pipelines/targets/*.toml, one file per CPU."""
+
+from __future__ import annotations
+
+import sys
+from difflib import get_close_matches
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from quantune_mlir import resources
+from quantune_mlir.errors import TargetError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class Target(BaseModel):
+    """What to compile for. `flags` go to iree-compile as they are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    description: str
+    triple: str | None = None
+    """LLVM target triple; None: the host's."""
+    cpu: str | None = None
+    features: str | None = None
+    backend: Literal["llvm-cpu", "vmvx"] = "llvm-cpu"
+    requantize: Literal["integer", "float"] = "float"
+    """The requantize mode that suits this CPU best."""
+    flags: tuple[str, ...] = ()
+
+    def compile_flags(self) -> list[str]:
+        """All flags of iree-compile for this target."""
+        flags = [f"--iree-hal-target-backends={self.backend}"]
+        if self.triple:
+            flags.append(f"--iree-llvmcpu-target-triple={self.triple}")
+        if self.cpu:
+            flags.append(f"--iree-llvmcpu-target-cpu={self.cpu}")
+        if self.features:
+            flags.append(f"--iree-llvmcpu-target-cpu-features={self.features}")
+        return [*flags, *self.flags]
+
+
+def load_target(name: str) -> Target:
+    """The target called `name`.
+
+    Raises:
+        TargetError: there is none, or its file is malformed.
+    """
+    texts = resources.targets()
+    if name not in texts:
+        near = get_close_matches(name, texts, n=1)
+        known = ", ".join(sorted(texts))
+        raise TargetError(
+            f"unknown target '{name}'", remedy=f"did you mean '{near[0]}'?" if near else f"known targets: {known}"
+        )
+    try:
+        return Target(name=name, **tomllib.loads(texts[name]))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise TargetError(f"malformed target description: {error}", where=f"{name}.toml") from error

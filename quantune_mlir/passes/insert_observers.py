@@ -1,0 +1,34 @@
+"""quantune-insert-observers
+
+In:  simplified fp32 TOSA.
+Out: the same, with `quantune.observe` on every tensor whose values are new: graph inputs and results of computing ops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.tensors import find_tensors
+from quantune_mlir.ir.units import entry_block, find_units
+from quantune_mlir.passes.base import Pass
+
+
+@dataclass(frozen=True)
+class InsertObservers(Pass):
+    """Mark every tensor that needs a histogram."""
+
+    name: ClassVar[str] = "quantune-insert-observers"
+
+    def apply(self, module: ir.Module) -> None:
+        function = main_function(module)
+        block = entry_block(function)
+        tensors = find_tensors(function, find_units(block))
+        for value, tensor in tensors.names.items():
+            producer = None if isinstance(value, ir.BlockArgument) else value.owner.operation
+            point = ir.InsertionPoint.after(producer) if producer else ir.InsertionPoint.at_block_begin(block)
+            with point, producer.location if producer else ir.Location.unknown():
+                quantune_dialect.observe(value, tensor)

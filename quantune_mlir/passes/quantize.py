@@ -1,0 +1,109 @@
+"""quantune-quantize
+
+In:  simplified fp32 TOSA with `quantune.qparams` and `quantune.precision`.
+Out: pure TOSA of mixed precision: integer ops with requantization, fp32 ops, and boundaries where precision changes.
+
+A clamp goes into the epilogue of the int8 op before it. An int8 accumulator that only fp32 ops read becomes fp32
+directly, without being rounded to int8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from quantune_mlir.errors import PassError
+from quantune_mlir.integer.emitter import Emitter
+from quantune_mlir.integer.lowering import ENDS_IN_FLOAT, FUSES_CLAMP
+from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
+from quantune_mlir.integer.rewriter import Rewriter
+from quantune_mlir.ir.attributes import PRECISION, QPARAMS
+from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.mlir import func, ir
+from quantune_mlir.ir.qparams import read_qparams, remove_argument_qparams
+from quantune_mlir.ir.units import Kind, Unit, entry_block, find_units, string_attribute
+from quantune_mlir.numerics.schemes import Scheme
+from quantune_mlir.passes.base import Pass
+
+
+@dataclass(frozen=True)
+class Quantize(Pass):
+    """Rewrite planned fp32 TOSA into mixed int8/fp32 TOSA."""
+
+    name: ClassVar[str] = "quantune-quantize"
+
+    weights: Granularity = "per-channel"
+    scheme: Scheme = Scheme.ASYMMETRIC
+    requantize: RequantizeMode = "float"
+
+    def apply(self, module: ir.Module) -> None:
+        function = main_function(module)
+        block = entry_block(function)
+        units = find_units(block)
+        _require_precision(units)
+        in_int8 = {unit.output for unit in units if string_attribute(unit.op, PRECISION) == "int8"}
+        readers = _readers(units)
+        clamps = {
+            unit.output: clamp for unit in units if (clamp := _foldable_clamp(unit, readers, in_int8)) is not None
+        }
+        folded = {clamp.output for clamp in clamps.values()}
+        rewriter = Rewriter(read_qparams(function), IntegerOptions(self.weights, self.scheme, self.requantize))
+        originals = [op.operation for op in block]
+        for unit in units:
+            if unit.output in folded:
+                continue
+            if unit.output not in in_int8:
+                rewriter.to_fp32(unit, unit.op)
+                continue
+            clamp = clamps.get(unit.output)
+            result = (clamp or unit).output
+            read_in_int8 = any(reader.output in in_int8 for reader in readers.get(result, []))
+            ends_in_float = unit.kind in ENDS_IN_FLOAT and not read_in_int8
+            rewriter.to_int8(unit, unit.op, clamp=clamp, ends_in_float=ends_in_float)
+        _replace(originals, units, rewriter)
+        remove_argument_qparams(function)
+
+
+def _require_precision(units: Sequence[Unit]) -> None:
+    for unit in units:
+        if string_attribute(unit.op, PRECISION) is None:
+            raise PassError(
+                f"'{unit.op.name}' has no precision",
+                where=unit.layer,
+                remedy="run quantune-assign-qparams and quantune-assign-precision first",
+            )
+
+
+def _readers(units: Sequence[Unit]) -> dict[ir.Value, list[Unit]]:
+    readers: dict[ir.Value, list[Unit]] = {}
+    for unit in units:
+        for value in unit.inputs:
+            readers.setdefault(value, []).append(unit)
+    return readers
+
+
+def _foldable_clamp(unit: Unit, readers: dict[ir.Value, list[Unit]], in_int8: set[ir.Value]) -> Unit | None:
+    """The int8 clamp that alone reads the accumulator of an int8 unit."""
+    uses = list(unit.output.uses)
+    if unit.kind not in FUSES_CLAMP or unit.output not in in_int8 or len(uses) != 1:
+        return None
+    mine = readers.get(unit.output, [])
+    return mine[0] if mine and mine[0].kind is Kind.CLAMP and mine[0].output in in_int8 else None
+
+
+def _replace(originals: Sequence[ir.Operation], units: Sequence[Unit], rewriter: Rewriter) -> None:
+    """Returns the rewritten values and erases the original ops; their constants stay for dead-code removal."""
+    *_, terminator = originals
+    made = {unit.output for unit in units}
+    last = units[-1] if units else None
+    results = [
+        rewriter.fp32(value, Emitter(last, terminator)) if last is not None and value in made else value
+        for value in terminator.operands
+    ]
+    with ir.InsertionPoint(terminator), terminator.location:
+        func.ReturnOp(results)
+    terminator.erase()
+    for unit in reversed(units):
+        for op in reversed(unit.ops):
+            op.erase()
