@@ -35,7 +35,7 @@ class Target(BaseModel):
 
     def compile_flags(self) -> list[str]:
         """All flags of iree-compile for this target."""
-        flags = [f"--iree-hal-target-backends={self.backend}"]
+        flags = [f"--iree-hal-target-backends={self.backend}", "--iree-input-demote-f64-to-f32=false"]
         if self.triple:
             flags.append(f"--iree-llvmcpu-target-triple={self.triple}")
         if self.cpu:

@@ -56,13 +56,12 @@ class Emitter:
     def clone(self, op: ir.Operation, operands: Sequence[ir.Value], element: ir.Type) -> ir.Value:
         """`op` with other operands and another element type of its result; attributes stay."""
         shape = ir.RankedTensorType(op.results[0].type).shape
-        with self._point:
+        with self._point, op.location:
             twin = ir.Operation.create(
                 op.name,
                 results=[ir.RankedTensorType.get(shape, element)],
                 operands=list(operands),
                 attributes={a: op.attributes[a] for a in op.attributes if not a.startswith("quantune.")},
-                loc=op.location,
             )
         return self.stamp(twin)
 

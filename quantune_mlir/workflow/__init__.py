@@ -1,0 +1,1 @@
+"""The workflow as nouns: model, profile, sensitivity list, plan, program."""

@@ -1,0 +1,99 @@
+"""Run 2: fp32 beside int8 in one program, over the same samples. Its result is the sensitivity list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from quantune_mlir.execution.compiler import compile_module
+from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.targets import Target
+from quantune_mlir.integer.dot import weights_of
+from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.layers import Layer
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
+from quantune_mlir.ir.units import Kind, Unit
+from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.numerics.schemes import RangeMethod
+from quantune_mlir.passes.assign_qparams import AssignQParams
+from quantune_mlir.passes.lower_observers import MEASURED, LowerObservers
+from quantune_mlir.passes.shadow_int8 import ShadowInt8
+from quantune_mlir.planning.sensitivity import LayerSensitivity
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.model import Model
+
+Energies = dict[tuple[str, Noise], ErrorEnergy]
+
+
+class Analyzer:
+    """The compiled measuring program of one model under given options."""
+
+    def __init__(
+        self, model: Model, profile: Profile, options: IntegerOptions, range_: RangeMethod, target: Target
+    ) -> None:
+        self._model = model
+        self._options = options
+        self._makers = {unit.output: unit for unit in model.units}
+        module = model.with_passes(
+            AssignQParams(profile, options.scheme, range_),
+            ShadowInt8(options.weights, options.scheme, options.requantize),
+            LowerObservers(),
+        )
+        self._rows = [_row_key(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
+        self._program = Program(compile_module(module, target))
+
+    def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> list[LayerSensitivity]:
+        """One run over the samples; the layers in graph order."""
+        for run in samples:
+            self._program(*run)
+            on_sample()
+        (sums,) = self._program.call("energies")
+        elements = {layer.name: layer.output_elements for layer in self._model.layers}
+        energies = {
+            key: ErrorEnergy(float(signal), float(noise), elements.get(key[0], 0) * len(samples))
+            for key, (signal, noise) in zip(self._rows, sums, strict=True)
+        }
+        return [self._describe(layer, energies) for layer in self._model.layers]
+
+    def _describe(self, layer: Layer, energies: Energies) -> LayerSensitivity:
+        accumulated = energies.get((layer.name, ACCUMULATED))
+        local = energies.get((layer.name, LOCAL))
+        weights = sum((self._weight_energy(unit) for unit in layer.units), ErrorEnergy())
+        before = [energies[key].sqnr_db for value in layer.inputs if (key := self._source(value)) in energies]
+        return LayerSensitivity(
+            name=layer.name,
+            op=layer.op_type,
+            quantizable=layer.quantizable,
+            decides=layer.decides,
+            macs=layer.macs,
+            weight_bytes=4 * layer.weight_elements,
+            elements=layer.output_elements,
+            activation_sqnr_db=accumulated.sqnr_db if accumulated else None,
+            sqnr_delta_db=sqnr_delta(before, accumulated.sqnr_db) if accumulated else None,
+            local_sqnr_db=local.sqnr_db if local else None,
+            mse=accumulated.mse if accumulated else None,
+            normalized_mse=accumulated.normalized_mse if accumulated else None,
+            local_normalized_mse=local.normalized_mse if local else None,
+            weight_sqnr_db=weights.sqnr_db if weights.count else None,
+        )
+
+    def _source(self, value: ir.Value) -> tuple[str, Noise]:
+        """The measurement of the layer, or graph input, that a value comes from, through layout transposes."""
+        while value in self._makers and self._makers[value].layer is None:
+            value = self._makers[value].inputs[0]
+        layer = self._makers[value].layer if value in self._makers else None
+        return (layer or self._model.tensors.names.get(value, ""), ACCUMULATED)
+
+    def _weight_energy(self, unit: Unit) -> ErrorEnergy:
+        found = weights_of(unit) if unit.kind is Kind.DOT else None
+        if found is None:
+            return ErrorEnergy()
+        weights, axis = found
+        return weight_energy(weights, self._options.scheme, axis if self._options.weights == "per-channel" else None)
+
+
+def _row_key(row: ir.Attribute) -> tuple[str, Noise]:
+    fields = ir.DictAttr(row)
+    noise = ir.StringAttr(fields["noise"]).value
+    return ir.StringAttr(fields["tensor_name"]).value, LOCAL if noise == LOCAL else ACCUMULATED

@@ -1,0 +1,83 @@
+"""Run 1: the fp32 program with observers, over the samples. Its result is a Profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.errors import DataError
+from quantune_mlir.execution.compiler import compile_module
+from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.targets import Target
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.numerics.histogram import Histogram
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.passes.insert_observers import InsertObservers
+from quantune_mlir.passes.lower_observers import BUCKETS, OBSERVED, LowerObservers
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.model import Model
+
+_COUNTER_LIMIT: Final = 2**32 - 1
+_KEY_OF_INFINITY: Final = np.uint32(0xFF800000)
+
+
+class Calibrator:
+    """The compiled observing program of one model."""
+
+    def __init__(self, model: Model, target: Target) -> None:
+        self._model = model.hash
+        module = model.with_passes(InsertObservers(), LowerObservers())
+        rows = ir.ArrayAttr(module.operation.attributes[OBSERVED])
+        self._tensors = [ir.StringAttr(ir.DictAttr(row)["tensor_name"]).value for row in rows]
+        largest = max(int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.tensors.names)
+        self._runs_per_drain = _COUNTER_LIMIT // largest
+        self._program = Program(compile_module(module, target))
+
+    def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Profile:
+        """One run over the samples.
+
+        Raises:
+            DataError: a tensor became NaN or Inf; the message names it and the run.
+        """
+        counts = [np.zeros(0, np.uint64) for _ in self._tensors]
+        extremes = np.zeros((len(self._tensors), 2), np.uint32)
+        for index, run in enumerate(samples):
+            extremes = self._program(*run)[-1].view(np.uint32)
+            self._require_finite(extremes, index)
+            if (index + 1) % self._runs_per_drain == 0:
+                counts = self._drain(counts)
+            on_sample()
+        counts = self._drain(counts)
+        histograms = {
+            tensor: Histogram.from_counts(count, _value(~low), _value(high))
+            for tensor, count, (high, low) in zip(self._tensors, counts, extremes, strict=True)
+        }
+        return Profile(self._model, samples.samples, histograms)
+
+    def _drain(self, counts: list[NDArray[np.uint64]]) -> list[NDArray[np.uint64]]:
+        """Adds the device's 32-bit counters to `counts` and clears them."""
+        drained: list[NDArray[np.uint64]] = []
+        for row, before in enumerate(counts):
+            (fresh,) = self._program.call("histogram", row)
+            total = fresh.view(np.uint32).astype(np.uint64)
+            drained.append(total + before if before.size == BUCKETS else total)
+        self._program.call("reset")
+        return drained
+
+    def _require_finite(self, extremes: NDArray[np.uint32], run: int) -> None:
+        bad = np.flatnonzero((extremes >= _KEY_OF_INFINITY).any(axis=1))
+        if bad.size:
+            raise DataError(
+                f"the fp32 model yields NaN or Inf at sample {run}",
+                where=f"tensor {self._tensors[bad[0]]}",
+                remedy="remove the sample, or repair the model at this layer",
+            )
+
+
+def _value(key: np.uint32) -> float:
+    """The f32 with the given order-preserving key (see kernels/observers.mlir)."""
+    bits = key ^ np.uint32(0x80000000) if key & np.uint32(0x80000000) else ~key
+    return float(bits.view(np.float32))

@@ -1,0 +1,97 @@
+"""A model: simplified fp32 TOSA, its signature, and the hash of the file it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from quantune_mlir import resources
+from quantune_mlir.errors import ModelError
+from quantune_mlir.importers.onnx import import_onnx
+from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.layers import Layer, find_layers
+from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.signature import argument_specs
+from quantune_mlir.ir.tensors import Tensors, find_tensors
+from quantune_mlir.ir.text import load_module, module_bytecode, module_text, parse_module
+from quantune_mlir.ir.units import Unit, entry_block, find_units
+from quantune_mlir.passes.base import Pass
+from quantune_mlir.passes.driver import run_pipeline
+from quantune_mlir.samples import InputSpec
+
+_HASH = "quantune.model"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A simplified fp32 module. It is never changed: `with_passes` works on a copy."""
+
+    module: ir.Module
+
+    @staticmethod
+    def load(path: Path | str, *, batch: int = 1, shapes: Mapping[str, Sequence[int]] | None = None) -> Model:
+        """Import and simplify an ONNX file, or read an fp32.mlir written by `save`.
+
+        Args:
+            path: an .onnx file, or an .mlir or .mlirbc file of this project.
+            batch: what a symbolic first dimension becomes.
+            shapes: whole shapes of inputs with other symbolic dimensions.
+
+        Raises:
+            ModelError: the file is missing, broken, or cannot be imported.
+        """
+        path = Path(path)
+        if path.suffix in (".mlir", ".mlirbc"):
+            return Model(load_module(path, make_context()))
+        module = import_onnx(path, batch=batch, shapes=shapes)
+        run_pipeline(module, resources.pipeline_text("simplify"))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        module.operation.attributes[_HASH] = ir.StringAttr.get(digest, module.context)
+        return Model(module)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the model file, hexadecimal."""
+        attributes = self.module.operation.attributes
+        if _HASH not in attributes:
+            raise ModelError("the module does not say which model it is", remedy="use an fp32.mlir made by quantune")
+        return ir.StringAttr(attributes[_HASH]).value
+
+    @cached_property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """Names, shapes and dtypes of the model's inputs."""
+        return tuple(InputSpec(*spec) for spec in argument_specs(self.function))
+
+    @property
+    def function(self) -> ir.Operation:
+        """The `func.func @main`."""
+        return main_function(self.module)
+
+    @cached_property
+    def units(self) -> list[Unit]:
+        """Its units of precision, in topological order."""
+        return find_units(entry_block(self.function))
+
+    @cached_property
+    def tensors(self) -> Tensors:
+        """Its profiled tensors."""
+        return find_tensors(self.function, self.units)
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """Its layers, in topological order."""
+        return find_layers(self.units, self.tensors)
+
+    def with_passes(self, *passes: Pass) -> ir.Module:
+        """A copy of the module after `passes`."""
+        copy = parse_module(module_bytecode(self.module), self.module.context)
+        run_pipeline(copy, passes)
+        return copy
+
+    def text(self) -> str:
+        """The module in MLIR's generic form, which every MLIR tool of the same version reads."""
+        return module_text(self.module, generic=True)
+

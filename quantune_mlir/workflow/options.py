@@ -1,0 +1,42 @@
+"""Everything that shapes a quantization, in one place; stored next to its results."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
+from quantune_mlir.numerics.schemes import RangeMethod, Scheme
+
+DEFAULT_SAMPLES: Final = 100
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """How to quantize. Same model, samples and options: same bytes.
+
+    Attributes:
+        weights: granularity of the weights' scales.
+        scheme: where zero points lie and which scales are allowed.
+        range: how a tensor's range follows from its histogram.
+        requantize: arithmetic of requantization; None takes what suits the target.
+        target: name of a target description, see `quantune targets`.
+        samples: at most so many calibration samples are used.
+        seed: picks them where there are more.
+    """
+
+    weights: Granularity = "per-channel"
+    scheme: Scheme = Scheme.ASYMMETRIC
+    range: RangeMethod = RangeMethod.MINMAX
+    requantize: RequantizeMode | None = None
+    target: str = "host"
+    samples: int = DEFAULT_SAMPLES
+    seed: int = 0
+
+    def integer(self, default: RequantizeMode) -> IntegerOptions:
+        """The part that int8 forms depend on."""
+        return IntegerOptions(self.weights, self.scheme, self.requantize or default)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for summary.json."""
+        return {name: str(value) if isinstance(value, Scheme | RangeMethod) else value for name, value in asdict(self).items()}
