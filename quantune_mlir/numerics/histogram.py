@@ -1,0 +1,198 @@
+"""Histogram by bit pattern: the bucket of a float32 is the upper 16 bits of its encoding.
+
+Sign, exponent and 7 mantissa bits give 65,536 buckets whose width is below 1 % of their value. No range has to be
+known in advance, memory is fixed, and two histograms merge exactly by adding their counts, so the samples may be split
+and ordered in any way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from quantune_mlir.errors import DataError
+
+BUCKETS: Final = 1 << 16
+_SIGN: Final = 0x8000
+_EXPONENT: Final = 0x7F80
+_SMALLEST_NORMAL: Final = 2.0**-126
+
+_PATTERNS = np.arange(BUCKETS, dtype=np.uint32)
+_IS_FINITE = (_PATTERNS & _EXPONENT) != _EXPONENT
+_RANK = np.where(_PATTERNS & _SIGN, 0xFFFF - _PATTERNS, _SIGN + _PATTERNS)
+_BY_VALUE = np.argsort(_RANK)
+FINITE_BUCKETS_BY_VALUE: Final[NDArray[np.uint16]] = _BY_VALUE[_IS_FINITE[_BY_VALUE]].astype(np.uint16)
+"""All buckets of finite values, from the most negative to the most positive."""
+
+
+def _magnitude_edges() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The smallest magnitude of each bucket, and the smallest one of the next: float64[65536] each.
+
+    The buckets of +0 and -0, which also hold the subnormals below 1e-40, count as exactly zero.
+    """
+    magnitude = _PATTERNS & (_SIGN - 1)
+    patterns = np.minimum(magnitude, _EXPONENT) << 16
+    inner = patterns.view(np.float32).astype(np.float64)
+    outer = np.append(inner[1:], np.inf)
+    outer[magnitude == _SIGN - 1] = np.inf
+    largest = float(np.finfo(np.float32).max)
+    inner, outer = np.minimum(inner, largest), np.minimum(outer, largest)
+    outer[magnitude == 0] = 0.0
+    return inner, outer
+
+
+_INNER, _OUTER = _magnitude_edges()
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """Counts of a tensor's values by bit pattern, with its exact extremes.
+
+    Only occupied buckets are kept (some tens of KB for a typical tensor), in ascending order of value.
+
+    Attributes:
+        buckets: uint16[k], upper halves of the float32 patterns, ascending by real value.
+        counts: uint64[k], how many elements fell into each bucket.
+        minimum: smallest finite element, exactly a float32; +inf if there is none. -0.0 counts as 0.0.
+        maximum: largest finite element; -inf if there is none.
+        nonfinite: number of NaN and Inf elements, which are in no bucket.
+    """
+
+    buckets: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
+    counts: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    minimum: float = np.inf
+    maximum: float = -np.inf
+    nonfinite: int = 0
+
+    @staticmethod
+    def of(array: ArrayLike) -> Histogram:
+        """The histogram of all elements of a float32 array."""
+        values = np.ascontiguousarray(array)
+        if values.dtype != np.float32:
+            raise TypeError(f"a histogram is taken of float32 values, not {values.dtype}")
+        patterns = values.reshape(-1).view(np.uint32) >> np.uint32(16)
+        counts = np.bincount(patterns, minlength=BUCKETS)
+        if not counts[~_IS_FINITE].any():
+            extremes = (float(values.min()), float(values.max())) if values.size else (np.inf, -np.inf)
+            return Histogram.from_counts(counts, *extremes)
+        finite = values[np.isfinite(values)]
+        extremes = (float(finite.min()), float(finite.max())) if finite.size else (np.inf, -np.inf)
+        return Histogram.from_counts(counts, *extremes)
+
+    @staticmethod
+    def from_counts(counts: ArrayLike, minimum: float, maximum: float) -> Histogram:
+        """From one counter per bucket, as an observer kernel leaves them.
+
+        Args:
+            counts: integer[65536], indexed by the upper 16 bits of the pattern, NaN and Inf included.
+            minimum: smallest element. Ignored, like `maximum`, where there are NaN or Inf or no elements at all.
+            maximum: largest element.
+
+        Raises:
+            ValueError: the shape is wrong, or the extremes do not lie in the outermost occupied buckets.
+        """
+        dense = np.asarray(counts)
+        if dense.shape != (BUCKETS,) or dense.dtype.kind not in "iu":
+            raise ValueError(f"counts must be {BUCKETS} integers, not {dense.dtype}{list(dense.shape)}")
+        nonfinite = int(dense[~_IS_FINITE].sum(dtype=np.uint64))
+        ordered = dense[FINITE_BUCKETS_BY_VALUE].astype(np.uint64)
+        occupied = np.flatnonzero(ordered)
+        buckets = FINITE_BUCKETS_BY_VALUE[occupied]
+        if not len(buckets):
+            return Histogram(nonfinite=nonfinite)
+        if nonfinite:
+            minimum, maximum = _within(minimum, buckets[0]), _within(maximum, buckets[-1])
+        _check_extreme("minimum", minimum, buckets[0])
+        _check_extreme("maximum", maximum, buckets[-1])
+        return Histogram(buckets, ordered[occupied], float(minimum) + 0.0, float(maximum) + 0.0, nonfinite)
+
+    def merge(self, other: Histogram) -> Histogram:
+        """The histogram of both sets of elements: exact, associative and commutative."""
+        buckets = np.concatenate([self.buckets, other.buckets])
+        counts = np.concatenate([self.counts, other.counts])
+        rank, position = np.unique(_RANK[buckets], return_inverse=True)
+        merged = np.zeros(len(rank), np.uint64)
+        np.add.at(merged, position, counts)
+        return Histogram(
+            _BY_VALUE[rank].astype(np.uint16),
+            merged,
+            min(self.minimum, other.minimum),
+            max(self.maximum, other.maximum),
+            self.nonfinite + other.nonfinite,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Histogram):
+            return NotImplemented
+        return (
+            np.array_equal(self.buckets, other.buckets)
+            and np.array_equal(self.counts, other.counts)
+            and (self.minimum, self.maximum, self.nonfinite) == (other.minimum, other.maximum, other.nonfinite)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @cached_property
+    def count(self) -> int:
+        """Number of elements, NaN and Inf included."""
+        return int(self.counts.sum(dtype=np.uint64)) + self.nonfinite
+
+    @property
+    def lower(self) -> NDArray[np.float64]:
+        """Lower bound of each occupied bucket, clipped to [minimum, maximum]; ascending."""
+        return self._clipped(np.where(self.buckets & _SIGN, -_OUTER[self.buckets], _INNER[self.buckets]))
+
+    @property
+    def upper(self) -> NDArray[np.float64]:
+        """Upper bound of each occupied bucket, clipped to [minimum, maximum]; ascending."""
+        return self._clipped(np.where(self.buckets & _SIGN, -_INNER[self.buckets], _OUTER[self.buckets]))
+
+    @property
+    def centers(self) -> NDArray[np.float64]:
+        """Middle of each occupied bucket; ascending. The zero buckets are exactly 0."""
+        return (self.lower + self.upper) / 2
+
+    def items(self) -> Iterator[tuple[float, int]]:
+        """(middle of the bucket, count), ascending by value."""
+        return zip(self.centers.tolist(), self.counts.tolist(), strict=True)
+
+    def dense(self) -> NDArray[np.uint64]:
+        """uint64[65536] counts indexed by bit pattern, without NaN and Inf."""
+        counts = np.zeros(BUCKETS, np.uint64)
+        counts[self.buckets] = self.counts
+        return counts
+
+    def require_finite(self, tensor: str) -> None:
+        """Raise a DataError naming `tensor` if NaN or Inf were seen."""
+        if self.nonfinite:
+            raise DataError(
+                f"{self.nonfinite} of {self.count} values are NaN or Inf",
+                where=f"tensor {tensor}",
+                remedy="check the model's weights and the calibration samples for NaN, Inf or very large values",
+            )
+
+    def _clipped(self, bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.clip(bounds, self.minimum, self.maximum) if len(bounds) else bounds
+
+
+def _bounds(bucket: np.uint16) -> tuple[float, float]:
+    inner, outer = float(_INNER[bucket]), float(_OUTER[bucket])
+    return (-outer, -inner) if bucket & _SIGN else (inner, outer)
+
+
+def _within(extreme: float, bucket: np.uint16) -> float:
+    """`extreme` if it lies in the bucket, else the bucket's bound nearest to zero (beside NaN nothing is exact)."""
+    low, high = _bounds(bucket)
+    return extreme if low <= extreme <= high else min(low, high, key=abs)
+
+
+def _check_extreme(name: str, value: float, bucket: np.uint16) -> None:
+    """A device that flushes subnormals to zero may report 0 for them; anything else must lie in its bucket."""
+    low, high = _bounds(bucket)
+    if not low - _SMALLEST_NORMAL <= value <= high + _SMALLEST_NORMAL:
+        raise ValueError(f"{name} {value!r} is not in the outermost occupied bucket [{low!r}, {high!r}]")

@@ -1,0 +1,78 @@
+"""Quantization error: energies, SQNR, MSE, and the SQNR a layer itself costs.
+
+Throughout, an SQNR is in dB, +inf when the error is zero, and None (never NaN) when the signal is zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from quantune_mlir.numerics.parameters import dequantize_weights, quantize_weights, weight_params
+from quantune_mlir.numerics.schemes import Scheme
+
+
+@dataclass(frozen=True)
+class ErrorEnergy:
+    """Sums over elements, in double precision: of x^2, of (x - x_hat)^2, and of 1. Sums of two sets add."""
+
+    signal: float = 0.0
+    noise: float = 0.0
+    count: float = 0.0
+
+    @staticmethod
+    def of(reference: ArrayLike, approximation: ArrayLike) -> ErrorEnergy:
+        """Energies of two arrays of one shape: the fp32 values and their int8 counterparts, dequantized."""
+        x = np.asarray(reference, np.float64)
+        error = x - np.asarray(approximation, np.float64)
+        return ErrorEnergy(float(np.sum(x * x)), float(np.sum(error * error)), float(x.size))
+
+    def __add__(self, other: ErrorEnergy) -> ErrorEnergy:
+        return ErrorEnergy(self.signal + other.signal, self.noise + other.noise, self.count + other.count)
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """10 log10(signal / noise)."""
+        if self.signal == 0:
+            return None
+        if self.noise == 0:
+            return math.inf
+        return 10 * (math.log10(self.signal) - math.log10(self.noise))
+
+    @property
+    def mse(self) -> float | None:
+        """Mean squared error; None without elements."""
+        return self.noise / self.count if self.count else None
+
+    @property
+    def normalized_mse(self) -> float | None:
+        """noise / signal; None when the signal is zero."""
+        return self.noise / self.signal if self.signal else None
+
+
+def weight_energy(weights: NDArray[np.float32], scheme: Scheme, channel_axis: int | None) -> ErrorEnergy:
+    """Error of quantizing weights per channel, or per tensor if `channel_axis` is None."""
+    scales = weight_params(weights, channel_axis, scheme)
+    quantized = quantize_weights(weights, scales, channel_axis)
+    return ErrorEnergy.of(weights, dequantize_weights(quantized, scales, channel_axis))
+
+
+def weight_sqnr(weights: NDArray[np.float32], scheme: Scheme, channel_axis: int | None) -> float | None:
+    """SQNR of quantized weights in dB."""
+    return weight_energy(weights, scheme, channel_axis).sqnr_db
+
+
+def sqnr_delta(input_sqnrs: Iterable[float | None], output_sqnr: float | None) -> float | None:
+    """min over the inputs of their SQNR, minus the output's: the noise that a layer itself adds, in dB.
+
+    Inputs without signal bring no noise and do not count; no inputs count as exact. Exact to exact is 0, exact to
+    noisy +inf, noisy to exact -inf. None if the output has no signal.
+    """
+    if output_sqnr is None:
+        return None
+    worst = min((sqnr for sqnr in input_sqnrs if sqnr is not None), default=math.inf)
+    return 0.0 if worst == output_sqnr else worst - output_sqnr

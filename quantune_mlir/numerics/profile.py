@@ -1,0 +1,156 @@
+"""A calibration profile: one histogram per tensor of a model. Saved as .npz, merged exactly."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.errors import DataError
+from quantune_mlir.numerics.histogram import Histogram
+
+FORMAT: Final = 1
+_HEADER: Final = "header"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+
+
+class Profile(Mapping[str, Histogram]):
+    """Histograms by tensor, in the model's order. Never holds NaN or Inf.
+
+    A tensor is called by its layer's name, further outputs of a layer `name:1`, `name:2`, and the graph input `x` `%x`.
+
+    Args:
+        model: hash of the model profiled.
+        samples: number of samples seen.
+        histograms: by tensor name, in graph order.
+
+    Raises:
+        DataError: a tensor held NaN or Inf; it is named.
+    """
+
+    def __init__(self, model: str, samples: int, histograms: Mapping[str, Histogram]) -> None:
+        for name, histogram in histograms.items():
+            histogram.require_finite(name)
+        self.model = model
+        self.samples = samples
+        self._histograms = dict(histograms)
+
+    def __getitem__(self, tensor: str) -> Histogram:
+        return self._histograms[tensor]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._histograms)
+
+    def __len__(self) -> int:
+        return len(self._histograms)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Profile):
+            return NotImplemented
+        return (self.model, self.samples, list(self.items())) == (other.model, other.samples, list(other.items()))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to_bytes(self) -> bytes:
+        """The .npz file: the same bytes for the same profile."""
+        histograms = list(self.values())
+        header = {"format": FORMAT, "model": self.model, "samples": self.samples, "tensors": list(self)}
+        buckets = [histogram.buckets for histogram in histograms]
+        counts = [histogram.counts for histogram in histograms]
+        return _zip(
+            {
+                _HEADER: np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8),
+                "lengths": np.array([len(b) for b in buckets], np.uint32),
+                "minimum": np.array([histogram.minimum for histogram in histograms], np.float32),
+                "maximum": np.array([histogram.maximum for histogram in histograms], np.float32),
+                "buckets": np.concatenate([np.zeros(0, np.uint16), *buckets]),
+                "counts": np.concatenate([np.zeros(0, np.uint64), *counts]),
+            }
+        )
+
+    @staticmethod
+    def from_bytes(data: bytes, where: str | None = None) -> Profile:
+        """Read what `to_bytes` wrote. Raises DataError, naming the file `where`, for anything else."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                header = json.loads(bytes(arrays[_HEADER]))
+                version = header["format"]
+                if version != FORMAT:
+                    raise DataError(
+                        f"the profile has format {version}, this version reads {FORMAT}",
+                        where=where,
+                        remedy="calibrate again",
+                    )
+                histograms = _split(arrays)
+                profile = Profile(
+                    str(header["model"]), int(header["samples"]), dict(zip(header["tensors"], histograms, strict=True))
+                )
+        except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile) as error:
+            raise DataError(f"not a readable profile: {error}", where=where, remedy="calibrate again") from error
+        return profile
+
+    def save(self, path: Path | str) -> None:
+        """Write the profile to a file."""
+        Path(path).write_bytes(self.to_bytes())
+
+    @staticmethod
+    def load(path: Path | str) -> Profile:
+        """Read a profile from a file. Raises DataError if it is missing or is no profile."""
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise DataError(f"the profile cannot be read: {error.strerror}", where=str(path)) from error
+        return Profile.from_bytes(data, where=str(path))
+
+
+def merge(profiles: Sequence[Profile]) -> Profile:
+    """The profile of all samples together: the same, to the byte, however these were split and ordered.
+
+    Raises:
+        DataError: nothing to merge, or the profiles are of different models or tensors.
+    """
+    if not profiles:
+        raise DataError("no profile to merge")
+    first, *others = profiles
+    histograms = dict(first)
+    for index, other in enumerate(others, start=2):
+        if other.model != first.model or list(other) != list(first):
+            difference = "another model" if other.model != first.model else "other tensors of the model"
+            raise DataError(
+                f"profile {index} is of {difference} than profile 1 ({other.model[:12]} and {first.model[:12]})",
+                remedy="merge only profiles that the same model file gave with the same options",
+            )
+        for name, histogram in other.items():
+            histograms[name] = histograms[name].merge(histogram)
+    return Profile(first.model, sum(profile.samples for profile in profiles), histograms)
+
+
+def _split(arrays: Mapping[str, NDArray[np.generic]]) -> list[Histogram]:
+    ends = np.cumsum(arrays["lengths"].astype(np.int64))[:-1]
+    buckets = np.split(arrays["buckets"].astype(np.uint16, casting="equiv"), ends)
+    counts = np.split(arrays["counts"].astype(np.uint64, casting="equiv"), ends)
+    return [
+        Histogram(b, c, float(lowest), float(highest))
+        for b, c, lowest, highest in zip(buckets, counts, arrays["minimum"], arrays["maximum"], strict=True)
+    ]
+
+
+def _zip(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
+    """An .npz with fixed time stamps and attributes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, version=(1, 0), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 3
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content.getvalue())
+    return file.getvalue()
