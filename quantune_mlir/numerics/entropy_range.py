@@ -22,7 +22,7 @@ _LEVELS: Final = 256
 _STRIDE: Final = 64
 _FINE_STRIDE: Final = 8
 _SMOOTHING: Final = 1e-4
-"""Share of uniform noise mixed into Q, so that an occupied bin of P that Q leaves empty costs much, but not infinity."""
+"""Share of uniform noise mixed into Q, so that an occupied bin of P that is empty in Q costs much, not infinity."""
 
 
 def entropy_range(histogram: Histogram, scheme: Scheme) -> tuple[float, float]:
@@ -47,7 +47,7 @@ def entropy_range(histogram: Histogram, scheme: Scheme) -> tuple[float, float]:
 
 
 def linear_bins(histogram: Histogram, lo: float, hi: float, bins: int) -> NDArray[np.float64]:
-    """float64[bins]: the elements other than zero, each bucket spread evenly over the equal bins of [lo, hi] it meets."""
+    """float64[bins]: the elements other than zero, each bucket spread evenly over the bins of [lo, hi] it meets."""
     kept = (histogram.lower != 0) | (histogram.upper != 0)
     lower, upper, counts = histogram.lower[kept], histogram.upper[kept], histogram.counts[kept].astype(np.float64)
     width = (hi - lo) / bins

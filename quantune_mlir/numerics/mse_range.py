@@ -70,7 +70,9 @@ class _ExpectedError:
         upper = np.where(narrow, upper + _NARROWEST / 2 * largest, upper)
         density = counts / (upper - lower)
         edges, position = np.unique(np.concatenate([lower, upper]), return_inverse=True)
-        return _ExpectedError(edges, np.bincount(position, np.concatenate([-density, density])), scheme)
+        steps = np.zeros_like(edges)
+        np.add.at(steps, position, np.concatenate([-density, density]))
+        return _ExpectedError(edges, steps, scheme)
 
     def least(
         self, lo: NDArray[np.float64], hi: NDArray[np.float64], start: tuple[float, float] | None = None
