@@ -59,7 +59,8 @@ class Histogram:
         buckets: uint16[k], upper halves of the float32 patterns, ascending by real value.
         counts: uint64[k], how many elements fell into each bucket.
         minimum: smallest finite element, exactly a float32; +inf if there is none. -0.0 counts as 0.0.
-        maximum: largest finite element; -inf if there is none.
+        maximum: largest finite element; -inf if there is none. Where there are NaN or Inf, both are the outer bounds
+            of the outermost buckets.
         nonfinite: number of NaN and Inf elements, which are in no bucket.
     """
 
@@ -77,11 +78,7 @@ class Histogram:
             raise TypeError(f"a histogram is taken of float32 values, not {values.dtype}")
         patterns = values.reshape(-1).view(np.uint32) >> np.uint32(16)
         counts = np.bincount(patterns, minlength=BUCKETS)
-        if not counts[~_IS_FINITE].any():
-            extremes = (float(values.min()), float(values.max())) if values.size else (np.inf, -np.inf)
-            return Histogram.from_counts(counts, *extremes)
-        finite = values[np.isfinite(values)]
-        extremes = (float(finite.min()), float(finite.max())) if finite.size else (np.inf, -np.inf)
+        extremes = (float(values.min()), float(values.max())) if values.size else (np.inf, -np.inf)
         return Histogram.from_counts(counts, *extremes)
 
     @staticmethod
@@ -105,10 +102,11 @@ class Histogram:
         buckets = FINITE_BUCKETS_BY_VALUE[occupied]
         if not len(buckets):
             return Histogram(nonfinite=nonfinite)
+        for name, extreme, bucket in (("minimum", minimum, buckets[0]), ("maximum", maximum, buckets[-1])):
+            if not nonfinite and not _holds(bucket, extreme):
+                raise ValueError(f"{name} {extreme!r} is not in the outermost occupied bucket {_bounds(bucket)}")
         if nonfinite:
-            minimum, maximum = _within(minimum, buckets[0]), _within(maximum, buckets[-1])
-        _check_extreme("minimum", minimum, buckets[0])
-        _check_extreme("maximum", maximum, buckets[-1])
+            minimum, maximum = _bounds(buckets[0])[0], _bounds(buckets[-1])[1]
         return Histogram(buckets, ordered[occupied], float(minimum) + 0.0, float(maximum) + 0.0, nonfinite)
 
     def merge(self, other: Histogram) -> Histogram:
@@ -177,7 +175,7 @@ class Histogram:
             )
 
     def _clipped(self, bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.clip(bounds, self.minimum, self.maximum) if len(bounds) else bounds
+        return np.clip(bounds, self.minimum, self.maximum) + 0.0 if len(bounds) else bounds
 
 
 def _bounds(bucket: np.uint16) -> tuple[float, float]:
@@ -185,14 +183,7 @@ def _bounds(bucket: np.uint16) -> tuple[float, float]:
     return (-outer, -inner) if bucket & _SIGN else (inner, outer)
 
 
-def _within(extreme: float, bucket: np.uint16) -> float:
-    """`extreme` if it lies in the bucket, else the bucket's bound nearest to zero (beside NaN nothing is exact)."""
+def _holds(bucket: np.uint16, value: float) -> bool:
+    """Whether the value lies in the bucket, or is the zero to which a device may flush the bucket's subnormals."""
     low, high = _bounds(bucket)
-    return extreme if low <= extreme <= high else min(low, high, key=abs)
-
-
-def _check_extreme(name: str, value: float, bucket: np.uint16) -> None:
-    """A device that flushes subnormals to zero may report 0 for them; anything else must lie in its bucket."""
-    low, high = _bounds(bucket)
-    if not low - _SMALLEST_NORMAL <= value <= high + _SMALLEST_NORMAL:
-        raise ValueError(f"{name} {value!r} is not in the outermost occupied bucket [{low!r}, {high!r}]")
+    return low - _SMALLEST_NORMAL <= value <= high + _SMALLEST_NORMAL

@@ -132,9 +132,9 @@ def merge(profiles: Sequence[Profile]) -> Profile:
 
 
 def _split(arrays: Mapping[str, NDArray[np.generic]]) -> list[Histogram]:
-    ends = np.cumsum(arrays["lengths"].astype(np.int64))[:-1]
-    buckets = np.split(arrays["buckets"].astype(np.uint16, casting="equiv"), ends)
-    counts = np.split(arrays["counts"].astype(np.uint64, casting="equiv"), ends)
+    ends = np.cumsum(arrays["lengths"].astype(np.int64))
+    buckets = np.split(arrays["buckets"].astype(np.uint16, casting="equiv"), ends)[:-1]
+    counts = np.split(arrays["counts"].astype(np.uint64, casting="equiv"), ends)[:-1]
     return [
         Histogram(b, c, float(lowest), float(highest))
         for b, c, lowest, highest in zip(buckets, counts, arrays["minimum"], arrays["maximum"], strict=True)

@@ -1,0 +1,227 @@
+"""Arrays that are read row by row, forwards, from an .npz file, from .npy files or from memory."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.errors import DataError
+
+_CHUNK: Final = 1 << 18
+_BROKEN: Final = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+
+
+class ArraySource(Protocol):
+    """An array whose rows can be read in ascending order, as often as wanted."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the whole array."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype in native byte order."""
+        ...
+
+    def read(self, starts: Iterable[int], rows: int) -> Iterator[tuple[int, NDArray[np.generic]]]:
+        """For each of the ascending `starts`: it, and the `rows` rows from there on, in memory of their own."""
+        ...
+
+
+Openers = Mapping[str, Callable[[], ArraySource]]
+
+
+def find_sources(path: Path | str | Mapping[str, NDArray[np.generic]]) -> Openers:
+    """The arrays of an .npz file, of a folder of .npy files, or in memory, by name, each opened on demand.
+
+    Raises:
+        DataError: nothing is there, or it is not what its name says; an opener raises it for a broken array.
+    """
+    if isinstance(path, Mapping):
+        return {name: partial(MemorySource, np.asarray(array)) for name, array in path.items()}
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(path.glob("*.npy"))
+        return {file.stem: partial(StreamSource.open, _File(file), str(file)) for file in files}
+    try:
+        with path.open("rb") as file:
+            magic = file.read(6)
+    except OSError as error:
+        raise DataError(f"the samples cannot be read: {error.strerror}", where=str(path)) from error
+    if magic.startswith(b"\x93NUMPY"):
+        raise DataError(
+            "this is a single .npy array",
+            where=str(path),
+            remedy="put it into a folder under the name <model input>.npy and give the folder, or save an .npz",
+        )
+    return _find_in_npz(path, looks_like_zip=magic.startswith(b"PK"))
+
+
+def _find_in_npz(path: Path, *, looks_like_zip: bool) -> Openers:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.namelist() if member.endswith(".npy")]
+    except _BROKEN as error:
+        what = "the .npz file is truncated or corrupt" if looks_like_zip else "this is not an .npz file"
+        raise DataError(
+            f"{what}: {error}", where=str(path), remedy="save the samples again with numpy.savez"
+        ) from error
+    return {
+        member.removesuffix(".npy"): partial(
+            StreamSource.open, _Member(path, member), f"{path}, array {member.removesuffix('.npy')!r}"
+        )
+        for member in members
+    }
+
+
+@dataclass(frozen=True)
+class MemorySource:
+    """An array in memory."""
+
+    array: NDArray[np.generic]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.array.dtype.newbyteorder("=")
+
+    def read(self, starts: Iterable[int], rows: int) -> Iterator[tuple[int, NDArray[np.generic]]]:
+        for start in starts:
+            yield start, self.array[start : start + rows].astype(self.dtype)
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+
+    @contextlib.contextmanager
+    def stream(self) -> Iterator[IO[bytes]]:
+        with self.path.open("rb") as stream:
+            yield stream
+
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+
+@dataclass(frozen=True)
+class _Member:
+    path: Path
+    name: str
+
+    @contextlib.contextmanager
+    def stream(self) -> Iterator[IO[bytes]]:
+        with zipfile.ZipFile(self.path) as archive, archive.open(self.name) as stream:
+            yield stream
+
+    def size(self) -> int:
+        with zipfile.ZipFile(self.path) as archive:
+            return archive.getinfo(self.name).file_size
+
+
+@dataclass(frozen=True)
+class StreamSource:
+    """An array in .npy format behind a stream that is only ever read forwards."""
+
+    content: _File | _Member
+    where: str
+    shape: tuple[int, ...]
+    stored_dtype: np.dtype
+    data_offset: int
+
+    @staticmethod
+    def open(content: _File | _Member, where: str) -> StreamSource:
+        """Read the header.
+
+        Raises:
+            DataError: not an array, truncated, of Python objects, or in column-major order.
+        """
+        try:
+            with content.stream() as stream:
+                shape, fortran_order, dtype = _read_header(stream)
+                data_offset = stream.tell()
+            size = content.size()
+        except _BROKEN as error:
+            raise _unreadable(where, error) from error
+        if dtype.hasobject:
+            raise DataError("the array holds Python objects", where=where, remedy="save numbers of one dtype and shape")
+        if fortran_order and len(shape) > 1:
+            raise DataError(
+                "the array is stored column-major, so that it cannot be read sample by sample",
+                where=where,
+                remedy="save numpy.ascontiguousarray(array)",
+            )
+        expected = data_offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        if size < expected:
+            raise DataError(
+                f"the array is truncated: {size} bytes of {expected}", where=where, remedy="save the samples again"
+            )
+        return StreamSource(content, where, shape, dtype, data_offset)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.stored_dtype.newbyteorder("=")
+
+    def read(self, starts: Iterable[int], rows: int) -> Iterator[tuple[int, NDArray[np.generic]]]:
+        row_shape = self.shape[1:]
+        row_bytes = int(np.prod(row_shape, dtype=np.int64)) * self.stored_dtype.itemsize
+        try:
+            with self.content.stream() as stream:
+                position = _skip(stream, self.data_offset)
+                for start in starts:
+                    position += _skip(stream, self.data_offset + start * row_bytes - position)
+                    values = np.empty((rows, *row_shape), self.stored_dtype)
+                    _fill(stream, values.reshape(-1).view(np.uint8).data)
+                    position += values.nbytes
+                    yield start, values.astype(self.dtype, copy=False)
+        except _BROKEN as error:
+            raise _unreadable(self.where, error) from error
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    return np.lib.format.read_array_header_2_0(stream)
+
+
+def _skip(stream: IO[bytes], count: int) -> int:
+    if not isinstance(stream, zipfile.ZipExtFile):
+        stream.seek(count, io.SEEK_CUR)
+        return count
+    remaining = count
+    while remaining:
+        read = len(stream.read(min(remaining, _CHUNK)))
+        if not read:
+            raise EOFError("the data ends early")
+        remaining -= read
+    return count
+
+
+def _fill(stream: IO[bytes], target: memoryview) -> None:
+    done = 0
+    while done < len(target):
+        piece = stream.read(min(len(target) - done, _CHUNK))
+        if not piece:
+            raise EOFError("the data ends early")
+        target[done : done + len(piece)] = piece
+        done += len(piece)
+
+
+def _unreadable(where: str, error: Exception) -> DataError:
+    return DataError(
+        f"the array is broken or truncated: {error}", where=where, remedy="save the samples again with numpy.savez"
+    )

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from quantune_mlir.errors import DataError
+from quantune_mlir.numerics.histogram import BUCKETS, Histogram
+
+any_floats = hnp.arrays(np.float32, st.integers(0, 60), elements=st.floats(width=32))
+finite_floats = hnp.arrays(
+    np.float32, st.integers(1, 60), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
+)
+
+
+@given(any_floats)
+def test_counts_are_those_of_the_upper_halves(x: np.ndarray) -> None:
+    histogram = Histogram.of(x)
+    finite = x[np.isfinite(x)]
+    expected = np.bincount(finite.view(np.uint32) >> 16, minlength=BUCKETS)
+    np.testing.assert_array_equal(histogram.dense(), expected)
+    assert histogram.count == x.size
+    assert histogram.nonfinite == x.size - finite.size
+    if finite.size and finite.size == x.size:
+        assert (histogram.minimum, histogram.maximum) == (finite.min(), finite.max())
+
+
+@given(finite_floats, finite_floats, finite_floats)
+def test_merge_is_exact_associative_and_commutative(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
+    ha, hb, hc = Histogram.of(a), Histogram.of(b), Histogram.of(c)
+    whole = Histogram.of(np.concatenate([a, b, c]))
+    assert ha.merge(hb).merge(hc) == whole
+    assert hc.merge(ha.merge(hb)) == whole
+    assert ha.merge(Histogram()) == ha == Histogram().merge(ha)
+
+
+@given(any_floats, any_floats)
+def test_merge_adds_nonfinite_elements(a: np.ndarray, b: np.ndarray) -> None:
+    merged = Histogram.of(a).merge(Histogram.of(b))
+    assert merged.nonfinite == np.count_nonzero(~np.isfinite(np.concatenate([a, b])))
+    assert merged.count == a.size + b.size
+
+
+@given(finite_floats)
+def test_buckets_ascend_and_hold_their_elements(x: np.ndarray) -> None:
+    histogram = Histogram.of(x)
+    lower, upper = histogram.lower, histogram.upper
+    assert (lower <= upper).all() and (upper[:-1] <= lower[1:]).all()
+    assert (np.diff([value for value, _ in histogram.items()]) >= 0).all()
+    for value in x.astype(np.float64):
+        nearest_zero = 0.0 if abs(value) < 2.0**-133 else value
+        assert ((lower <= nearest_zero) & (nearest_zero <= upper)).any()
+
+
+@given(finite_floats)
+def test_buckets_are_narrower_than_one_percent(x: np.ndarray) -> None:
+    histogram = Histogram.of(np.abs(x) + np.float32(2.0**-126))
+    assert (histogram.upper - histogram.lower <= 0.01 * histogram.upper).all()
+
+
+def test_signed_zeros_count_as_zero() -> None:
+    histogram = Histogram.of(np.array([-0.0, 0.0, -0.0], np.float32))
+    assert list(histogram.items()) == [(0.0, 2), (0.0, 1)]
+    assert str(histogram.minimum) == str(histogram.maximum) == "0.0"
+
+
+def test_from_device_counts() -> None:
+    x = np.random.default_rng(0).normal(size=5000).astype(np.float32)
+    counts = np.bincount(x.view(np.uint32) >> 16, minlength=BUCKETS).astype(np.uint32)
+    assert Histogram.from_counts(counts, x.min(), x.max()) == Histogram.of(x)
+
+
+def test_from_counts_refuses_extremes_that_contradict_the_counts() -> None:
+    counts = np.zeros(BUCKETS, np.uint32)
+    counts[0x3F80] = 3
+    with pytest.raises(ValueError, match="maximum"):
+        Histogram.from_counts(counts, 1.0, 2.0)
+    with pytest.raises(ValueError, match="65536"):
+        Histogram.from_counts(counts[:10], 1.0, 1.0)
+
+
+def test_from_counts_with_nan_ignores_the_extremes() -> None:
+    counts = np.zeros(BUCKETS, np.uint32)
+    counts[[0x3F80, 0x7FC0]] = 3, 2
+    histogram = Histogram.from_counts(counts, np.nan, np.nan)
+    assert (histogram.nonfinite, histogram.count, histogram.minimum, histogram.maximum) == (2, 5, 1.0, 1.0078125)
+    with pytest.raises(DataError, match="tensor conv1: 2 of 5 values"):
+        histogram.require_finite("conv1")
+
+
+def test_subnormals_flushed_by_a_device_are_accepted() -> None:
+    counts = np.zeros(BUCKETS, np.uint32)
+    counts[[0x0040, 0x3F80]] = 1
+    assert Histogram.from_counts(counts, 0.0, 1.0).minimum == 0.0
+
+
+def test_other_dtypes_are_refused() -> None:
+    with pytest.raises(TypeError, match="float64"):
+        Histogram.of(np.zeros(3))
