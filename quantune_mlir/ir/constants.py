@@ -1,0 +1,105 @@
+"""Conversion between NumPy arrays and TOSA constants.
+
+MLIR integers are signless here: an unsigned array is stored bit for bit in the signed type of the same width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from quantune_mlir.ir.mlir import ir, tosa
+
+_SIGNED_VIEW = {
+    np.dtype(np.uint8): np.dtype(np.int8),
+    np.dtype(np.uint16): np.dtype(np.int16),
+    np.dtype(np.uint32): np.dtype(np.int32),
+    np.dtype(np.uint64): np.dtype(np.int64),
+}
+_FLOATS = {
+    np.dtype(np.float16): ir.F16Type,
+    np.dtype(np.float32): ir.F32Type,
+    np.dtype(np.float64): ir.F64Type,
+}
+
+
+def element_type(dtype: np.dtype | type) -> ir.Type:
+    """The MLIR element type that stores `dtype`: f16/f32/f64, i1 for bool, signless integers.
+
+    Raises:
+        TypeError: for a dtype without such a type.
+    """
+    dtype = np.dtype(dtype)
+    if dtype in _FLOATS:
+        return _FLOATS[dtype].get()
+    if dtype == np.bool_:
+        return ir.IntegerType.get_signless(1)
+    if dtype.kind in "iu":
+        return ir.IntegerType.get_signless(dtype.itemsize * 8)
+    raise TypeError(f"no MLIR element type for {dtype}")
+
+
+def tensor_type(shape: Sequence[int], dtype: np.dtype | type) -> ir.RankedTensorType:
+    """The ranked tensor type of `shape` and the element type that stores `dtype`."""
+    return ir.RankedTensorType.get(list(shape), element_type(dtype))
+
+
+def elements_attribute(array: np.ndarray) -> ir.DenseElementsAttr:
+    """A dense elements attribute with the values of `array`; a splat is stored as one element."""
+    array = np.asarray(array)
+    stored = array.view(_SIGNED_VIEW[array.dtype]) if array.dtype in _SIGNED_VIEW else array
+    kind = tensor_type(array.shape, array.dtype)
+    if array.size and _is_splat(stored):
+        return ir.DenseElementsAttr.get_splat(kind, _scalar_attribute(kind.element_type, stored.flat[0]))
+    if stored.dtype == np.bool_:
+        stored = stored.view(np.int8)
+    return ir.DenseElementsAttr.get(np.ascontiguousarray(stored), type=kind.element_type, shape=list(array.shape))
+
+
+def constant(array: np.ndarray, *, loc: ir.Location | None = None, ip: ir.InsertionPoint | None = None) -> ir.Value:
+    """Build a tosa.const holding `array` at the insertion point (the current one by default)."""
+    return tosa.ConstOp(elements_attribute(array), loc=loc, ip=ip).result
+
+
+def shape_constant(
+    values: Sequence[int], *, loc: ir.Location | None = None, ip: ir.InsertionPoint | None = None
+) -> ir.Value:
+    """Build a tosa.const_shape, the operand of reshape, tile, pad, slice and resize."""
+    kind = ir.Type.parse(f"!tosa.shape<{len(values)}>")
+    index = ir.IndexType.get()
+    attribute = ir.DenseElementsAttr.get(np.asarray(values, np.int64), type=index, shape=[len(values)])
+    return tosa.ConstShapeOp(kind, attribute, loc=loc, ip=ip).result
+
+
+def constant_value(value: ir.Value) -> np.ndarray | None:
+    """The array held by the tosa.const or tosa.const_shape that defines `value`, or None if none does.
+
+    The array is read-only and, but for booleans, a view of the attribute's own storage; a splat is a view with
+    zero strides. It is valid as long as the context lives.
+    """
+    owner = value.owner
+    if not isinstance(owner, ir.Operation | ir.OpView) or owner.name not in ("tosa.const", "tosa.const_shape"):
+        return None
+    return elements_array(owner.attributes["values"])
+
+
+def elements_array(attribute: ir.Attribute) -> np.ndarray:
+    """The values of a dense elements attribute as an array, see `constant_value`."""
+    array = np.asarray(attribute)
+    array.flags.writeable = False
+    return array
+
+
+def _is_splat(array: np.ndarray) -> bool:
+    first = array.reshape(-1)[:1]
+    if array.dtype == np.bool_:
+        return bool((array == first).all())
+    bits = array.view(f"i{array.dtype.itemsize}") if array.flags.c_contiguous and array.ndim else array
+    return bool((bits == bits.reshape(-1)[:1]).all()) if array.ndim else True
+
+
+def _scalar_attribute(kind: ir.Type, value: np.generic) -> ir.Attribute:
+    if isinstance(kind, ir.IntegerType):
+        return ir.IntegerAttr.get(kind, int(value))
+    return ir.FloatAttr.get(kind, float(value))
