@@ -57,9 +57,7 @@ def elements_attribute(array: np.ndarray) -> ir.DenseElementsAttr:
     return ir.DenseElementsAttr.get(np.ascontiguousarray(stored), type=kind.element_type, shape=list(array.shape))
 
 
-def constant(
-    array: np.ndarray, *, loc: ir.Location | None = None, ip: ir.InsertionPoint | None = None
-) -> ir.Value:
+def constant(array: np.ndarray, *, loc: ir.Location | None = None, ip: ir.InsertionPoint | None = None) -> ir.Value:
     """Build a tosa.const holding `array` at the insertion point (the current one by default)."""
     return tosa.ConstOp(elements_attribute(array), loc=loc, ip=ip).result
 

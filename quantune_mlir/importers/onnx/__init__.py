@@ -1,0 +1,17 @@
+"""ONNX to TOSA, opsets 7 to 21."""
+
+from quantune_mlir.importers.onnx import (  # noqa: F401  (each registers its handlers)
+    activation,
+    convolution,
+    elementwise,
+    linear,
+    normalization,
+    padding,
+    pooling,
+    reduction,
+    shaping,
+    slicing,
+)
+from quantune_mlir.importers.onnx.importer import import_onnx
+
+__all__ = ["import_onnx"]

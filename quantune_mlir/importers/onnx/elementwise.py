@@ -1,0 +1,162 @@
+"""Arithmetic, comparisons, logic, Where and Cast."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+import onnx
+
+from quantune_mlir.importers.onnx.arithmetic import converted, narrowed, require_supported, widened
+from quantune_mlir.importers.onnx.builder import Builder
+from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.registry import operator
+from quantune_mlir.importers.onnx.tensor import Tensor
+from quantune_mlir.ir.mlir import tosa
+
+_UNARY_FLOAT = {
+    "Exp": tosa.ExpOp,
+    "Log": tosa.LogOp,
+    "Reciprocal": tosa.ReciprocalOp,
+    "Sin": tosa.SinOp,
+    "Cos": tosa.CosOp,
+}
+_VARIADIC = {"Min": tosa.MinimumOp, "Max": tosa.MaximumOp, "Sum": tosa.AddOp, "Mean": tosa.AddOp}
+
+
+def _widened_inputs(b: Builder, node: Node) -> list[Tensor]:
+    tensors = [widened(b, node.input(i)) for i in range(len(node.inputs))]
+    if len({t.dtype for t in tensors}) > 1:
+        raise Unsupported("inputs of different element types: " + ", ".join(str(t.dtype) for t in tensors))
+    return tensors
+
+
+@operator("Add", "Sub", "Mul", "Div", since=7)
+def arithmetic(b: Builder, node: Node) -> Tensor:
+    x, y = _widened_inputs(b, node)
+    emit = {"Add": b.add, "Sub": b.sub, "Mul": b.mul, "Div": lambda p, q: _divide(b, p, q)}[node.op_type]
+    return narrowed(b, emit(x, y), node.input(0).dtype)
+
+
+def _divide(b: Builder, x: Tensor, y: Tensor) -> Tensor:
+    if not x.is_float:
+        return b.binary(tosa.IntDivOp, x, y)
+    if y.array is not None:
+        with np.errstate(divide="ignore", over="ignore"):
+            return b.mul(x, Tensor.constant((1 / y.array.astype(np.float64)).astype(y.dtype)))
+    return b.mul(x, b.unary(tosa.ReciprocalOp, y))
+
+
+@operator("Min", "Max", "Sum", "Mean")
+def variadic(b: Builder, node: Node) -> Tensor:
+    tensors = _widened_inputs(b, node)
+    result = reduce(lambda x, y: b.binary(_VARIADIC[node.op_type], x, y), tensors)
+    if node.op_type == "Mean":
+        result = b.scaled(result, 1 / len(tensors))
+    return narrowed(b, result, node.input(0).dtype)
+
+
+@operator("Exp", "Log", "Reciprocal", "Sin", "Cos")
+def unary_float(b: Builder, node: Node) -> Tensor:
+    x = node.input(0)
+    require_supported(x.dtype)
+    return b.unary(_UNARY_FLOAT[node.op_type], x)
+
+
+@operator("Floor", "Ceil")
+def rounding(b: Builder, node: Node) -> Tensor:
+    return b.unary(tosa.FloorOp if node.op_type == "Floor" else tosa.CeilOp, node.input(0))
+
+
+@operator("Sqrt")
+def square_root(b: Builder, node: Node) -> Tensor:
+    require_supported(node.input(0).dtype)
+    return sqrt(b, node.input(0))
+
+
+def sqrt(b: Builder, x: Tensor) -> Tensor:
+    """TOSA has no square root; 1 / rsqrt(x) is right at 0 and infinity, which x * rsqrt(x) is not."""
+    return b.unary(tosa.ReciprocalOp, b.unary(tosa.RsqrtOp, x))
+
+
+@operator("Abs", "Neg")
+def signed(b: Builder, node: Node) -> Tensor:
+    x = widened(b, node.input(0))
+    if node.input(0).is_unsigned and node.op_type == "Abs":
+        return node.input(0)
+    return narrowed(b, b.unary(tosa.AbsOp, x) if node.op_type == "Abs" else b.negate(x), node.input(0).dtype)
+
+
+@operator("Pow", since=7)
+def power(b: Builder, node: Node) -> Tensor:
+    base, exponent = node.input(0), node.input(1)
+    if exponent.array is not None and exponent.size == 1:
+        special = _constant_power(b, widened(b, base), float(exponent.array.reshape(())))
+        if special is not None:
+            shape = np.broadcast_shapes(base.shape, exponent.shape)
+            return b.reshape(narrowed(b, special, base.dtype), shape)
+    floating = base.dtype if base.is_float else np.dtype(np.float32)
+    result = b.binary(tosa.PowOp, converted(b, base, floating), converted(b, exponent, floating))
+    if base.is_float:
+        return result
+    return converted(b, result if base.dtype.kind != "i" else _rounded(b, result), base.dtype)
+
+
+def _rounded(b: Builder, x: Tensor) -> Tensor:
+    return b.unary(tosa.FloorOp, b.shifted(x, 0.5))
+
+
+def _constant_power(b: Builder, x: Tensor, exponent: float) -> Tensor | None:
+    if exponent == 1:
+        return x
+    if exponent in (2, 3):
+        square = b.mul(x, x)
+        return square if exponent == 2 else b.mul(square, x)
+    if x.is_float and exponent == 0.5:
+        return sqrt(b, x)
+    if x.is_float and exponent == -1:
+        return b.unary(tosa.ReciprocalOp, x)
+    return None
+
+
+@operator("Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", since=7)
+def comparison(b: Builder, node: Node) -> Tensor:
+    if node.input(0).dtype == np.bool_:
+        x, y = node.input(0), node.input(1)
+        return b.logical_not(b.binary(tosa.LogicalXorOp, x, y))
+    x, y = _widened_inputs(b, node)
+    if node.op_type.startswith("Less"):
+        x, y = y, x
+    op_class = {"Equal": tosa.EqualOp, "Greater": tosa.GreaterOp, "Less": tosa.GreaterOp}.get(
+        node.op_type, tosa.GreaterEqualOp
+    )
+    return b.compare(op_class, x, y)
+
+
+@operator("And", "Or", "Xor", since=7)
+def logic(b: Builder, node: Node) -> Tensor:
+    op_class = {"And": tosa.LogicalAndOp, "Or": tosa.LogicalOrOp, "Xor": tosa.LogicalXorOp}[node.op_type]
+    return b.binary(op_class, node.input(0), node.input(1))
+
+
+@operator("Not")
+def logical_not(b: Builder, node: Node) -> Tensor:
+    return b.logical_not(node.input(0))
+
+
+@operator("Where")
+def where(b: Builder, node: Node) -> Tensor:
+    require_supported(node.input(1).dtype)
+    return b.select(node.input(0), node.input(1), node.input(2))
+
+
+@operator("Cast")
+def cast(b: Builder, node: Node) -> Tensor:
+    target = onnx.helper.tensor_dtype_to_np_dtype(node.attributes["to"])
+    return converted(b, node.input(0), np.dtype(target))
+
+
+@operator("CastLike")
+def cast_like(b: Builder, node: Node) -> Tensor:
+    return converted(b, node.input(0), node.input(1).dtype)

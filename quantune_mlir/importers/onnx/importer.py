@@ -1,0 +1,148 @@
+"""Turns a checked ONNX graph into a module with one function of TOSA ops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx
+
+from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
+from quantune_mlir.importers.onnx.arithmetic import require_supported
+from quantune_mlir.importers.onnx.builder import Builder, refuse_empty
+from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.folding import can_fold, fold
+from quantune_mlir.importers.onnx.loading import load_model, opset_version
+from quantune_mlir.importers.onnx.naming import node_names
+from quantune_mlir.importers.onnx.node import Node, attribute_values
+from quantune_mlir.importers.onnx.pruning import live_values
+from quantune_mlir.importers.onnx.registry import find_handler
+from quantune_mlir.importers.onnx.signature import Parameter, input_parameters
+from quantune_mlir.importers.onnx.tensor import Tensor
+from quantune_mlir.ir import attributes
+from quantune_mlir.ir.constants import tensor_type
+from quantune_mlir.ir.mlir import func, ir, make_context
+
+_STANDARD_DOMAINS = ("", "ai.onnx")
+
+
+def import_onnx(
+    source: Path | str | onnx.ModelProto,
+    *,
+    batch: int = 1,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    context: ir.Context | None = None,
+) -> ir.Module:
+    """Import an fp32 ONNX model as a module of TOSA ops with one function, `@main`.
+
+    The function has the model's own signature: order, layout and element types (integers signless), static shapes;
+    each argument and result carries its ONNX name as `quantune.name`. Every op but constants and layout transposes
+    carries its node's name as `quantune.layer` and its op type as `quantune.op`.
+
+    Args:
+        source: a file or a model in memory.
+        batch: the size of a symbolic first dimension.
+        shapes: whole shapes by input name, for other symbolic dimensions.
+        context: the MLIR context to build in; a new one by default.
+
+    Raises:
+        ModelError: the model as a whole cannot be imported.
+        UnsupportedOperatorsError: some nodes cannot be imported; it lists all of them.
+    """
+    where = (source.graph.name or "model") if isinstance(source, onnx.ModelProto) else str(source)
+    if batch < 1:
+        raise ModelError(f"a batch of {batch}", where=where, remedy="give a batch of at least 1")
+    model = load_model(source)
+    parameters = input_parameters(model.graph, batch=batch, shapes=shapes, where=where)
+    with context or make_context(), ir.Location.unknown():
+        module = ir.Module.create()
+        _GraphImport(model, parameters, where).build(module)
+    return module
+
+
+class _GraphImport:
+    """The values and refusals gathered while one graph is imported."""
+
+    def __init__(self, model: onnx.ModelProto, parameters: Sequence[Parameter], where: str) -> None:
+        self._graph = model.graph
+        self._opset = opset_version(model)
+        self._parameters = parameters
+        self._where = where
+        self._tensors: dict[str, Tensor] = {}
+        self._unknown: set[str] = set()
+        self._refused: list[UnsupportedNode] = []
+
+    def build(self, module: ir.Module) -> None:
+        arguments = [tensor_type(p.shape, p.dtype) for p in self._parameters]
+        with ir.InsertionPoint(module.body):
+            main = func.FuncOp("main", (arguments, []))
+        block = main.add_entry_block()
+        for parameter, argument in zip(self._parameters, block.arguments, strict=True):
+            self._tensors[parameter.name] = Tensor.computed(argument, parameter.dtype)
+        for tensor in self._graph.initializer:
+            self._tensors[tensor.name] = Tensor.constant(onnx.numpy_helper.to_array(tensor))
+        builder = Builder(block)
+        names = node_names(self._graph.node)
+        live = live_values(self._graph)
+        for proto, name in zip(self._graph.node, names, strict=True):
+            if proto.output and any(o in live for o in proto.output):
+                self._import_node(builder, proto, name)
+        if self._refused:
+            raise UnsupportedOperatorsError(self._refused, where=self._where)
+        self._finish(main, block, builder)
+
+    def _import_node(self, builder: Builder, proto: onnx.NodeProto, name: str) -> None:
+        try:
+            results = self._results(builder, proto, name)
+        except Unsupported as refusal:
+            self._refused.append(UnsupportedNode(name, proto.op_type, str(refusal)))
+            results = None
+        if results is None:
+            self._unknown.update(o for o in proto.output if o)
+            return
+        for output, tensor in zip(proto.output, results, strict=False):
+            if output:
+                self._tensors[output] = tensor
+
+    def _results(self, builder: Builder, proto: onnx.NodeProto, name: str) -> Sequence[Tensor] | None:
+        """The node's results; None where they cannot be known because a node before it was refused."""
+        if proto.domain not in _STANDARD_DOMAINS:
+            raise Unsupported(f"operator of the domain {proto.domain!r}")
+        blocked = any(i in self._unknown for i in proto.input)
+        inputs = [] if blocked else [self._tensors[i] if i else None for i in proto.input]
+        if not blocked and can_fold(proto, inputs):
+            return fold(proto, inputs, self._opset)
+        handler = find_handler(proto.op_type, self._opset)
+        if handler is None:
+            raise Unsupported(f"no such operator here (opset {self._opset})")
+        if blocked:
+            return None
+        node = Node(name, proto.op_type, self._opset, inputs, attribute_values(proto), proto.output)
+        with builder.importing(node):
+            for tensor in inputs:
+                if tensor is not None and tensor.array is None:
+                    refuse_empty(tensor.shape)
+            results = handler(builder, node)
+        return [results] if isinstance(results, Tensor) else results
+
+    def _finish(self, main: func.FuncOp, block: ir.Block, builder: Builder) -> None:
+        outputs = [self._tensors[o.name] for o in self._graph.output]
+        for info, tensor in zip(self._graph.output, outputs, strict=True):
+            try:
+                require_supported(tensor.dtype)
+                refuse_empty(tensor.shape)
+            except Unsupported as refusal:
+                raise ModelError(
+                    f"output {info.name!r}: {refusal}", where=self._where, remedy="remove this output from the model"
+                ) from refusal
+        values = [builder.value(t) for t in outputs]
+        with ir.InsertionPoint(block):
+            func.ReturnOp(values)
+        types = [v.type for v in values]
+        main.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(main.type.inputs, types))
+        main.attributes["arg_attrs"] = _names([p.name for p in self._parameters])
+        main.attributes["res_attrs"] = _names([o.name for o in self._graph.output])
+
+
+def _names(names: Sequence[str]) -> ir.ArrayAttr:
+    return ir.ArrayAttr.get([ir.DictAttr.get({attributes.NAME: ir.StringAttr.get(n)}) for n in names])

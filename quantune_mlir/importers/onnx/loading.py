@@ -1,0 +1,155 @@
+"""Reads an ONNX file and refuses, with a remedy, what cannot be imported as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.inliner
+from google.protobuf.message import DecodeError
+
+from quantune_mlir.errors import ModelError
+
+OLDEST_OPSET = 7
+NEWEST_OPSET = 21
+
+_QUANTIZED = {
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QLinearAdd",
+    "QLinearMul",
+    "QLinearConcat",
+    "QLinearAveragePool",
+    "QLinearGlobalAveragePool",
+    "QLinearLeakyRelu",
+    "QLinearSigmoid",
+    "QLinearSoftmax",
+    "QGemm",
+    "ConvInteger",
+    "MatMulInteger",
+    "MatMulIntegerToFloat",
+    "DynamicQuantizeMatMul",
+}
+_WEIGHTED = {
+    "Conv",
+    "ConvTranspose",
+    "Gemm",
+    "MatMul",
+    "BatchNormalization",
+    "LayerNormalization",
+    "PRelu",
+}
+
+
+def load_model(source: Path | str | onnx.ModelProto) -> onnx.ModelProto:
+    """The checked model of a file or protobuf, its local functions inlined.
+
+    Raises:
+        ModelError: the file is missing, not ONNX, invalid, of an unknown opset, already quantized, or has NaN or
+            infinity in its weights.
+    """
+    if isinstance(source, onnx.ModelProto):
+        where, model = source.graph.name or "model", source
+    else:
+        where, model = str(source), _read(Path(source))
+    _check(model, where, None if isinstance(source, onnx.ModelProto) else Path(source))
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    _check_opset(model, where)
+    _refuse_quantized(model, where)
+    _refuse_bad_weights(model, where)
+    return model
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    where = str(path)
+    if not path.exists():
+        raise ModelError("no such file", where=where, remedy="check the path of the model")
+    if not path.is_file():
+        raise ModelError("not a file", where=where, remedy="give the path of an .onnx file")
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except DecodeError as error:
+        raise ModelError(
+            "not an ONNX model, or a truncated one", where=where, remedy="export or download the model again"
+        ) from error
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}", where=where, remedy="check its permissions") from error
+    if not model.ir_version or not model.graph.node:
+        raise ModelError("not an ONNX model: it has no graph", where=where, remedy="give an .onnx file")
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise ModelError(
+            f"its weights are stored in other files, which cannot be read: {error}",
+            where=where,
+            remedy="put the external data files beside the model, as they were exported",
+        ) from error
+    return model
+
+
+def _check(model: onnx.ModelProto, where: str, path: Path | None) -> None:
+    try:
+        # A model of 2 GB or more cannot be serialized for the check; its file is checked in place.
+        large = path is not None and model.ByteSize() >= onnx.checker.MAXIMUM_PROTOBUF
+        onnx.checker.check_model(str(path) if large else model)
+    except onnx.checker.ValidationError as error:
+        raise ModelError(
+            f"not a valid ONNX model: {str(error).strip()}", where=where, remedy="export the model again"
+        ) from error
+
+
+def opset_version(model: onnx.ModelProto) -> int:
+    """The version of the default operator set that the model uses."""
+    return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
+
+
+def _check_opset(model: onnx.ModelProto, where: str) -> None:
+    version = opset_version(model)
+    if not OLDEST_OPSET <= version <= NEWEST_OPSET:
+        raise ModelError(
+            f"opset {version}; opsets {OLDEST_OPSET} to {NEWEST_OPSET} are supported",
+            where=where,
+            remedy="export it at one of these opsets, or convert it with onnx.version_converter",
+        )
+
+
+def _refuse_quantized(model: onnx.ModelProto, where: str) -> None:
+    found = [n for n in model.graph.node if n.op_type in _QUANTIZED]
+    if found:
+        first = found[0].name or found[0].output[0]
+        raise ModelError(
+            f"the model is quantized already: {len(found)} node(s) such as {first!r} ({found[0].op_type})",
+            where=where,
+            remedy="give the fp32 model that it was made from",
+        )
+
+
+def _refuse_bad_weights(model: onnx.ModelProto, where: str) -> None:
+    """NaN is refused in every stored tensor, infinity in those that an op multiplies by."""
+    weights = {name for node in model.graph.node if node.op_type in _WEIGHTED for name in node.input}
+    for name, array in _stored_tensors(model.graph):
+        if array.dtype.kind != "f":
+            continue
+        bad = np.isnan(array) if name not in weights else ~np.isfinite(array)
+        if bad.any():
+            index = [int(i) for i in np.argwhere(bad)[0]] if array.ndim else []
+            raise ModelError(
+                f"tensor {name!r} holds {int(bad.sum())} NaN or infinite value(s), the first at {index}",
+                where=where,
+                remedy="the weights are broken: train or export the model again",
+            )
+
+
+def _stored_tensors(graph: onnx.GraphProto) -> Iterator[tuple[str, np.ndarray]]:
+    for tensor in graph.initializer:
+        yield tensor.name, onnx.numpy_helper.to_array(tensor)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.name == "value":
+                yield node.output[0], onnx.numpy_helper.to_array(attribute.t)

@@ -1,0 +1,93 @@
+"""BatchNormalization, LayerNormalization, Softmax and LogSoftmax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quantune_mlir.importers.onnx.builder import Builder
+from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.registry import operator
+from quantune_mlir.importers.onnx.shapes import normalized_axis
+from quantune_mlir.importers.onnx.tensor import Tensor
+from quantune_mlir.ir.mlir import tosa
+
+
+@operator("BatchNormalization")
+def batch_normalization(b: Builder, node: Node) -> Tensor:
+    """One multiply and one add per channel: y = x * s + (beta - mean * s), s = gamma / sqrt(variance + epsilon)."""
+    x = node.input(0)
+    if node.attribute("training_mode", 0) or any(node.uses_output(i) for i in range(1, 5)):
+        raise Unsupported("training mode")
+    if node.attribute("spatial", 1) != 1:
+        raise Unsupported("spatial=0")
+    names = ("scale", "bias", "mean", "variance")
+    if any(node.input(i).array is None for i in range(1, 5)):
+        return _computed_batch_normalization(b, node)
+    gamma, beta, mean, variance = (
+        np.asarray(node.constant_input(i, name), np.float64) for i, name in enumerate(names, start=1)
+    )
+    factor = gamma / np.sqrt(variance + node.attribute("epsilon", 1e-5))
+    summand = beta - mean * factor
+    shape = _channel_shape(x)
+    scaled = b.mul(x, Tensor.constant(factor.astype(x.dtype).reshape(shape)))
+    return b.add(scaled, Tensor.constant(summand.astype(x.dtype).reshape(shape)))
+
+
+def _channel_shape(x: Tensor) -> tuple[int, ...]:
+    return (1, -1, *([1] * (x.rank - 2)))
+
+
+def _computed_batch_normalization(b: Builder, node: Node) -> Tensor:
+    x = node.input(0)
+    channels = (1, node.input(1).size, *([1] * (x.rank - 2)))
+    gamma, beta, mean, variance = (b.reshape(node.input(i), channels) for i in range(1, 5))
+    deviation = b.unary(tosa.RsqrtOp, b.shifted(variance, node.attribute("epsilon", 1e-5)))
+    return b.add(b.mul(b.sub(x, mean), b.mul(deviation, gamma)), beta)
+
+
+@operator("LayerNormalization")
+def layer_normalization(b: Builder, node: Node) -> list[Tensor]:
+    x = node.input(0)
+    axes = range(normalized_axis(node.attribute("axis", -1), x.rank), x.rank)
+    count = int(np.prod([x.shape[a] for a in axes]))
+
+    def mean_of(t: Tensor) -> Tensor:
+        for axis in axes:
+            t = b.reduce(tosa.ReduceSumOp, t, axis)
+        return b.scaled(t, 1 / count)
+
+    mean = mean_of(x)
+    centred = b.sub(x, mean)
+    variance = mean_of(b.mul(centred, centred))
+    deviation = b.unary(tosa.RsqrtOp, b.shifted(variance, node.attribute("epsilon", 1e-5)))
+    result = b.mul(b.mul(centred, deviation), node.input(1))
+    bias = node.optional_input(2)
+    return [result if bias is None else b.add(result, bias), mean, deviation]
+
+
+@operator("Softmax", "LogSoftmax", until=12)
+def flattened_softmax(b: Builder, node: Node) -> Tensor:
+    """Before opset 13 all axes from `axis` on were normalized together."""
+    x = node.input(0)
+    axis = normalized_axis(node.attribute("axis", 1), x.rank)
+    longer = [i for i in range(axis, x.rank) if x.shape[i] > 1]
+    if len(longer) <= 1:
+        return _softmax(b, node.op_type, x, longer[0] if longer else axis)
+    rows = int(np.prod(x.shape[:axis], dtype=np.int64))
+    return b.reshape(_softmax(b, node.op_type, b.reshape(x, (rows, x.size // rows)), 1), x.shape)
+
+
+@operator("Softmax", "LogSoftmax", since=13)
+def softmax(b: Builder, node: Node) -> Tensor:
+    x = node.input(0)
+    return _softmax(b, node.op_type, x, normalized_axis(node.attribute("axis", -1), x.rank))
+
+
+def _softmax(b: Builder, op_type: str, x: Tensor, axis: int) -> Tensor:
+    shifted = b.sub(x, b.reduce(tosa.ReduceMaxOp, x, axis))
+    exponentials = b.unary(tosa.ExpOp, shifted)
+    total = b.reduce(tosa.ReduceSumOp, exponentials, axis)
+    if op_type == "LogSoftmax":
+        return b.sub(shifted, b.unary(tosa.LogOp, total))
+    return b.mul(exponentials, b.unary(tosa.ReciprocalOp, total))
