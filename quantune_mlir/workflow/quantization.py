@@ -1,0 +1,119 @@
+"""From a model and samples to a mixed-precision program: the stages in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from quantune_mlir.execution.compiler import compile_module
+from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.passes.assign_precision import AssignPrecision
+from quantune_mlir.passes.assign_qparams import AssignQParams
+from quantune_mlir.passes.quantize import Quantize
+from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
+from quantune_mlir.planning.plan import PrecisionPlan
+from quantune_mlir.planning.policies import default_policy
+from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.analysis import Analyzer
+from quantune_mlir.workflow.calibration import Calibrator
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.progress import Progress, Silent, Stopwatch
+
+Policy = Callable[[SensitivityList], PrecisionPlan]
+
+ANALYSIS_TARGET = "host"
+"""Both inference runs happen here, whatever CPU the program is for."""
+
+
+@dataclass(frozen=True)
+class InferenceRuns:
+    """How often the samples were run."""
+
+    fp32: int
+    int8: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """A quantized model and how it came about."""
+
+    model: Model
+    options: QuantizeOptions
+    profile: Profile
+    sensitivity: SensitivityList
+    plan: PrecisionPlan
+    mixed: ir.Module
+    runs: InferenceRuns
+    seconds: dict[str, float]
+
+    def compile(self, target: str | None = None) -> bytes:
+        """The .vmfb of the mixed module for a target (default: that of the options)."""
+        return compile_module(self.mixed, load_target(target or self.options.target))
+
+    def program(self) -> Program:
+        """The mixed program, compiled for and loaded on this machine."""
+        return Program(self.compile(ANALYSIS_TARGET))
+
+
+def analyze(
+    model: Model, samples: SampleSet, options: QuantizeOptions, watch: Stopwatch
+) -> tuple[Profile, SensitivityList, InferenceRuns]:
+    """The two inference runs: the profile, and the sensitivity list made with it."""
+    target = load_target(ANALYSIS_TARGET)
+    integer = options.integer(load_target(options.target).requantize)
+    with watch.stage("compile_fp32_run", "compile run 1 (fp32, observed)"):
+        calibrator = Calibrator(model, target)
+    with watch.stage("run_fp32", "run 1: fp32, observed", len(samples)) as tick:
+        profile = calibrator.run(samples, tick)
+    with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
+        analyzer = Analyzer(model, profile, integer, options.range, target)
+    with watch.stage("run_int8", "run 2: fp32 beside int8", len(samples)) as tick:
+        layers = analyzer.run(samples, tick)
+    sensitivity = SensitivityList.ranked(layers, model=model.hash, samples=samples.samples, options=options.as_dict())
+    return profile, sensitivity, InferenceRuns(fp32=1, int8=1, samples=samples.samples)
+
+
+def rewrite(model: Model, profile: Profile, plan: PrecisionPlan, options: QuantizeOptions) -> ir.Module:
+    """The mixed module that `plan` asks for."""
+    integer = options.integer(load_target(options.target).requantize)
+    return model.with_passes(
+        AssignQParams(profile, options.scheme, options.range),
+        AssignPrecision(plan),
+        Quantize(integer.weights, integer.scheme, integer.requantize),
+        RemoveDeadCode(),
+    )
+
+
+def quantize(
+    model: Model,
+    samples: SampleSet,
+    options: QuantizeOptions = QuantizeOptions(),
+    *,
+    policy: Policy = default_policy,
+    progress: Progress = Silent(),
+) -> Quantization:
+    """Quantize a model in two inference runs.
+
+    Args:
+        model: what to quantize.
+        samples: calibration samples; run exactly twice.
+        options: ranges, schemes, target.
+        policy: from the sensitivity list to a plan. For a ready plan: `lambda _: plan`.
+        progress: who is told how far the work is.
+
+    Raises:
+        QuantuneError: the samples, the plan or the options do not fit the model.
+    """
+    watch = Stopwatch(progress)
+    profile, sensitivity, runs = analyze(model, samples, options, watch)
+    with watch.stage("plan", "plan"):
+        plan = policy(sensitivity)
+    with watch.stage("rewrite", "rewrite to mixed precision"):
+        mixed = rewrite(model, profile, plan, options)
+    return Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds)
