@@ -48,9 +48,10 @@ def module_text(
     module: ir.Module, *, generic: bool = False, debug_info: bool = False, elide_above: int | None = None
 ) -> str:
     """`module` as text. Constants of more than `elide_above` elements are elided (the text cannot be read back)."""
-    return module.operation.get_asm(
+    text = module.operation.get_asm(
         print_generic_op_form=generic, enable_debug_info=debug_info, large_elements_limit=elide_above
     )
+    return text.rstrip("\n") + "\n"
 
 
 def module_bytecode(module: ir.Module) -> bytes:

@@ -1,0 +1,23 @@
+// The quantune dialect. `iree-opt --irdl-file=` loads it; quantune_mlir/ir/quantune_dialect.py is its twin in Python.
+// IRDL cannot look into built-in types: that tensors hold f32 or i8 is checked by the twin only.
+
+irdl.dialect @quantune {
+  // Marks a f32 tensor to be profiled under a name.
+  irdl.operation @observe {
+    %tensor = irdl.base "!builtin.tensor"
+    %string = irdl.base "#builtin.string"
+    irdl.operands(value: %tensor)
+    irdl.attributes {"tensor_name" = %string}
+  }
+
+  // Marks an i8 tensor, worth scale * (q - zero_point), to be compared with its f32 reference.
+  irdl.operation @measure {
+    %reference = irdl.base "!builtin.tensor"
+    %quantized = irdl.base "!builtin.tensor"
+    %string = irdl.base "#builtin.string"
+    %float = irdl.base "#builtin.float"
+    %integer = irdl.base "#builtin.integer"
+    irdl.operands(reference: %reference, quantized: %quantized)
+    irdl.attributes {"tensor_name" = %string, "scale" = %float, "zero_point" = %integer}
+  }
+}
