@@ -28,7 +28,6 @@ def parse(text: str, model: type[_Model], *, error: type[QuantuneError], where: 
     """
     try:
         content = yaml.load(text, Loader=_Loader)
-        root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 0
         raise error(f"line {line}: malformed YAML: {problem.problem}", where=where) from problem
@@ -39,7 +38,7 @@ def parse(text: str, model: type[_Model], *, error: type[QuantuneError], where: 
     try:
         return model.model_validate(content)
     except ValidationError as problems:
-        raise error(_describe(problems, root, what), where=where) from problems
+        raise error(_describe(problems, yaml.compose(text, Loader=_Loader), what), where=where) from problems
 
 
 def read(path: Path | str, *, error: type[QuantuneError]) -> str:
