@@ -1,0 +1,150 @@
+"""The precision plan: which layer runs in int8 and which in fp32. A YAML file that a person can edit."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from quantune_mlir.errors import PlanError
+from quantune_mlir.planning import yaml_file
+from quantune_mlir.planning.graph import LayerNode
+
+_LISTED = 10
+
+
+class Precision(str, Enum):
+    """What a layer computes in."""
+
+    INT8 = "int8"
+    FP32 = "fp32"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class LayerPlan(BaseModel):
+    """One layer's precision, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    name: str
+    op: str = ""
+    precision: Precision
+    reason: str = ""
+
+
+class PrecisionPlan(BaseModel):
+    """Layers and their precision, in graph order.
+
+    Attributes:
+        model: hash of the model the plan was made for; empty fits any.
+        policy: how the plan was made, in words.
+        default: precision of the layers that are not listed; None if all must be.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    format: Literal[1]
+    model: str = ""
+    policy: str = ""
+    default: Precision | None = None
+    layers: tuple[LayerPlan, ...] = Field(default=())
+
+    def to_yaml(self) -> str:
+        """The file's text: the same for the same plan."""
+        content = self.model_dump(mode="json")
+        if self.default is None:
+            del content["default"]
+        return yaml_file.dump(content)
+
+    @staticmethod
+    def from_yaml(text: str, where: str | None = None) -> PrecisionPlan:
+        """Read a plan that `to_yaml` or a person wrote.
+
+        Raises:
+            PlanError: malformed YAML, a wrong format version or precision, a layer listed twice; with the line.
+        """
+        plan = yaml_file.parse(text, PrecisionPlan, error=PlanError, where=where, what="a precision plan of format 1")
+        first: dict[str, int] = {}
+        for position, layer in enumerate(plan.layers):
+            if layer.name in first:
+                lines = [yaml_file.line_of(text, "layers", i) for i in (first[layer.name], position)]
+                raise PlanError(
+                    f"layer {layer.name!r} is listed twice, in lines {lines[0]} and {lines[1]}",
+                    where=where,
+                    remedy="keep one of the two",
+                )
+            first[layer.name] = position
+        return plan
+
+    @staticmethod
+    def load(path: Path | str) -> PrecisionPlan:
+        """Read a plan from a file; raises PlanError as `from_yaml`, and if the file cannot be read."""
+        return PrecisionPlan.from_yaml(yaml_file.read(path, error=PlanError), where=str(path))
+
+    def fitted_to(self, graph: Sequence[LayerNode], model: str = "", where: str | None = None) -> PrecisionPlan:
+        """The plan with exactly the layers of a network, in graph order; missing ones filled in from `default`.
+
+        Args:
+            graph: the network's layers, in graph order.
+            model: hash of the network; not compared if it or the plan's is empty.
+            where: the plan's file, for errors.
+
+        Raises:
+            PlanError: the plan is of another model, names a layer that the network does not have, lacks one although
+                there is no `default`, or wants int8 of a layer that has no int8 form.
+        """
+        if model and self.model and model != self.model:
+            raise PlanError(
+                f"the plan was made for another model ({self.model[:12]}, this is {model[:12]})",
+                where=where,
+                remedy="make a new plan, or delete the line `model:` to use it all the same",
+            )
+        self._refuse_unknown(graph, where)
+        listed = {layer.name: layer for layer in self.layers}
+        missing = [node.name for node in graph if node.name not in listed]
+        if missing and self.default is None:
+            raise PlanError(
+                f"the plan lacks {_some(missing)}", where=where, remedy="add them, or add `default: int8` at the top"
+            )
+        impossible = [
+            node.name
+            for node in graph
+            if not node.quantizable and node.name in listed and listed[node.name].precision is Precision.INT8
+        ]
+        if impossible:
+            raise PlanError(f"no int8 form exists of {_some(impossible)}", where=where, remedy="set `precision: fp32`")
+        layers = tuple(self._planned(node, listed.get(node.name)) for node in graph)
+        return self.model_copy(update={"layers": layers, "default": None})
+
+    def precision_of(self) -> dict[str, Precision]:
+        """Precision by layer name."""
+        return {layer.name: layer.precision for layer in self.layers}
+
+    def _planned(self, node: LayerNode, layer: LayerPlan | None) -> LayerPlan:
+        if layer is not None:
+            return layer.model_copy(update={"op": node.op})
+        precision = self.default if self.default is not None and node.quantizable else Precision.FP32
+        return LayerPlan(name=node.name, op=node.op, precision=precision, reason="not listed in the plan: its default")
+
+    def _refuse_unknown(self, graph: Sequence[LayerNode], where: str | None) -> None:
+        names = {node.name: None for node in graph}
+        unknown = [layer.name for layer in self.layers if layer.name not in names]
+        if unknown:
+            nearest = difflib.get_close_matches(unknown[0], names, n=1, cutoff=0.0)
+            raise PlanError(
+                f"the model has no {_some(unknown)}",
+                where=where,
+                remedy=f"did you mean {nearest[0]!r} by {unknown[0]!r}?" if nearest else None,
+            )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:_LISTED]))
+    rest = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"layer{'s' if len(names) > 1 else ''} {shown}{rest}"

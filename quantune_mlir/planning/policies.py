@@ -1,0 +1,151 @@
+"""Policies: from the sensitivity list to the layers that stay fp32, each with its reason in numbers.
+
+The noise model behind the predictions: each int8 layer adds its local normalized MSE to the noise-to-signal power at
+the output, independently of the others, so that
+
+    predicted output SQNR = -10 log10( sum over int8 layers of local normalized MSE ).
+
+Every policy is O(n log n) in the number of layers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from quantune_mlir.errors import PlanError
+from quantune_mlir.planning.plan import Precision
+from quantune_mlir.planning.sensitivity import LayerSensitivity
+
+DEFAULT_TARGET_DB: Final = 20.0
+"""Predicted output SQNR that the default policy asks for: an error of a tenth of the signal's amplitude."""
+
+NEGLIGIBLE_SHARE: Final = 0.02
+"""Layers with less than this share of the noise that the target allows stay int8 in the default policy."""
+
+BOUNDARY_SHARE: Final = 0.01
+"""What a layer in fp32 costs beside its MACs (boundaries, bytes), as a share of the network's MACs."""
+
+
+class Decision(NamedTuple):
+    """One layer's precision, and why."""
+
+    precision: Precision
+    reason: str
+
+
+Decisions = dict[str, Decision]
+Policy = Callable[[Sequence[LayerSensitivity]], Decisions]
+"""Decides on the layers that are free to be either, the most sensitive first."""
+
+
+def all_int8(layers: Sequence[LayerSensitivity]) -> Decisions:
+    """Every layer in int8."""
+    return {layer.name: Decision(Precision.INT8, "the policy is int8 throughout") for layer in layers}
+
+
+def all_fp32(layers: Sequence[LayerSensitivity]) -> Decisions:
+    """Every layer in fp32."""
+    return {layer.name: Decision(Precision.FP32, "the policy is fp32 throughout") for layer in layers}
+
+
+def fp32_layers(count: int) -> Policy:
+    """The `count` most sensitive layers in fp32."""
+
+    def decide(layers: Sequence[LayerSensitivity]) -> Decisions:
+        if not 0 <= count <= len(layers):
+            raise PlanError(f"{count} layers are to stay fp32, {len(layers)} layers could be either")
+        return _explained(layers, layers[:count])
+
+    return decide
+
+
+def min_sqnr(target_db: float) -> Policy:
+    """The most sensitive layers in fp32, as few as reach a predicted output SQNR of `target_db`.
+
+    Layers that add no noise are passed over.
+    """
+
+    def decide(layers: Sequence[LayerSensitivity]) -> Decisions:
+        noisy = [layer for layer in layers if layer.noise > 0]
+        allowed = _noise(target_db)
+        needed = next(i for i, left in enumerate(_noise_left(noisy)) if left <= allowed)
+        return _explained(layers, noisy[:needed])
+
+    return decide
+
+
+def default(layers: Sequence[LayerSensitivity]) -> Decisions:
+    """fp32 where it buys most per MAC, until the predicted output SQNR reaches DEFAULT_TARGET_DB, and no further.
+
+    Layers are taken in order of noise per cost; afterwards the costliest are put back as long as the target holds.
+    """
+    allowed = _noise(DEFAULT_TARGET_DB)
+    boundary = BOUNDARY_SHARE * sum(layer.macs for layer in layers)
+
+    def cost(layer: LayerSensitivity) -> float:
+        return layer.macs + boundary + 1
+
+    worth = [layer for layer in layers if layer.noise > NEGLIGIBLE_SHARE * allowed]
+    worth.sort(key=lambda layer: (-layer.noise / cost(layer), layer.index))
+    rest = sum(layer.noise for layer in layers) - sum(layer.noise for layer in worth)
+    left = [max(rest, 0.0) + noise for noise in _noise_left(worth)]
+    needed = next((i for i, noise in enumerate(left) if noise <= allowed), len(worth))
+    slack = allowed - left[needed]
+    put_back: set[str] = set()
+    for layer in sorted(worth[:needed], key=lambda layer: (-cost(layer), layer.index)):
+        if layer.noise <= slack:
+            slack -= layer.noise
+            put_back.add(layer.name)
+    return _explained(layers, [layer for layer in worth[:needed] if layer.name not in put_back])
+
+
+def predicted_sqnr_db(int8_layers: Sequence[LayerSensitivity]) -> float:
+    """Predicted SQNR at the network's output with these layers in int8; +inf without noise."""
+    return _db(math.fsum(layer.noise for layer in int8_layers))
+
+
+def _explained(layers: Sequence[LayerSensitivity], fp32: Sequence[LayerSensitivity]) -> Decisions:
+    """Decisions with their reasons: `fp32` in the order taken, the others int8."""
+    rank = {layer.name: i for i, layer in enumerate(sorted(layers, key=lambda layer: (-layer.noise, layer.index)), 1)}
+    taken = {layer.name for layer in fp32}
+    int8 = [layer for layer in layers if layer.name not in taken]
+    remaining = math.fsum(layer.noise for layer in int8)
+    left = [remaining + noise for noise in _noise_left(fp32)]
+    decisions: Decisions = {}
+    for layer in int8:
+        share = 100 * layer.noise / left[0] if left[0] else 0.0
+        decisions[layer.name] = Decision(
+            Precision.INT8, f"{_local_sqnr(layer)}: {share:.2g} % of the predicted output noise of all int8"
+        )
+    for layer, before, after in zip(fp32, left[:-1], left[1:], strict=True):
+        decisions[layer.name] = Decision(
+            Precision.FP32,
+            f"{_local_sqnr(layer)} is the {_ordinal(rank[layer.name])} lowest; keeping it fp32 raises the predicted "
+            f"output SQNR from {_db(before):.1f} to {_db(after):.1f} dB",
+        )
+    return decisions
+
+
+def _noise_left(layers: Sequence[LayerSensitivity]) -> list[float]:
+    """float[n + 1]: the noise of the layers from i on; the last is exactly 0."""
+    return list(accumulate((layer.noise for layer in reversed(layers)), initial=0.0))[::-1]
+
+
+def _noise(sqnr_db: float) -> float:
+    return 10 ** (-sqnr_db / 10)
+
+
+def _db(noise: float) -> float:
+    return -10 * math.log10(noise) if noise > 0 else math.inf
+
+
+def _local_sqnr(layer: LayerSensitivity) -> str:
+    return f"local SQNR {_db(layer.noise):.1f} dB"
+
+
+def _ordinal(number: int) -> str:
+    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"

@@ -1,0 +1,140 @@
+"""The sensitivity list: what int8 does to each layer, the most sensitive layer first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from quantune_mlir.errors import DataError
+from quantune_mlir.planning import yaml_file
+
+
+def _six_digits(value: float) -> float:
+    if math.isnan(value):
+        raise ValueError("a metric is never NaN")
+    return float(f"{value:.6g}")
+
+
+Measured = Annotated[float, AfterValidator(_six_digits)] | None
+"""A metric to six significant digits, as the file holds it; None where it is undefined."""
+
+
+class Metric(str, Enum):
+    """What the list can be sorted by."""
+
+    ACTIVATION_SQNR = "activation_sqnr"
+    SQNR_DELTA = "sqnr_delta"
+    LOCAL_SQNR = "local_sqnr"
+    MSE = "mse"
+    NORMALIZED_MSE = "normalized_mse"
+    LOCAL_NORMALIZED_MSE = "local_normalized_mse"
+    WEIGHT_SQNR = "weight_sqnr"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def field(self) -> str:
+        """The attribute of LayerSensitivity that holds it."""
+        return f"{self.value}_db" if "sqnr" in self.value else self.value
+
+    @property
+    def high_is_sensitive(self) -> bool:
+        """Whether large values mean much noise: true of errors, and of the SQNR that a layer loses."""
+        return "mse" in self.value or self is Metric.SQNR_DELTA
+
+
+class LayerSensitivity(BaseModel):
+    """One layer's metrics. Local: the int8 layer fed with the fp32 run's inputs; otherwise every layer is int8.
+
+    SQNRs are in dB, .inf where int8 is exact, None where the tensor is zero throughout (or there are no weights).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    op: str
+    index: Annotated[int, Field(ge=0, description="position in graph order")]
+    quantizable: bool
+    macs: Annotated[int, Field(ge=0)]
+    weight_bytes: Annotated[int, Field(ge=0, description="of the fp32 weights")]
+    elements: Annotated[int, Field(ge=0, description="of the output, over all samples")]
+    activation_sqnr_db: Measured = None
+    sqnr_delta_db: Measured = None
+    local_sqnr_db: Measured = None
+    mse: Measured = None
+    normalized_mse: Measured = None
+    local_normalized_mse: Measured = None
+    weight_sqnr_db: Measured = None
+
+    @property
+    def noise(self) -> float:
+        """Noise-to-signal power that this layer adds by itself: its local normalized MSE, 0 where undefined."""
+        return self.local_normalized_mse or 0.0
+
+
+class SensitivityList(BaseModel):
+    """All layers of a model, the most sensitive first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    model: Annotated[str, Field(description="hash of the model")]
+    samples: Annotated[int, Field(ge=0)]
+    metric: Metric
+    options: dict[str, str | bool | int | float | None] = {}
+    layers: tuple[LayerSensitivity, ...]
+
+    @staticmethod
+    def of(
+        layers: Iterable[LayerSensitivity],
+        *,
+        model: str,
+        samples: int,
+        metric: Metric = Metric.LOCAL_SQNR,
+        options: Mapping[str, str | bool | int | float | None] | None = None,
+    ) -> SensitivityList:
+        """Sort the layers by `metric`."""
+        return SensitivityList(
+            model=model,
+            samples=samples,
+            metric=metric,
+            options=dict(options or {}),
+            layers=tuple(sorted(layers, key=lambda layer: _sort_key(layer, metric))),
+        )
+
+    def sorted_by(self, metric: Metric) -> SensitivityList:
+        """The same list in the order of another metric."""
+        return SensitivityList.of(
+            self.layers, model=self.model, samples=self.samples, metric=metric, options=self.options
+        )
+
+    def to_yaml(self) -> str:
+        """The file's text: the same for the same list."""
+        return yaml_file.dump(self.model_dump(mode="python") | {"metric": self.metric.value, "layers": self._rows()})
+
+    @staticmethod
+    def from_yaml(text: str, where: str | None = None) -> SensitivityList:
+        """Read what `to_yaml` wrote. Raises DataError, with the lines, for anything else."""
+        return yaml_file.parse(text, SensitivityList, error=DataError, where=where, what="a sensitivity list")
+
+    @staticmethod
+    def load(path: Path | str) -> SensitivityList:
+        """Read a list from a file; raises DataError as `from_yaml`, and if the file cannot be read."""
+        return SensitivityList.from_yaml(yaml_file.read(path, error=DataError), where=str(path))
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [layer.model_dump() for layer in self.layers]
+
+
+def _sort_key(layer: LayerSensitivity, metric: Metric) -> tuple[bool, bool, float, int]:
+    """Layers that have no int8 form go last, before them those without this metric; ties in graph order."""
+    value: float | None = getattr(layer, metric.field)
+    if value is None:
+        return not layer.quantizable, True, 0.0, layer.index
+    return not layer.quantizable, False, -value if metric.high_is_sensitive else value, layer.index
