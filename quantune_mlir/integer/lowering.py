@@ -11,10 +11,7 @@ from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import Kind, Unit
 
-FUSES_CLAMP = frozenset({Kind.DOT, Kind.BINARY, Kind.MEAN})
-"""Kinds that can take a following clamp into their epilogue."""
-
-ENDS_IN_FLOAT = FUSES_CLAMP
+ENDS_IN_FLOAT = frozenset({Kind.DOT, Kind.BINARY, Kind.MEAN})
 """Kinds whose accumulator can leave as fp32, without rounding to int8."""
 
 

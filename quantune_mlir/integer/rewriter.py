@@ -82,6 +82,14 @@ class Rewriter:
             forms.int8 = boundary.quantize(emitter, forms.f32, self._params[value])
         return forms.int8
 
+    def form(self, value: ir.Value) -> tuple[ir.Value, QuantParams | None]:
+        """An original value as it was rewritten: i8 and its parameters, or fp32 and None."""
+        forms = self._forms[value]
+        if forms.int8 is not None:
+            return forms.int8.value, forms.int8.params
+        assert forms.f32 is not None
+        return forms.f32, None
+
     def _operands_of(self, unit: Unit) -> Sequence[ir.Value]:
         return list(unit.op.operands)[:2] if unit.kind is Kind.BINARY else unit.inputs
 

@@ -1,15 +1,17 @@
-"""The precision of ops that decide nothing: reshapes, transposes, pools, concatenations.
+"""The precision of ops that decide nothing.
 
-Such an op is int8 if all that read it are int8, or if its inputs are made in int8 and anything reads it in int8;
-otherwise it is fp32. So it never adds a boundary that it could avoid.
+Reshapes, transposes, pools and concatenations are int8 if all that read them are int8, or if their inputs are made in
+int8 and anything reads them in int8; otherwise they are fp32. So they never add a boundary that they could avoid.
+Clamps that fold into the op before them are what that op is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from quantune_mlir.ir.fusion import readers_of
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.units import SHARING, Unit
+from quantune_mlir.ir.units import SHARING, Kind, Unit
 
 
 def follow(units: Sequence[Unit], decided: Mapping[ir.Value, bool], can: frozenset[ir.Value]) -> dict[ir.Value, bool]:
@@ -20,10 +22,7 @@ def follow(units: Sequence[Unit], decided: Mapping[ir.Value, bool], can: frozens
         decided: the units with a precision of their own (True: int8).
         can: outputs of the units that have an int8 form.
     """
-    readers: dict[ir.Value, list[Unit]] = {}
-    for unit in units:
-        for value in unit.inputs:
-            readers.setdefault(value, []).append(unit)
+    readers = readers_of(units)
     wants_any: dict[ir.Value, bool] = {}
     wants_all: dict[ir.Value, bool] = {}
     for unit in reversed(units):
@@ -41,5 +40,10 @@ def follow(units: Sequence[Unit], decided: Mapping[ir.Value, bool], can: frozens
     for unit in units:
         value = unit.output
         native = bool(unit.inputs) and all(made_int8.get(source, False) for source in unit.inputs)
-        made_int8[value] = decided.get(value, wants_all[value] or (native and wants_any[value]))
+        if value in decided:
+            made_int8[value] = decided[value]
+        elif unit.kind is Kind.CLAMP:
+            made_int8[value] = native
+        else:
+            made_int8[value] = wants_all[value] or (native and wants_any[value])
     return made_int8

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from math import prod
 
 from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.tensors import Tensors
 from quantune_mlir.ir.units import SHARING, Kind, Unit, is_constant
@@ -16,8 +17,8 @@ from quantune_mlir.ir.units import SHARING, Kind, Unit, is_constant
 class Layer:
     """All units that come from one ONNX node.
 
-    A layer `decides` if its precision is a choice of its own; the others (reshapes, pools, concatenations) follow
-    their neighbours unless a plan pins them.
+    A layer `decides` if its precision is a choice of its own; the others (reshapes, pools, concatenations, clamps that
+    fold into the op before them) follow their neighbours unless a plan pins them.
     """
 
     name: str
@@ -59,17 +60,18 @@ def find_layers(units: Sequence[Unit], tensors: Tensors) -> list[Layer]:
     for unit in units:
         if unit.layer is not None:
             by_name.setdefault(unit.layer, []).append(unit)
-    layers = [_make_layer(name, members, tensors) for name, members in by_name.items()]
+    folded = {clamp.output for clamp in foldable_clamps(units).values()}
     position = {unit.output: index for index, unit in enumerate(units)}
+    layers = (_make_layer(name, members, tensors, folded) for name, members in by_name.items())
     return sorted(layers, key=lambda layer: position[layer.output])
 
 
-def _make_layer(name: str, units: Sequence[Unit], tensors: Tensors) -> Layer:
+def _make_layer(name: str, units: Sequence[Unit], tensors: Tensors, folded: Set[ir.Value]) -> Layer:
     quantizable = all(
         unit.kind is not Kind.FLOAT and all(value in tensors.groups for value in (*unit.inputs, unit.output))
         for unit in units
     )
-    decides = quantizable and any(unit.kind not in SHARING for unit in units)
+    decides = quantizable and any(unit.kind not in SHARING and unit.output not in folded for unit in units)
     return Layer(name, units[-1].op_type or "", tuple(units), quantizable, decides)
 
 

@@ -46,21 +46,25 @@ def observe(value: ir.Value, name: str, *, loc: ir.Location | None = None) -> ir
 
 def measure(
     reference: ir.Value,
-    quantized: ir.Value,
+    candidate: ir.Value,
     name: str,
     *,
     noise: Noise,
-    params: QuantParams,
+    params: QuantParams | None,
     loc: ir.Location | None = None,
 ) -> ir.Operation:
-    """Mark the i8 tensor `quantized` to be compared with the f32 `reference`. Built at the current insertion point."""
+    """Mark `candidate`, i8 with `params` or f32 without, to be compared with the f32 `reference`.
+
+    Built at the current insertion point.
+    """
+    params = params or QuantParams(1.0)
     attributes = {
         "tensor_name": ir.StringAttr.get(name),
         "noise": ir.StringAttr.get(noise),
         "scale": ir.FloatAttr.get(ir.F32Type.get(), params.scale),
         "zero_point": ir.IntegerAttr.get(ir.IntegerType.get_signless(32), params.zero_point),
     }
-    return ir.Operation.create(MEASURE, operands=[reference, quantized], attributes=attributes, loc=loc)
+    return ir.Operation.create(MEASURE, operands=[reference, candidate], attributes=attributes, loc=loc)
 
 
 def verify(module: ir.Module) -> None:

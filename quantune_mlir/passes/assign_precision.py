@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from quantune_mlir.errors import PlanError
 from quantune_mlir.ir.attributes import PRECISION
 from quantune_mlir.ir.followers import follow
 from quantune_mlir.ir.function import main_function
@@ -19,6 +18,7 @@ from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import entry_block, find_units
 from quantune_mlir.passes.base import Pass
+from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 
 
@@ -35,18 +35,14 @@ class AssignPrecision(Pass):
         units = find_units(entry_block(function))
         tensors = find_tensors(function, units)
         layers = find_layers(units, tensors)
-        self.plan.require_layers(known=[x.name for x in layers], deciding=[x.name for x in layers if x.decides])
-        decided: dict[ir.Value, bool] = {}
-        for layer in layers:
-            precision = self.plan.precision_of(layer.name)
-            if precision is Precision.INT8 and not layer.quantizable:
-                raise PlanError(
-                    f"{layer.op_type} has no int8 form", where=layer.name, remedy="set this layer to fp32 in the plan"
-                )
-            if precision is None and not layer.quantizable:
-                precision = Precision.FP32
-            if precision is not None:
-                decided.update({unit.output: precision is Precision.INT8 for unit in layer.units})
+        plan = self.plan.fitted_to(planned_layers(layers, self.plan))
+        precision = plan.precision_of()
+        decided = {
+            unit.output: precision[layer.name] is Precision.INT8
+            for layer in layers
+            if layer.name in precision
+            for unit in layer.units
+        }
         can = frozenset(unit.output for unit in units if all(v in tensors.groups for v in (*unit.inputs, unit.output)))
         in_int8 = follow(units, decided, can)
         for unit in units:

@@ -31,6 +31,7 @@ OBSERVED: Final = "quantune.observed"
 MEASURED: Final = "quantune.measured"
 BUCKETS: Final = 65536
 
+_KERNELS: Final = ("observe", "measure_int8", "measure_fp32")
 _HISTOGRAMS, _EXTREMES, _ENERGIES = "quantune_histograms", "quantune_extremes", "quantune_energies"
 
 
@@ -56,10 +57,11 @@ class LowerObservers(Pass):
 
 
 def _import_kernels(module: ir.Module) -> None:
-    kernels = ir.Module.parse(resources.kernel_text("observers.mlir"))
-    with ir.InsertionPoint.at_block_begin(module.body):
-        for executable in kernels.body.operations:
-            executable.operation.clone()
+    for name in _KERNELS:
+        kernel = ir.Module.parse(resources.kernel_text(f"{name}.mlir"))
+        with ir.InsertionPoint.at_block_begin(module.body):
+            for executable in kernel.body.operations:
+                executable.operation.clone()
 
 
 def _lower_observers(module: ir.Module, function: ir.Operation, observers: Sequence[ir.Operation]) -> None:
@@ -118,12 +120,13 @@ def _lower_measures(module: ir.Module, measures: Sequence[ir.Operation]) -> None
     with ir.InsertionPoint(measures[0]):
         state = util.GlobalLoadOp(energies, _ENERGIES).result
     for row, op in enumerate(measures):
-        reference, quantized = op.operands
+        reference, candidate = op.operands
         scale = np.float32(ir.FloatAttr(op.attributes["scale"]).value).view(np.int32)
         zero_point = ir.IntegerAttr(op.attributes["zero_point"]).value
         with ir.InsertionPoint(op), op.location:
             constants = [_i32(_elements(reference)), _i32(row), _i32(int(scale)), _i32(zero_point)]
-            (state,) = _dispatch("quantune_measure", "measure", constants, [reference, quantized], [state])
+            kernel = "measure_int8" if _element(candidate) == ir.IntegerType.get_signless(8) else "measure_fp32"
+            (state,) = _dispatch(f"quantune_{kernel}", kernel, constants, [reference, candidate], [state])
             if op is measures[-1]:
                 util.GlobalStoreOp(state, _ENERGIES)
         op.erase()
@@ -162,6 +165,10 @@ def _zero(element: ir.Type) -> ir.Attribute:
 
 def _i32(value: int) -> ir.Value:
     return arith.ConstantOp(ir.IntegerType.get_signless(32), value).result
+
+
+def _element(value: ir.Value) -> ir.Type:
+    return ir.RankedTensorType(value.type).element_type
 
 
 def _elements(value: ir.Value) -> int:

@@ -15,14 +15,15 @@ from typing import ClassVar
 
 from quantune_mlir.errors import PassError
 from quantune_mlir.integer.emitter import Emitter
-from quantune_mlir.integer.lowering import ENDS_IN_FLOAT, FUSES_CLAMP
+from quantune_mlir.integer.lowering import ENDS_IN_FLOAT
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.ir.attributes import PRECISION, QPARAMS
 from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.fusion import foldable_clamps, readers_of
 from quantune_mlir.ir.mlir import func, ir
 from quantune_mlir.ir.qparams import read_qparams, remove_argument_qparams
-from quantune_mlir.ir.units import Kind, Unit, entry_block, find_units, string_attribute
+from quantune_mlir.ir.units import Unit, entry_block, find_units, string_attribute
 from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.base import Pass
 
@@ -43,9 +44,11 @@ class Quantize(Pass):
         units = find_units(block)
         _require_precision(units)
         in_int8 = {unit.output for unit in units if string_attribute(unit.op, PRECISION) == "int8"}
-        readers = _readers(units)
+        readers = readers_of(units)
         clamps = {
-            unit.output: clamp for unit in units if (clamp := _foldable_clamp(unit, readers, in_int8)) is not None
+            value: clamp
+            for value, clamp in foldable_clamps(units).items()
+            if value in in_int8 and clamp.output in in_int8
         }
         folded = {clamp.output for clamp in clamps.values()}
         rewriter = Rewriter(read_qparams(function), IntegerOptions(self.weights, self.scheme, self.requantize))
@@ -73,23 +76,6 @@ def _require_precision(units: Sequence[Unit]) -> None:
                 where=unit.layer,
                 remedy="run quantune-assign-qparams and quantune-assign-precision first",
             )
-
-
-def _readers(units: Sequence[Unit]) -> dict[ir.Value, list[Unit]]:
-    readers: dict[ir.Value, list[Unit]] = {}
-    for unit in units:
-        for value in unit.inputs:
-            readers.setdefault(value, []).append(unit)
-    return readers
-
-
-def _foldable_clamp(unit: Unit, readers: dict[ir.Value, list[Unit]], in_int8: set[ir.Value]) -> Unit | None:
-    """The int8 clamp that alone reads the accumulator of an int8 unit."""
-    uses = list(unit.output.uses)
-    if unit.kind not in FUSES_CLAMP or unit.output not in in_int8 or len(uses) != 1:
-        return None
-    mine = readers.get(unit.output, [])
-    return mine[0] if mine and mine[0].kind is Kind.CLAMP and mine[0].output in in_int8 else None
 
 
 def _replace(originals: Sequence[ir.Operation], units: Sequence[Unit], rewriter: Rewriter) -> None:

@@ -5,11 +5,14 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      accumulated: every layer so far int8, so that errors add up;
      local:       this layer alone int8, fed with the fp32 run's inputs.
 
-Nothing is fused: each layer's own error is seen. The program's results stay those of the fp32 run.
+Each layer is measured by itself, and computed as it will ship: a convolution whose clamp folds into its epilogue is
+measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result of both. The
+local error of such a clamp is that of the whole fusion group. The program's results stay those of the fp32 run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,12 +21,14 @@ from quantune_mlir.integer.options import Granularity, IntegerOptions, Requantiz
 from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.ir import quantune_dialect
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.layers import find_layers
+from quantune_mlir.ir.fusion import foldable_clamps
+from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.ir.qparams import read_qparams
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.ir.tensors import find_tensors
-from quantune_mlir.ir.units import Unit, entry_block, find_units
+from quantune_mlir.ir.units import Unit, entry_block, find_units, is_float
+from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.base import Pass
 
@@ -40,38 +45,78 @@ class ShadowInt8(Pass):
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
-        block = entry_block(function)
-        units = find_units(block)
+        units = find_units(entry_block(function))
         tensors = find_tensors(function, units)
-        layers = find_layers(units, tensors)
         params = read_qparams(function)
         options = IntegerOptions(self.weights, self.scheme, self.requantize)
-        after = dict(zip((op.operation for op in block), [op.operation for op in block][1:], strict=False))
-        by_last_unit = {layer.units[-1].output: layer for layer in layers}
-        int8_units = {unit.output for layer in layers if layer.quantizable for unit in layer.units}
-        int8_units |= {unit.output for unit in units if unit.layer is None and unit.output in tensors.groups}
-        accumulated = Rewriter(params, options)
-        for argument in block.arguments:
+        shadow = _Shadow(units, find_layers(units, tensors), options, params)
+        for argument in entry_block(function).arguments:
             if argument in params:
-                _measure(accumulated, argument, tensors.names[argument], units[0], units[0].op, ACCUMULATED)
+                shadow.measure_argument(argument, tensors.names[argument])
+        following = _following(function)
         for unit in units:
-            before = after[unit.op]
-            if unit.output in int8_units:
-                accumulated.to_int8(unit, before)
-            else:
-                accumulated.to_fp32(unit, before)
-            layer = by_last_unit.get(unit.output)
-            if layer is not None and layer.quantizable:
-                alone = Rewriter(params, options)
-                for member in layer.units:
-                    alone.to_int8(member, before)
-                _measure(accumulated, unit.output, layer.name, unit, before, ACCUMULATED)
-                _measure(alone, unit.output, layer.name, unit, before, LOCAL)
+            shadow.add(unit, following[unit.op])
 
 
-def _measure(
-    rewriter: Rewriter, value: ir.Value, name: str, unit: Unit, before: ir.Operation, noise: Noise
-) -> None:
-    quantized = rewriter.int8(value, Emitter(unit, before))
-    with ir.InsertionPoint(before), unit.op.location:
-        quantune_dialect.measure(value, quantized.value, name, noise=noise, params=quantized.params)
+class _Shadow:
+    """The int8 forms of a function, added unit by unit."""
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        layers: Sequence[Layer],
+        options: IntegerOptions,
+        params: Mapping[ir.Value, QuantParams],
+    ) -> None:
+        self._first = units[0]
+        self._options = options
+        self._params = params
+        self._layers = {layer.output: layer for layer in layers}
+        with_int8 = {unit.output for layer in layers if layer.quantizable for unit in layer.units}
+        self._int8 = with_int8 | {unit.output for unit in units if unit.layer is None and unit.output in params}
+        clamps = foldable_clamps(units)
+        self._heads = {
+            clamps[unit.output].output: unit
+            for unit in units
+            if unit.output in clamps and {unit.output, clamps[unit.output].output} <= self._int8
+        }
+        self._folding = {head.output for head in self._heads.values()}
+        self._accumulated = Rewriter(params, options)
+
+    def measure_argument(self, argument: ir.Value, name: str) -> None:
+        """Compares a graph input with its int8 form."""
+        quantized = self._accumulated.int8(argument, Emitter(self._first, self._first.op))
+        with ir.InsertionPoint(self._first.op), self._first.op.location:
+            quantune_dialect.measure(argument, quantized.value, name, noise=ACCUMULATED, params=quantized.params)
+
+    def add(self, unit: Unit, before: ir.Operation) -> None:
+        """Emits the int8 forms of a unit before an op, and the measurements if it ends its layer."""
+        self._emit(self._accumulated, unit, before)
+        layer = self._layers.get(unit.output)
+        if layer is None or not is_float(unit.output):
+            return
+        _measure(self._accumulated, layer, before, ACCUMULATED)
+        if layer.quantizable:
+            alone = Rewriter(self._params, self._options)
+            for member in layer.units:
+                self._emit(alone, member, before)
+            _measure(alone, layer, before, LOCAL)
+
+    def _emit(self, rewriter: Rewriter, unit: Unit, before: ir.Operation) -> None:
+        if unit.output not in self._int8:
+            rewriter.to_fp32(unit, before)
+        elif unit.output in self._heads:
+            rewriter.to_int8(self._heads[unit.output], before, clamp=unit)
+        else:
+            rewriter.to_int8(unit, before, ends_in_float=unit.output in self._folding)
+
+
+def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Noise) -> None:
+    value, params = rewriter.form(layer.output)
+    with ir.InsertionPoint(before), layer.units[-1].op.location:
+        quantune_dialect.measure(layer.output, value, layer.name, noise=noise, params=params)
+
+
+def _following(function: ir.Operation) -> dict[ir.Operation, ir.Operation]:
+    ops = [op.operation for op in entry_block(function)]
+    return dict(zip(ops, ops[1:], strict=False))

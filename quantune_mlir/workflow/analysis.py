@@ -51,12 +51,12 @@ class Analyzer:
         (sums,) = self._program.call("energies")
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
         energies = {
-            key: ErrorEnergy(float(signal), float(noise), elements.get(key[0], 0) * len(samples))
+            key: ErrorEnergy(float(signal), float(noise), float(elements.get(key[0], 0) * len(samples)))
             for key, (signal, noise) in zip(self._rows, sums, strict=True)
         }
-        return [self._describe(layer, energies) for layer in self._model.layers]
+        return [self._describe(index, layer, energies) for index, layer in enumerate(self._model.layers)]
 
-    def _describe(self, layer: Layer, energies: Energies) -> LayerSensitivity:
+    def _describe(self, index: int, layer: Layer, energies: Energies) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))
         local = energies.get((layer.name, LOCAL))
         weights = sum((self._weight_energy(unit) for unit in layer.units), ErrorEnergy())
@@ -64,11 +64,11 @@ class Analyzer:
         return LayerSensitivity(
             name=layer.name,
             op=layer.op_type,
+            index=index,
             quantizable=layer.quantizable,
-            decides=layer.decides,
             macs=layer.macs,
             weight_bytes=4 * layer.weight_elements,
-            elements=layer.output_elements,
+            elements=int(accumulated.count) if accumulated else 0,
             activation_sqnr_db=accumulated.sqnr_db if accumulated else None,
             sqnr_delta_db=sqnr_delta(before, accumulated.sqnr_db) if accumulated else None,
             local_sqnr_db=local.sqnr_db if local else None,

@@ -78,6 +78,6 @@ class Calibrator:
 
 
 def _value(key: np.uint32) -> float:
-    """The f32 with the given order-preserving key (see kernels/observers.mlir)."""
+    """The f32 with the given order-preserving key (see kernels/observe.mlir)."""
     bits = key ^ np.uint32(0x80000000) if key & np.uint32(0x80000000) else ~key
     return float(bits.view(np.float32))

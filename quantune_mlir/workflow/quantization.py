@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantune_mlir.execution.compiler import compile_module
@@ -15,7 +15,7 @@ from quantune_mlir.passes.assign_qparams import AssignQParams
 from quantune_mlir.passes.quantize import Quantize
 from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.plan import PrecisionPlan
-from quantune_mlir.planning.policies import default_policy
+from quantune_mlir.planning.planner import make_plan
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.analysis import Analyzer
@@ -23,8 +23,6 @@ from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.progress import Progress, Silent, Stopwatch
-
-Policy = Callable[[SensitivityList], PrecisionPlan]
 
 ANALYSIS_TARGET = "host"
 """Both inference runs happen here, whatever CPU the program is for."""
@@ -75,7 +73,7 @@ def analyze(
         analyzer = Analyzer(model, profile, integer, options.range, target)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(samples)) as tick:
         layers = analyzer.run(samples, tick)
-    sensitivity = SensitivityList.ranked(layers, model=model.hash, samples=samples.samples, options=options.as_dict())
+    sensitivity = SensitivityList.of(layers, model=model.hash, samples=samples.samples, options=options.as_dict())
     return profile, sensitivity, InferenceRuns(fp32=1, int8=1, samples=samples.samples)
 
 
@@ -95,7 +93,8 @@ def quantize(
     samples: SampleSet,
     options: QuantizeOptions = QuantizeOptions(),
     *,
-    policy: Policy = default_policy,
+    policy: PlanPolicy = PlanPolicy(),
+    plan: PrecisionPlan | None = None,
     progress: Progress = Silent(),
 ) -> Quantization:
     """Quantize a model in two inference runs.
@@ -104,16 +103,20 @@ def quantize(
         model: what to quantize.
         samples: calibration samples; run exactly twice.
         options: ranges, schemes, target.
-        policy: from the sensitivity list to a plan. For a ready plan: `lambda _: plan`.
+        policy: how the sensitivity list becomes a plan.
+        plan: a ready plan, to be honoured exactly; the policy is then not asked.
         progress: who is told how far the work is.
 
     Raises:
         QuantuneError: the samples, the plan or the options do not fit the model.
     """
+    graph = layer_graph(model.layers)
+    if plan is not None:
+        plan = fit_plan(plan, model)
     watch = Stopwatch(progress)
     profile, sensitivity, runs = analyze(model, samples, options, watch)
     with watch.stage("plan", "plan"):
-        plan = policy(sensitivity)
+        plan = plan or policy.plan(sensitivity, graph)
     with watch.stage("rewrite", "rewrite to mixed precision"):
         mixed = rewrite(model, profile, plan, options)
     return Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds)

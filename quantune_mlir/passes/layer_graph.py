@@ -1,0 +1,27 @@
+"""The graph of layers as planning sees it: no MLIR, only layers with something to decide, and who feeds whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quantune_mlir.ir.layers import Layer
+from quantune_mlir.planning.graph import LayerNode
+from quantune_mlir.planning.plan import PrecisionPlan
+
+
+def planned_layers(layers: Sequence[Layer], plan: PrecisionPlan | None = None) -> list[LayerNode]:
+    """The layers that decide or have no int8 form, and those that `plan` pins; in graph order.
+
+    The inputs of a node are the nearest listed layers before it.
+    """
+    pinned = {layer.name for layer in plan.layers} if plan else set[str]()
+    nearest: dict[object, tuple[str, ...]] = {}
+    nodes: list[LayerNode] = []
+    for layer in layers:
+        sources = tuple(dict.fromkeys(name for value in layer.inputs for name in nearest.get(value, ())))
+        if layer.decides or not layer.quantizable or layer.name in pinned:
+            nodes.append(LayerNode(layer.name, layer.op_type, layer.quantizable, layer.macs, sources))
+            sources = (layer.name,)
+        for unit in layer.units:
+            nearest[unit.output] = sources
+    return nodes
