@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from quantune_mlir.errors import PassError
 
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+_PACKAGE: Final = "quantune_mlir"
 _PIPELINE_SUFFIX: Final = ".pipeline"
 _TARGET_SUFFIX: Final = ".toml"
 
 
 def pipelines() -> list[str]:
     """The names of the named pipelines, sorted."""
-    return sorted(_by_stem(files(__package__) / "pipelines", _PIPELINE_SUFFIX))
+    return sorted(_by_stem(files(_PACKAGE) / "pipelines", _PIPELINE_SUFFIX))
 
 
 def pipeline_text(name: str) -> str:
     """The text of pipelines/`name`.pipeline. Raises PassError if there is none."""
-    known = _by_stem(files(__package__) / "pipelines", _PIPELINE_SUFFIX)
+    known = _by_stem(files(_PACKAGE) / "pipelines", _PIPELINE_SUFFIX)
     if name not in known:
         raise PassError(f"unknown pipeline '{name}'", remedy=f"known: {', '.join(sorted(known)) or 'none'}")
     return known[name].read_text(encoding="utf-8")
@@ -27,12 +30,12 @@ def pipeline_text(name: str) -> str:
 
 def dialect_path() -> Traversable:
     """The IRDL definition of the quantune dialect, a file for `iree-opt --irdl-file=`."""
-    return files(__package__) / "dialects" / "quantune.irdl.mlir"
+    return files(_PACKAGE) / "dialects" / "quantune.irdl.mlir"
 
 
 def targets() -> dict[str, str]:
     """The text of each target description, by name."""
-    folder = files(__package__) / "pipelines" / "targets"
+    folder = files(_PACKAGE) / "pipelines" / "targets"
     return {name: file.read_text(encoding="utf-8") for name, file in _by_stem(folder, _TARGET_SUFFIX).items()}
 
 

@@ -124,7 +124,7 @@ def _pipeline(flags: list[tuple[str, str]], text: str | None, named: str | None)
 def _read(source: str, split: bool) -> list[ir.Module]:
     context = make_context()
     if source.endswith(".onnx"):
-        from quantune_mlir.importers.onnx import import_onnx  # noqa: PLC0415 -- onnx is slow to import
+        from quantune_mlir.importers.onnx import import_onnx  # onnx is slow to import
 
         return [import_onnx(Path(source), context=context)]
     if source != _STDIO and not split:

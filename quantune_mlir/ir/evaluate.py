@@ -17,15 +17,15 @@ from quantune_mlir.ir.mlir import ir
 Array = np.ndarray
 _Rule = Callable[[ir.Operation, list[Array]], Array]
 
-_DTYPES: Final = {
-    "f16": np.float16,
-    "f32": np.float32,
-    "f64": np.float64,
-    "i1": np.bool_,
-    "i8": np.int8,
-    "i16": np.int16,
-    "i32": np.int32,
-    "i64": np.int64,
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {
+    "f16": np.dtype(np.float16),
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+    "i1": np.dtype(np.bool_),
+    "i8": np.dtype(np.int8),
+    "i16": np.dtype(np.int16),
+    "i32": np.dtype(np.int32),
+    "i64": np.dtype(np.int64),
 }
 
 
@@ -52,11 +52,6 @@ def evaluate(op: ir.Operation | ir.OpView, operands: Sequence[Array]) -> Array |
     return None
 
 
-def is_elementwise(op: ir.Operation | ir.OpView) -> bool:
-    """Whether `evaluate` knows `op` as one whose every output element depends on one element of each operand."""
-    return op.operation.name in _ELEMENTWISE
-
-
 def _attribute(op: ir.Operation, name: str) -> Any:
     return op.attributes[name].value
 
@@ -73,24 +68,26 @@ def _sigmoid(x: Array) -> Array:
     return np.where(x >= 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))
 
 
-def _saturate(values: Array, dtype: np.dtype) -> Array:
+def _saturate(values: Array, dtype: np.dtype[Any]) -> Array:
     limits = np.iinfo(dtype)
     return np.clip(values, limits.min, limits.max).astype(dtype)
 
 
 def _cast(op: ir.Operation, operands: list[Array]) -> Array:
     x = operands[0]
-    target = np.dtype(_DTYPES[str(op.results[0].type.element_type)])
+    target = _DTYPES[str(op.results[0].type.element_type)]
     if x.dtype.kind == "f" and target.kind == "i":
-        limits = np.iinfo(target)
-        rounded = np.rint(x.astype(np.float64))
-        # The largest int64 is not a double: saturate by comparison instead of clipping.
-        return np.where(
-            rounded >= float(limits.max),
-            limits.max,
-            np.where(rounded <= float(limits.min), limits.min, np.nan_to_num(rounded)).astype(target),
-        ).astype(target)
+        return _round_to_integer(x.astype(np.float64), target)
     return x.astype(target)
+
+
+def _round_to_integer(x: Array, target: np.dtype[Any]) -> Array:
+    """Half to even, saturated, NaN as 0. The largest int64 is not a double: what reaches it is set apart."""
+    limits = np.iinfo(target)
+    rounded = np.rint(np.nan_to_num(x, posinf=np.inf, neginf=-np.inf))
+    too_large = rounded >= float(limits.max)
+    inside = np.where(too_large, 0, np.maximum(rounded, float(limits.min))).astype(target)
+    return np.where(too_large, target.type(limits.max), inside)
 
 
 def _clamp(op: ir.Operation, operands: list[Array]) -> Array:
@@ -239,7 +236,7 @@ def _reduce_in_double(function: Callable[..., Array]) -> _Rule:
 
 
 def _argmax(op: ir.Operation, operands: list[Array]) -> Array:
-    return np.argmax(operands[0], axis=_attribute(op, "axis"))
+    return np.asarray(np.argmax(operands[0], axis=_attribute(op, "axis")))
 
 
 _MOVEMENT: Final[dict[str, _Rule]] = {

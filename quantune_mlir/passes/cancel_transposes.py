@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+import numpy as np
+
 from quantune_mlir.ir.constants import constant, constant_value
 from quantune_mlir.ir.edit import blocks, defining_op, erase_dead, has_uses, is_static_tensor, replace, shape_of, users
-from quantune_mlir.ir.evaluate import evaluate
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.permutation import composed, inverse, is_identity, keeps_element_order
 from quantune_mlir.passes.base import Pass
@@ -72,7 +73,7 @@ def _sink(op: ir.Operation) -> list[ir.Operation] | None:
         return []
     array = constant_value(op.operands[0])
     if array is not None:
-        folded = evaluate(op, [array])
+        folded = np.ascontiguousarray(array.transpose(permutation))
         op.results[0].replace_all_uses_with(constant(folded, loc=op.location, ip=ir.InsertionPoint(op)))
         return []
     created: list[ir.Operation] | None = None

@@ -36,8 +36,8 @@ def _fold(op: ir.Operation) -> None:
     if op.name in _NEUTRAL_IF_TYPE_STAYS and op.operands[0].type == op.results[0].type:
         replace(op, op.operands[0])
         return
-    operands = [constant_value(operand) for operand in op.operands]
-    if any(operand is None for operand in operands):
+    operands = [array for operand in op.operands if (array := constant_value(operand)) is not None]
+    if len(operands) < len(op.operands):
         return
     result = evaluate(op, operands)
     if result is not None:

@@ -10,6 +10,7 @@ x . W stands for a convolution, a depthwise or transposed convolution, or a matr
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -33,10 +34,8 @@ class FoldScaleShift(Pass):
 
     def apply(self, module: ir.Module) -> None:
         for block in list(blocks(module.operation)):
-            while any([_fold_backward(op) for op in _affine_ops(block)]):
-                pass
-            while any([_fold_forward(op) for op in reversed(_affine_ops(block))]):
-                pass
+            _until_nothing_folds(block, _fold_backward)
+            _until_nothing_folds(block, _fold_forward)
         erase_dead(module.operation)
 
 
@@ -59,6 +58,11 @@ class Affine:
         if self.is_uniform:
             return np.full(count, self.scale[0]), np.full(count, self.shift[0])
         return self.scale, self.shift
+
+
+def _until_nothing_folds(block: ir.Block, fold: Callable[[ir.Operation], bool]) -> None:
+    while sum(fold(op) for op in _affine_ops(block)):
+        pass
 
 
 def _affine_ops(block: ir.Block) -> list[ir.Operation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -31,7 +31,7 @@ class Scanner:
         return PassError(what, where=self._where(position), remedy=remedy)
 
     @contextmanager
-    def located(self, position: int) -> Iterator[None]:
+    def located(self, position: int) -> Generator[None]:
         """Adds `position` to a PassError raised inside."""
         try:
             yield

@@ -14,6 +14,7 @@ import numpy as np
 
 from quantune_mlir.ir.constants import constant, constant_value, shape_constant
 from quantune_mlir.ir.edit import defining_op, rebuild, shape_of, users
+from quantune_mlir.ir.elementwise import ELEMENTWISE_ARITY
 from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.permutation import (
     Permutation,
@@ -27,21 +28,12 @@ from quantune_mlir.ir.permutation import (
 TRANSPOSE: Final = "tosa.transpose"
 RESHAPE: Final = "tosa.reshape"
 
-UNARY: Final = frozenset(
-    f"tosa.{name}"
-    for name in (
-        "abs bitwise_not cast ceil clamp clz cos erf exp floor identity log logical_not negate reciprocal rescale "
-        "rsqrt sigmoid sin table tanh"
-    ).split()
-)
-BINARY: Final = frozenset(
-    f"tosa.{name}"
-    for name in (
-        "add arithmetic_right_shift bitwise_and bitwise_or bitwise_xor equal greater greater_equal intdiv logical_and "
-        "logical_left_shift logical_or logical_right_shift logical_xor maximum minimum mul pow sub"
-    ).split()
-)
 REDUCTIONS: Final = frozenset(f"tosa.reduce_{name}" for name in ("all", "any", "max", "min", "product", "sum"))
+_ALIGNED_OPERANDS: Final = {
+    **dict.fromkeys(REDUCTIONS, 1),
+    **ELEMENTWISE_ARITY,
+    "tosa.rescale": 1,
+}
 
 _Operand = Callable[[ir.Operation], ir.Value]
 """Builds, before the given op, an operand in another layout."""
@@ -68,7 +60,7 @@ def permutation_of(op: ir.Operation) -> Permutation:
 
 
 def transpose(value: ir.Value, permutation: Permutation, before: ir.Operation) -> ir.Operation:
-    """Build transpose(value) before the op `before`, at its location."""
+    """Build a transpose of `value` before the op `before`, at its location."""
     element = value.type.element_type
     result = ir.RankedTensorType.get(permuted(shape_of(value), permutation), element)
     return tosa.TransposeOp(
@@ -88,15 +80,9 @@ def reshape(value: ir.Value, shape: Sequence[int], before: ir.Operation) -> ir.V
 
 def data_operand_count(op: ir.Operation) -> int:
     """How many of the first operands of `op` hold data in the layout of its result; 0 if there is no rule for it."""
-    if op.name in UNARY or op.name in REDUCTIONS:
-        return 1
-    if op.name in BINARY:
-        return 2
-    if op.name == "tosa.select":
-        return 3
     if op.name == "tosa.concat":
         return len(op.operands)
-    return 1 if op.name in _RULES else 0
+    return 1 if op.name in _RULES else _ALIGNED_OPERANDS.get(op.name, 0)
 
 
 def passage(op: ir.Operation, permutation: Permutation) -> Passage | None:
