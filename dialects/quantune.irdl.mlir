@@ -10,14 +10,15 @@ irdl.dialect @quantune {
     irdl.attributes {"tensor_name" = %string}
   }
 
-  // Marks an i8 tensor, worth scale * (q - zero_point), to be compared with its f32 reference.
+  // Marks a tensor to be compared with its f32 reference: i8, worth scale * (q - zero_point), or f32.
+  // noise: "accumulated" (every layer so far int8) or "local" (this layer alone).
   irdl.operation @measure {
     %reference = irdl.base "!builtin.tensor"
-    %quantized = irdl.base "!builtin.tensor"
+    %candidate = irdl.base "!builtin.tensor"
     %string = irdl.base "#builtin.string"
     %float = irdl.base "#builtin.float"
     %integer = irdl.base "#builtin.integer"
-    irdl.operands(reference: %reference, quantized: %quantized)
-    irdl.attributes {"tensor_name" = %string, "scale" = %float, "zero_point" = %integer}
+    irdl.operands(reference: %reference, candidate: %candidate)
+    irdl.attributes {"tensor_name" = %string, "noise" = %string, "scale" = %float, "zero_point" = %integer}
   }
 }

@@ -28,14 +28,14 @@ LOCAL: Final = "local"
 class _OpDefinition:
     """What an op without results holds: operand element types and attributes with their types."""
 
-    operands: tuple[str, ...]
+    operands: tuple[tuple[str, ...], ...]
     attributes: dict[str, str]
 
 
 _STRING: Final = "string"
 _DEFINITIONS: Final = {
-    OBSERVE: _OpDefinition(("f32",), {"tensor_name": _STRING}),
-    MEASURE: _OpDefinition(("f32", "i8"), {"tensor_name": _STRING, "noise": _STRING, "scale": "f32", "zero_point": "i32"}),
+    OBSERVE: _OpDefinition((("f32",),), {"tensor_name": _STRING}),
+    MEASURE: _OpDefinition((("f32",), ("i8", "f32")), {"tensor_name": _STRING, "noise": _STRING, "scale": "f32", "zero_point": "i32"}),
 }
 
 
@@ -98,9 +98,9 @@ def _problem(op: ir.Operation) -> str | None:
         return "has no results by definition"
     if len(op.operands) != len(definition.operands):
         return f"expects {len(definition.operands)} operand(s)"
-    for index, (operand, element) in enumerate(zip(op.operands, definition.operands, strict=True)):
-        if not isinstance(operand.type, ir.RankedTensorType) or str(operand.type.element_type) != element:
-            return f"expects a tensor of {element} as operand {index}, got {operand.type}"
+    for index, (operand, elements) in enumerate(zip(op.operands, definition.operands, strict=True)):
+        if not isinstance(operand.type, ir.RankedTensorType) or str(operand.type.element_type) not in elements:
+            return f"expects a tensor of {' or '.join(elements)} as operand {index}, got {operand.type}"
     for name, kind in definition.attributes.items():
         if name not in op.attributes:
             return f"lacks the attribute '{name}'"

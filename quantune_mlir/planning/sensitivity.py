@@ -71,10 +71,15 @@ class LayerSensitivity(BaseModel):
     normalized_mse: Measured = None
     local_normalized_mse: Measured = None
     weight_sqnr_db: Measured = None
+    group_normalized_mse: Annotated[
+        Measured, Field(description="local, at the end of its fusion group; None: the layer is its own group")
+    ] = None
 
     @property
     def noise(self) -> float:
-        """Noise-to-signal power that this layer adds by itself: its local normalized MSE, 0 where undefined."""
+        """Noise-to-signal power that this layer adds, local, at the end of its fusion group; 0 where undefined."""
+        if self.group_normalized_mse is not None:
+            return self.group_normalized_mse
         return self.local_normalized_mse or 0.0
 
 

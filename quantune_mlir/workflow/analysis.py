@@ -9,6 +9,7 @@ from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
@@ -34,6 +35,7 @@ class Analyzer:
     ) -> None:
         self._model = model
         self._options = options
+        self._clamps = foldable_clamps(model.units)
         self._makers = {unit.output: unit for unit in model.units}
         module = model.with_passes(
             AssignQParams(profile, options.scheme, range_),
@@ -59,6 +61,7 @@ class Analyzer:
     def _describe(self, index: int, layer: Layer, energies: Energies) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))
         local = energies.get((layer.name, LOCAL))
+        group = energies.get((self._group_end(layer), LOCAL))
         weights = sum((self._weight_energy(unit) for unit in layer.units), ErrorEnergy())
         before = [energies[key].sqnr_db for value in layer.inputs if (key := self._source(value)) in energies]
         return LayerSensitivity(
@@ -76,7 +79,13 @@ class Analyzer:
             normalized_mse=accumulated.normalized_mse if accumulated else None,
             local_normalized_mse=local.normalized_mse if local else None,
             weight_sqnr_db=weights.sqnr_db if weights.count else None,
+            group_normalized_mse=group.normalized_mse if group else None,
         )
+
+    def _group_end(self, layer: Layer) -> str:
+        """The layer whose clamp folds into this one's epilogue, or none."""
+        clamp = self._clamps.get(layer.output)
+        return (clamp.layer or "") if clamp else ""
 
     def _source(self, value: ir.Value) -> tuple[str, Noise]:
         """The measurement of the layer, or graph input, that a value comes from, through layout transposes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantune_mlir.execution.compiler import compile_module
@@ -12,16 +11,17 @@ from quantune_mlir.ir.mlir import ir
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.assign_precision import AssignPrecision
 from quantune_mlir.passes.assign_qparams import AssignQParams
+from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.passes.quantize import Quantize
 from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.plan import PrecisionPlan
-from quantune_mlir.planning.planner import make_plan
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.analysis import Analyzer
 from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.progress import Progress, Silent, Stopwatch
 
 ANALYSIS_TARGET = "host"
@@ -110,13 +110,12 @@ def quantize(
     Raises:
         QuantuneError: the samples, the plan or the options do not fit the model.
     """
-    graph = layer_graph(model.layers)
     if plan is not None:
-        plan = fit_plan(plan, model)
+        plan = plan.fitted_to(planned_layers(model.layers, plan), model.hash)
     watch = Stopwatch(progress)
     profile, sensitivity, runs = analyze(model, samples, options, watch)
     with watch.stage("plan", "plan"):
-        plan = plan or policy.plan(sensitivity, graph)
+        plan = plan or policy.plan(sensitivity, model)
     with watch.stage("rewrite", "rewrite to mixed precision"):
         mixed = rewrite(model, profile, plan, options)
     return Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds)

@@ -1,0 +1,58 @@
+"""Which policy makes the plan, as chosen by options of the command line or arguments in Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from quantune_mlir.errors import PlanError
+from quantune_mlir.passes.layer_graph import planned_layers
+from quantune_mlir.planning import policies
+from quantune_mlir.planning.plan import PrecisionPlan
+from quantune_mlir.planning.planner import make_plan
+from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.workflow.model import Model
+
+
+@dataclass(frozen=True)
+class PlanPolicy:
+    """At most one of the first three; none of them: the default policy.
+
+    Attributes:
+        everything: one precision throughout.
+        fp32_layers: so many of the most sensitive layers stay fp32.
+        min_sqnr_db: as few layers stay fp32 as reach this predicted SQNR at the output.
+        keep_fp32: a regular expression; layers in whose name it is found stay fp32 under any policy.
+    """
+
+    everything: Literal["int8", "fp32"] | None = None
+    fp32_layers: int | None = None
+    min_sqnr_db: float | None = None
+    keep_fp32: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum(option is not None for option in (self.everything, self.fp32_layers, self.min_sqnr_db)) > 1:
+            raise PlanError("more than one policy is given", remedy="choose one of --all, --fp32-layers, --min-sqnr")
+
+    def plan(self, sensitivity: SensitivityList, model: Model) -> PrecisionPlan:
+        """The plan of this policy for a model. Raises PlanError if it cannot be met."""
+        graph = planned_layers(model.layers)
+        planned = {node.name for node in graph}
+        listed = tuple(layer for layer in sensitivity.layers if layer.name in planned)
+        name, policy = self._policy()
+        return make_plan(
+            sensitivity.model_copy(update={"layers": listed}),
+            graph,
+            policy,
+            policy_name=name,
+            keep_fp32=self.keep_fp32,
+        )
+
+    def _policy(self) -> tuple[str, policies.Policy]:
+        if self.everything is not None:
+            return f"all {self.everything}", {"int8": policies.all_int8, "fp32": policies.all_fp32}[self.everything]
+        if self.fp32_layers is not None:
+            return f"fp32_layers {self.fp32_layers}", policies.fp32_layers(self.fp32_layers)
+        if self.min_sqnr_db is not None:
+            return f"min_sqnr {self.min_sqnr_db:g} dB", policies.min_sqnr(self.min_sqnr_db)
+        return "default", policies.default
