@@ -9,6 +9,7 @@ from quantune_mlir.importers.onnx import (  # noqa: F401  (each registers its ha
     padding,
     pooling,
     reduction,
+    resize,
     shaping,
     slicing,
 )

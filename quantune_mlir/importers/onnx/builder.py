@@ -9,6 +9,7 @@ import numpy as np
 
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.sampling import TosaScale
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir import attributes
 from quantune_mlir.ir.constants import constant, shape_constant, tensor_type
@@ -218,7 +219,11 @@ class Builder:
     def compare(self, op_class: type, x: Tensor, y: Tensor) -> Tensor:
         """tosa.EqualOp, tosa.GreaterOp or tosa.GreaterEqualOp: a bool tensor."""
         (x, y), shape = self.aligned(x, y)
-        op = op_class(self.value(x), self.value(y), results=[tensor_type(shape, np.bool_)], loc=self._loc, ip=self._ip)
+        result, operands = tensor_type(shape, np.bool_), (self.value(x), self.value(y))
+        if op_class is tosa.EqualOp:  # the only one whose builder wants the type by keyword
+            op = tosa.EqualOp(*operands, results=[result], loc=self._loc, ip=self._ip)
+        else:
+            op = op_class(result, *operands, loc=self._loc, ip=self._ip)
         return self._done(op, np.bool_)
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
@@ -363,6 +368,24 @@ class Builder:
             zero,
             *(ir.DenseI64ArrayAttr.get(list(w)) for w in (kernel, stride, pad)),
             ir.TypeAttr.get(tensor_type((), np.float32).element_type),
+            loc=self._loc,
+            ip=self._ip,
+        )
+        return self._done(op, x.dtype)
+
+    def resize(self, x: Tensor, size: Sequence[int], rows: TosaScale, columns: TosaScale, *, nearest: bool) -> Tensor:
+        """tosa.resize of [N, H, W, C] to `size` (height, width)."""
+        operands = [
+            [rows.numerator, rows.denominator, columns.numerator, columns.denominator],
+            [rows.offset, columns.offset],
+            [rows.border, columns.border],
+        ]
+        mode = "NEAREST_NEIGHBOR" if nearest else "BILINEAR"
+        op = tosa.ResizeOp(
+            tensor_type((x.shape[0], *size, x.shape[3]), x.dtype),
+            self.value(x),
+            *(self._shape(o) for o in operands),
+            ir.Attribute.parse(f"#tosa.resize_mode<{mode}>"),
             loc=self._loc,
             ip=self._ip,
         )

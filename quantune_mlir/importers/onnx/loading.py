@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from quantune_mlir.errors import ModelError
 
 OLDEST_OPSET = 7
-NEWEST_OPSET = 21
+NEWEST_OPSET = 28
 
 _QUANTIZED = {
     "QuantizeLinear",

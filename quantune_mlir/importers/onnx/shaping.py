@@ -98,6 +98,21 @@ def shape(b: Builder, node: Node) -> Tensor:
     return Tensor.constant(sizes)
 
 
+@operator("ConstantOfShape", "Range")
+def computed_shape(b: Builder, node: Node) -> Tensor:
+    raise Unsupported("the result's shape is computed at run time")
+
+
+@operator("Constant")
+def unreadable_constant(b: Builder, node: Node) -> Tensor:
+    raise Unsupported("a constant that is not a tensor of numbers")
+
+
+@operator("Tile", since=6)
+def tile(b: Builder, node: Node) -> Tensor:
+    return b.tile(node.input(0), node.integers_input(1, "the repeats") or [])
+
+
 @operator("Size")
 def size(b: Builder, node: Node) -> Tensor:
     return Tensor.constant(np.asarray(node.input(0).size, np.int64))
@@ -128,4 +143,5 @@ def space_to_depth(b: Builder, node: Node) -> Tensor:
     n, c, h, w = x.shape
     block = node.attributes["blocksize"]
     split = b.reshape(x, (n, c, h // block, block, w // block, block))
-    return b.reshape(b.transpose(split, (0, 3, 5, 1, 2, 4)), (n, c * block * block, h // block, w // block))
+    order = (0, 3, 5, 1, 2, 4) if node.attribute("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    return b.reshape(b.transpose(split, order), (n, c * block * block, h // block, w // block))

@@ -1,0 +1,143 @@
+"""Where each output position of a Resize reads its input, along one axis. Plain NumPy.
+
+Formulas: ONNX operator specification, Resize, `coordinate_transformation_mode` and `nearest_mode`; TOSA
+specification, RESIZE.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+_TOSA_MAX_SCALE = 1 << 11
+_LARGEST_DENOMINATOR = 1 << 9
+
+
+@dataclass(frozen=True)
+class AxisSampling:
+    """How one axis is resized.
+
+    Attributes:
+        size: input positions.
+        output: output positions.
+        scale: output / input as the model says, before `output` was rounded.
+        transformation: the coordinate_transformation_mode.
+        region: begin and end of the region of interest as fractions, for tf_crop_and_resize.
+    """
+
+    size: int
+    output: int
+    scale: float
+    transformation: str
+    region: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the axis is copied as it is."""
+        return self.size == self.output and self.scale == 1 and self.region == (0.0, 1.0)
+
+    def affine(self) -> tuple[float, float]:
+        """Step and offset: output position o stands for input position o * step + offset.
+
+        Raises:
+            KeyError: an unknown transformation.
+        """
+        inverse, last = 1 / self.scale, self.size - 1
+        one = self.output == 1
+        begin, end = self.region
+        centre = self.size / 2 * (1 - self.output / (self.scale * self.size))
+        return {
+            "asymmetric": (inverse, 0.0),
+            "half_pixel": (inverse, 0.5 * inverse - 0.5),
+            "half_pixel_symmetric": (inverse, centre + 0.5 * inverse - 0.5),
+            "pytorch_half_pixel": (inverse, 0.0 if one else 0.5 * inverse - 0.5),
+            "tf_half_pixel_for_nn": (inverse, 0.5 * inverse),
+            "align_corners": (0.0 if one else last / (self.size * self.scale - 1), 0.0),
+            "tf_crop_and_resize": (0.0, 0.5 * (begin + end) * last)
+            if one
+            else ((end - begin) * last / (self.output - 1), begin * last),
+        }[self.transformation]
+
+    def coordinates(self) -> np.ndarray:
+        """The input position, a float64, that each output position stands for."""
+        step, offset = self.affine()
+        return np.arange(self.output, dtype=np.float64) * step + offset
+
+    def outside(self) -> np.ndarray:
+        """Which output positions lie outside the input, where tf_crop_and_resize extrapolates."""
+        at = self.coordinates()
+        return (self.transformation == "tf_crop_and_resize") & ((at < 0) | (at > self.size - 1))
+
+    def nearest(self, rounding: str) -> np.ndarray:
+        """The int32 input index of each output position.
+
+        Raises:
+            KeyError: an unknown rounding.
+        """
+        at = self.coordinates()
+        index = {
+            "round_prefer_floor": lambda: np.ceil(at - 0.5),
+            "round_prefer_ceil": lambda: np.floor(at + 0.5),
+            "floor": lambda: np.floor(at),
+            "ceil": lambda: np.ceil(at),
+        }[rounding]()
+        return np.clip(index, 0, self.size - 1).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class TosaScale:
+    """One axis of tosa.resize: output o reads at (o * denominator + offset) / numerator."""
+
+    numerator: int
+    denominator: int
+    offset: int
+    border: int
+
+    def legal(self) -> bool:
+        """Whether the values lie within what the specification allows."""
+        n = self.numerator
+        return (
+            0 < n <= _TOSA_MAX_SCALE
+            and 0 < self.denominator < 16 * n
+            and -n <= self.offset < 16 * n
+            and -16 * n <= self.border < n
+        )
+
+    def reads_like(self, axis: AxisSampling, rounding: str | None) -> bool:
+        """Whether tosa.resize reads what the model's Resize does; see `tosa_scale` for `rounding`."""
+        at = np.arange(axis.output) * self.denominator + self.offset
+        if rounding is None:
+            limits = (0, axis.size - 1)
+            return np.allclose(np.clip(at / self.numerator, *limits), np.clip(axis.coordinates(), *limits), 0, 1e-6)
+        whole, rest = np.divmod(at, self.numerator)
+        index = np.clip(whole + (2 * rest >= self.numerator), 0, axis.size - 1)
+        return np.array_equal(index, axis.nearest(rounding))
+
+
+def tosa_scale(axis: AxisSampling, rounding: str | None) -> TosaScale | None:
+    """tosa.resize's parameters for an axis if it then reads the very same places, else None.
+
+    `rounding` is the nearest_mode, or None for linear interpolation. TOSA's nearest mode rounds half up, so that
+    rounding down is had by an offset that is smaller by half.
+    """
+    step, offset = axis.affine()
+    ratio = Fraction(step).limit_denominator(_LARGEST_DENOMINATOR) if step else Fraction(1)
+    if axis.outside().any() or ratio <= 0:
+        return None
+    numerator, denominator = 2 * ratio.denominator, 2 * ratio.numerator
+    shift = {"floor": -0.5, "ceil": 0.5}.get(rounding or "", 0.0)
+    start = round((offset + shift) * numerator)
+    for begin in (start, start - 1, start + 1):
+        border = (axis.output - 1) * denominator - (axis.size - 1) * numerator + begin
+        scale = TosaScale(numerator, denominator, begin, border)
+        if scale.legal() and scale.reads_like(axis, rounding):
+            return scale
+    return None
+
+
+def output_size(size: int, scale: float) -> int:
+    """floor(size * scale), which a float32 scale such as 0.1 must not miss by an ulp."""
+    return math.floor(size * scale + 1e-6)

@@ -1,0 +1,107 @@
+"""Which of ONNX's own node tests are run, and in which form.
+
+A node test is selected when
+- every node of its model is of an op type in OPERATORS (the operators the importer promises), and
+- every graph input and output is a tensor of a type in ELEMENT_TYPES (what TOSA has tensors of), with elements.
+So float64, bfloat16, float8, the 2- and 4-bit types, uint16/32/64, strings, sequences and optionals are out.
+
+Inputs that the operator reads as a shape, axes, pads, and so on (CONSTANT_OPERANDS) become initializers, since
+the importer needs them at import. A test left without inputs gets one that nothing reads.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import onnx
+from onnx.backend.test.loader import load_model_tests
+
+OPERATORS = frozenset(
+    """
+    Abs Add And ArgMax AveragePool BatchNormalization Cast Clip Concat Constant ConstantOfShape Conv ConvTranspose
+    DepthToSpace Div Dropout Elu Equal Erf Exp Expand Flatten Gather Gelu Gemm GlobalAveragePool GlobalMaxPool
+    Greater GreaterOrEqual HardSigmoid HardSwish Identity LayerNormalization LeakyRelu Less LessOrEqual Log
+    LogSoftmax MatMul Max MaxPool Min Mul Neg Not Or PRelu Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin
+    ReduceSum Relu Reshape Resize Shape Sigmoid Slice Softmax SpaceToDepth Split Sqrt Squeeze Sub Tanh Transpose
+    Unsqueeze Where Xor
+    """.split()
+)
+ELEMENT_TYPES = frozenset(np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "i4", "i8", "?"))
+CONSTANT_OPERANDS = {
+    "ConstantOfShape": (0,),
+    "Dropout": (1, 2),
+    "Expand": (1,),
+    "Pad": (1, 2, 3),
+    "ReduceMax": (1,),
+    "ReduceMean": (1,),
+    "ReduceMin": (1,),
+    "ReduceSum": (1,),
+    "Reshape": (1,),
+    "Resize": (1, 2, 3),
+    "Slice": (1, 2, 3, 4),
+    "Split": (1,),
+    "Squeeze": (1,),
+    "Unsqueeze": (1,),
+}
+
+
+@dataclass(frozen=True)
+class NodeCase:
+    """One node test: a model, its run-time inputs in order, the wanted outputs, and the tolerances."""
+
+    name: str
+    model: onnx.ModelProto
+    inputs: tuple[np.ndarray, ...]
+    outputs: tuple[np.ndarray, ...]
+    rtol: float
+    atol: float
+
+
+@cache
+def node_cases() -> tuple[NodeCase, ...]:
+    """All selected node tests, by name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tests = load_model_tests(kind="node")
+    cases = [_case(test) for test in sorted(tests, key=lambda t: t.name) if _selected(test)]
+    return tuple(cases)
+
+
+def _selected(test: object) -> bool:
+    model = test.model
+    if any(n.op_type not in OPERATORS or n.domain not in ("", "ai.onnx") for n in model.graph.node):
+        return False
+    return all(
+        isinstance(a, np.ndarray | np.generic) and a.dtype in ELEMENT_TYPES and a.size > 0
+        for side in test.data_sets[0]
+        for a in side
+    )
+
+
+def _case(test: object) -> NodeCase:
+    model = onnx.ModelProto()
+    model.CopyFrom(test.model)
+    graph = model.graph
+    inputs, outputs = test.data_sets[0]
+    constants = {
+        name
+        for node in graph.node
+        for index in CONSTANT_OPERANDS.get(node.op_type, ())
+        for name in node.input[index : index + 1]
+    }
+    kept = []
+    declared = list(graph.input)
+    del graph.input[:]
+    for info, array in zip(declared, inputs, strict=True):
+        if info.name in constants:
+            graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(array), info.name))
+        else:
+            graph.input.append(info)
+            kept.append(np.asarray(array))
+    if not kept:
+        graph.input.append(onnx.helper.make_tensor_value_info("unused", onnx.TensorProto.FLOAT, [1]))
+        kept.append(np.zeros(1, np.float32))
+    return NodeCase(test.name, model, tuple(kept), tuple(np.asarray(o) for o in outputs), test.rtol, test.atol)
