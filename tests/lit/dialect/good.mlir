@@ -1,0 +1,11 @@
+// What the IRDL definition accepts, our own verifier accepts.
+// RUN: iree-opt --irdl-file=%irdl %s | filecheck %s
+// RUN: %quantune-opt %s | filecheck %s
+
+// CHECK: quantune.observe
+// CHECK: quantune.measure
+func.func @main(%x: tensor<1x4xf32>, %q: tensor<1x4xi8>) {
+  "quantune.observe"(%x) {tensor_name = "input"} : (tensor<1x4xf32>) -> ()
+  "quantune.measure"(%x, %q) {tensor_name = "input", scale = 0.5 : f32, zero_point = 3 : i32} : (tensor<1x4xf32>, tensor<1x4xi8>) -> ()
+  return
+}
