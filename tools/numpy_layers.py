@@ -209,7 +209,9 @@ def softmax_cross_entropy(logits: Array, labels: npt.NDArray[np.integer]) -> tup
 
 
 def _windows(x: Array, kernel: int) -> Array:
-    """The k×k neighbourhood of every position, zero outside: [N, H, W, C] to a view [N, H, W, k, k, C]."""
+    """The k×k neighbourhood of every position, zero outside: [N, H, W, C] to [N, H, W, k, k, C]."""
+    n, h, w, c = x.shape
     margin = kernel // 2
     padded = np.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
-    return np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), axis=(1, 2)).transpose(0, 1, 2, 4, 5, 3)
+    taps = [padded[:, i : i + h, j : j + w] for i in range(kernel) for j in range(kernel)]
+    return np.stack(taps, axis=3).reshape(n, h, w, kernel, kernel, c)
