@@ -16,7 +16,7 @@ from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.signature import argument_specs
 from quantune_mlir.ir.tensors import Tensors, find_tensors
-from quantune_mlir.ir.text import load_module, module_bytecode, module_text, parse_module
+from quantune_mlir.ir.text import load_module, module_bytecode, parse_module
 from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.driver import run_pipeline
@@ -90,8 +90,3 @@ class Model:
         copy = parse_module(module_bytecode(self.module), self.module.context)
         run_pipeline(copy, passes)
         return copy
-
-    def text(self) -> str:
-        """The module in MLIR's generic form, which every MLIR tool of the same version reads."""
-        return module_text(self.module, generic=True)
-

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
+from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 
 DEFAULT_SAMPLES: Final = 100
@@ -33,9 +34,11 @@ class QuantizeOptions:
     samples: int = DEFAULT_SAMPLES
     seed: int = 0
 
-    def integer(self, default: RequantizeMode) -> IntegerOptions:
-        """The part that int8 forms depend on."""
-        return IntegerOptions(self.weights, self.scheme, self.requantize or default)
+    @staticmethod
+    def from_dict(fields: Mapping[str, Any]) -> QuantizeOptions:
+        """The options that `as_dict` gave."""
+        enums = {"scheme": Scheme(fields["scheme"]), "range": RangeMethod(fields["range"])}
+        return QuantizeOptions(**{**fields, **enums})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for summary.json."""

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
+from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.attributes import PRECISION
+from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.units import entry_block, find_units, string_attribute
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.assign_precision import AssignPrecision
 from quantune_mlir.passes.assign_qparams import AssignQParams
+from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.passes.quantize import Quantize
 from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
@@ -38,6 +43,14 @@ class InferenceRuns:
 
 
 @dataclass(frozen=True)
+class Rewrite:
+    """The mixed module, and the precision that each layer of the fp32 model has in it."""
+
+    module: ir.Module
+    precision: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Quantization:
     """A quantized model and how it came about."""
 
@@ -46,17 +59,23 @@ class Quantization:
     profile: Profile
     sensitivity: SensitivityList
     plan: PrecisionPlan
-    mixed: ir.Module
+    mixed: Rewrite
     runs: InferenceRuns
     seconds: dict[str, float]
 
     def compile(self, target: str | None = None) -> bytes:
         """The .vmfb of the mixed module for a target (default: that of the options)."""
-        return compile_module(self.mixed, load_target(target or self.options.target))
+        return compile_module(self.mixed.module, load_target(target or self.options.target))
 
     def program(self) -> Program:
         """The mixed program, compiled for and loaded on this machine."""
         return Program(self.compile(ANALYSIS_TARGET))
+
+
+def integer_options(options: QuantizeOptions) -> IntegerOptions:
+    """How int8 is computed: what the options say, or what suits their target."""
+    requantize = options.requantize or load_target(options.target).requantize
+    return IntegerOptions(options.weights, options.scheme, requantize)
 
 
 def analyze(
@@ -64,7 +83,7 @@ def analyze(
 ) -> tuple[Profile, SensitivityList, InferenceRuns]:
     """The two inference runs: the profile, and the sensitivity list made with it."""
     target = load_target(ANALYSIS_TARGET)
-    integer = options.integer(load_target(options.target).requantize)
+    integer = integer_options(options)
     with watch.stage("compile_fp32_run", "compile run 1 (fp32, observed)"):
         calibrator = Calibrator(model, target)
     with watch.stage("run_fp32", "run 1: fp32, observed", len(samples)) as tick:
@@ -77,15 +96,14 @@ def analyze(
     return profile, sensitivity, InferenceRuns(fp32=1, int8=1, samples=samples.samples)
 
 
-def rewrite(model: Model, profile: Profile, plan: PrecisionPlan, options: QuantizeOptions) -> ir.Module:
+def rewrite(model: Model, profile: Profile, plan: PrecisionPlan, options: QuantizeOptions) -> Rewrite:
     """The mixed module that `plan` asks for."""
-    integer = options.integer(load_target(options.target).requantize)
-    return model.with_passes(
-        AssignQParams(profile, options.scheme, options.range),
-        AssignPrecision(plan),
-        Quantize(integer.weights, integer.scheme, integer.requantize),
-        RemoveDeadCode(),
-    )
+    integer = integer_options(options)
+    module = model.with_passes(AssignQParams(profile, options.scheme, options.range), AssignPrecision(plan))
+    units = find_units(entry_block(main_function(module)))
+    precision = {unit.layer: string_attribute(unit.op, PRECISION) or "" for unit in units if unit.layer}
+    run_pipeline(module, [Quantize(integer.weights, integer.scheme, integer.requantize), RemoveDeadCode()])
+    return Rewrite(module, precision)
 
 
 def quantize(

@@ -1,0 +1,61 @@
+"""Writes a quantization to its output directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from quantune_mlir.execution.compiler import compile_module
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.ir.text import module_text
+from quantune_mlir.workflow import artifacts
+from quantune_mlir.workflow.progress import Progress, Silent, Stopwatch
+from quantune_mlir.workflow.quantization import Quantization
+from quantune_mlir.workflow.summary import summarize
+
+
+def save(
+    quantization: Quantization,
+    directory: Path | str,
+    *,
+    source: str,
+    force: bool = False,
+    progress: Progress = Silent(),
+) -> dict[str, object]:
+    """Compile the fp32 and the mixed program for the target and write all artifacts; the content of summary.json.
+
+    Args:
+        quantization: what to write.
+        directory: the output directory; written as a whole or not at all.
+        source: the model's file name, for the summary.
+        force: replace an older output directory.
+        progress: who is told how far the work is.
+
+    Raises:
+        OutputError: the directory exists without `force`, or cannot be written.
+        CompileError: IREE refuses a module.
+    """
+    directory = Path(directory)
+    artifacts.check_output(directory, force=force)
+    target = load_target(quantization.options.target)
+    watch = Stopwatch(progress)
+    with watch.stage("compile_fp32", "compile fp32"):
+        fp32 = compile_module(quantization.model.module, target)
+    with watch.stage("compile_mixed", "compile mixed"):
+        program = compile_module(quantization.mixed.module, target)
+    summary = summarize(
+        quantization,
+        source=source,
+        fp32_bytes=len(fp32),
+        mixed_bytes=len(program),
+        seconds={**quantization.seconds, **watch.seconds},
+    )
+    with artifacts.written_as_a_whole(directory) as files:
+        files[artifacts.FP32].write_text(module_text(quantization.model.module, generic=True), encoding="utf-8")
+        files[artifacts.PROFILE].write_bytes(quantization.profile.to_bytes())
+        files[artifacts.SENSITIVITY].write_text(quantization.sensitivity.to_yaml(), encoding="utf-8")
+        files[artifacts.PLAN].write_text(quantization.plan.to_yaml(), encoding="utf-8")
+        files[artifacts.MIXED].write_text(module_text(quantization.mixed.module, generic=True), encoding="utf-8")
+        files[artifacts.PROGRAM].write_bytes(program)
+        files[artifacts.SUMMARY].write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    return summary

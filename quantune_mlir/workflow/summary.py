@@ -1,0 +1,83 @@
+"""summary.json: what was done, with what, how long it took, and what came of it."""
+
+from __future__ import annotations
+
+import math
+from importlib import metadata
+from typing import Any, Final
+
+from quantune_mlir.workflow.quantization import Quantization, integer_options
+
+FORMAT: Final = 1
+_VERSIONED: Final = ("quantune-mlir", "iree-base-compiler", "iree-base-runtime", "numpy", "onnx")
+_METRICS: Final = (
+    "activation_sqnr_db",
+    "sqnr_delta_db",
+    "local_sqnr_db",
+    "mse",
+    "normalized_mse",
+    "local_normalized_mse",
+    "group_normalized_mse",
+    "weight_sqnr_db",
+)
+
+
+def summarize(
+    quantization: Quantization, *, source: str, fp32_bytes: int, mixed_bytes: int, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """The content of summary.json. Infinite metrics are written as strings, as JSON has no infinity."""
+    sensitivity = {layer.name: layer for layer in quantization.sensitivity.layers}
+    planned = {layer.name: layer for layer in quantization.plan.layers}
+    macs = {True: 0, False: 0}
+    layers: list[dict[str, Any]] = []
+    for layer in quantization.model.layers:
+        precision = quantization.mixed.precision[layer.name]
+        macs[precision == "int8"] += layer.macs
+        metrics = {name: _number(getattr(sensitivity[layer.name], name)) for name in _METRICS}
+        reason = planned[layer.name].reason if layer.name in planned else "follows its neighbours"
+        layers.append(
+            {
+                "name": layer.name,
+                "op": layer.op_type,
+                "precision": precision,
+                "macs": layer.macs,
+                "weight_bytes": layer.weight_elements * (1 if precision == "int8" else 4),
+                **metrics,
+                "reason": reason,
+            }
+        )
+    total = macs[True] + macs[False]
+    return {
+        "format": FORMAT,
+        "versions": {name: _version(name) for name in _VERSIONED},
+        "model": {"file": source, "sha256": quantization.model.hash},
+        "options": quantization.options.as_dict(),
+        "requantize": integer_options(quantization.options).requantize,
+        "policy": quantization.plan.policy,
+        "inference_runs": {
+            "fp32": quantization.runs.fp32,
+            "int8": quantization.runs.int8,
+            "samples": quantization.runs.samples,
+        },
+        "timings_s": {name: round(value, 4) for name, value in seconds.items()},
+        "layers": layers,
+        "totals": {
+            "fp32_program_bytes": fp32_bytes,
+            "mixed_program_bytes": mixed_bytes,
+            "macs": total,
+            "int8_mac_share": macs[True] / total if total else 0.0,
+            "int8_layers": sum(layer["precision"] == "int8" for layer in layers),
+            "layers": len(layers),
+        },
+    }
+
+
+def _number(value: float | None) -> float | str | None:
+    return str(value) if value is not None and math.isinf(value) else value
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

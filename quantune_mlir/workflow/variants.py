@@ -1,0 +1,72 @@
+"""The variants of a quantized model, as programs for this machine: fp32, int8 throughout, mixed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from quantune_mlir.errors import ModelError, OutputError
+from quantune_mlir.execution.compiler import compile_bytes
+from quantune_mlir.execution.program import SINGLE_THREAD, Program
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.files import write_atomically
+from quantune_mlir.ir.text import module_bytecode
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.workflow.artifacts import FP32, MIXED, PROFILE, PROGRAM, SUMMARY, Artifacts
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, rewrite
+
+Variant = Literal["fp32", "int8", "mixed"]
+VARIANTS: Final[tuple[Variant, ...]] = ("fp32", "int8", "mixed")
+_CACHE: Final = ".programs"
+
+
+class Variants:
+    """Programs of one output directory. What has to be compiled is kept there, keyed by all it depends on."""
+
+    def __init__(self, artifacts: Artifacts) -> None:
+        self._artifacts = artifacts
+        self._summary = _read_summary(artifacts[SUMMARY])
+        self.options = QuantizeOptions.from_dict(self._summary["options"])
+        self.model = Model.load(artifacts[FP32])
+
+    def load(self, variant: Variant, *, device: str = SINGLE_THREAD) -> Program:
+        """The program of a variant, compiled for this machine."""
+        if variant == "mixed" and self.options.target == ANALYSIS_TARGET:
+            return Program(self._artifacts[PROGRAM], device=device)
+        return Program(self._compiled(variant), device=device)
+
+    def _compiled(self, variant: Variant) -> Path:
+        source = self._module(variant)
+        target = load_target(ANALYSIS_TARGET)
+        versions = json.dumps([target.model_dump(), self._summary["versions"]], sort_keys=True)
+        key = hashlib.sha256(source + versions.encode()).hexdigest()[:24]
+        path = self._artifacts[_CACHE] / f"{variant}-{key}.vmfb"
+        if not path.is_file():
+            program = compile_bytes(source, target)
+            try:
+                path.parent.mkdir(exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"cannot be written: {error.strerror}", where=str(path.parent)) from error
+            write_atomically(path, program)
+        return path
+
+    def _module(self, variant: Variant) -> bytes:
+        if variant == "fp32":
+            return module_bytecode(self.model.module)
+        if variant == "mixed":
+            return self._artifacts[MIXED].read_bytes()
+        everything = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
+        profile = Profile.load(self._artifacts[PROFILE])
+        return module_bytecode(rewrite(self.model, profile, everything, self.options).module)
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot be read: {error}", where=str(path), remedy="quantize the model again") from error
