@@ -1,0 +1,54 @@
+"""quantune analyze MODEL --calibration DATA"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from quantune_mlir.cli import tables
+from quantune_mlir.cli.console import OUT, Display, reports_errors
+from quantune_mlir.cli.inputs import FILE, model_options, parse_shapes, quantization_options, quantize_options
+from quantune_mlir.files import write_atomically
+from quantune_mlir.planning.sensitivity import Metric
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.progress import Stopwatch
+from quantune_mlir.workflow.quantization import analyze
+
+
+@click.command("analyze")
+@click.argument("model", type=FILE)
+@click.option("--calibration", type=FILE, required=True, help="Samples: an .npz, or a folder of .npy.")
+@click.option("--metric", type=click.Choice([m.value for m in Metric]), help="Sort by it. Default: local_sqnr.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--output", type=FILE, help="Write the sensitivity list as YAML.")
+@quantization_options
+@model_options
+@reports_errors
+def command(
+    model: Path,
+    calibration: Path,
+    metric: str | None,
+    as_json: bool,
+    output: Path | None,
+    batch: int,
+    shapes: tuple[str, ...],
+    **chosen: Any,
+) -> None:
+    """Print how sensitive each layer is to int8, most sensitive first, from two inference runs."""
+    options = quantize_options(**chosen)
+    display = Display()
+    loaded = Model.load(model, batch=batch, shapes=parse_shapes(shapes))
+    samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)
+    _, ranked, _ = analyze(loaded, samples, options, Stopwatch(display))
+    if metric is not None:
+        ranked = ranked.sorted_by(Metric(metric))
+    if output is not None:
+        write_atomically(output, ranked.to_yaml().encode())
+    if as_json:
+        click.echo(json.dumps(ranked.model_dump(mode="json"), indent=1))
+    else:
+        OUT.print(tables.sensitivity(ranked))

@@ -1,0 +1,29 @@
+"""quantune compile X.mlir --target NAME -o Y.vmfb"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from quantune_mlir.cli.console import Display, reports_errors
+from quantune_mlir.cli.inputs import FILE
+from quantune_mlir.execution.compiler import compile_module
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.files import write_atomically
+from quantune_mlir.ir.mlir import make_context
+from quantune_mlir.ir.text import load_module
+
+
+@click.command("compile")
+@click.argument("module", type=FILE)
+@click.option("--target", default="host", show_default=True, help="See `quantune targets`.")
+@click.option("-o", "--output", type=FILE, required=True, help="The .vmfb to write.")
+@reports_errors
+def command(module: Path, target: str, output: Path) -> None:
+    """Compile a module, text or bytecode, with the flags of a target."""
+    description = load_target(target)
+    loaded = load_module(module, make_context())
+    with Display().stage(f"compile for {target}"):
+        program = compile_module(loaded, description)
+    write_atomically(output, program)

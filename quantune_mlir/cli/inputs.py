@@ -1,0 +1,94 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from quantune_mlir.errors import ModelError
+from quantune_mlir.integer.options import Granularity, RequantizeMode
+from quantune_mlir.numerics.schemes import RangeMethod, Scheme
+from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+def model_options(command: F) -> F:
+    """--batch and --shape."""
+    command = click.option(
+        "--shape", "shapes", multiple=True, metavar="NAME=AxBxC", help="Shape of an input with symbolic dimensions."
+    )(command)
+    return click.option(
+        "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="What a symbolic batch becomes."
+    )(command)
+
+
+def parse_shapes(shapes: tuple[str, ...]) -> dict[str, list[int]]:
+    """`("input=1x3x224x224",)` as a mapping. Raises ModelError for anything else."""
+    parsed: dict[str, list[int]] = {}
+    for text in shapes:
+        name, _, sizes = text.rpartition("=")
+        parts = sizes.split("x")
+        if not name or not all(part.isdigit() and int(part) > 0 for part in parts):
+            raise ModelError("not a shape", where=f"--shape {text}", remedy="write it as NAME=1x3x224x224")
+        parsed[name] = [int(part) for part in parts]
+    return parsed
+
+
+def quantization_options(command: F) -> F:
+    """The options that make up QuantizeOptions, but for the target."""
+    for option in (
+        click.option("--seed", type=int, default=0, show_default=True, help="Picks the samples where there are more."),
+        click.option(
+            "--samples",
+            type=click.IntRange(min=1),
+            default=DEFAULT_SAMPLES,
+            show_default=True,
+            help="At most so many calibration samples.",
+        ),
+        click.option("--requantize", type=click.Choice(get_args(RequantizeMode)), help="Default: what suits the target."),
+        click.option(
+            "--range", "range_", type=_choice(RangeMethod), default="minmax", show_default=True, help="Ranges from histograms."
+        ),
+        click.option("--scheme", type=_choice(Scheme), default="asymmetric", show_default=True, help="Of activations."),
+        click.option(
+            "--weights",
+            type=click.Choice(get_args(Granularity)),
+            default="per-channel",
+            show_default=True,
+            help="Granularity of the weights' scales.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def quantize_options(
+    *,
+    weights: Granularity,
+    scheme: str,
+    range_: str,
+    requantize: RequantizeMode | None,
+    samples: int,
+    seed: int,
+    target: str = "host",
+) -> QuantizeOptions:
+    """The options object of a command's arguments."""
+    return QuantizeOptions(
+        weights=weights,
+        scheme=Scheme(scheme),
+        range=RangeMethod(range_),
+        requantize=requantize,
+        target=target,
+        samples=samples,
+        seed=seed,
+    )
+
+
+def _choice(enum: type[Scheme] | type[RangeMethod]) -> click.Choice[str]:
+    return click.Choice([member.value for member in enum])

@@ -1,0 +1,70 @@
+"""quantune quantize MODEL --calibration DATA --output DIR"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from quantune_mlir.cli import tables
+from quantune_mlir.cli.console import OUT, Display, reports_errors
+from quantune_mlir.cli.inputs import FILE, model_options, parse_shapes, quantization_options, quantize_options
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.planning.plan import PrecisionPlan
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow import artifacts
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.policy import PlanPolicy
+from quantune_mlir.workflow.quantization import quantize
+from quantune_mlir.workflow.save import save
+
+
+@click.command("quantize")
+@click.argument("model", type=FILE)
+@click.option("--calibration", type=FILE, required=True, help="Samples: an .npz, or a folder of .npy.")
+@click.option("--output", type=FILE, required=True, help="Directory to write.")
+@click.option("--force", is_flag=True, help="Replace an older output directory.")
+@click.option("--target", default="host", show_default=True, help="See `quantune targets`.")
+@click.option("--plan", "plan_file", type=FILE, help="A ready plan, honoured exactly.")
+@click.option("--fp32-layers", type=click.IntRange(min=0), help="Policy: so many of the most sensitive layers in fp32.")
+@click.option("--min-sqnr", type=float, metavar="DB", help="Policy: as few fp32 layers as reach this output SQNR.")
+@click.option("--all", "everything", type=click.Choice(["int8", "fp32"]), help="Policy: one precision throughout.")
+@click.option("--keep-fp32", metavar="REGEX", help="Layers in whose name it is found stay fp32.")
+@quantization_options
+@model_options
+@reports_errors
+def command(
+    model: Path,
+    calibration: Path,
+    output: Path,
+    force: bool,
+    target: str,
+    plan_file: Path | None,
+    fp32_layers: int | None,
+    min_sqnr: float | None,
+    everything: Literal["int8", "fp32"] | None,
+    keep_fp32: str | None,
+    batch: int,
+    shapes: tuple[str, ...],
+    **chosen: Any,
+) -> None:
+    """Quantize an ONNX model in two inference runs over the calibration samples.
+
+    Without a policy, the compiler keeps in fp32 what int8 would hurt, and nothing else.
+    """
+    artifacts.check_output(output, force=force)
+    load_target(target)
+    options = quantize_options(target=target, **chosen)
+    policy = PlanPolicy(everything, fp32_layers, min_sqnr, keep_fp32)
+    plan = PrecisionPlan.load(plan_file) if plan_file else None
+    display = Display()
+    with display.stage("import"):
+        loaded = Model.load(model, batch=batch, shapes=parse_shapes(shapes))
+    samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)
+    quantization = quantize(loaded, samples, options, policy=policy, plan=plan, progress=display)
+    summary = save(quantization, output, source=model.name, force=force, progress=display)
+    OUT.print(tables.sensitivity(quantization.sensitivity, quantization.mixed.precision))
+    OUT.print()
+    OUT.print(tables.outcome(summary))
+    OUT.print(f"written to {output}", highlight=False)

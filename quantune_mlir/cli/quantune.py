@@ -1,0 +1,45 @@
+"""quantune: the workflow for users. Each command is a file of this folder, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+_COMMANDS: Final = {
+    "quantize": "Quantize an ONNX model in two inference runs.",
+    "analyze": "Print how sensitive each layer is to int8.",
+    "evaluate": "Compare the accuracy of fp32, int8 and mixed.",
+    "bench": "Compare their latency.",
+    "compile": "Compile a module for a target.",
+    "run": "Run a compiled program.",
+    "profile": "Merge profiles.",
+    "targets": "List the targets.",
+}
+
+
+class _Lazy(click.Group):
+    """Finds a command in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        return importlib.import_module(f"quantune_mlir.cli.{cmd_name}_command").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="quantune-mlir")
+def main() -> None:
+    """Mixed int8/fp32 quantization for embedded CPUs, chosen by the compiler in two inference runs."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""quantune run Y.vmfb --input x.npy --output y.npy"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from quantune_mlir.cli.console import OUT, reports_errors
+from quantune_mlir.cli.inputs import FILE
+from quantune_mlir.errors import DataError, OutputError
+from quantune_mlir.execution.program import Program
+
+
+@click.command("run")
+@click.argument("program", type=FILE)
+@click.option("--input", "inputs", type=FILE, multiple=True, required=True, help="A .npy for each input, in order.")
+@click.option("--output", "outputs", type=FILE, multiple=True, help="A .npy for each output, in order. Default: print.")
+@reports_errors
+def command(program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...]) -> None:
+    """Run a compiled program once."""
+    results = Program(program)(*(_load(path) for path in inputs))
+    if not outputs:
+        for index, result in enumerate(results):
+            OUT.print(f"result {index}: {result.dtype}{list(result.shape)}\n{result}", highlight=False)
+        return
+    if len(outputs) != len(results):
+        raise OutputError(f"the program has {len(results)} output(s), not {len(outputs)}", where="--output")
+    for path, result in zip(outputs, results, strict=True):
+        try:
+            with path.open("wb") as file:
+                np.save(file, result)
+        except OSError as error:
+            raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"cannot be read as .npy: {error}", where=str(path)) from error
