@@ -1,5 +1,5 @@
 // An observer kernel: one executable, whatever the number and shapes of the observed tensors. Sizes and rows are push
-// constants. Its state starts as zeros and only grows, so that resetting it is filling it with zeros.
+// constants. Its state starts as zeros and only grows, until it is drained.
 
 #observe = #hal.pipeline.layout<constants = 2, bindings = [
   #hal.pipeline.binding<storage_buffer, ReadOnly>,

@@ -4,8 +4,7 @@ In:  a module with `quantune.observe` and `quantune.measure` ops.
 Out: the same, these ops as dispatches of the observer kernels, which accumulate into module-level state:
 
     @main                       with observers, one more result: extremes so far, tensor<rows x 2 x i32>
-    @histogram(i32)             one row of the histograms, tensor<65536xi32>
-    @reset                      clears the histograms
+    @drain(i32)                 one row of the histograms, tensor<65536xi32>, which is cleared
     @energies                   signal and noise of every measured tensor, tensor<rows x 2 x f64>
 
 The module's attributes `quantune.observed` and `quantune.measured` list the ops' attributes, row by row.
@@ -23,7 +22,7 @@ import numpy as np
 from quantune_mlir import resources
 from quantune_mlir.ir import quantune_dialect
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.mlir import arith, flow, func, ir, tensor, util
+from quantune_mlir.ir.mlir import arith, flow, func, ir, util
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.passes.base import Pass
 
@@ -31,7 +30,7 @@ OBSERVED: Final = "quantune.observed"
 MEASURED: Final = "quantune.measured"
 BUCKETS: Final = 65536
 
-_KERNELS: Final = ("observe", "measure_int8", "measure_fp32")
+_KERNELS: Final = ("observe", "drain", "measure_int8", "measure_fp32")
 _HISTOGRAMS, _EXTREMES, _ENERGIES = "quantune_histograms", "quantune_extremes", "quantune_energies"
 
 
@@ -89,29 +88,19 @@ def _lower_observers(module: ir.Module, function: ir.Operation, observers: Seque
     if "res_attrs" in function.attributes:
         result_attributes = [*ir.ArrayAttr(function.attributes["res_attrs"]), ir.DictAttr.get({})]
         function.attributes["res_attrs"] = ir.ArrayAttr.get(result_attributes)
-    _readers(module, histograms)
+    _define_drain(module, histograms)
 
 
-def _readers(module: ir.Module, histograms: ir.RankedTensorType) -> None:
+def _define_drain(module: ir.Module, histograms: ir.RankedTensorType) -> None:
     i32 = ir.IntegerType.get_signless(32)
-    row_type = ir.RankedTensorType.get([BUCKETS], i32)
+    counts = ir.RankedTensorType.get([BUCKETS], i32)
     with ir.InsertionPoint(module.body):
-        reader = func.FuncOp("histogram", ([i32], [row_type]))
+        reader = func.FuncOp("drain", ([i32], [counts]))
         with ir.InsertionPoint(reader.add_entry_block()):
-            row = arith.IndexCastOp(ir.IndexType.get(), reader.arguments[0]).result
             state = util.GlobalLoadOp(histograms, _HISTOGRAMS).result
-            dynamic = ir.ShapedType.get_dynamic_size()
-            func.ReturnOp(
-                [
-                    tensor.ExtractSliceOp(
-                        row_type, state, [row], [], [], [dynamic, 0], [1, BUCKETS], [1, 1]
-                    ).result
-                ]
-            )
-        reset = func.FuncOp("reset", ([], []))
-        with ir.InsertionPoint(reset.add_entry_block()):
-            util.GlobalStoreOp(_zeros(histograms), _HISTOGRAMS)
-            func.ReturnOp([])
+            cleared, row = _dispatch("quantune_drain", "drain", [reader.arguments[0]], [], [state], [counts])
+            util.GlobalStoreOp(cleared, _HISTOGRAMS)
+            func.ReturnOp([row])
 
 
 def _lower_measures(module: ir.Module, measures: Sequence[ir.Operation]) -> None:
@@ -137,26 +126,28 @@ def _lower_measures(module: ir.Module, measures: Sequence[ir.Operation]) -> None
 
 
 def _dispatch(
-    executable: str, entry: str, constants: list[ir.Value], sources: list[ir.Value], state: list[ir.Value]
+    executable: str,
+    entry: str,
+    constants: list[ir.Value],
+    sources: list[ir.Value],
+    state: list[ir.Value],
+    results: Sequence[ir.Type] = (),
 ) -> list[ir.Value]:
-    """Calls a kernel that updates `state` in place; the updated state."""
+    """Calls a kernel that updates `state` in place; the updated state, then the results."""
     arguments = [*constants, *sources, *state]
     first = len(arguments) - len(state)
     index = ir.IndexType.get()
-    tied = ir.ArrayAttr.get([ir.IntegerAttr.get(index, first + i) for i in range(len(state))])
+    places = [*(first + i for i in range(len(state))), *(-1 for _ in results)]
+    tied = ir.ArrayAttr.get([ir.IntegerAttr.get(index, place) for place in places])
     entry_point = ir.ArrayAttr.get([ir.SymbolRefAttr.get([executable, entry])])
-    op = flow.DispatchOp([v.type for v in state], [], entry_point, arguments, [], [], tied_operands=tied)
-    return list(op.results)
+    types = [*(value.type for value in state), *results]
+    return list(flow.DispatchOp(types, [], entry_point, arguments, [], [], tied_operands=tied).results)
 
 
 def _global(module: ir.Module, name: str, kind: ir.RankedTensorType) -> None:
     zero = ir.DenseElementsAttr.get_splat(kind, _zero(kind.element_type))
     with ir.InsertionPoint.at_block_begin(module.body):
         util.GlobalOp(name, kind, sym_visibility="private", is_mutable=True, initial_value=zero)
-
-
-def _zeros(kind: ir.RankedTensorType) -> ir.Value:
-    return arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, _zero(kind.element_type))).result
 
 
 def _zero(element: ir.Type) -> ir.Attribute:

@@ -58,13 +58,12 @@ class Calibrator:
         return Profile(self._model, samples.samples, histograms)
 
     def _drain(self, counts: list[NDArray[np.uint64]]) -> list[NDArray[np.uint64]]:
-        """Adds the device's 32-bit counters to `counts` and clears them."""
+        """Adds the device's 32-bit counters, which are cleared, to `counts`."""
         drained: list[NDArray[np.uint64]] = []
         for row, before in enumerate(counts):
-            (fresh,) = self._program.call("histogram", row)
+            (fresh,) = self._program.call("drain", row)
             total = fresh.view(np.uint32).astype(np.uint64)
             drained.append(total + before if before.size == BUCKETS else total)
-        self._program.call("reset")
         return drained
 
     def _require_finite(self, extremes: NDArray[np.uint32], run: int) -> None:
