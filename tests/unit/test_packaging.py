@@ -72,7 +72,7 @@ def test_sdist_builds_the_same_wheel(source: Path, wheel: dict[str, bytes], tmp_
     subprocess.run([sys.executable, "-c", hatchling, str(tmp_path)], cwd=source, check=True)
     (sdist,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path / "unpacked")
+        archive.extractall(tmp_path / "unpacked", filter="data")
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     assert build_wheel(unpacked, tmp_path / "wheel") == wheel
 
