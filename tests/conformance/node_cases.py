@@ -1,12 +1,13 @@
 """Which of ONNX's own node tests are run, and in which form.
 
 A node test is selected when
+- its model uses an opset that the importer knows (7 or newer), and
 - every node of its model is of an op type in OPERATORS (the operators the importer promises), and
 - every graph input and output is a tensor of a type in ELEMENT_TYPES (what TOSA has tensors of), with elements.
 So float64, bfloat16, float8, the 2- and 4-bit types, uint16/32/64, strings, sequences and optionals are out.
 
-Inputs that the operator reads as a shape, axes, pads, and so on (CONSTANT_OPERANDS) become initializers, since
-the importer needs them at import. A test left without inputs gets one that nothing reads.
+Inputs that the operator reads as a shape, axes, pads, and so on (CONSTANT_OPERANDS), directly or through other
+nodes, become initializers, since the importer needs them at import. A test left without inputs gets one that nothing reads.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from functools import cache
 import numpy as np
 import onnx
 from onnx.backend.test.loader import load_model_tests
+
+from quantune_mlir.importers.onnx.loading import OLDEST_OPSET, opset_version
 
 OPERATORS = frozenset(
     """
@@ -72,6 +75,8 @@ def node_cases() -> tuple[NodeCase, ...]:
 
 def _selected(test: object) -> bool:
     model = test.model
+    if opset_version(model) < OLDEST_OPSET:
+        return False
     if any(n.op_type not in OPERATORS or n.domain not in ("", "ai.onnx") for n in model.graph.node):
         return False
     return all(
@@ -86,12 +91,7 @@ def _case(test: object) -> NodeCase:
     model.CopyFrom(test.model)
     graph = model.graph
     inputs, outputs = test.data_sets[0]
-    constants = {
-        name
-        for node in graph.node
-        for index in CONSTANT_OPERANDS.get(node.op_type, ())
-        for name in node.input[index : index + 1]
-    }
+    constants = _needed_at_import(graph)
     kept = []
     declared = list(graph.input)
     del graph.input[:]
@@ -105,3 +105,14 @@ def _case(test: object) -> NodeCase:
         graph.input.append(onnx.helper.make_tensor_value_info("unused", onnx.TensorProto.FLOAT, [1]))
         kept.append(np.zeros(1, np.float32))
     return NodeCase(test.name, model, tuple(kept), tuple(np.asarray(o) for o in outputs), test.rtol, test.atol)
+
+
+def _needed_at_import(graph: onnx.GraphProto) -> set[str]:
+    """Values that some node reads as a constant, and what they are computed from; a tensor's shape is known anyway."""
+    needed: set[str] = set()
+    for node in reversed(graph.node):
+        if needed & set(node.output) and node.op_type != "Shape":
+            needed.update(node.input)
+        for index in CONSTANT_OPERANDS.get(node.op_type, ()):
+            needed.update(node.input[index : index + 1])
+    return needed

@@ -1,4 +1,4 @@
-"""ONNX to TOSA, opsets 7 to 21."""
+"""ONNX to TOSA, opsets 7 to 28."""
 
 from quantune_mlir.importers.onnx import (  # noqa: F401  (each registers its handlers)
     activation,

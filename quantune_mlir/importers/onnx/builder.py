@@ -22,7 +22,7 @@ class Builder:
     """Builds ops at the end of one block.
 
     Every method takes and returns tensors. A movement (reshape, transpose, slice, pad, concat, tile, reverse) of
-    constants gives a constant. Must be used inside the block's MLIR context.
+    constants gives a constant, and so does an empty slice, since TOSA has no tensors without elements. Must be used inside the block's MLIR context.
     """
 
     def __init__(self, block: ir.Block) -> None:
@@ -73,6 +73,12 @@ class Builder:
         return self.value(self.splat(0, dtype))
 
     def _done(self, op: ir.OpView, dtype: np.dtype | type, *, layout: bool = False) -> Tensor:
+        try:
+            op.operation.verify()
+        except ir.MLIRError as error:
+            name = op.operation.name
+            op.operation.erase()
+            raise Unsupported(f"{name} does not allow it: {error.error_diagnostics[0].message}") from error
         if not layout:
             for name, attribute in self._labels.items():
                 op.operation.attributes[name] = attribute
@@ -109,7 +115,8 @@ class Builder:
             return x
         if x.array is not None:
             return Tensor.constant(x.array[tuple(slice(a, a + n) for a, n in zip(starts, sizes, strict=True))])
-        refuse_empty(sizes)
+        if 0 in sizes:
+            return Tensor.constant(np.zeros(sizes, x.dtype))
         op = tosa.SliceOp(
             tensor_type(sizes, x.dtype),
             self.value(x),

@@ -87,7 +87,7 @@ def transposed_convolution(b: Builder, node: Node) -> Tensor:
     image = to_image(b, x)
     ones = [1] * spatial
     stride, dilation = pair(node.attribute("strides", ones), 1), pair(node.attribute("dilations", ones), 1)
-    weights = _dilated(_image_weights(b, weights), dilation)
+    weights = _dilated(b, _image_weights(b, weights), dilation)
     kernel = weights.shape[2:]
     begin, size = _transposed_geometry(node, image.shape[1:3], kernel, stride, spatial)
     weights = b.transpose(weights, (1, 2, 3, 0))
@@ -120,16 +120,15 @@ def transposed_convolution(b: Builder, node: Node) -> Tensor:
     return from_image(b, result, x.rank)
 
 
-def _dilated(weights: Tensor, dilation: tuple[int, int]) -> Tensor:
+def _dilated(b: Builder, weights: Tensor, dilation: tuple[int, int]) -> Tensor:
     """Weights [I, O, H, W] with zeros between the taps, which TOSA's transposed convolution lacks as an option."""
     if dilation == (1, 1):
         return weights
-    if weights.array is None:
-        raise Unsupported("dilation with weights that are computed at run time")
-    extents = [(k - 1) * d + 1 for k, d in zip(weights.shape[2:], dilation, strict=True)]
-    spread = np.zeros((*weights.shape[:2], *extents), weights.dtype)
-    spread[:, :, :: dilation[0], :: dilation[1]] = weights.array
-    return Tensor.constant(spread)
+    i, o, h, w = weights.shape
+    spread = b.reshape(weights, (i, o, h, 1, w, 1))
+    spread = b.pad(spread, [0] * 6, (0, 0, 0, dilation[0] - 1, 0, dilation[1] - 1))
+    spread = b.reshape(spread, (i, o, h * dilation[0], w * dilation[1]))
+    return b.slice(spread, (0, 0, 0, 0), (i, o, (h - 1) * dilation[0] + 1, (w - 1) * dilation[1] + 1))
 
 
 def _transposed_geometry(

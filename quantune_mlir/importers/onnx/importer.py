@@ -97,6 +97,10 @@ class _GraphImport:
         except Unsupported as refusal:
             self._refused.append(UnsupportedNode(name, proto.op_type, str(refusal)))
             results = None
+        except (ValueError, IndexError, KeyError) as error:
+            reason = f"its inputs or attributes do not fit together ({error})"
+            self._refused.append(UnsupportedNode(name, proto.op_type, reason))
+            results = None
         if results is None:
             self._unknown.update(o for o in proto.output if o)
             return

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from quantune_mlir.errors import ModelError
 
 OLDEST_OPSET = 7
+# Opsets 22 to 28 change the imported operators only in the element types they take, SpaceToDepth's mode apart.
 NEWEST_OPSET = 28
 
 _QUANTIZED = {
@@ -57,10 +58,10 @@ def load_model(source: Path | str | onnx.ModelProto) -> onnx.ModelProto:
         where, model = source.graph.name or "model", source
     else:
         where, model = str(source), _read(Path(source))
+    _check_opset(model, where)
     _check(model, where, None if isinstance(source, onnx.ModelProto) else Path(source))
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
-    _check_opset(model, where)
     _refuse_quantized(model, where)
     _refuse_bad_weights(model, where)
     return model

@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
+from quantune_mlir.importers.onnx.arithmetic import narrowed, widened
 from quantune_mlir.importers.onnx.builder import Builder
+from quantune_mlir.importers.onnx.dilated_pooling import dilated_average_pool, dilated_max_pool
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.tensor import Tensor
-from quantune_mlir.importers.onnx.windows import fit_image, from_image, resolve_window, to_image
+from quantune_mlir.importers.onnx.windows import Window, fit_image, from_image, resolve_window, to_image
 
 _NO_PADS = [0, 0, 0, 0]
 
 
 @operator("MaxPool")
 def max_pool(b: Builder, node: Node) -> Tensor:
-    x = node.input(0)
     if node.uses_output(1):
         raise Unsupported("the Indices output is used")
+    x = widened(b, node.input(0)) if node.input(0).is_unsigned else node.input(0)
+    image, window, pads = _windowed(b, node, x)
+    if window.dilation == (1, 1):
+        result = b.max_pool(image, _result_shape(image, window), window.kernel, window.stride, pads)
+    else:
+        result = dilated_max_pool(b, image, window, pads)
+    return narrowed(b, from_image(b, result, x.rank), node.input(0).dtype)
+
+
+def _windowed(b: Builder, node: Node, x: Tensor) -> tuple[Tensor, Window, list[int]]:
     image = to_image(b, x)
-    window = resolve_window(
-        node, image.shape[1:3], node.attributes["kernel_shape"], ceil_mode=bool(node.attribute("ceil_mode", 0))
-    )
-    if window.dilation != (1, 1):
-        raise Unsupported(f"dilation {window.dilation}")
+    ceil_mode = bool(node.attribute("ceil_mode", 0))
+    window = resolve_window(node, image.shape[1:3], node.attributes["kernel_shape"], ceil_mode=ceil_mode)
     image, pads = fit_image(b, image, window)
-    shape = (x.shape[0], *window.output, image.shape[3])
-    return from_image(b, b.max_pool(image, shape, window.kernel, window.stride, pads), x.rank)
+    return image, window, pads
+
+
+def _result_shape(image: Tensor, window: Window) -> tuple[int, ...]:
+    return (image.shape[0], *window.output, image.shape[3])
 
 
 @operator("AveragePool")
 def average_pool(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
-    image = to_image(b, x)
-    window = resolve_window(
-        node, image.shape[1:3], node.attributes["kernel_shape"], ceil_mode=bool(node.attribute("ceil_mode", 0))
-    )
+    image, window, pads = _windowed(b, node, x)
+    counted = [0, 0, 0, 0]
+    if node.attribute("count_include_pad", 0):
+        # The model's own padding counts; what ceil_mode reads beyond it does not.
+        begin_end = zip(window.begin, window.end, strict=True)
+        counted = [max(0, min(p, own)) for p, own in zip(pads, chain(*begin_end), strict=True)]
     if window.dilation != (1, 1):
-        raise Unsupported(f"dilation {window.dilation}")
-    image, pads = fit_image(b, image, window)
-    if node.attribute("count_include_pad", 0) and any(pads):
-        # Zeros of the model's own padding count; what ceil_mode reads beyond it does not.
-        after = [min(pads[1], window.end[0]), min(pads[3], window.end[1])]
-        image = b.pad(image, (0, pads[0], pads[2], 0), (0, *after, 0))
-        pads = [0, pads[1] - after[0], 0, pads[3] - after[1]]
-    shape = (x.shape[0], *window.output, image.shape[3])
-    return from_image(b, b.avg_pool(image, shape, window.kernel, window.stride, pads), x.rank)
+        return from_image(b, dilated_average_pool(b, image, window, pads, counted), x.rank)
+    image = b.pad(image, (0, counted[0], counted[2], 0), (0, counted[1], counted[3], 0))
+    rest = [p - c for p, c in zip(pads, counted, strict=True)]
+    result = b.avg_pool(image, _result_shape(image, window), window.kernel, window.stride, rest)
+    return from_image(b, result, x.rank)
 
 
 @operator("GlobalAveragePool")

@@ -39,32 +39,41 @@ class AxisSampling:
         """Whether the axis is copied as it is."""
         return self.size == self.output and self.scale == 1 and self.region == (0.0, 1.0)
 
-    def affine(self) -> tuple[float, float]:
-        """Step and offset: output position o stands for input position o * step + offset.
+    def coordinates(self) -> np.ndarray:
+        """The input position, a float64, that each output position stands for.
 
         Raises:
             KeyError: an unknown transformation.
         """
-        inverse, last = 1 / self.scale, self.size - 1
-        one = self.output == 1
-        begin, end = self.region
-        centre = self.size / 2 * (1 - self.output / (self.scale * self.size))
-        return {
-            "asymmetric": (inverse, 0.0),
-            "half_pixel": (inverse, 0.5 * inverse - 0.5),
-            "half_pixel_symmetric": (inverse, centre + 0.5 * inverse - 0.5),
-            "pytorch_half_pixel": (inverse, 0.0 if one else 0.5 * inverse - 0.5),
-            "tf_half_pixel_for_nn": (inverse, 0.5 * inverse),
-            "align_corners": (0.0 if one else last / (self.size * self.scale - 1), 0.0),
-            "tf_crop_and_resize": (0.0, 0.5 * (begin + end) * last)
-            if one
-            else ((end - begin) * last / (self.output - 1), begin * last),
-        }[self.transformation]
+        shift, rise, run, offset = self._line()
+        return (np.arange(self.output, dtype=np.float64) + shift) * rise / run + offset
 
-    def coordinates(self) -> np.ndarray:
-        """The input position, a float64, that each output position stands for."""
-        step, offset = self.affine()
-        return np.arange(self.output, dtype=np.float64) * step + offset
+    def step(self) -> float:
+        """How far apart two neighbouring output positions lie in the input."""
+        _, rise, run, _ = self._line()
+        return rise / run
+
+    def _line(self) -> tuple[float, float, float, float]:
+        """(shift, rise, run, offset): output position o stands for (o + shift) * rise / run + offset.
+
+        The division comes last, so that positions that are whole numbers come out as such.
+        """
+        last, one = self.size - 1, self.output == 1
+        begin, end = self.region
+        length = self.size * self.scale
+        length = self.output if abs(length - self.output) < 1e-4 else length
+        centre = self.size / 2 * (1 - self.output / length)
+        return {
+            "asymmetric": (0, 1, self.scale, 0),
+            "half_pixel": (0.5, 1, self.scale, -0.5),
+            "half_pixel_symmetric": (0.5, 1, self.scale, centre - 0.5),
+            "pytorch_half_pixel": (0, 0, 1, 0) if one else (0.5, 1, self.scale, -0.5),
+            "tf_half_pixel_for_nn": (0.5, 1, self.scale, 0),
+            "align_corners": (0, 0, 1, 0) if one else (0, last, length - 1, 0),
+            "tf_crop_and_resize": (0, 0, 1, (begin + end) / 2 * last)
+            if one
+            else (0, (end - begin) * last, self.output - 1, begin * last),
+        }[self.transformation]
 
     def outside(self) -> np.ndarray:
         """Which output positions lie outside the input, where tf_crop_and_resize extrapolates."""
@@ -123,7 +132,7 @@ def tosa_scale(axis: AxisSampling, rounding: str | None) -> TosaScale | None:
     `rounding` is the nearest_mode, or None for linear interpolation. TOSA's nearest mode rounds half up, so that
     rounding down is had by an offset that is smaller by half.
     """
-    step, offset = axis.affine()
+    step, offset = axis.step(), axis.coordinates()[0]
     ratio = Fraction(step).limit_denominator(_LARGEST_DENOMINATOR) if step else Fraction(1)
     if axis.outside().any() or ratio <= 0:
         return None

@@ -23,8 +23,8 @@ def identity(b: Builder, node: Node) -> Tensor:
 def dropout(b: Builder, node: Node) -> list[Tensor]:
     """At inference the identity; the mask keeps everything."""
     x = node.input(0)
-    training = node.constant_input(2, "training_mode")
-    if training is not None and training.any():
+    ratio, training = node.constant_input(1, "the ratio"), node.constant_input(2, "training_mode")
+    if training is not None and training.any() and (ratio is None or ratio.any()):
         raise Unsupported("training mode")
     mask_type = np.bool_ if node.opset >= 10 else x.dtype
     return [x, Tensor.constant(np.ones(x.shape, mask_type))]

@@ -33,8 +33,6 @@ def _slice(b: Builder, x: Tensor, starts: list[int], ends: list[int], axes: list
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         axis = normalized_axis(axis, x.rank)
         picked = range(*slice(start, end, step).indices(x.shape[axis]))
-        if x.array is None:
-            refuse_empty([len(picked)])
         if step < 0 and len(picked):
             x = b.reverse(x, axis)
             picked = range(x.shape[axis] - 1 - picked[0], x.shape[axis] - picked[-1], -step)
@@ -47,6 +45,8 @@ def strided_slice(b: Builder, x: Tensor, begin: list[int], size: list[int], stri
     if x.array is not None:
         picks = (slice(s, s + (n - 1) * t + 1 if n else s, t) for s, n, t in zip(begin, size, stride, strict=True))
         return Tensor.constant(x.array[tuple(picks)])
+    if 0 in size:
+        return b.slice(x, begin, size)
     x = b.slice(x, begin, [(n - 1) * t + 1 for n, t in zip(size, stride, strict=True)])
     strided = [axis for axis, t in enumerate(stride) if t > 1]
     if x.rank == 4 and set(strided) <= {2, 3} and x.dtype in (np.float32, np.float16, np.int8):

@@ -48,6 +48,8 @@ def from_image(b: Builder, x: Tensor, rank: int) -> Tensor:
 def pair(values: Sequence[int], neutral: int) -> tuple[int, int]:
     """A value for each image axis from a node's list, which has one entry for a 1-D signal."""
     values = [int(v) for v in values]
+    if len(values) not in (1, 2):
+        raise Unsupported(f"{values} speaks of {len(values)} spatial dimensions; 1 and 2 are supported")
     return (neutral, values[0]) if len(values) == 1 else (values[0], values[1])
 
 
