@@ -46,7 +46,9 @@ def emit_product(
     return finish(emitter, product, left.params.scale * right.params.scale, end)
 
 
-def emit_clamp(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
+def emit_clamp(
+    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+) -> ir.Value:
     """A clamp on its own: its input brought to the output's parameters, where the clamp is saturation."""
     (source,) = inputs
     assert end.params is not None
@@ -59,7 +61,9 @@ def emit_mean(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: En
     """Global average pooling, or reduce_sum ops with a factor: one i32 sum, requantized once."""
     (source,) = inputs
     value, shape = _to_i32(emitter, source, 1.0), shape_of(source.value)
-    axes = (1, 2) if unit.op.name == "tosa.avg_pool2d" else [_axis(op) for op in unit.ops if op.name == "tosa.reduce_sum"]
+    axes = (
+        (1, 2) if unit.op.name == "tosa.avg_pool2d" else [_axis(op) for op in unit.ops if op.name == "tosa.reduce_sum"]
+    )
     for axis in axes:
         shape[axis] = 1
         value = emitter.reduce(tosa.ReduceSumOp, emitter.i32, shape, value, axis)
@@ -70,7 +74,9 @@ def mean_factor(unit: Unit) -> float:
     """What a mean unit multiplies its sum by."""
     if unit.op.name == "tosa.avg_pool2d":
         return 1.0 / prod(shape_of(unit.inputs[0])[1:3])
-    constants = (constant_value(v) for op in unit.ops if op.name == "tosa.mul" for v in list(op.operands)[:2] if is_constant(v))
+    constants = (
+        constant_value(v) for op in unit.ops if op.name == "tosa.mul" for v in list(op.operands)[:2] if is_constant(v)
+    )
     return prod(float(c.flat[0]) for c in constants if c is not None)
 
 
@@ -87,9 +93,7 @@ def _axis(op: ir.Operation) -> int:
 
 def _to_i32(emitter: Emitter, tensor: Quantized, ratio: float) -> ir.Value:
     """(q - z) * ratio as i32; exact for ratio 1."""
-    return rescale(
-        emitter, tensor.value, ratio, input_zp=tensor.params.zero_point, output_zp=0, element=emitter.i32
-    )
+    return rescale(emitter, tensor.value, ratio, input_zp=tensor.params.zero_point, output_zp=0, element=emitter.i32)
 
 
 def _scaled(emitter: Emitter, tensor: Quantized, ratio: float) -> ir.Value:

@@ -43,7 +43,9 @@ class Emitter:
         """A constant of one element and the given rank."""
         return self.constant(np.full((1,) * rank, value, dtype))
 
-    def build(self, op: type[ir.OpView], element: ir.Type, shape: Sequence[int], *args: object, **kwargs: object) -> ir.Value:
+    def build(
+        self, op: type[ir.OpView], element: ir.Type, shape: Sequence[int], *args: object, **kwargs: object
+    ) -> ir.Value:
         """One op with a single result of the given element type and shape."""
         with self._point, self._unit.op.location:
             return self.stamp(op(ir.RankedTensorType.get(shape, element), *args, **kwargs).operation)

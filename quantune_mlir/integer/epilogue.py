@@ -100,5 +100,8 @@ def rescale(
 
 def _clamp(emitter: Emitter, value: ir.Value, low: float, high: float) -> ir.Value:
     element = ir.RankedTensorType(value.type).element_type
-    bounds = (ir.FloatAttr.get(element, x) if element == emitter.f32 else ir.IntegerAttr.get(element, int(x)) for x in (low, high))
+    bounds = (
+        ir.FloatAttr.get(element, x) if element == emitter.f32 else ir.IntegerAttr.get(element, int(x))
+        for x in (low, high)
+    )
     return emitter.build(tosa.ClampOp, element, shape_of(value), value, *bounds)

@@ -35,7 +35,9 @@ class _OpDefinition:
 _STRING: Final = "string"
 _DEFINITIONS: Final = {
     OBSERVE: _OpDefinition((("f32",),), {"tensor_name": _STRING}),
-    MEASURE: _OpDefinition((("f32",), ("i8", "f32")), {"tensor_name": _STRING, "noise": _STRING, "scale": "f32", "zero_point": "i32"}),
+    MEASURE: _OpDefinition(
+        (("f32",), ("i8", "f32")), {"tensor_name": _STRING, "noise": _STRING, "scale": "f32", "zero_point": "i32"}
+    ),
 }
 
 

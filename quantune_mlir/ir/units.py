@@ -158,7 +158,11 @@ def _as_region(ops: Sequence[ir.Operation]) -> Unit | None:
         return _make_unit(kind, ops)
     sums = [op for op in ops if op.name == "tosa.reduce_sum"]
     rest = ops[len(sums) :]
-    if sums and list(ops[: len(sums)]) == sums and all(op.name == "tosa.mul" and _constants_are_splat(op) for op in rest):
+    if (
+        sums
+        and list(ops[: len(sums)]) == sums
+        and all(op.name == "tosa.mul" and _constants_are_splat(op) for op in rest)
+    ):
         return _make_unit(Kind.MEAN, ops)
     return None
 

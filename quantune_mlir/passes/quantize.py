@@ -18,7 +18,7 @@ from quantune_mlir.integer.emitter import Emitter
 from quantune_mlir.integer.lowering import ENDS_IN_FLOAT
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
-from quantune_mlir.ir.attributes import PRECISION, QPARAMS
+from quantune_mlir.ir.attributes import PRECISION
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.fusion import foldable_clamps, readers_of
 from quantune_mlir.ir.mlir import func, ir
