@@ -6,8 +6,8 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      local:       this layer alone int8, fed with the fp32 run's inputs.
 
 Each layer is measured by itself, and computed as it will ship: a convolution whose clamp folds into its epilogue is
-measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result of both. The
-local error of such a clamp is that of the whole fusion group. The program's results stay those of the fp32 run.
+measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result of both. Their
+local error is measured once, at that result. The program's results stay those of the fp32 run.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _Shadow:
         if layer is None or not is_float(unit.output):
             return
         _measure(self._accumulated, layer, before, ACCUMULATED)
-        if layer.quantizable:
+        if layer.quantizable and unit.output not in self._folding:
             alone = Rewriter(self._params, self._options)
             for member in layer.units:
                 self._emit(alone, member, before)

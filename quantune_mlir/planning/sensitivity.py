@@ -34,6 +34,7 @@ class Metric(str, Enum):
     NORMALIZED_MSE = "normalized_mse"
     LOCAL_NORMALIZED_MSE = "local_normalized_mse"
     WEIGHT_SQNR = "weight_sqnr"
+    OUTPUT_NORMALIZED_MSE = "output_normalized_mse"
 
     def __str__(self) -> str:
         return self.value
@@ -51,6 +52,8 @@ class Metric(str, Enum):
 
 class LayerSensitivity(BaseModel):
     """One layer's metrics. Local: the int8 layer fed with the fp32 run's inputs; otherwise every layer is int8.
+
+    A layer whose clamp folds into its epilogue has the local metrics of both together.
 
     SQNRs are in dB, .inf where int8 is exact, None where the tensor is zero throughout (or there are no weights).
     """
@@ -71,16 +74,14 @@ class LayerSensitivity(BaseModel):
     normalized_mse: Measured = None
     local_normalized_mse: Measured = None
     weight_sqnr_db: Measured = None
-    group_normalized_mse: Annotated[
-        Measured, Field(description="local, at the end of its fusion group; None: the layer is its own group")
+    output_normalized_mse: Annotated[
+        Measured, Field(description="predicted at the network's output, of this layer alone in int8")
     ] = None
 
     @property
     def noise(self) -> float:
-        """Noise-to-signal power that this layer adds, local, at the end of its fusion group; 0 where undefined."""
-        if self.group_normalized_mse is not None:
-            return self.group_normalized_mse
-        return self.local_normalized_mse or 0.0
+        """Noise-to-signal power that this layer in int8 adds to the network's output; 0 where undefined."""
+        return self.output_normalized_mse or 0.0
 
 
 class SensitivityList(BaseModel):
@@ -101,7 +102,7 @@ class SensitivityList(BaseModel):
         *,
         model: str,
         samples: int,
-        metric: Metric = Metric.LOCAL_SQNR,
+        metric: Metric = Metric.OUTPUT_NORMALIZED_MSE,
         options: Mapping[str, str | bool | int | float | None] | None = None,
     ) -> SensitivityList:
         """Sort the layers by `metric`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
@@ -23,8 +23,7 @@ from quantune_mlir.passes.shadow_int8 import ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.model import Model
-
-Energies = dict[tuple[str, Noise], ErrorEnergy]
+from quantune_mlir.workflow.noise import Energies, group_end, noise_at_output
 
 
 class Analyzer:
@@ -35,6 +34,7 @@ class Analyzer:
     ) -> None:
         self._model = model
         self._options = options
+        self._profile = profile
         self._clamps = foldable_clamps(model.units)
         self._makers = {unit.output: unit for unit in model.units}
         module = model.with_passes(
@@ -56,12 +56,12 @@ class Analyzer:
             key: ErrorEnergy(float(signal), float(noise), float(elements.get(key[0], 0) * len(samples)))
             for key, (signal, noise) in zip(self._rows, sums, strict=True)
         }
-        return [self._describe(index, layer, energies) for index, layer in enumerate(self._model.layers)]
+        shares = noise_at_output(self._model, self._profile, energies)
+        return [self._describe(layer, index, energies, shares) for index, layer in enumerate(self._model.layers)]
 
-    def _describe(self, index: int, layer: Layer, energies: Energies) -> LayerSensitivity:
+    def _describe(self, layer: Layer, index: int, energies: Energies, shares: Mapping[str, float]) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))
-        local = energies.get((layer.name, LOCAL))
-        group = energies.get((self._group_end(layer), LOCAL))
+        local = energies.get((group_end(layer, self._clamps), LOCAL))
         weights = sum((self._weight_energy(unit) for unit in layer.units), ErrorEnergy())
         before = [energies[key].sqnr_db for value in layer.inputs if (key := self._source(value)) in energies]
         return LayerSensitivity(
@@ -79,13 +79,8 @@ class Analyzer:
             normalized_mse=accumulated.normalized_mse if accumulated else None,
             local_normalized_mse=local.normalized_mse if local else None,
             weight_sqnr_db=weights.sqnr_db if weights.count else None,
-            group_normalized_mse=group.normalized_mse if group else None,
+            output_normalized_mse=shares.get(layer.name),
         )
-
-    def _group_end(self, layer: Layer) -> str:
-        """The layer whose clamp folds into this one's epilogue, or none."""
-        clamp = self._clamps.get(layer.output)
-        return (clamp.layer or "") if clamp else ""
 
     def _source(self, value: ir.Value) -> tuple[str, Noise]:
         """The measurement of the layer, or graph input, that a value comes from, through layout transposes."""

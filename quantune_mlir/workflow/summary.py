@@ -17,7 +17,7 @@ _METRICS: Final = (
     "mse",
     "normalized_mse",
     "local_normalized_mse",
-    "group_normalized_mse",
+    "output_normalized_mse",
     "weight_sqnr_db",
 )
 
