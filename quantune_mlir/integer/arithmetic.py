@@ -1,7 +1,8 @@
 """Add, sub, mul, clamp and means in int8.
 
-Sums bring both operands to one scale first. Integer mode: each to i32 in units of s = 2 * max(s_a, s_b) / 2^20, so that
-the rounding of the operands is far below that of the result. Float mode: each multiplied by its scale over the output's.
+Sums bring both operands to one scale first. Integer mode: each to i32 in units of s = 2 * max(s_a, s_b) / 2^20, so
+that the rounding of the operands is far below that of the result. Float mode: each multiplied by its scale over the
+output's.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def emit_convolution(
 def emit_matmul(
     emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
 ) -> ir.Value:
-    """matmul of two activations, or of an activation with a constant right-hand side."""
+    """matmul of two activations, or of one (`inputs` has no second) with constant weights on the right."""
     left = inputs[0]
     if found := weights_of(unit):
         weights, axis = found
@@ -76,7 +76,7 @@ def emit_matmul(
         scales = weight_params(weights, channel_axis, options.scheme)
         right, right_zero_point = emitter.constant(quantize_weights(weights, scales, channel_axis)), 0
     else:
-        other = inputs[-1]
+        other = inputs[1]
         right, right_zero_point = other.value, other.params.zero_point
         scales = np.array([other.params.scale], np.float32)
     accumulator = emitter.build(

@@ -11,14 +11,11 @@ from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import Kind, Unit
 
-ENDS_IN_FLOAT = frozenset({Kind.DOT, Kind.BINARY, Kind.MEAN})
-"""Kinds whose accumulator can leave as fp32, without rounding to int8."""
-
 
 def lower_unit(
     emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
 ) -> ir.Value:
-    """The int8 form of `unit`: `inputs` follow `unit.inputs` (for binary units: the two operands)."""
+    """The int8 form of `unit`: `inputs` follow `unit.inputs` (for binary ops and matmul: their operands)."""
     match unit.kind, unit.op.name:
         case Kind.DOT, "tosa.matmul":
             return dot.emit_matmul(emitter, unit, inputs, end, options)

@@ -7,22 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
-from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.ir.tensors import joined_constants
 from quantune_mlir.ir.units import Unit
 from quantune_mlir.numerics.parameters import quantize
 
 
 def emit_movement(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:
-    """The op of `unit` on i8 operands; a pad value becomes its quantized form."""
+    """The op of `unit` on i8 operands; its fp32 constants (`joined_constants`) take the parameters of the rest."""
     op = unit.op
     quantized = dict(zip(unit.inputs, (tensor.value for tensor in inputs), strict=True))
-    operands = [quantized.get(operand, operand) for operand in op.operands]
-    if op.name == "tosa.pad":
-        fill = constant_value(op.operands[2])
-        assert fill is not None
-        operands[2] = emitter.constant(quantize(fill, inputs[0].params))
-    return emitter.clone(op, operands, emitter.i8)
+    for operand, array in joined_constants(unit).items():
+        quantized[operand] = emitter.constant(quantize(array, inputs[0].params))
+    return emitter.clone(op, [quantized.get(operand, operand) for operand in op.operands], emitter.i8)
 
 
 def emit_average(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:

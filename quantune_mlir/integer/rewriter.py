@@ -91,7 +91,13 @@ class Rewriter:
         return forms.f32, None
 
     def _operands_of(self, unit: Unit) -> Sequence[ir.Value]:
-        return list(unit.op.operands)[:2] if unit.kind is Kind.BINARY else unit.inputs
+        """What `lower_unit` takes as inputs: both operands of a binary op or matmul, but not constant weights."""
+        left_and_right = list(unit.op.operands)[:2]
+        if unit.kind is Kind.BINARY:
+            return left_and_right
+        if unit.op.name == "tosa.matmul":
+            return left_and_right[:1] if is_constant(left_and_right[1]) else left_and_right
+        return unit.inputs
 
     def _operand(self, value: ir.Value, emitter: Emitter) -> Quantized:
         if not is_constant(value):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from quantune_mlir.errors import PassError
 from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
 from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.evaluate import evaluate
@@ -20,14 +21,14 @@ def emit_table(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], output
     """tosa.table of the function that the unit's ops compute."""
     (source,) = inputs
 
-    def function(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return evaluate_unary(unit, x)
+    def function(x: NDArray[np.float64]) -> NDArray[np.float32]:
+        return _defined(evaluate_unary(unit, x), unit)
 
     table = emitter.constant(lookup_table(function, source.params, output))
     return emitter.build(tosa.TableOp, emitter.i8, shape_of(unit.output), source.value, table)
 
 
-def evaluate_unary(unit: Unit, x: NDArray[np.float32]) -> NDArray[np.float32]:
+def evaluate_unary(unit: Unit, x: NDArray[np.floating]) -> NDArray[np.float32]:
     """What the ops of a unary unit make of `x` (any shape), computed by NumPy."""
     values: dict[ir.Value, NDArray[np.generic]] = {unit.inputs[0]: x}
     for op in unit.ops:
@@ -36,6 +37,18 @@ def evaluate_unary(unit: Unit, x: NDArray[np.float32]) -> NDArray[np.float32]:
         assert result is not None, op.name
         values[op.results[0]] = result
     return values[unit.output].astype(np.float32)
+
+
+def _defined(values: NDArray[np.float32], unit: Unit) -> NDArray[np.float32]:
+    """`values` with each NaN replaced by the nearest number.
+
+    A code below the inputs ever seen, of a negative number at a logarithm, say, is there by rounding only.
+    """
+    known = np.flatnonzero(~np.isnan(values))
+    if not known.size:
+        raise PassError("its function is NaN for every int8 input", where=unit.layer, remedy="keep this layer in fp32")
+    distance = np.abs(np.arange(values.size)[:, None] - known)
+    return values[known[distance.argmin(axis=1)]]
 
 
 def _splat(value: ir.Value) -> NDArray[np.generic]:

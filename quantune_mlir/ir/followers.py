@@ -10,18 +10,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from quantune_mlir.ir.fusion import readers_of
+from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.tensors import Tensors
 from quantune_mlir.ir.units import SHARING, Kind, Unit
 
 
-def follow(units: Sequence[Unit], decided: Mapping[ir.Value, bool], can: frozenset[ir.Value]) -> dict[ir.Value, bool]:
+def all_int8(units: Sequence[Unit], layers: Sequence[Layer], tensors: Tensors) -> dict[ir.Value, bool]:
+    """Whether each unit runs in int8, by its output, where every layer that can does."""
+    planned = {layer.name: layer.quantizable for layer in layers if layer.decides or not layer.quantizable}
+    return precisions(units, layers, planned, tensors)
+
+
+def precisions(
+    units: Sequence[Unit], layers: Sequence[Layer], planned: Mapping[str, bool], tensors: Tensors
+) -> dict[ir.Value, bool]:
     """Whether each unit runs in int8, by its output.
+
+    A layer that computes in int8 may hold moves as well, a reshape after a product, say: these follow.
 
     Args:
         units: all units, in topological order.
-        decided: the units with a precision of their own (True: int8).
-        can: outputs of the units that have an int8 form.
+        layers: the layers that they form.
+        planned: the layers with a precision of their own (True: int8).
+        tensors: which values can be int8.
     """
+    decided = {
+        unit.output: planned[layer.name]
+        for layer in layers
+        if layer.name in planned
+        for unit in layer.units
+        if not (planned[layer.name] and layer.computes and unit.kind in SHARING)
+    }
+    return _follow(units, decided, tensors)
+
+
+def _follow(units: Sequence[Unit], decided: Mapping[ir.Value, bool], tensors: Tensors) -> dict[ir.Value, bool]:
+    """The precisions of all units, given the `decided` ones."""
     readers = readers_of(units)
     wants_any: dict[ir.Value, bool] = {}
     wants_all: dict[ir.Value, bool] = {}
@@ -29,7 +54,7 @@ def follow(units: Sequence[Unit], decided: Mapping[ir.Value, bool], can: frozens
         value = unit.output
         if value in decided:
             wants_any[value] = wants_all[value] = decided[value]
-        elif unit.kind not in SHARING or value not in can:
+        elif unit.kind not in SHARING or any(v not in tensors.groups for v in (*unit.inputs, value)):
             wants_any[value] = wants_all[value] = False
         else:
             mine = readers.get(value, [])

@@ -1,15 +1,28 @@
-"""Fusion groups that TOSA itself can express: a computing unit and the clamp that alone reads its result."""
+"""How an int8 accumulator ends: in a clamp that folds into its epilogue, in int8, or in fp32."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from typing import Final
 
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import Kind, Unit
 
-FUSES_CLAMP: Final = frozenset({Kind.DOT, Kind.BINARY, Kind.MEAN})
-"""Kinds that can take a following clamp into their epilogue."""
+ACCUMULATING: Final = frozenset({Kind.DOT, Kind.BINARY, Kind.MEAN})
+"""Kinds with an i32 accumulator: a following clamp can join their epilogue, and they can end in fp32."""
+
+
+@dataclass(frozen=True)
+class Endings:
+    """How the int8 units of a function end.
+
+    `clamps` has the int8 clamp that folds into a unit, by the unit's output; `in_float` the outputs, of units or of
+    clamps folded into them, that only fp32 ops read: there the accumulator becomes fp32 without being rounded to int8.
+    """
+
+    clamps: dict[ir.Value, Unit]
+    in_float: frozenset[ir.Value]
 
 
 def readers_of(units: Sequence[Unit]) -> dict[ir.Value, list[Unit]]:
@@ -28,6 +41,17 @@ def foldable_clamps(units: Sequence[Unit]) -> dict[ir.Value, Unit]:
     for unit in units:
         uses = sum(1 for _ in unit.output.uses)
         mine = readers.get(unit.output, [])
-        if unit.kind in FUSES_CLAMP and uses == 1 and mine and mine[0].kind is Kind.CLAMP:
+        if unit.kind in ACCUMULATING and uses == 1 and mine and mine[0].kind is Kind.CLAMP:
             found[unit.output] = mine[0]
     return found
+
+
+def find_endings(units: Sequence[Unit], in_int8: Set[ir.Value]) -> Endings:
+    """The endings of a function in which the units with outputs `in_int8` are int8."""
+    readers = readers_of(units)
+    clamps = {
+        value: clamp for value, clamp in foldable_clamps(units).items() if value in in_int8 and clamp.output in in_int8
+    }
+    ends = (clamps.get(u.output, u).output for u in units if u.kind in ACCUMULATING and u.output in in_int8)
+    in_float = (end for end in ends if not any(reader.output in in_int8 for reader in readers.get(end, [])))
+    return Endings(clamps, frozenset(in_float))

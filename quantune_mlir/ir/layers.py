@@ -33,6 +33,11 @@ class Layer:
         return self.units[-1].output
 
     @property
+    def computes(self) -> bool:
+        """Whether any of its values are new, and not only moved, selected or averaged."""
+        return any(unit.kind not in SHARING for unit in self.units)
+
+    @property
     def inputs(self) -> list[ir.Value]:
         """The activations that the layer reads from other layers."""
         inside = {unit.output for unit in self.units}

@@ -11,7 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quantune_mlir.ir.attributes import LAYER, NAME
+from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import SHARING, Kind, Unit, entry_block, is_constant, is_float, string_attribute
 
@@ -30,13 +34,25 @@ def find_tensors(function: ir.Operation, units: Sequence[Unit]) -> Tensors:
     """Names the roots of `function` and groups the values that share parameters with them."""
     arguments = [value for value in entry_block(function).arguments if is_float(value)]
     names = {value: f"%{name}" for value, name in zip(arguments, argument_names(function), strict=False)}
+    taken = {unit.layer for unit in units}
+    shared = {value for unit in units if unit.kind in SHARING for value in unit.inputs}
     seen: dict[str, int] = {}
     for unit in units:
-        if unit.layer and unit.kind not in SHARING and _is_observable(unit):
+        if unit.layer and unit.kind not in SHARING and (unit.output in shared or _is_observable(unit)):
             count = seen.get(unit.layer, 0)
+            while count and f"{unit.layer}:{count}" in taken:
+                count += 1
             names[unit.output] = unit.layer if count == 0 else f"{unit.layer}:{count}"
             seen[unit.layer] = count + 1
     return Tensors(names, _share(names, units))
+
+
+def joined_constants(unit: Unit) -> dict[ir.Value, NDArray[np.float32]]:
+    """The fp32 constants whose values a pad or concatenation puts beside those of its inputs."""
+    if unit.kind not in SHARING:
+        return {}
+    arrays = {operand: constant_value(operand) for operand in unit.op.operands if is_constant(operand)}
+    return {operand: a for operand, a in arrays.items() if a is not None and a.dtype == np.float32}
 
 
 def argument_names(function: ir.Operation) -> list[str]:
@@ -52,7 +68,7 @@ def argument_names(function: ir.Operation) -> list[str]:
 
 
 def _is_observable(unit: Unit) -> bool:
-    """FP32 results, without those that only other ops of the same fp32-only layer see."""
+    """FP32 results, without those that only other computing ops of the same fp32-only layer see."""
     if not is_float(unit.output):
         return False
     if unit.kind is not Kind.FLOAT:

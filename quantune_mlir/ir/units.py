@@ -134,9 +134,9 @@ def find_units(block: ir.Block) -> list[Unit]:
     merged: dict[ir.Operation, Unit] = {}
     covered: set[ir.Operation] = set()
     for ops in by_layer.values():
-        if unit := _as_region(ops):
+        if unit := _find_region(ops):
             merged[unit.op] = unit
-            covered.update(ops)
+            covered.update(unit.ops)
     units: list[Unit] = []
     for op in compute:
         if op in merged:
@@ -146,8 +146,15 @@ def find_units(block: ir.Block) -> list[Unit]:
     return units
 
 
+def _find_region(ops: Sequence[ir.Operation]) -> Unit | None:
+    """A layer, apart from moves after it (a mean that drops its axes), as one unary or mean unit; or None."""
+    end = len(ops)
+    while end > 1 and ops[end - 1].name in _MOVEMENT:
+        end -= 1
+    return _as_region(ops[:end])
+
+
 def _as_region(ops: Sequence[ir.Operation]) -> Unit | None:
-    """A layer as one unary or mean unit, or None if it is neither."""
     if len(_outside_uses(ops)) != 1 or _outside_uses(ops) != [ops[-1]]:
         return None
     inputs = _activation_inputs(ops)
@@ -158,17 +165,18 @@ def _as_region(ops: Sequence[ir.Operation]) -> Unit | None:
         return _make_unit(kind, ops)
     sums = [op for op in ops if op.name == "tosa.reduce_sum"]
     rest = ops[len(sums) :]
-    if (
-        sums
-        and list(ops[: len(sums)]) == sums
-        and all(op.name == "tosa.mul" and _constants_are_splat(op) for op in rest)
-    ):
+    if sums and list(ops[: len(sums)]) == sums and all(_multiplies_by_splat(op) for op in rest):
         return _make_unit(Kind.MEAN, ops)
     return None
 
 
+def _multiplies_by_splat(op: ir.Operation) -> bool:
+    factors = [operand for operand in list(op.operands)[:2] if is_constant(operand)]
+    return op.name == "tosa.mul" and len(factors) == 1 and _constants_are_splat(op)
+
+
 def _kind_of(op: ir.Operation) -> Kind:
-    if not all(is_float(result) for result in op.results):
+    if not all(is_float(result) for result in op.results) or all(is_constant(operand) for operand in op.operands):
         return Kind.FLOAT
     if op.name in _DOT:
         return Kind.DOT if all(constant_value(op.operands[i]) is not None for i in (1, 2)) else Kind.FLOAT

@@ -1,4 +1,4 @@
-"""quantune-assign-precision
+"""quantune-assign-precision.
 
 In:  simplified fp32 TOSA, and a plan.
 Out: the same, each op with `quantune.precision`: what the plan says of its layer, or, for ops that decide nothing and
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from quantune_mlir.ir.attributes import PRECISION
-from quantune_mlir.ir.followers import follow
+from quantune_mlir.ir.followers import precisions
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import find_layers
 from quantune_mlir.ir.mlir import ir
@@ -36,15 +36,8 @@ class AssignPrecision(Pass):
         tensors = find_tensors(function, units)
         layers = find_layers(units, tensors)
         plan = self.plan.fitted_to(planned_layers(layers, self.plan))
-        precision = plan.precision_of()
-        decided = {
-            unit.output: precision[layer.name] is Precision.INT8
-            for layer in layers
-            if layer.name in precision
-            for unit in layer.units
-        }
-        can = frozenset(unit.output for unit in units if all(v in tensors.groups for v in (*unit.inputs, unit.output)))
-        in_int8 = follow(units, decided, can)
+        planned = {name: precision is Precision.INT8 for name, precision in plan.precision_of().items()}
+        in_int8 = precisions(units, layers, planned, tensors)
         for unit in units:
             value = "int8" if in_int8[unit.output] else "fp32"
             for op in unit.ops:

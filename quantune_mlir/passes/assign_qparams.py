@@ -1,23 +1,27 @@
-"""quantune-assign-qparams
+"""quantune-assign-qparams.
 
 In:  simplified fp32 TOSA, and a profile of its tensors.
 Out: the same, each tensor that has an int8 form annotated with `quantune.qparams`.
 
-Tensors that share parameters (DESIGN: reshapes, pools, concatenations) get the range of their merged histograms.
+Tensors that share parameters (DESIGN: reshapes, pools, concatenations) get the range of their merged histograms, and
+of the constants that are padded or concatenated to them.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import reduce
 from typing import ClassVar
+
+import numpy as np
 
 from quantune_mlir.errors import DataError
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import write_qparams
-from quantune_mlir.ir.tensors import find_tensors
-from quantune_mlir.ir.units import entry_block, find_units
+from quantune_mlir.ir.tensors import find_tensors, joined_constants
+from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.parameters import QuantParams, activation_params
 from quantune_mlir.numerics.profile import Profile
@@ -38,12 +42,19 @@ class AssignQParams(Pass):
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
-        tensors = find_tensors(function, find_units(entry_block(function)))
+        units = find_units(entry_block(function))
+        tensors = find_tensors(function, units)
+        constants: dict[tuple[ir.Value, ...], list[float]] = defaultdict(list)
+        for unit in units:
+            if unit.output in tensors.groups:
+                constants[tensors.groups[unit.output]] += _extremes(unit)
         chosen: dict[tuple[ir.Value, ...], QuantParams] = {}
         for group in dict.fromkeys(tensors.groups.values()):
             histogram = reduce(Histogram.merge, (self._histogram(tensors.names[root]) for root in group))
             low, high = choose_range(histogram, self.range, scheme=self.scheme)
-            chosen[group] = activation_params(low, high, self.scheme)
+            chosen[group] = activation_params(
+                min(low, *constants[group], 0), max(high, *constants[group], 0), self.scheme
+            )
         write_qparams(function, {value: chosen[group] for value, group in tensors.groups.items()})
 
     def _histogram(self, tensor: str) -> Histogram:
@@ -52,3 +63,11 @@ class AssignQParams(Pass):
                 "the profile has no such tensor", where=tensor, remedy="profile this model again; it has changed"
             )
         return self.profile[tensor]
+
+
+def _extremes(unit: Unit) -> list[float]:
+    """The least and the largest constant that joins a unit's inputs; what stands for infinity saturates instead."""
+    joined = [array.ravel() for array in joined_constants(unit).values()]
+    values = np.concatenate([np.zeros(0, np.float32), *joined])
+    values = values[np.abs(values) < np.finfo(np.float32).max]
+    return [float(values.min()), float(values.max())] if values.size else []

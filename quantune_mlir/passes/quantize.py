@@ -1,4 +1,4 @@
-"""quantune-quantize
+"""quantune-quantize.
 
 In:  simplified fp32 TOSA with `quantune.qparams` and `quantune.precision`.
 Out: pure TOSA of mixed precision: integer ops with requantization, fp32 ops, and boundaries where precision changes.
@@ -15,12 +15,11 @@ from typing import ClassVar
 
 from quantune_mlir.errors import PassError
 from quantune_mlir.integer.emitter import Emitter
-from quantune_mlir.integer.lowering import ENDS_IN_FLOAT
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.ir.attributes import PRECISION
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.fusion import foldable_clamps, readers_of
+from quantune_mlir.ir.fusion import find_endings
 from quantune_mlir.ir.mlir import func, ir
 from quantune_mlir.ir.qparams import read_qparams, remove_argument_qparams
 from quantune_mlir.ir.units import Unit, entry_block, find_units, string_attribute
@@ -44,13 +43,8 @@ class Quantize(Pass):
         units = find_units(block)
         _require_precision(units)
         in_int8 = {unit.output for unit in units if string_attribute(unit.op, PRECISION) == "int8"}
-        readers = readers_of(units)
-        clamps = {
-            value: clamp
-            for value, clamp in foldable_clamps(units).items()
-            if value in in_int8 and clamp.output in in_int8
-        }
-        folded = {clamp.output for clamp in clamps.values()}
+        endings = find_endings(units, in_int8)
+        folded = {clamp.output for clamp in endings.clamps.values()}
         rewriter = Rewriter(read_qparams(function), IntegerOptions(self.weights, self.scheme, self.requantize))
         originals = [op.operation for op in block]
         for unit in units:
@@ -59,10 +53,8 @@ class Quantize(Pass):
             if unit.output not in in_int8:
                 rewriter.to_fp32(unit, unit.op)
                 continue
-            clamp = clamps.get(unit.output)
-            result = (clamp or unit).output
-            read_in_int8 = any(reader.output in in_int8 for reader in readers.get(result, []))
-            ends_in_float = unit.kind in ENDS_IN_FLOAT and not read_in_int8
+            clamp = endings.clamps.get(unit.output)
+            ends_in_float = (clamp or unit).output in endings.in_float
             rewriter.to_int8(unit, unit.op, clamp=clamp, ends_in_float=ends_in_float)
         _replace(originals, units, rewriter)
         remove_argument_qparams(function)
@@ -81,10 +73,9 @@ def _require_precision(units: Sequence[Unit]) -> None:
 def _replace(originals: Sequence[ir.Operation], units: Sequence[Unit], rewriter: Rewriter) -> None:
     """Returns the rewritten values and erases the original ops; their constants stay for dead-code removal."""
     *_, terminator = originals
-    made = {unit.output for unit in units}
-    last = units[-1] if units else None
+    makers = {unit.output: unit for unit in units}
     results = [
-        rewriter.fp32(value, Emitter(last, terminator)) if last is not None and value in made else value
+        rewriter.fp32(value, Emitter(makers[value], terminator)) if value in makers else value
         for value in terminator.operands
     ]
     with ir.InsertionPoint(terminator), terminator.location:

@@ -1,18 +1,21 @@
-"""quantune-shadow-int8
+"""quantune-shadow-int8.
 
 In:  simplified fp32 TOSA with `quantune.qparams`.
 Out: the same program, and beside each layer its int8 forms, compared with the fp32 one by `quantune.measure`:
-     accumulated: every layer so far int8, so that errors add up;
+     accumulated: every layer int8 that can be, so that errors add up;
      local:       this layer alone int8, fed with the fp32 run's inputs.
 
-Each layer is measured by itself, and computed as it will ship: a convolution whose clamp folds into its epilogue is
-measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result of both. Their
-local error is measured once, at that result. The program's results stay those of the fp32 run.
+Each layer is measured by itself, and computed as it ships in the all-int8 program: a convolution whose clamp folds into
+its epilogue is measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result
+of both; one that only fp32 ops read is measured at the fp32 result in which it ends. The local error of a convolution
+and its folded clamp is measured once, at the result of both. Moves that ship in fp32, because only fp32 ops read them,
+are locally measured in int8: that is what a plan can ask for. The program's results stay those of the fp32 run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,15 +23,15 @@ from quantune_mlir.integer.emitter import Emitter
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir.followers import all_int8
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.fusion import foldable_clamps
+from quantune_mlir.ir.fusion import find_endings, readers_of
 from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import read_qparams
 from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import Unit, entry_block, find_units, is_float
-from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.base import Pass
 
@@ -46,13 +49,10 @@ class ShadowInt8(Pass):
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
         units = find_units(entry_block(function))
-        tensors = find_tensors(function, units)
-        params = read_qparams(function)
-        options = IntegerOptions(self.weights, self.scheme, self.requantize)
-        shadow = _Shadow(units, find_layers(units, tensors), options, params)
-        for argument in entry_block(function).arguments:
-            if argument in params:
-                shadow.measure_argument(argument, tensors.names[argument])
+        if not units:
+            return
+        shadow = _Shadow(function, units, IntegerOptions(self.weights, self.scheme, self.requantize))
+        shadow.measure_arguments()
         following = _following(function)
         for unit in units:
             shadow.add(unit, following[unit.op])
@@ -61,54 +61,52 @@ class ShadowInt8(Pass):
 class _Shadow:
     """The int8 forms of a function, added unit by unit."""
 
-    def __init__(
-        self,
-        units: Sequence[Unit],
-        layers: Sequence[Layer],
-        options: IntegerOptions,
-        params: Mapping[ir.Value, QuantParams],
-    ) -> None:
+    def __init__(self, function: ir.Operation, units: Sequence[Unit], options: IntegerOptions) -> None:
         self._first = units[0]
         self._options = options
-        self._params = params
+        self._params = read_qparams(function)
+        self._tensors = find_tensors(function, units)
+        layers = find_layers(units, self._tensors)
         self._layers = {layer.output: layer for layer in layers}
-        with_int8 = {unit.output for layer in layers if layer.quantizable for unit in layer.units}
-        self._int8 = with_int8 | {unit.output for unit in units if unit.layer is None and unit.output in params}
-        clamps = foldable_clamps(units)
-        self._heads = {
-            clamps[unit.output].output: unit
-            for unit in units
-            if unit.output in clamps and {unit.output, clamps[unit.output].output} <= self._int8
-        }
-        self._folding = {head.output for head in self._heads.values()}
-        self._accumulated = Rewriter(params, options)
+        self._in_int8 = {v for v, int8 in all_int8(units, layers, self._tensors).items() if int8}
+        self._endings = find_endings(units, self._in_int8)
+        self._readers = readers_of(units)
+        makers = {unit.output: unit for unit in units}
+        self._heads = {clamp.output: makers[value] for value, clamp in self._endings.clamps.items()}
+        self._accumulated = Rewriter(self._params, options)
 
-    def measure_argument(self, argument: ir.Value, name: str) -> None:
-        """Compares a graph input with its int8 form."""
-        quantized = self._accumulated.int8(argument, Emitter(self._first, self._first.op))
-        with ir.InsertionPoint(self._first.op), self._first.op.location:
-            quantune_dialect.measure(argument, quantized.value, name, noise=ACCUMULATED, params=quantized.params)
+    def measure_arguments(self) -> None:
+        """Compares each graph input that ships in int8 with its int8 form."""
+        for value, name in self._tensors.names.items():
+            readers = self._readers.get(value, [])
+            if isinstance(value, ir.BlockArgument) and any(reader.output in self._in_int8 for reader in readers):
+                quantized = self._accumulated.int8(value, Emitter(self._first, self._first.ops[0]))
+                with ir.InsertionPoint(self._first.ops[0]), self._first.op.location:
+                    quantune_dialect.measure(value, quantized.value, name, noise=ACCUMULATED, params=quantized.params)
 
     def add(self, unit: Unit, before: ir.Operation) -> None:
         """Emits the int8 forms of a unit before an op, and the measurements if it ends its layer."""
-        self._emit(self._accumulated, unit, before)
+        self._emit(self._accumulated, unit, before, in_int8=unit.output in self._in_int8)
         layer = self._layers.get(unit.output)
         if layer is None or not is_float(unit.output):
             return
         _measure(self._accumulated, layer, before, ACCUMULATED)
-        if layer.quantizable and unit.output not in self._folding:
+        if layer.quantizable and unit.output not in self._endings.clamps:
             alone = Rewriter(self._params, self._options)
             for member in layer.units:
-                self._emit(alone, member, before)
+                in_int8 = member.output in self._in_int8 or not layer.computes
+                self._emit(alone, member, before, in_int8=in_int8)
             _measure(alone, layer, before, LOCAL)
 
-    def _emit(self, rewriter: Rewriter, unit: Unit, before: ir.Operation) -> None:
-        if unit.output not in self._int8:
+    def _emit(self, rewriter: Rewriter, unit: Unit, before: ir.Operation, *, in_int8: bool) -> None:
+        if not in_int8:
             rewriter.to_fp32(unit, before)
         elif unit.output in self._heads:
-            rewriter.to_int8(self._heads[unit.output], before, clamp=unit)
+            in_float = unit.output in self._endings.in_float
+            rewriter.to_int8(self._heads[unit.output], before, clamp=unit, ends_in_float=in_float)
         else:
-            rewriter.to_int8(unit, before, ends_in_float=unit.output in self._folding)
+            in_float = unit.output in self._endings.clamps or unit.output in self._endings.in_float
+            rewriter.to_int8(unit, before, ends_in_float=in_float)
 
 
 def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Noise) -> None:
@@ -119,4 +117,4 @@ def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Nois
 
 def _following(function: ir.Operation) -> dict[ir.Operation, ir.Operation]:
     ops = [op.operation for op in entry_block(function)]
-    return dict(zip(ops, ops[1:], strict=False))
+    return dict(itertools.pairwise(ops))

@@ -10,8 +10,10 @@ from quantune_mlir.execution.targets import load_target
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.attributes import PRECISION
 from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.units import entry_block, find_units, string_attribute
+from quantune_mlir.ir.tensors import find_tensors
+from quantune_mlir.ir.units import SHARING, entry_block, find_units, string_attribute
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.assign_precision import AssignPrecision
 from quantune_mlir.passes.assign_qparams import AssignQParams
@@ -101,7 +103,8 @@ def rewrite(model: Model, profile: Profile, plan: PrecisionPlan, options: Quanti
     integer = integer_options(options)
     module = model.with_passes(AssignQParams(profile, options.scheme, options.range), AssignPrecision(plan))
     units = find_units(entry_block(main_function(module)))
-    precision = {unit.layer: string_attribute(unit.op, PRECISION) or "" for unit in units if unit.layer}
+    layers = find_layers(units, find_tensors(main_function(module), units))
+    precision = {layer.name: _precision(layer) for layer in layers}
     run_pipeline(module, [Quantize(integer.weights, integer.scheme, integer.requantize), RemoveDeadCode()])
     return Rewrite(module, precision)
 
@@ -137,3 +140,9 @@ def quantize(
     with watch.stage("rewrite", "rewrite to mixed precision"):
         mixed = rewrite(model, profile, plan, options)
     return Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds)
+
+
+def _precision(layer: Layer) -> str:
+    """What a layer computes in; its moves may differ."""
+    computing = [unit for unit in layer.units if unit.kind not in SHARING]
+    return string_attribute((computing or layer.units)[-1].op, PRECISION) or ""
