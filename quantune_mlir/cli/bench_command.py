@@ -25,9 +25,7 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 @click.option("--seconds", type=click.FloatRange(min=0), default=3.0, show_default=True, help="How long to measure.")
 @click.option("--json", "json_file", type=FILE, help="Write the latencies, keyed by variant.")
 @reports_errors
-def command(
-    directory: Path, chosen: tuple[Variant, ...], threads: int, seconds: float, json_file: Path | None
-) -> None:
+def command(directory: Path, chosen: tuple[Variant, ...], threads: int, seconds: float, json_file: Path | None) -> None:
     """Compare the latency of the variants of a quantized model, in interleaved rounds, pinned to as many CPUs."""
     variants = Variants(Artifacts.open(directory))
     display = Display()

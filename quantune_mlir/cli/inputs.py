@@ -51,9 +51,16 @@ def quantization_options(command: F) -> F:
             show_default=True,
             help="At most so many calibration samples.",
         ),
-        click.option("--requantize", type=click.Choice(get_args(RequantizeMode)), help="Default: what suits the target."),
         click.option(
-            "--range", "range_", type=_choice(RangeMethod), default="minmax", show_default=True, help="Ranges from histograms."
+            "--requantize", type=click.Choice(get_args(RequantizeMode)), help="Default: what suits the target."
+        ),
+        click.option(
+            "--range",
+            "range_",
+            type=_choice(RangeMethod),
+            default="minmax",
+            show_default=True,
+            help="Ranges from histograms.",
         ),
         click.option("--scheme", type=_choice(Scheme), default="asymmetric", show_default=True, help="Of activations."),
         click.option(

@@ -27,7 +27,16 @@ def sensitivity(ranked: SensitivityList, precision: Mapping[str, str] | None = N
         ]
         for layer in ranked.layers
     ]
-    columns = ["op", *(["precision"] if precision else []), "SQNR dB", "delta dB", "local dB", "weights dB", "MSE", "MMAC"]
+    columns = [
+        "op",
+        *(["precision"] if precision else []),
+        "SQNR dB",
+        "delta dB",
+        "local dB",
+        "weights dB",
+        "MSE",
+        "MMAC",
+    ]
     title = f"Sensitivity over {ranked.samples} samples, most sensitive first ({ranked.metric})"
     return table(title, "layer", *columns, rows=rows)
 
@@ -41,7 +50,10 @@ def outcome(summary: Mapping[str, Any]) -> Table:
         ["MACs in int8", f"{100 * totals['int8_mac_share']:.1f} % of {totals['macs'] / 1e6:.2f} M"],
         ["program", f"{_kib(totals['mixed_program_bytes'])}, fp32 {_kib(totals['fp32_program_bytes'])}"],
         ["inference runs", f"{runs['fp32']} fp32, {runs['int8']} int8, over {runs['samples']} samples"],
-        ["time", ", ".join(f"{name.replace('_', ' ')} {value:.2f} s" for name, value in seconds.items() if value >= 0.005)],
+        [
+            "time",
+            ", ".join(f"{name.replace('_', ' ')} {value:.2f} s" for name, value in seconds.items() if value >= 0.005),
+        ],
     ]
     made = table("Outcome", "what", "value", rows=rows)
     made.show_header = False

@@ -14,7 +14,9 @@ from quantune_mlir.execution.targets import load_target
 def command() -> None:
     """List the targets that programs can be compiled for."""
     targets = [load_target(name) for name in sorted(resources.targets())]
-    made = table("Targets", "target", "requantize", "description", rows=[[t.name, t.requantize, t.description] for t in targets])
+    made = table(
+        "Targets", "target", "requantize", "description", rows=[[t.name, t.requantize, t.description] for t in targets]
+    )
     for column in made.columns:
         column.justify = "left"
     OUT.print(made)

@@ -42,4 +42,7 @@ class QuantizeOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for summary.json."""
-        return {name: str(value) if isinstance(value, Scheme | RangeMethod) else value for name, value in asdict(self).items()}
+        return {
+            name: str(value) if isinstance(value, Scheme | RangeMethod) else value
+            for name, value in asdict(self).items()
+        }
