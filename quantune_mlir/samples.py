@@ -108,6 +108,15 @@ class SampleSet:
         """Number of samples in all runs."""
         return len(self) * self.batch
 
+    def number_of(self, run: int) -> int:
+        """Where in the data, counted from 0, the first sample of a run stands."""
+        return int(self._chosen[run]) * self.batch
+
+    def require_finite(self) -> None:
+        """Read all samples once. Raises DataError that names the array and the sample with a NaN or Inf."""
+        for _ in self:
+            pass
+
     def __iter__(self) -> Iterator[tuple[NDArray[np.generic], ...]]:
         """The runs: arrays in the order and shape of the model's inputs, each its own memory."""
         readers = [self._values(feed) for feed in self._feeds]

@@ -1,4 +1,4 @@
-"""quantune bench DIR"""
+"""`quantune bench DIR`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""quantune compile X.mlir --target NAME -o Y.vmfb"""
+"""`quantune compile X.mlir --target NAME -o Y.vmfb`."""
 
 from __future__ import annotations
 

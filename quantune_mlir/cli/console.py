@@ -24,7 +24,6 @@ R = TypeVar("R")
 
 OUT: Final = Console(soft_wrap=True)
 ERR: Final = Console(stderr=True, soft_wrap=True)
-INTERRUPTED: Final = 130
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[..., R]:
@@ -40,11 +39,6 @@ def reports_errors(command: Callable[P, R]) -> Callable[..., R]:
                 raise
             click.echo(f"quantune: error: {error}", err=True)
             sys.exit(1)
-        except KeyboardInterrupt:
-            if debug:
-                raise
-            click.echo("quantune: interrupted; nothing was written", err=True)
-            sys.exit(INTERRUPTED)
 
     return wrapped
 

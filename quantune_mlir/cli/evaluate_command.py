@@ -1,4 +1,4 @@
-"""quantune evaluate DIR --data DATA"""
+"""`quantune evaluate DIR --data DATA`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 @click.option("--data", type=FILE, required=True, help="Samples, and `labels` if there are any.")
 @click.option("--variant", "chosen", type=click.Choice(VARIANTS), multiple=True, help="Default: all three.")
 @click.option("--samples", "count", type=click.IntRange(min=1), help="At most so many samples. Default: all.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Picks the samples where there are more.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Picks the samples where there are more."
+)
 @click.option("--json", "json_file", type=FILE, help="Write the scores, keyed by variant.")
 @click.option("--outputs", type=FILE, help="Write the raw first outputs of the one chosen variant as .npy.")
 @reports_errors

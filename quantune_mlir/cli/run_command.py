@@ -1,4 +1,4 @@
-"""quantune run Y.vmfb --input x.npy --output y.npy"""
+"""`quantune run Y.vmfb --input x.npy --output y.npy`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""quantune targets"""
+"""`quantune targets`."""
 
 from __future__ import annotations
 

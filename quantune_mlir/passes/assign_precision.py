@@ -35,7 +35,7 @@ class AssignPrecision(Pass):
         units = find_units(entry_block(function))
         tensors = find_tensors(function, units)
         layers = find_layers(units, tensors)
-        plan = self.plan.fitted_to(planned_layers(layers, self.plan))
+        plan = self.plan.fitted_to(planned_layers(layers, self.plan.precision_of()))
         precision = plan.precision_of()
         decided = {
             unit.output: precision[layer.name] is Precision.INT8

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from quantune_mlir.errors import DataError
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.progress import Progress, Silent
+from quantune_mlir.workflow.progress import SILENT, Progress
 from quantune_mlir.workflow.variants import Variant, Variants
 
 
@@ -66,7 +66,7 @@ def evaluate(
     chosen: Sequence[Variant],
     *,
     keep_outputs: bool = False,
-    progress: Progress = Silent(),
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Runs the chosen variants and fp32 over the samples, side by side.
 
