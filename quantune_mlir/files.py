@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.errors import OutputError
 
@@ -26,9 +30,14 @@ def probe_directory(directory: Path, *, where: Path) -> None:
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror}", where=str(where), remedy="choose another place"
-        ) from error
+        raise _unwritable(where, error) from error
+
+
+def write_array(path: Path, array: NDArray[np.generic]) -> None:
+    """Write a .npy as `write_atomically` does."""
+    content = io.BytesIO()
+    np.save(content, array)
+    write_atomically(path, content.getvalue())
 
 
 def default_mode(mode: int) -> int:
@@ -43,7 +52,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+        raise _unwritable(path, error) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -52,5 +61,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+            raise _unwritable(path, error) from error
         raise
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot be written: {error.strerror}", where=str(path), remedy="choose another place")

@@ -159,8 +159,9 @@ class SampleSet:
     def _missing(self, name: str, sources: Openers, inputs: Sequence[InputSpec]) -> DataError:
         expected = ", ".join(repr(spec.name) for spec in inputs)
         found = ", ".join(map(repr, sources)) or "none"
-        nearest = difflib.get_close_matches(name, set(sources) - {spec.name for spec in inputs}, n=1, cutoff=0.5)
-        hint = f"rename {nearest[0]!r} to {name!r}" if nearest else f"save the samples under the name {name!r}"
+        others = {source.lower(): source for source in sources if source not in {spec.name for spec in inputs}}
+        nearest = difflib.get_close_matches(name.lower(), others, n=1, cutoff=0.5)
+        hint = f"rename {others[nearest[0]]!r} to {name!r}" if nearest else f"save the samples under the name {name!r}"
         return DataError(
             f"no array for the model input {name!r}; expected {expected}, found {found}",
             where=self._where,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from quantune_mlir.cli import tables
-from quantune_mlir.cli.console import OUT, Display, reports_errors
+from quantune_mlir.cli.console import Display, reports_errors
 from quantune_mlir.cli.inputs import (
     FILE,
     calibration_option,
@@ -66,4 +66,4 @@ def command(
     if as_json:
         click.echo(json.dumps(ranked.model_dump(mode="json"), indent=1))
     else:
-        OUT.print(tables.sensitivity(ranked))
+        tables.print_sensitivity(ranked)

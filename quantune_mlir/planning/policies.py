@@ -72,7 +72,6 @@ def min_sqnr(target_db: float) -> Policy:
     Raises:
         PlanError: the target is NaN or absurdly low.
     """
-
     if not target_db > _LOWEST_DB:
         raise PlanError(f"an output SQNR of {target_db} dB cannot be asked for", remedy="20 dB is usual, 40 dB strict")
 

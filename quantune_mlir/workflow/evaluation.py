@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
+from quantune_mlir.execution.program import Program
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.progress import SILENT, Progress
@@ -73,12 +74,13 @@ def evaluate(
     Raises:
         DataError: the labels do not fit the model's first output.
     """
-    programs = {}
-    for variant in dict.fromkeys(("fp32", *chosen)):
+    programs: dict[Variant, Program] = {}
+    variants_to_run: tuple[Variant, ...] = ("fp32", *chosen)
+    for variant in dict.fromkeys(variants_to_run):
         with progress.stage(f"compile {variant}"):
             programs[variant] = variants.load(variant)
     labels = _labels(samples)
-    scores = {variant: Score() for variant in chosen}
+    scores: dict[Variant, Score] = {variant: Score() for variant in chosen}
     outputs: dict[Variant, list[NDArray[np.float32]]] = {variant: [] for variant in chosen}
     with progress.stage("evaluate", len(samples)) as tick:
         for index, run in enumerate(samples):
@@ -106,7 +108,7 @@ def _labels(samples: SampleSet) -> NDArray[np.integer] | None:
             where="labels",
             remedy="save class indices, or leave `labels` out",
         )
-    return labels
+    return labels.astype(np.int64)
 
 
 def _by_sample(output: NDArray[np.float32], batch: int) -> NDArray[np.float32]:
