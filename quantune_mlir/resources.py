@@ -47,4 +47,4 @@ def _by_stem(folder: Traversable, suffix: str) -> dict[str, Traversable]:
 
 def kernel_text(name: str) -> str:
     """A kernel written as MLIR: the text of quantune_mlir/kernels/`name`."""
-    return (files(__package__) / "kernels" / name).read_text(encoding="utf-8")
+    return (files(_PACKAGE) / "kernels" / name).read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import contextlib
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -93,13 +93,16 @@ class MemorySource:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """See ArraySource."""
         return self.array.shape
 
     @property
     def dtype(self) -> np.dtype:
+        """See ArraySource."""
         return self.array.dtype.newbyteorder("=")
 
     def read(self, starts: Iterable[int], rows: int) -> Iterator[tuple[int, NDArray[np.generic]]]:
+        """See ArraySource."""
         for start in starts:
             yield start, self.array[start : start + rows].astype(self.dtype)
 
@@ -109,7 +112,7 @@ class _File:
     path: Path
 
     @contextlib.contextmanager
-    def stream(self) -> Iterator[IO[bytes]]:
+    def stream(self) -> Generator[IO[bytes]]:
         with self.path.open("rb") as stream:
             yield stream
 
@@ -123,7 +126,7 @@ class _Member:
     name: str
 
     @contextlib.contextmanager
-    def stream(self) -> Iterator[IO[bytes]]:
+    def stream(self) -> Generator[IO[bytes]]:
         with zipfile.ZipFile(self.path) as archive, archive.open(self.name) as stream:
             yield stream
 
@@ -173,9 +176,11 @@ class StreamSource:
 
     @property
     def dtype(self) -> np.dtype:
+        """See ArraySource."""
         return self.stored_dtype.newbyteorder("=")
 
     def read(self, starts: Iterable[int], rows: int) -> Iterator[tuple[int, NDArray[np.generic]]]:
+        """See ArraySource."""
         row_shape = self.shape[1:]
         row_bytes = int(np.prod(row_shape, dtype=np.int64)) * self.stored_dtype.itemsize
         try:

@@ -108,6 +108,15 @@ class SampleSet:
         """Number of samples in all runs."""
         return len(self) * self.batch
 
+    def number_of(self, run: int) -> int:
+        """Where in the data, counted from 0, the first sample of a run stands."""
+        return int(self._chosen[run]) * self.batch
+
+    def require_finite(self) -> None:
+        """Read all samples once. Raises DataError that names the array and the sample with a NaN or Inf."""
+        for _ in self:
+            pass
+
     def __iter__(self) -> Iterator[tuple[NDArray[np.generic], ...]]:
         """The runs: arrays in the order and shape of the model's inputs, each its own memory."""
         readers = [self._values(feed) for feed in self._feeds]
@@ -150,8 +159,9 @@ class SampleSet:
     def _missing(self, name: str, sources: Openers, inputs: Sequence[InputSpec]) -> DataError:
         expected = ", ".join(repr(spec.name) for spec in inputs)
         found = ", ".join(map(repr, sources)) or "none"
-        nearest = difflib.get_close_matches(name, set(sources) - {spec.name for spec in inputs}, n=1, cutoff=0.5)
-        hint = f"rename {nearest[0]!r} to {name!r}" if nearest else f"save the samples under the name {name!r}"
+        others = {source.lower(): source for source in sources if source not in {spec.name for spec in inputs}}
+        nearest = difflib.get_close_matches(name.lower(), others, n=1, cutoff=0.5)
+        hint = f"rename {others[nearest[0]]!r} to {name!r}" if nearest else f"save the samples under the name {name!r}"
         return DataError(
             f"no array for the model input {name!r}; expected {expected}, found {found}",
             where=self._where,

@@ -1,4 +1,4 @@
-"""quantune analyze MODEL --calibration DATA"""
+"""`quantune analyze MODEL --calibration DATA`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from typing import Any
 import click
 
 from quantune_mlir.cli import tables
-from quantune_mlir.cli.console import OUT, Display, reports_errors
-from quantune_mlir.cli.inputs import FILE, model_options, parse_shapes, quantization_options, quantize_options
-from quantune_mlir.files import write_atomically
+from quantune_mlir.cli.console import Display, reports_errors
+from quantune_mlir.cli.inputs import (
+    FILE,
+    calibration_option,
+    model_options,
+    parse_shapes,
+    profile_option,
+    quantization_options,
+    quantize_options,
+)
+from quantune_mlir.files import check_writable, write_atomically
+from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.sensitivity import Metric
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.model import Model
@@ -21,7 +30,8 @@ from quantune_mlir.workflow.quantization import analyze
 
 @click.command("analyze")
 @click.argument("model", type=FILE)
-@click.option("--calibration", type=FILE, required=True, help="Samples: an .npz, or a folder of .npy.")
+@calibration_option
+@profile_option
 @click.option("--metric", type=click.Choice([m.value for m in Metric]), help="Sort by it. Default: local_sqnr.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--output", type=FILE, help="Write the sensitivity list as YAML.")
@@ -31,6 +41,7 @@ from quantune_mlir.workflow.quantization import analyze
 def command(
     model: Path,
     calibration: Path,
+    profile_file: Path | None,
     metric: str | None,
     as_json: bool,
     output: Path | None,
@@ -40,10 +51,14 @@ def command(
 ) -> None:
     """Print how sensitive each layer is to int8, most sensitive first, from two inference runs."""
     options = quantize_options(**chosen)
+    if output is not None:
+        check_writable(output)
     display = Display()
-    loaded = Model.load(model, batch=batch, shapes=parse_shapes(shapes))
+    with display.stage("import"):
+        loaded = Model.load(model, batch=batch, shapes=parse_shapes(shapes))
     samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)
-    _, ranked, _ = analyze(loaded, samples, options, Stopwatch(display))
+    profile = Profile.load(profile_file) if profile_file else None
+    _, ranked, _ = analyze(loaded, samples, options, Stopwatch(display), profile)
     if metric is not None:
         ranked = ranked.sorted_by(Metric(metric))
     if output is not None:
@@ -51,4 +66,4 @@ def command(
     if as_json:
         click.echo(json.dumps(ranked.model_dump(mode="json"), indent=1))
     else:
-        OUT.print(tables.sensitivity(ranked))
+        tables.print_sensitivity(ranked)

@@ -1,4 +1,4 @@
-"""quantune bench DIR"""
+"""`quantune bench DIR`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import click
 import numpy as np
 
 from quantune_mlir.cli import tables
-from quantune_mlir.cli.console import OUT, Display, reports_errors, write_json
+from quantune_mlir.cli.console import Display, reports_errors, write_json
 from quantune_mlir.cli.inputs import FILE
 from quantune_mlir.execution.benchmark import device_for, measure, pinned
+from quantune_mlir.files import check_writable
 from quantune_mlir.samples import InputSpec
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
@@ -27,6 +28,8 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 @reports_errors
 def command(directory: Path, chosen: tuple[Variant, ...], threads: int, seconds: float, json_file: Path | None) -> None:
     """Compare the latency of the variants of a quantized model, in interleaved rounds, pinned to as many CPUs."""
+    if json_file is not None:
+        check_writable(json_file)
     variants = Variants(Artifacts.open(directory))
     display = Display()
     inputs = [_random(spec, np.random.default_rng(0)) for spec in variants.model.inputs]
@@ -39,7 +42,7 @@ def command(directory: Path, chosen: tuple[Variant, ...], threads: int, seconds:
             latencies = measure(calls, seconds=seconds, on_round=tick)
     results = {name: asdict(latency) for name, latency in latencies.items()}
     write_json(json_file, results)
-    OUT.print(tables.latency(results, threads=threads))
+    tables.print_latency(results, threads=threads)
 
 
 def _random(spec: InputSpec, rng: np.random.Generator) -> np.ndarray:

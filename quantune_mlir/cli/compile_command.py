@@ -1,4 +1,4 @@
-"""quantune compile X.mlir --target NAME -o Y.vmfb"""
+"""`quantune compile X.mlir --target NAME -o Y.vmfb`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from quantune_mlir.cli.console import Display, reports_errors
 from quantune_mlir.cli.inputs import FILE
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.targets import load_target
-from quantune_mlir.files import write_atomically
+from quantune_mlir.files import check_writable, write_atomically
 from quantune_mlir.ir.mlir import make_context
 from quantune_mlir.ir.text import load_module
 
@@ -23,6 +23,7 @@ from quantune_mlir.ir.text import load_module
 def command(module: Path, target: str, output: Path) -> None:
     """Compile a module, text or bytecode, with the flags of a target."""
     description = load_target(target)
+    check_writable(output)
     loaded = load_module(module, make_context())
     with Display().stage(f"compile for {target}"):
         program = compile_module(loaded, description)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -14,17 +15,17 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from rich.table import Table
 
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.files import write_atomically
+
+_GAP: Final = 2
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 OUT: Final = Console(soft_wrap=True)
 ERR: Final = Console(stderr=True, soft_wrap=True)
-INTERRUPTED: Final = 130
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[..., R]:
@@ -32,7 +33,8 @@ def reports_errors(command: Callable[P, R]) -> Callable[..., R]:
 
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @functools.wraps(command)
-    def wrapped(*args: P.args, debug: bool, **kwargs: P.kwargs) -> R:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        debug = kwargs.pop("debug")
         try:
             return command(*args, **kwargs)
         except QuantuneError as error:
@@ -40,11 +42,6 @@ def reports_errors(command: Callable[P, R]) -> Callable[..., R]:
                 raise
             click.echo(f"quantune: error: {error}", err=True)
             sys.exit(1)
-        except KeyboardInterrupt:
-            if debug:
-                raise
-            click.echo("quantune: interrupted; nothing was written", err=True)
-            sys.exit(INTERRUPTED)
 
     return wrapped
 
@@ -53,7 +50,7 @@ class Display:
     """Shows each stage of the work as a bar with an estimate, on stderr."""
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+    def stage(self, name: str, total: int | None = None) -> Generator[Callable[[], None]]:
         """A bar that stays, finished, on the screen."""
         columns = (
             TextColumn("{task.description:32s}"),
@@ -68,19 +65,49 @@ class Display:
             bars.update(task, total=total or 1, completed=total or 1)
 
 
-def table(title: str, *columns: str, rows: list[list[str]]) -> Table:
-    """A table whose first column is text and whose others are aligned to the right."""
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
-    for row in rows:
-        made.add_row(*row)
-    return made
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        title: its heading.
+        cells: its cells, from the top.
+        text: aligned to the left; numbers are aligned to the right.
+        optional: what a terminal too narrow for all leaves out first; 0 is never left out.
+    """
+
+    title: str
+    cells: Sequence[str]
+    text: bool = False
+    optional: int = 0
+
+    @property
+    def width(self) -> int:
+        """Of its widest cell."""
+        return max(map(len, (self.title, *self.cells)))
 
 
-def decibels(value: float | str | None) -> str:
-    """A ratio in dB for people: one decimal, inf, or a dash where it is undefined."""
-    return "-" if value is None else f"{float(value):.1f}"
+def print_table(title: str, columns: Sequence[Column]) -> None:
+    """Prints a table on stdout. Cells are never cut: people copy layer names from them, and scripts read pipes."""
+    shown = list(columns)
+    width = OUT.width if OUT.is_terminal else None
+    while width is not None and sum(column.width + _GAP for column in shown) - _GAP > width:
+        spare = max(shown, key=lambda column: column.optional)
+        if not spare.optional:
+            break
+        shown.remove(spare)
+    OUT.print(title, style="italic", highlight=False, markup=False)
+    OUT.print(_line(shown, [column.title for column in shown]), style="bold", highlight=False, markup=False)
+    for row in zip(*(column.cells for column in shown), strict=True):
+        OUT.print(_line(shown, row), highlight=False, markup=False)
+
+
+def _line(columns: Sequence[Column], cells: Sequence[str]) -> str:
+    aligned = (
+        cell.ljust(column.width) if column.text else cell.rjust(column.width)
+        for column, cell in zip(columns, cells, strict=True)
+    )
+    return (_GAP * " ").join(aligned).rstrip()
 
 
 def write_json(path: Path | None, content: Any) -> None:

@@ -1,16 +1,16 @@
-"""quantune evaluate DIR --data DATA"""
+"""`quantune evaluate DIR --data DATA`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
-import numpy as np
 
 from quantune_mlir.cli import tables
-from quantune_mlir.cli.console import OUT, Display, reports_errors, write_json
+from quantune_mlir.cli.console import Display, reports_errors, write_json
 from quantune_mlir.cli.inputs import FILE
 from quantune_mlir.errors import OutputError
+from quantune_mlir.files import check_writable, write_array
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.evaluation import evaluate
@@ -22,7 +22,9 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 @click.option("--data", type=FILE, required=True, help="Samples, and `labels` if there are any.")
 @click.option("--variant", "chosen", type=click.Choice(VARIANTS), multiple=True, help="Default: all three.")
 @click.option("--samples", "count", type=click.IntRange(min=1), help="At most so many samples. Default: all.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Picks the samples where there are more.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Picks the samples where there are more."
+)
 @click.option("--json", "json_file", type=FILE, help="Write the scores, keyed by variant.")
 @click.option("--outputs", type=FILE, help="Write the raw first outputs of the one chosen variant as .npy.")
 @reports_errors
@@ -38,18 +40,12 @@ def command(
     """Compare the accuracy of the variants of a quantized model on the same samples."""
     if outputs is not None and len(chosen) != 1:
         raise OutputError("holds the outputs of one variant", where="--outputs", remedy="give one --variant")
+    for file in filter(None, (json_file, outputs)):
+        check_writable(file)
     variants = Variants(Artifacts.open(directory))
     samples = SampleSet.open(data, variants.model.inputs, count=count, seed=seed)
     result = evaluate(variants, samples, chosen or VARIANTS, keep_outputs=outputs is not None, progress=Display())
     if outputs is not None:
-        _save(outputs, result.outputs[chosen[0]])
+        write_array(outputs, result.outputs[chosen[0]])
     write_json(json_file, result.scores)
-    OUT.print(tables.evaluation(result.scores))
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    try:
-        with path.open("wb") as file:
-            np.save(file, array)
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+    tables.print_evaluation(result.scores)

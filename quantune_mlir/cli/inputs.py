@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import click
 
@@ -16,6 +16,14 @@ from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+
+
+calibration_option: Final = click.option(
+    "--calibration", type=FILE, required=True, help="Samples: an .npz, or a folder of .npy."
+)
+profile_option: Final = click.option(
+    "--profile", "profile_file", type=FILE, help="A ready profile: run 1 is left out. See `quantune profile`."
+)
 
 
 def model_options(command: F) -> F:
@@ -43,14 +51,6 @@ def parse_shapes(shapes: tuple[str, ...]) -> dict[str, list[int]]:
 def quantization_options(command: F) -> F:
     """The options that make up QuantizeOptions, but for the target."""
     for option in (
-        click.option("--seed", type=int, default=0, show_default=True, help="Picks the samples where there are more."),
-        click.option(
-            "--samples",
-            type=click.IntRange(min=1),
-            default=DEFAULT_SAMPLES,
-            show_default=True,
-            help="At most so many calibration samples.",
-        ),
         click.option(
             "--requantize", type=click.Choice(get_args(RequantizeMode)), help="Default: what suits the target."
         ),
@@ -72,7 +72,25 @@ def quantization_options(command: F) -> F:
         ),
     ):
         command = option(command)
-    return command
+    return sample_options(command)
+
+
+def sample_options(command: F) -> F:
+    """--samples and --seed."""
+    command = click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Picks the samples where there are more.",
+    )(command)
+    return click.option(
+        "--samples",
+        type=click.IntRange(min=1),
+        default=DEFAULT_SAMPLES,
+        show_default=True,
+        help="At most so many calibration samples.",
+    )(command)
 
 
 def quantize_options(

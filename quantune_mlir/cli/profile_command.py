@@ -1,28 +1,63 @@
-"""quantune profile merge A.npz B.npz -o C.npz"""
+"""`quantune profile make MODEL --calibration DATA -o P.npz` and `quantune profile merge A.npz B.npz -o C.npz`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
-from quantune_mlir.cli.console import OUT, reports_errors
-from quantune_mlir.cli.inputs import FILE
-from quantune_mlir.files import write_atomically
+from quantune_mlir.cli.console import OUT, Display, reports_errors
+from quantune_mlir.cli.inputs import FILE, calibration_option, model_options, parse_shapes, sample_options
+from quantune_mlir.files import check_writable, write_atomically
 from quantune_mlir.numerics.profile import Profile, merge
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.progress import Stopwatch
+from quantune_mlir.workflow.quantization import calibrate
+
+_output_option: Final = click.option(
+    "-o", "--output", type=FILE, default=Path("profile.npz"), show_default=True, help="The profile to write."
+)
 
 
 @click.group("profile")
 def command() -> None:
-    """Work with profiles."""
+    """Make and merge profiles: what run 1 saw of each tensor.
+
+    Samples can be split over processes or machines: make a profile of each part, and merge them.
+    """
+
+
+@command.command("make")
+@click.argument("model", type=FILE)
+@calibration_option
+@_output_option
+@sample_options
+@model_options
+@reports_errors
+def make_command(
+    model: Path, calibration: Path, output: Path, samples: int, seed: int, batch: int, shapes: tuple[str, ...]
+) -> None:
+    """Do run 1 alone: calibrate the fp32 model with observers."""
+    check_writable(output)
+    display = Display()
+    with display.stage("import"):
+        loaded = Model.load(model, batch=batch, shapes=parse_shapes(shapes))
+    chosen = SampleSet.open(calibration, loaded.inputs, count=samples, seed=seed)
+    _write(calibrate(loaded, chosen, Stopwatch(display)), output)
 
 
 @command.command("merge")
 @click.argument("profiles", type=FILE, nargs=-1, required=True)
-@click.option("-o", "--output", type=FILE, default=Path("profile.npz"), show_default=True, help="The profile to write.")
+@_output_option
 @reports_errors
 def merge_command(profiles: tuple[Path, ...], output: Path) -> None:
     """Merge profiles of one model: the same bytes as if all samples had been profiled at once."""
-    merged = merge([Profile.load(path) for path in profiles])
-    write_atomically(output, merged.to_bytes())
-    OUT.print(f"{output}: {len(merged)} tensors, {merged.samples} samples", highlight=False)
+    check_writable(output)
+    _write(merge([Profile.load(path) for path in profiles]), output)
+
+
+def _write(profile: Profile, output: Path) -> None:
+    write_atomically(output, profile.to_bytes())
+    OUT.print(f"{output}: {len(profile)} tensors, {profile.samples} samples", highlight=False)

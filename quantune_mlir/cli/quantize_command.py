@@ -1,4 +1,4 @@
-"""quantune quantize MODEL --calibration DATA --output DIR"""
+"""`quantune quantize MODEL --calibration DATA --output DIR`."""
 
 from __future__ import annotations
 
@@ -9,24 +9,34 @@ import click
 
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import OUT, Display, reports_errors
-from quantune_mlir.cli.inputs import FILE, model_options, parse_shapes, quantization_options, quantize_options
+from quantune_mlir.cli.inputs import (
+    FILE,
+    calibration_option,
+    model_options,
+    parse_shapes,
+    profile_option,
+    quantization_options,
+    quantize_options,
+)
+from quantune_mlir.errors import PlanError
 from quantune_mlir.execution.targets import load_target
-from quantune_mlir.planning.plan import PrecisionPlan
+from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow import artifacts
 from quantune_mlir.workflow.model import Model
-from quantune_mlir.workflow.policy import PlanPolicy
+from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy, load_plan
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
 
 
 @click.command("quantize")
 @click.argument("model", type=FILE)
-@click.option("--calibration", type=FILE, required=True, help="Samples: an .npz, or a folder of .npy.")
+@calibration_option
 @click.option("--output", type=FILE, required=True, help="Directory to write.")
 @click.option("--force", is_flag=True, help="Replace an older output directory.")
 @click.option("--target", default="host", show_default=True, help="See `quantune targets`.")
 @click.option("--plan", "plan_file", type=FILE, help="A ready plan, honoured exactly.")
+@profile_option
 @click.option("--fp32-layers", type=click.IntRange(min=0), help="Policy: so many of the most sensitive layers in fp32.")
 @click.option("--min-sqnr", type=float, metavar="DB", help="Policy: as few fp32 layers as reach this output SQNR.")
 @click.option("--all", "everything", type=click.Choice(["int8", "fp32"]), help="Policy: one precision throughout.")
@@ -41,6 +51,7 @@ def command(
     force: bool,
     target: str,
     plan_file: Path | None,
+    profile_file: Path | None,
     fp32_layers: int | None,
     min_sqnr: float | None,
     everything: Literal["int8", "fp32"] | None,
@@ -57,14 +68,19 @@ def command(
     load_target(target)
     options = quantize_options(target=target, **chosen)
     policy = PlanPolicy(everything, fp32_layers, min_sqnr, keep_fp32)
-    plan = PrecisionPlan.load(plan_file) if plan_file else None
+    if plan_file is not None and policy != DEFAULT_POLICY:
+        raise PlanError(
+            "a plan leaves a policy nothing to decide", where=str(plan_file), remedy="give one or the other"
+        )
     display = Display()
     with display.stage("import"):
         loaded = Model.load(model, batch=batch, shapes=parse_shapes(shapes))
+    plan = load_plan(plan_file, loaded) if plan_file else None
+    profile = Profile.load(profile_file) if profile_file else None
     samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)
-    quantization = quantize(loaded, samples, options, policy=policy, plan=plan, progress=display)
+    quantization = quantize(loaded, samples, options, policy=policy, plan=plan, profile=profile, progress=display)
     summary = save(quantization, output, source=model.name, force=force, progress=display)
-    OUT.print(tables.sensitivity(quantization.sensitivity, quantization.mixed.precision))
+    tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
     OUT.print()
-    OUT.print(tables.outcome(summary))
+    tables.print_outcome(summary)
     OUT.print(f"written to {output}", highlight=False)

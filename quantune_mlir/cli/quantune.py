@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import Final
+import signal
+import sys
+import threading
+from typing import Any, Final
 
 import click
 
@@ -19,8 +22,21 @@ _COMMANDS: Final = {
 }
 
 
-class _Lazy(click.Group):
-    """Finds a command in the module of its name."""
+_INTERRUPTED: Final = 128 + signal.SIGINT
+_TERMINATED: Final = 128 + signal.SIGTERM
+
+
+class _Quantune(click.Group):
+    """Finds a command in the module of its name, and ends cleanly when told to stop."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("quantune: interrupted; nothing was written", err=True)
+            sys.exit(_INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -35,7 +51,7 @@ class _Lazy(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Quantune, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="quantune-mlir")
 def main() -> None:
     """Mixed int8/fp32 quantization for embedded CPUs, chosen by the compiler in two inference runs."""

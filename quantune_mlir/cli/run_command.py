@@ -1,4 +1,4 @@
-"""quantune run Y.vmfb --input x.npy --output y.npy"""
+"""`quantune run Y.vmfb --input x.npy --output y.npy`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.cli.console import OUT, reports_errors
 from quantune_mlir.cli.inputs import FILE
 from quantune_mlir.errors import DataError, OutputError
 from quantune_mlir.execution.program import Program
+from quantune_mlir.files import check_writable, write_array
 
 
 @click.command("run")
@@ -20,23 +22,30 @@ from quantune_mlir.execution.program import Program
 @reports_errors
 def command(program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...]) -> None:
     """Run a compiled program once."""
+    for path in outputs:
+        check_writable(path)
     results = Program(program)(*(_load(path) for path in inputs))
     if not outputs:
         for index, result in enumerate(results):
             OUT.print(f"result {index}: {result.dtype}{list(result.shape)}\n{result}", highlight=False)
         return
     if len(outputs) != len(results):
-        raise OutputError(f"the program has {len(results)} output(s), not {len(outputs)}", where="--output")
+        raise OutputError(
+            f"the program has {len(results)} output(s), not {len(outputs)}",
+            where="--output",
+            remedy="give one file for each, or none",
+        )
     for path, result in zip(outputs, results, strict=True):
-        try:
-            with path.open("wb") as file:
-                np.save(file, result)
-        except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror}", where=str(path)) from error
+        write_array(path, result)
 
 
-def _load(path: Path) -> np.ndarray:
+def _load(path: Path) -> NDArray[np.generic]:
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"cannot be read as .npy: {error}", where=str(path)) from error
+        array = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (ValueError, EOFError) as error:
+        raise DataError(f"this is no .npy file: {error}", where=str(path)) from error
+    if not isinstance(array, np.ndarray):
+        raise DataError("this is an .npz", where=str(path), remedy="save one array with numpy.save")
+    return array

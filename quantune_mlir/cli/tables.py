@@ -5,97 +5,100 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.table import Table
+from quantune_mlir.cli.console import OUT, Column, print_table
+from quantune_mlir.execution.targets import Target
+from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
+from quantune_mlir.workflow.variants import Variant
 
-from quantune_mlir.cli.console import decibels, table
-from quantune_mlir.planning.sensitivity import SensitivityList
 
-
-def sensitivity(ranked: SensitivityList, precision: Mapping[str, str] | None = None) -> Table:
+def print_sensitivity(ranked: SensitivityList, precision: Mapping[str, str] | None = None) -> None:
     """The sensitivity list, most sensitive first; with what became of each layer if that is known."""
-    rows = [
+    layers = ranked.layers
+    print_table(
+        f"Sensitivity over {ranked.samples} samples, most sensitive first (by {ranked.metric}); SQNR in dB",
         [
-            layer.name,
-            layer.op,
-            *([precision[layer.name]] if precision else []),
-            decibels(layer.activation_sqnr_db),
-            decibels(layer.sqnr_delta_db),
-            decibels(layer.local_sqnr_db),
-            decibels(layer.weight_sqnr_db),
-            "-" if layer.mse is None else f"{layer.mse:.2e}",
-            f"{layer.macs / 1e6:.2f}" if layer.macs else "-",
-        ]
-        for layer in ranked.layers
-    ]
-    columns = [
-        "op",
-        *(["precision"] if precision else []),
-        "SQNR dB",
-        "delta dB",
-        "local dB",
-        "weights dB",
-        "MSE",
-        "MMAC",
-    ]
-    title = f"Sensitivity over {ranked.samples} samples, most sensitive first ({ranked.metric})"
-    return table(title, "layer", *columns, rows=rows)
-
-
-def outcome(summary: Mapping[str, Any]) -> Table:
-    """What a quantization came to, from the content of summary.json."""
-    totals, runs, seconds = summary["totals"], summary["inference_runs"], summary["timings_s"]
-    rows = [
-        ["policy", summary["policy"]],
-        ["layers in int8", f"{totals['int8_layers']} of {totals['layers']}"],
-        ["MACs in int8", f"{100 * totals['int8_mac_share']:.1f} % of {totals['macs'] / 1e6:.2f} M"],
-        ["program", f"{_kib(totals['mixed_program_bytes'])}, fp32 {_kib(totals['fp32_program_bytes'])}"],
-        ["inference runs", f"{runs['fp32']} fp32, {runs['int8']} int8, over {runs['samples']} samples"],
-        [
-            "time",
-            ", ".join(f"{name.replace('_', ' ')} {value:.2f} s" for name, value in seconds.items() if value >= 0.005),
+            Column("layer", [layer.name for layer in layers], text=True),
+            Column("op", [layer.op for layer in layers], text=True, optional=2),
+            *([Column("precision", [precision[layer.name] for layer in layers])] if precision else []),
+            Column("SQNR", [_activation_sqnr(layer) for layer in layers]),
+            Column("delta", [_decibels(layer.sqnr_delta_db) for layer in layers], optional=1),
+            Column("local", [_decibels(layer.local_sqnr_db) for layer in layers]),
+            Column("weights", [_decibels(layer.weight_sqnr_db) for layer in layers], optional=4),
+            Column("MSE", ["-" if layer.mse is None else f"{layer.mse:.2e}" for layer in layers], optional=5),
+            Column("MMAC", [f"{layer.macs / 1e6:.3f}" if layer.macs else "-" for layer in layers], optional=3),
         ],
-    ]
-    made = table("Outcome", "what", "value", rows=rows)
-    made.show_header = False
-    for column in made.columns:
-        column.justify, column.no_wrap = "left", False
-    return made
-
-
-def evaluation(scores: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Accuracy by variant."""
-    labelled = any("top1" in score for score in scores.values())
-    rows = [
-        [
-            variant,
-            str(score["samples"]),
-            *([f"{score['top1']:.4f}", f"{score['top5']:.4f}"] if labelled else []),
-            f"{score['agreement']:.4f}",
-            decibels(score["output_sqnr_db"]),
-        ]
-        for variant, score in scores.items()
-    ]
-    return table(
-        "Accuracy", "variant", "samples", *(["top-1", "top-5"] if labelled else []), "agreement", "output dB", rows=rows
     )
 
 
-def latency(results: Mapping[str, Mapping[str, Any]], *, threads: int) -> Table:
-    """Latency by variant, and against the first."""
-    first = next(iter(results.values()))["median_ms"]
-    rows = [
+def print_outcome(summary: Mapping[str, Any]) -> None:
+    """What a quantization came to, from the content of summary.json."""
+    totals, runs, seconds = summary["totals"], summary["inference_runs"], summary["timings_s"]
+    compiling = sum(value for name, value in seconds.items() if name.startswith("compile_"))
+    rows = {
+        "policy": summary["policy"],
+        "layers in int8": f"{totals['int8_layers']} of {totals['layers']}",
+        "MACs in int8": f"{100 * totals['int8_mac_share']:.1f} % of {totals['macs'] / 1e6:.2f} million",
+        "program": f"{_kib(totals['mixed_program_bytes'])}, fp32 {_kib(totals['fp32_program_bytes'])}",
+        "inference runs": f"{runs['fp32']} fp32, {runs['int8']} int8, over {runs['samples']} samples",
+        "time": f"{sum(seconds.values()):.1f} s, of which run 1 {seconds.get('run_fp32', 0.0):.2f} s, "
+        f"run 2 {seconds['run_int8']:.2f} s, compiling {compiling:.1f} s",
+    }
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        OUT.print(f"{name:{width}}  {value}", highlight=False, markup=False)
+
+
+def print_evaluation(scores: Mapping[Variant, Mapping[str, Any]]) -> None:
+    """Accuracy by variant."""
+    results = list(scores.values())
+    labelled = [f"top{k}" for k in (1, 5) if any(f"top{k}" in score for score in results)]
+    print_table(
+        f"Accuracy over {results[0]['samples']} samples",
         [
-            name,
-            f"{r['median_ms']:.3f}",
-            f"{r['p10_ms']:.3f}",
-            f"{r['p90_ms']:.3f}",
-            str(r["runs"]),
-            f"{r['median_ms'] / first:.2f}",
-        ]
-        for name, r in results.items()
-    ]
-    title = f"Latency, {threads} thread{'s' if threads > 1 else ''}"
-    return table(title, "variant", "median ms", "p10 ms", "p90 ms", "runs", f"/ {next(iter(results))}", rows=rows)
+            Column("variant", list(scores), text=True),
+            *(Column(name, [f"{score[name]:.4f}" for score in results]) for name in labelled),
+            Column("agreement with fp32", [f"{score['agreement']:.4f}" for score in results]),
+            Column("output SQNR in dB", [_decibels(score["output_sqnr_db"]) for score in results]),
+        ],
+    )
+
+
+def print_latency(results: Mapping[str, Mapping[str, Any]], *, threads: int) -> None:
+    """Latency by variant, and against the first."""
+    first, *_ = results
+    rows = list(results.values())
+    print_table(
+        f"Latency in ms, {threads} thread{'s' if threads > 1 else ''}",
+        [
+            Column("variant", list(results), text=True),
+            *(Column(name, [f"{row[f'{name}_ms']:.3f}" for row in rows]) for name in ("median", "p10", "p90")),
+            Column("runs", [str(row["runs"]) for row in rows]),
+            Column(f"of {first}", [f"{row['median_ms'] / results[first]['median_ms']:.2f}" for row in rows]),
+        ],
+    )
+
+
+def print_targets(targets: list[Target]) -> None:
+    """The targets, with what each is for."""
+    print_table(
+        "Targets",
+        [
+            Column("target", [target.name for target in targets], text=True),
+            Column("requantize", [target.requantize for target in targets], text=True),
+            Column("description", [target.description for target in targets], text=True),
+        ],
+    )
+
+
+def _activation_sqnr(layer: LayerSensitivity) -> str:
+    """`zero` where the layer's output is zero throughout, which has no SQNR."""
+    silent = layer.activation_sqnr_db is None and layer.elements > 0
+    return "zero" if silent else _decibels(layer.activation_sqnr_db)
+
+
+def _decibels(value: float | str | None) -> str:
+    """A ratio for people: one decimal, inf, or a dash where it is undefined."""
+    return "-" if value is None else f"{float(value):.1f}"
 
 
 def _kib(size: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -60,7 +60,7 @@ def measure(
 
 
 @contextmanager
-def pinned(threads: int) -> Iterator[Sequence[int]]:
+def pinned(threads: int) -> Generator[Sequence[int]]:
     """Binds this process to its first `threads` CPUs, where the system lets it; the CPUs."""
     if not hasattr(os, "sched_setaffinity"):
         yield ()

@@ -28,9 +28,18 @@ def compile_module(module: ir.Module, target: Target) -> bytes:
 def compile_bytes(source: bytes, target: Target) -> bytes:
     """The .vmfb of a module given as MLIR text or bytecode. Raises CompileError as `compile_module` does."""
     try:
-        return iree_tools.compile_str(source, extra_args=target.compile_flags())
+        program = iree_tools.compile_str(source, extra_args=target.compile_flags())
     except iree_tools.CompilerToolError as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
         raise CompileError(
-            "IREE cannot compile the module:\n" + "\n".join(lines[:_MESSAGE_LINES]), where=f"target {target.name}"
+            f"IREE cannot compile the module:\n{_diagnostics(str(error))}", where=f"target {target.name}"
         ) from error
+    assert program is not None, "compile_str returns nothing only where an output file is asked for"
+    return program
+
+
+def _diagnostics(message: str) -> str:
+    """The first lines of what iree-compile said, or, if it said nothing, how it ended."""
+    head, _, tail = message.partition("Diagnostics:\n")
+    said, _, _ = tail.partition("Invoked with:")
+    lines = [line for line in (said if said.strip() else head).splitlines() if line.strip()]
+    return "\n".join(f"  {line}" for line in lines[:_MESSAGE_LINES])

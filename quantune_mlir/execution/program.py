@@ -9,11 +9,13 @@ import iree.runtime as iree_rt
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.errors import CompileError
+from quantune_mlir.errors import CompileError, DataError
 
 Array = NDArray[np.generic]
 
 SINGLE_THREAD: Final = "local-sync"
+
+_REFUSED: Final = "INVALID_ARGUMENT"
 
 
 class Program:
@@ -29,6 +31,7 @@ class Program:
         Raises:
             CompileError: it is not a program, or not one for this machine.
         """
+        self._where = str(vmfb) if isinstance(vmfb, Path) else None
         config = iree_rt.Config(device)
         try:
             if isinstance(vmfb, Path):
@@ -36,21 +39,39 @@ class Program:
             else:
                 module = iree_rt.VmModule.copy_buffer(config.vm_instance, vmfb)
             self._module = iree_rt.load_vm_module(module, config)
-        except (ValueError, RuntimeError) as error:
-            where = str(vmfb) if isinstance(vmfb, Path) else None
-            raise CompileError(f"cannot be loaded: {_first_line(error)}", where=where) from error
+        except (ValueError, RuntimeError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else _reason(error)
+            raise CompileError(
+                f"cannot be loaded: {reason}",
+                where=self._where,
+                remedy="give a .vmfb that was compiled for this machine",
+            ) from error
 
     def __call__(self, *inputs: Array) -> list[Array]:
         """The results of @main; inputs in the order of the model's own."""
         return self.call("main", *inputs)
 
     def call(self, function: str, *inputs: Array | int) -> list[Array]:
-        """The results of an exported function, copied out of device memory."""
-        results = self._module[function](*inputs)
+        """The results of an exported function, copied out of device memory.
+
+        Raises:
+            DataError: the function takes other inputs.
+            CompileError: there is no such function.
+        """
+        try:
+            results = self._module[function](*inputs)
+        except KeyError as error:
+            raise CompileError(f"the program has no function @{function}", where=self._where) from error
+        except ValueError as error:
+            if _REFUSED not in str(error):
+                raise
+            raise DataError(f"the program refuses its inputs: {_reason(error)}", where=self._where) from error
         if results is None:
             return []
         return [np.array(r.to_host()) for r in (results if isinstance(results, tuple | list) else (results,))]
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _reason(error: Exception) -> str:
+    """What went wrong, without IREE's source lines and call stack."""
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return text.split(f"{_REFUSED}; ")[-1].split("; while")[0]

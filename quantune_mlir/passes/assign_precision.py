@@ -35,7 +35,7 @@ class AssignPrecision(Pass):
         units = find_units(entry_block(function))
         tensors = find_tensors(function, units)
         layers = find_layers(units, tensors)
-        plan = self.plan.fitted_to(planned_layers(layers, self.plan))
+        plan = self.plan.fitted_to(planned_layers(layers, self.plan.precision_of()))
         planned = {name: precision is Precision.INT8 for name, precision in plan.precision_of().items()}
         in_int8 = precisions(units, layers, planned, tensors)
         for unit in units:

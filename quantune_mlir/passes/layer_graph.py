@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.planning.graph import LayerNode
-from quantune_mlir.planning.plan import PrecisionPlan
 
 
-def planned_layers(layers: Sequence[Layer], plan: PrecisionPlan | None = None) -> list[LayerNode]:
-    """The layers that decide or have no int8 form, and those that `plan` pins; in graph order.
+def planned_layers(layers: Sequence[Layer], pinned: Collection[str] = ()) -> list[LayerNode]:
+    """The layers that decide or have no int8 form, and the `pinned` ones; in graph order.
 
     The inputs of a node are the nearest listed layers before it.
     """
-    pinned = {layer.name for layer in plan.layers} if plan else set[str]()
     nearest: dict[object, tuple[str, ...]] = {}
     nodes: list[LayerNode] = []
     for layer in layers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Literal
@@ -105,7 +105,7 @@ class PrecisionPlan(BaseModel):
                 where=where,
                 remedy="make a new plan, or delete the line `model:` to use it all the same",
             )
-        self._refuse_unknown(graph, where)
+        self.refuse_unknown([node.name for node in graph], where)
         listed = {layer.name: layer for layer in self.layers}
         missing = [node.name for node in graph if node.name not in listed]
         if missing and self.default is None:
@@ -132,8 +132,8 @@ class PrecisionPlan(BaseModel):
         precision = self.default if self.default is not None and node.quantizable else Precision.FP32
         return LayerPlan(name=node.name, op=node.op, precision=precision, reason="not listed in the plan: its default")
 
-    def _refuse_unknown(self, graph: Sequence[LayerNode], where: str | None) -> None:
-        names = {node.name: None for node in graph}
+    def refuse_unknown(self, names: Collection[str], where: str | None = None) -> None:
+        """Raises PlanError, with the nearest name, if a layer is listed that is not among `names`."""
         unknown = [layer.name for layer in self.layers if layer.name not in names]
         if unknown:
             nearest = difflib.get_close_matches(unknown[0], names, n=1, cutoff=0.0)

@@ -41,7 +41,7 @@ def make_plan(
     }
     if keep_fp32 is not None:
         reason = f"matches --keep-fp32 {keep_fp32!r}"
-        fixed |= {name: Decision(Precision.FP32, reason) for name in _matching(names, keep_fp32)}
+        fixed |= {name: Decision(Precision.FP32, reason) for name in matching(names, keep_fp32)}
         policy_name = f"{policy_name}, keep_fp32 {keep_fp32!r}"
     free = [layer for layer in sensitivity.layers if layer.name not in fixed]
     decisions = without_needless_boundaries(fixed | policy(free), graph)
@@ -78,11 +78,19 @@ def without_needless_boundaries(decisions: Decisions, graph: Sequence[LayerNode]
     return [(node, decided[node.name]) for node in graph]
 
 
-def _matching(names: Sequence[str], expression: str) -> list[str]:
+def matching(names: Sequence[str], expression: str) -> list[str]:
+    """The names in which a regular expression is found.
+
+    Raises:
+        PlanError: it is none, or is found in no name; with the nearest names.
+    """
     try:
         pattern = re.compile(expression)
     except re.error as error:
-        raise PlanError(f"--keep-fp32 {expression!r} is no regular expression: {error}") from error
+        raise PlanError(
+            f"--keep-fp32 {expression!r} is no regular expression: {error}",
+            remedy="escape ( ) [ ] * + ? . with a backslash",
+        ) from error
     found = [name for name in names if pattern.search(name)]
     if not found:
         nearest = difflib.get_close_matches(expression, names, n=5, cutoff=0.0)

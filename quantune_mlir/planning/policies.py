@@ -28,6 +28,8 @@ NEGLIGIBLE_SHARE: Final = 0.02
 BOUNDARY_SHARE: Final = 0.01
 """What a layer in fp32 costs beside its MACs (boundaries, bytes), as a share of the network's MACs."""
 
+_LOWEST_DB: Final = -1000.0
+
 
 class Decision(NamedTuple):
     """One layer's precision, and why."""
@@ -56,7 +58,7 @@ def fp32_layers(count: int) -> Policy:
 
     def decide(layers: Sequence[LayerSensitivity]) -> Decisions:
         if not 0 <= count <= len(layers):
-            raise PlanError(f"{count} layers are to stay fp32, {len(layers)} layers could be either")
+            raise PlanError(f"{count} layers are to stay fp32, but only {len(layers)} could be either")
         return _explained(layers, layers[:count])
 
     return decide
@@ -66,7 +68,12 @@ def min_sqnr(target_db: float) -> Policy:
     """The most sensitive layers in fp32, as few as reach a predicted output SQNR of `target_db`.
 
     Layers that add no noise are passed over.
+
+    Raises:
+        PlanError: the target is NaN or absurdly low.
     """
+    if not target_db > _LOWEST_DB:
+        raise PlanError(f"an output SQNR of {target_db} dB cannot be asked for", remedy="20 dB is usual, 40 dB strict")
 
     def decide(layers: Sequence[LayerSensitivity]) -> Decisions:
         noisy = [layer for layer in layers if layer.noise > 0]

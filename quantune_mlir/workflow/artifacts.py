@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from quantune_mlir.errors import OutputError
+from quantune_mlir.files import default_mode, probe_directory
 
 FP32: Final = "fp32.mlir"
 PROFILE: Final = "profile.npz"
@@ -67,12 +67,11 @@ def check_output(directory: Path, *, force: bool) -> None:
     parent = directory.absolute().parent
     while not parent.exists():
         parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError("cannot be written", where=str(parent), remedy="choose another output directory")
+    probe_directory(parent, where=directory)
 
 
 @contextmanager
-def written_as_a_whole(directory: Path) -> Iterator[Artifacts]:
+def written_as_a_whole(directory: Path) -> Generator[Artifacts]:
     """A directory beside `directory` that takes its place, and that of an older one, when all went well.
 
     Raises:
@@ -85,7 +84,7 @@ def written_as_a_whole(directory: Path) -> Iterator[Artifacts]:
         raise OutputError(f"cannot be written: {error.strerror}", where=str(directory)) from error
     try:
         yield Artifacts(staging)
-        staging.chmod(0o777 & ~_umask())
+        staging.chmod(default_mode(0o777))
         _take_place(staging, directory)
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror}", where=str(directory)) from error
@@ -105,9 +104,3 @@ def _take_place(staging: Path, directory: Path) -> None:
         older.rename(directory)
         raise
     shutil.rmtree(older, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -40,13 +40,13 @@ class Calibrator:
         """One run over the samples.
 
         Raises:
-            DataError: a tensor became NaN or Inf; the message names it and the run.
+            DataError: a tensor became NaN or Inf; the message names it and the (first) sample of the run.
         """
         counts = [np.zeros(0, np.uint64) for _ in self._tensors]
         extremes = np.zeros((len(self._tensors), 2), np.uint32)
         for index, run in enumerate(samples):
             extremes = self._program(*run)[-1].view(np.uint32)
-            self._require_finite(extremes, index)
+            self._require_finite(extremes, samples.number_of(index))
             if (index + 1) % self._runs_per_drain == 0:
                 counts = self._drain(counts)
             on_sample()
@@ -66,12 +66,12 @@ class Calibrator:
             drained.append(total + before if before.size == BUCKETS else total)
         return drained
 
-    def _require_finite(self, extremes: NDArray[np.uint32], run: int) -> None:
+    def _require_finite(self, extremes: NDArray[np.uint32], sample: int) -> None:
         bad = np.flatnonzero((extremes >= _KEY_OF_INFINITY).any(axis=1))
         if bad.size:
             raise DataError(
-                f"the fp32 model yields NaN or Inf at sample {run}",
-                where=f"tensor {self._tensors[bad[0]]}",
+                f"the fp32 model yields NaN or Inf at sample {sample}",
+                where=f"tensor {self._tensors[bad[0]]!r}",
                 remedy="remove the sample, or repair the model at this layer",
             )
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
+from quantune_mlir.execution.program import Program
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.progress import Progress, Silent
+from quantune_mlir.workflow.progress import SILENT, Progress
 from quantune_mlir.workflow.variants import Variant, Variants
 
 
@@ -66,19 +67,20 @@ def evaluate(
     chosen: Sequence[Variant],
     *,
     keep_outputs: bool = False,
-    progress: Progress = Silent(),
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Runs the chosen variants and fp32 over the samples, side by side.
 
     Raises:
         DataError: the labels do not fit the model's first output.
     """
-    programs = {}
-    for variant in dict.fromkeys(("fp32", *chosen)):
+    programs: dict[Variant, Program] = {}
+    variants_to_run: tuple[Variant, ...] = ("fp32", *chosen)
+    for variant in dict.fromkeys(variants_to_run):
         with progress.stage(f"compile {variant}"):
             programs[variant] = variants.load(variant)
     labels = _labels(samples)
-    scores = {variant: Score() for variant in chosen}
+    scores: dict[Variant, Score] = {variant: Score() for variant in chosen}
     outputs: dict[Variant, list[NDArray[np.float32]]] = {variant: [] for variant in chosen}
     with progress.stage("evaluate", len(samples)) as tick:
         for index, run in enumerate(samples):
@@ -106,7 +108,7 @@ def _labels(samples: SampleSet) -> NDArray[np.integer] | None:
             where="labels",
             remedy="save class indices, or leave `labels` out",
         )
-    return labels
+    return labels.astype(np.int64)
 
 
 def _by_sample(output: NDArray[np.float32], batch: int) -> NDArray[np.float32]:

@@ -50,7 +50,10 @@ class Model:
         run_pipeline(module, resources.pipeline_text("simplify"))
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         module.operation.attributes[_HASH] = ir.StringAttr.get(digest, module.context)
-        return Model(module)
+        model = Model(module)
+        if not model.layers:
+            raise ModelError("the model computes nothing: there is no layer to quantize", where=str(path))
+        return model
 
     @property
     def hash(self) -> str:

@@ -9,7 +9,7 @@ from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
-from quantune_mlir.ir.units import Kind, Unit, entry_block
+from quantune_mlir.ir.units import Unit, entry_block
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.profile import Profile

@@ -37,7 +37,7 @@ class QuantizeOptions:
     @staticmethod
     def from_dict(fields: Mapping[str, Any]) -> QuantizeOptions:
         """The options that `as_dict` gave."""
-        enums = {"scheme": Scheme(fields["scheme"]), "range": RangeMethod(fields["range"])}
+        enums: dict[str, Any] = {"scheme": Scheme(fields["scheme"]), "range": RangeMethod(fields["range"])}
         return QuantizeOptions(**{**fields, **enums})
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,3 +46,6 @@ class QuantizeOptions:
             name: str(value) if isinstance(value, Scheme | RangeMethod) else value
             for name, value in asdict(self).items()
         }
+
+
+DEFAULTS: Final = QuantizeOptions()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from quantune_mlir.errors import PlanError
 from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.planning import policies
 from quantune_mlir.planning.plan import PrecisionPlan
-from quantune_mlir.planning.planner import make_plan
-from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.planning.planner import make_plan, matching
+from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
 from quantune_mlir.workflow.model import Model
 
 
@@ -34,9 +35,26 @@ class PlanPolicy:
         if sum(option is not None for option in (self.everything, self.fp32_layers, self.min_sqnr_db)) > 1:
             raise PlanError("more than one policy is given", remedy="choose one of --all, --fp32-layers, --min-sqnr")
 
+    def check(self, model: Model) -> None:
+        """Raises already the PlanError that `plan` would raise after the runs, whatever they find."""
+        blank = (
+            LayerSensitivity(
+                name=layer.name,
+                op=layer.op_type,
+                index=index,
+                quantizable=layer.quantizable,
+                macs=layer.macs,
+                weight_bytes=0,
+                elements=0,
+            )
+            for index, layer in enumerate(model.layers)
+        )
+        self.plan(SensitivityList.of(blank, model=model.hash, samples=0), model)
+
     def plan(self, sensitivity: SensitivityList, model: Model) -> PrecisionPlan:
         """The plan of this policy for a model. Raises PlanError if it cannot be met."""
-        graph = planned_layers(model.layers)
+        names = [layer.name for layer in model.layers]
+        graph = planned_layers(model.layers, matching(names, self.keep_fp32) if self.keep_fp32 is not None else ())
         planned = {node.name for node in graph}
         listed = tuple(layer for layer in sensitivity.layers if layer.name in planned)
         name, policy = self._policy()
@@ -56,3 +74,13 @@ class PlanPolicy:
         if self.min_sqnr_db is not None:
             return f"min_sqnr {self.min_sqnr_db:g} dB", policies.min_sqnr(self.min_sqnr_db)
         return "default", policies.default
+
+
+DEFAULT_POLICY: Final = PlanPolicy()
+
+
+def load_plan(path: Path, model: Model) -> PrecisionPlan:
+    """The plan in a file, with exactly the layers of a model. Raises PlanError, naming the file, if it does not fit."""
+    plan = PrecisionPlan.load(path)
+    plan.refuse_unknown([layer.name for layer in model.layers], where=str(path))
+    return plan.fitted_to(planned_layers(model.layers, plan.precision_of()), model.hash, where=str(path))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 Tick = Callable[[], None]
 
@@ -22,9 +22,12 @@ class Silent:
     """Shows nothing."""
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Tick]:
+    def stage(self, name: str, total: int | None = None) -> Generator[Tick]:
         """A stage that nobody sees."""
         yield lambda: None
+
+
+SILENT: Final = Silent()
 
 
 class Stopwatch:
@@ -35,7 +38,7 @@ class Stopwatch:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, key: str, title: str, total: int | None = None) -> Iterator[Tick]:
+    def stage(self, key: str, title: str, total: int | None = None) -> Generator[Tick]:
         """A stage shown as `title` and timed as `key`."""
         start = time.perf_counter()
         with self._progress.stage(title, total) as tick:

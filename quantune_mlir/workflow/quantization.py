@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quantune_mlir.errors import DataError
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
@@ -27,9 +28,9 @@ from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.analysis import Analyzer
 from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.model import Model
-from quantune_mlir.workflow.options import QuantizeOptions
-from quantune_mlir.workflow.policy import PlanPolicy
-from quantune_mlir.workflow.progress import Progress, Silent, Stopwatch
+from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
+from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
+from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 
 ANALYSIS_TARGET = "host"
 """Both inference runs happen here, whatever CPU the program is for."""
@@ -80,22 +81,43 @@ def integer_options(options: QuantizeOptions) -> IntegerOptions:
     return IntegerOptions(options.weights, options.scheme, requantize)
 
 
+def calibrate(model: Model, samples: SampleSet, watch: Stopwatch) -> Profile:
+    """Run 1: the fp32 program with observers.
+
+    Raises:
+        DataError: a sample or a tensor holds NaN or Inf.
+    """
+    with watch.stage("check_samples", "check the samples"):
+        samples.require_finite()
+    with watch.stage("compile_fp32_run", "compile run 1 (fp32, observed)"):
+        calibrator = Calibrator(model, load_target(ANALYSIS_TARGET))
+    with watch.stage("run_fp32", "run 1: fp32, observed", len(samples)) as tick:
+        return calibrator.run(samples, tick)
+
+
 def analyze(
-    model: Model, samples: SampleSet, options: QuantizeOptions, watch: Stopwatch
+    model: Model, samples: SampleSet, options: QuantizeOptions, watch: Stopwatch, profile: Profile | None = None
 ) -> tuple[Profile, SensitivityList, InferenceRuns]:
-    """The two inference runs: the profile, and the sensitivity list made with it."""
+    """The two inference runs: the profile, and the sensitivity list made with it. A given profile saves run 1.
+
+    Raises:
+        DataError: a sample or a tensor holds NaN or Inf, or the profile is of another model.
+    """
+    calibrations = 0 if profile else 1
+    if profile is None:
+        profile = calibrate(model, samples, watch)
+    else:
+        _require_profile_of(model, profile)
+        with watch.stage("check_samples", "check the samples"):
+            samples.require_finite()
     target = load_target(ANALYSIS_TARGET)
     integer = integer_options(options)
-    with watch.stage("compile_fp32_run", "compile run 1 (fp32, observed)"):
-        calibrator = Calibrator(model, target)
-    with watch.stage("run_fp32", "run 1: fp32, observed", len(samples)) as tick:
-        profile = calibrator.run(samples, tick)
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
         analyzer = Analyzer(model, profile, integer, options.range, target)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(samples)) as tick:
         layers = analyzer.run(samples, tick)
     sensitivity = SensitivityList.of(layers, model=model.hash, samples=samples.samples, options=options.as_dict())
-    return profile, sensitivity, InferenceRuns(fp32=1, int8=1, samples=samples.samples)
+    return profile, sensitivity, InferenceRuns(fp32=calibrations, int8=1, samples=samples.samples)
 
 
 def rewrite(model: Model, profile: Profile, plan: PrecisionPlan, options: QuantizeOptions) -> Rewrite:
@@ -112,11 +134,12 @@ def rewrite(model: Model, profile: Profile, plan: PrecisionPlan, options: Quanti
 def quantize(
     model: Model,
     samples: SampleSet,
-    options: QuantizeOptions = QuantizeOptions(),
+    options: QuantizeOptions = DEFAULTS,
     *,
-    policy: PlanPolicy = PlanPolicy(),
+    policy: PlanPolicy = DEFAULT_POLICY,
     plan: PrecisionPlan | None = None,
-    progress: Progress = Silent(),
+    profile: Profile | None = None,
+    progress: Progress = SILENT,
 ) -> Quantization:
     """Quantize a model in two inference runs.
 
@@ -126,15 +149,18 @@ def quantize(
         options: ranges, schemes, target.
         policy: how the sensitivity list becomes a plan.
         plan: a ready plan, to be honoured exactly; the policy is then not asked.
+        profile: what run 1 gave before, on these or on more samples; it is not done again.
         progress: who is told how far the work is.
 
     Raises:
         QuantuneError: the samples, the plan or the options do not fit the model.
     """
-    if plan is not None:
-        plan = plan.fitted_to(planned_layers(model.layers, plan), model.hash)
+    if plan is None:
+        policy.check(model)
+    else:
+        plan = plan.fitted_to(planned_layers(model.layers, plan.precision_of()), model.hash)
     watch = Stopwatch(progress)
-    profile, sensitivity, runs = analyze(model, samples, options, watch)
+    profile, sensitivity, runs = analyze(model, samples, options, watch, profile)
     with watch.stage("plan", "plan"):
         plan = plan or policy.plan(sensitivity, model)
     with watch.stage("rewrite", "rewrite to mixed precision"):
@@ -146,3 +172,12 @@ def _precision(layer: Layer) -> str:
     """What a layer computes in; its moves may differ."""
     computing = [unit for unit in layer.units if unit.kind not in SHARING]
     return string_attribute((computing or layer.units)[-1].op, PRECISION) or ""
+
+
+def _require_profile_of(model: Model, profile: Profile) -> None:
+    if profile.model != model.hash or list(profile) != list(model.tensors.names.values()):
+        raise DataError(
+            f"the profile is of another model ({profile.model[:12]}, this is {model.hash[:12]})",
+            where="--profile",
+            remedy="make it again: quantune profile make MODEL --calibration DATA",
+        )

@@ -9,7 +9,7 @@ from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.text import module_text
 from quantune_mlir.workflow import artifacts
-from quantune_mlir.workflow.progress import Progress, Silent, Stopwatch
+from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.quantization import Quantization
 from quantune_mlir.workflow.summary import summarize
 
@@ -20,7 +20,7 @@ def save(
     *,
     source: str,
     force: bool = False,
-    progress: Progress = Silent(),
+    progress: Progress = SILENT,
 ) -> dict[str, object]:
     """Compile the fp32 and the mixed program for the target and write all artifacts; the content of summary.json.
 

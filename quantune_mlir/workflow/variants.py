@@ -67,6 +67,9 @@ class Variants:
 
 def _read_summary(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        if not {"options", "versions"} <= set(summary):
+            raise ValueError("it lacks `options` or `versions`")
+        return summary
+    except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"cannot be read: {error}", where=str(path), remedy="quantize the model again") from error
