@@ -12,14 +12,14 @@ from typing import ClassVar, Final
 import numpy as np
 
 from quantune_mlir.ir.constants import constant, constant_value
-from quantune_mlir.ir.edit import blocks, defining_op, erase_dead, has_uses, is_static_tensor, replace, shape_of, users
+from quantune_mlir.ir.edit import blocks, defining_op, erase_dead, has_uses, replace, shape_of, users
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.permutation import composed, inverse, is_identity, keeps_element_order
+from quantune_mlir.ir.permutation import composed, is_identity, keeps_element_order
 from quantune_mlir.passes.base import Pass
+from quantune_mlir.passes.transpose_regions import flip_regions, live_transposes
 from quantune_mlir.passes.transpose_rules import (
     RESHAPE,
     TRANSPOSE,
-    data_operand_count,
     passage,
     permutation_of,
     reshape,
@@ -37,18 +37,10 @@ class CancelTransposes(Pass):
     name: ClassVar[str] = "quantune-cancel-transposes"
 
     def apply(self, module: ir.Module) -> None:
-        for block in list(blocks(module.operation)):
-            _sink_all(block)
-            _hoist_to_arguments(block)
-            _merge_equal(block)
-            _turn_into_reshapes(block)
-            _merge_reshapes(block)
-        erase_dead(module.operation)
-
-
-def _transposes(block: ir.Block) -> list[ir.Operation]:
-    found = [view.operation for view in block.operations if view.operation.name == TRANSPOSE]
-    return [op for op in found if has_uses(op) and is_static_tensor(op.operands[0])]
+        for phase in (_sink_all, flip_regions, _turn_into_reshapes, _merge_reshapes):
+            for block in list(blocks(module.operation)):
+                phase(block)
+            erase_dead(module.operation)
 
 
 def _sink_all(block: ir.Block) -> None:
@@ -56,7 +48,7 @@ def _sink_all(block: ir.Block) -> None:
     moved = True
     while moved:
         moved = False
-        pending = _transposes(block)[::-1]
+        pending = live_transposes(block)[::-1]
         while pending:
             op = pending.pop()
             if has_uses(op):
@@ -114,58 +106,9 @@ def _stand_for(
     return [new]
 
 
-def _hoist_to_arguments(block: ir.Block) -> None:
-    """Pull a transpose up to a block argument if nothing but ops with one variable operand stands between."""
-    _merge_equal(block)
-    for op in _transposes(block):
-        for above, operand in _chain_to_argument(op):
-            hoisted = _pull_past(op, above, operand)
-            if hoisted is None:
-                break
-            op = hoisted
-
-
-def _chain_to_argument(op: ir.Operation) -> list[tuple[ir.Operation, int]]:
-    """The ops between `op` and the argument it hangs on, nearest first, each with the operand that leads there."""
-    chain: list[tuple[ir.Operation, int]] = []
-    value, user = op.operands[0], op
-    while not isinstance(value, ir.BlockArgument):
-        producer = value.owner.operation
-        inputs = list(producer.operands)[: data_operand_count(producer)]
-        variable = [index for index, operand in enumerate(inputs) if constant_value(operand) is None]
-        if len(variable) != 1 or users(value) != [user] or producer.name in _CHANGES_RANK:
-            return []
-        chain.append((producer, variable[0]))
-        value, user = inputs[variable[0]], producer
-    return chain
-
-
-def _pull_past(op: ir.Operation, above: ir.Operation, operand: int) -> ir.Operation | None:
-    """transpose(above(v)) becomes above'(transpose(v)): undo a transpose of v again, and push that undoing down."""
-    value, permutation = above.operands[operand], permutation_of(op)
-    hoisted = transpose(value, permutation, above)
-    undone = transpose(hoisted.results[0], inverse(permutation), above)
-    above.operands[operand] = undone.results[0]
-    found = passage(above, inverse(permutation))
-    if found is None:
-        above.operands[operand] = value
-        return None
-    op.results[0].replace_all_uses_with(found.build(above).results[0])
-    return hoisted
-
-
-def _merge_equal(block: ir.Block) -> None:
-    """Let the first transpose of a value stand for all equal ones."""
-    first: dict[tuple[ir.Value, tuple[int, ...]], ir.Operation] = {}
-    for op in _transposes(block):
-        kept = first.setdefault((op.operands[0], permutation_of(op)), op)
-        if kept != op:
-            op.results[0].replace_all_uses_with(kept.results[0])
-
-
 def _turn_into_reshapes(block: ir.Block) -> None:
     """A transpose that only moves unit dimensions is a reshape."""
-    for op in _transposes(block):
+    for op in live_transposes(block):
         if keeps_element_order(permutation_of(op), shape_of(op.operands[0])):
             op.results[0].replace_all_uses_with(reshape(op.operands[0], shape_of(op.results[0]), op))
 
