@@ -27,8 +27,6 @@ from quantune_mlir.passes.transpose_rules import (
 )
 from quantune_mlir.passes.weight_permutation import flatten_without_transpose
 
-_CHANGES_RANK: Final = frozenset({RESHAPE, "tosa.argmax"})
-
 
 @dataclass(frozen=True)
 class CancelTransposes(Pass):
@@ -37,7 +35,7 @@ class CancelTransposes(Pass):
     name: ClassVar[str] = "quantune-cancel-transposes"
 
     def apply(self, module: ir.Module) -> None:
-        for phase in (_sink_all, flip_regions, _turn_into_reshapes, _merge_reshapes):
+        for phase in _PHASES:
             for block in list(blocks(module.operation)):
                 phase(block)
             erase_dead(module.operation)
@@ -106,6 +104,14 @@ def _stand_for(
     return [new]
 
 
+def _sink_into_reshapes(block: ir.Block) -> None:
+    """Push the transposes that flipping has brought past the reshapes that follow."""
+    for op in live_transposes(block):
+        for user in users(op.results[0]):
+            if user.name == RESHAPE:
+                _push_past(op, user)
+
+
 def _turn_into_reshapes(block: ir.Block) -> None:
     """A transpose that only moves unit dimensions is a reshape."""
     for op in live_transposes(block):
@@ -124,3 +130,13 @@ def _merge_reshapes(block: ir.Block) -> None:
             op.operands[0] = inner.operands[0]
         if op.operands[0].type == op.results[0].type:
             replace(op, op.operands[0])
+
+
+_PHASES: Final = (
+    _sink_all,
+    _merge_reshapes,
+    flip_regions,
+    _sink_into_reshapes,
+    _turn_into_reshapes,
+    _merge_reshapes,
+)
