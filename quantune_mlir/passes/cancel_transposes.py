@@ -43,16 +43,21 @@ class CancelTransposes(Pass):
 
 def _sink_all(block: ir.Block) -> None:
     """Push every transpose as far down as it goes."""
-    moved = True
-    while moved:
-        moved = False
-        pending = live_transposes(block)[::-1]
-        while pending:
-            op = pending.pop()
-            if has_uses(op):
-                created = _sink(op)
-                moved = moved or created is not None
-                pending += created or []
+    while _sink_each(live_transposes(block)):
+        pass
+
+
+def _sink_each(pending: list[ir.Operation]) -> bool:
+    """Push these transposes, and those this makes, down. Returns whether any moved."""
+    pending = pending[::-1]
+    moved = False
+    while pending:
+        op = pending.pop()
+        if has_uses(op):
+            created = _sink(op)
+            moved = moved or created is not None
+            pending += created or []
+    return moved
 
 
 def _sink(op: ir.Operation) -> list[ir.Operation] | None:
@@ -105,11 +110,11 @@ def _stand_for(
 
 
 def _sink_into_reshapes(block: ir.Block) -> None:
-    """Push the transposes that flipping has brought past the reshapes that follow."""
+    """Push the transposes that flipping has left before reshapes past them, and on."""
     for op in live_transposes(block):
         for user in users(op.results[0]):
             if user.name == RESHAPE:
-                _push_past(op, user)
+                _sink_each(_push_past(op, user) or [])
 
 
 def _turn_into_reshapes(block: ir.Block) -> None:

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from quantune_mlir.ir.evaluate import evaluate
 from quantune_mlir.ir.mlir import ir, make_context
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from support import run_module
+from tests.support import run_module
 
 X = np.array([-np.inf, -90.0, -2.5, -1.5, -0.5, -0.0, 0.0, 0.25, 0.5, 1.5, 2.5, 3.7, 89.0, np.inf], np.float32)
 POSITIVE = np.array([1e-30, 0.001, 0.3, 1.0, 2.0, 7.5, 1e10], np.float32)
@@ -114,9 +110,7 @@ def test_clamp_of_integers() -> None:
 
 def test_mul_shifts_with_rounding() -> None:
     t = "tensor<?xi32>"
-    op = only_op(
-        f'"tosa.mul"(%x, %y, %s) : ({t}, {t}, tensor<1xi8>) -> {t}', f"%x: {t}, %y: {t}, %s: tensor<1xi8>", t
-    )
+    op = only_op(f'"tosa.mul"(%x, %y, %s) : ({t}, {t}, tensor<1xi8>) -> {t}', f"%x: {t}, %y: {t}, %s: tensor<1xi8>", t)
     x, y = np.array([3, -3, 1 << 30], np.int32), np.array([5, 5, 1 << 30], np.int32)
     np.testing.assert_array_equal(computed(op, x[:2], y[:2], np.array([0], np.int8)), [15, -15])
     # (15 + 4) >> 3, (-15 + 4) >> 3, (2^60 + 2^30) >> 31

@@ -109,13 +109,19 @@ def test_nested_upstream_passes_keep_their_text() -> None:
     ("text", "message"),
     [
         ("quantune-example{count=x}", "pipeline:1:1: quantune-example: option 'count': 'x' is not an integer"),
-        ("cse,\n  quantune-example{keep-ratio=a}", "pipeline:2:3: quantune-example: option 'keep-ratio': 'a' is not a n"),
+        (
+            "cse,\n  quantune-example{keep-ratio=a}",
+            "pipeline:2:3: quantune-example: option 'keep-ratio': 'a' is not a n",
+        ),
         ("quantune-example{mode=slo}", "'slo' is not a choice\nremedy: did you mean 'slow'?"),
         ("quantune-example{colour=mauve}", "'mauve' is not a choice\nremedy: known: red, dark-blue"),
         ("quantune-example{fast=maybe}", "'maybe' is not a choice"),
         ("quantune-example{count}", "option 'count': needs a value"),
         ("quantune-example{count=1 count=2}", "option 'count': given twice"),
-        ("quantune-example{keep_ratio=1}", "option 'keep_ratio': no such option; 'quantune-example' knows: count, keep-r"),
+        (
+            "quantune-example{keep_ratio=1}",
+            "option 'keep_ratio': no such option; 'quantune-example' knows: count, keep-r",
+        ),
         ("quantune-example{source=/nowhere/x}", "cannot read '/nowhere/x': No such file or directory"),
         ("quantune-demanding", "pipeline:1:1: quantune-demanding: option(s) required: size"),
         ("quantune-exampel", "pipeline:1:1: unknown pass 'quantune-exampel'\nremedy: did you mean 'quantune-example'?"),

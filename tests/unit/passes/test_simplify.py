@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,12 +13,10 @@ from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.resources import pipeline_text
+from tests.random_network import RandomNetwork
+from tests.support import run_module
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
-from random_network import RandomNetwork
-from support import run_module
-
-SEEDS = range(12)
+SEEDS = range(10)
 
 
 def census(module: ir.Module) -> Counter[str]:
@@ -39,7 +36,7 @@ def test_random_networks_compute_the_same(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "random.onnx"
     path.write_bytes(model.SerializeToString())
     x = np.random.default_rng(seed).normal(size=(1, 3, 8, 8)).astype(np.float32)
-    expected = onnxruntime.InferenceSession(str(path)).run(None, {"x": x})[0]
+    expected = np.asarray(onnxruntime.InferenceSession(str(path)).run(None, {"x": x})[0])
     module = import_onnx(path)
     run_pipeline(module, pipeline_text("simplify"))
     result = run_module(module, x)[0]
@@ -47,7 +44,7 @@ def test_random_networks_compute_the_same(seed: int, tmp_path: Path) -> None:
     np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(100))
 def test_random_networks_keep_transposes_at_their_boundary_only(seed: int) -> None:
     module = import_onnx(RandomNetwork(seed).model())
     (result,) = module.body.operations[0].type.results

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx
@@ -41,7 +42,7 @@ class RandomNetwork:
         )
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
-    def _emit(self, op: str, inputs: list[str], shape: tuple[int, ...], **attributes: object) -> str:
+    def _emit(self, op: str, inputs: list[str], shape: tuple[int, ...], **attributes: Any) -> str:
         name = f"{op}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         self.shapes[name] = shape
@@ -112,7 +113,9 @@ class RandomNetwork:
         if min(h, w) < 4:
             return x
         shape = (n, c, h // 2, w // 2)
-        return self._emit(self.random.choice(["MaxPool", "AveragePool"]), [x], shape, kernel_shape=[2, 2], strides=[2, 2])
+        return self._emit(
+            self.random.choice(["MaxPool", "AveragePool"]), [x], shape, kernel_shape=[2, 2], strides=[2, 2]
+        )
 
     def _crop(self, x: str) -> str:
         n, c, h, w = self.shapes[x]
