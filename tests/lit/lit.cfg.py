@@ -31,4 +31,4 @@ config.substitutions += [  # noqa: F821
 
 # lit needs psutil to stop a test that hangs.
 if killProcessAndChildrenIsSupported()[0]:
-    lit_config.maxIndividualTestTime = _SECONDS_PER_TEST  # noqa: F821
+    config.maxIndividualTestTime = _SECONDS_PER_TEST  # noqa: F821
