@@ -1,7 +1,8 @@
 """In: TOSA with a transpose wherever the layout changes. Out: transposes only at the boundary, if anywhere.
 
-op(transpose(x, p))          == transpose(op'(x), q)          pushed towards the outputs, until
-transpose(transpose(x, p), q) == transpose(x, p then q)       it meets another and cancels.
+- op(transpose(x, p)) == transpose(op'(x), q): transposes are pushed towards the outputs;
+- transpose(transpose(x, p), q) == transpose(x, p then q): where two meet, they merge or cancel;
+- where one is stuck, the layout of the region around it is flipped if that saves transposes.
 """
 
 from __future__ import annotations
