@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -49,37 +50,32 @@ class Segment:
     after: tuple[int, ...]
 
 
-def reshape_segments(before: Sequence[int], after: Sequence[int]) -> list[Segment] | None:
+def reshape_segments(before: Sequence[int], after: Sequence[int]) -> list[Segment]:
     """The smallest groups of axes that a reshape from shape `before` to `after` maps to one another, in order.
 
-    Unit dimensions of `before` belong to no group; those of `after` are put to the group before them, or the first.
-
-    Returns:
-        None if the tensor has no elements, or only unit dimensions.
+    Unit dimensions of `before` belong to no group; those of `after` belong to the group before them, leading ones to
+    none. A tensor without elements has no groups.
     """
-    if 0 in before or all(size == 1 for size in before):
-        return None
-    sources = [axis for axis, size in enumerate(before) if size != 1]
+    if 0 in before:
+        return []
     segments: list[Segment] = []
-    start, size, taken = 0, 1, []
+    sources = [axis for axis, size in enumerate(before) if size != 1]
+    taken: list[int] = []
+    made: list[int] = []
     for axis, length in enumerate(after):
-        if size == 1 and length == 1 and segments:
-            segments[-1] = Segment(segments[-1].before, (*segments[-1].after, axis))
-            start = axis + 1
+        if length == 1:
+            if made:
+                made.append(axis)
+            elif segments:
+                segments[-1] = Segment(segments[-1].before, (*segments[-1].after, axis))
             continue
-        size *= length
-        if size == 1:
-            continue
-        have = 1
-        for source in taken:
-            have *= before[source]
-        while have < size:
-            source = sources.pop(0)
-            taken.append(source)
-            have *= before[source]
-        if have == size:
-            segments.append(Segment(tuple(taken), tuple(range(start, axis + 1))))
-            start, size, taken = axis + 1, 1, []
+        made.append(axis)
+        size = prod(after[i] for i in made)
+        while prod(before[i] for i in taken) < size:
+            taken.append(sources.pop(0))
+        if prod(before[i] for i in taken) == size:
+            segments.append(Segment(tuple(taken), tuple(made)))
+            taken, made = [], []
     return segments
 
 
@@ -98,8 +94,6 @@ def transpose_after_reshape(
     """
     transposed = permuted(shape, permutation)
     segments = reshape_segments(transposed, target)
-    if segments is None:
-        return list(target), tuple(range(len(target)))
     order = [axis for axis, size in enumerate(shape) if size != 1]
     firsts: list[int] = []
     for segment in segments:
@@ -108,5 +102,6 @@ def transpose_after_reshape(
             return None
         firsts.append(places[0])
     in_source_order = [segment for _, segment in sorted(zip(firsts, segments, strict=True), key=lambda pair: pair[0])]
-    axes = [axis for segment in in_source_order for axis in segment.after]
+    leading = range(segments[0].after[0] if segments else len(target))
+    axes = [*leading, *(axis for segment in in_source_order for axis in segment.after)]
     return permuted(target, tuple(axes)), inverse(tuple(axes))

@@ -1,7 +1,8 @@
 """In: TOSA with a transpose wherever the layout changes. Out: transposes only at the boundary, if anywhere.
 
-op(transpose(x, p))          == transpose(op'(x), q)          pushed towards the outputs, until
-transpose(transpose(x, p), q) == transpose(x, p then q)       it meets another and cancels.
+- op(transpose(x, p)) == transpose(op'(x), q): transposes are pushed towards the outputs;
+- transpose(transpose(x, p), q) == transpose(x, p then q): where two meet, they merge or cancel;
+- where one is stuck, the layout of the region around it is flipped if that saves transposes.
 """
 
 from __future__ import annotations
@@ -12,22 +13,20 @@ from typing import ClassVar, Final
 import numpy as np
 
 from quantune_mlir.ir.constants import constant, constant_value
-from quantune_mlir.ir.edit import blocks, defining_op, erase_dead, has_uses, is_static_tensor, replace, shape_of, users
+from quantune_mlir.ir.edit import blocks, defining_op, erase_dead, has_uses, replace, shape_of, users
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.permutation import composed, inverse, is_identity, keeps_element_order
+from quantune_mlir.ir.permutation import composed, is_identity, keeps_element_order
 from quantune_mlir.passes.base import Pass
+from quantune_mlir.passes.transpose_regions import flip_regions, live_transposes
 from quantune_mlir.passes.transpose_rules import (
     RESHAPE,
     TRANSPOSE,
-    data_operand_count,
     passage,
     permutation_of,
     reshape,
     transpose,
 )
 from quantune_mlir.passes.weight_permutation import flatten_without_transpose
-
-_CHANGES_RANK: Final = frozenset({RESHAPE, "tosa.argmax"})
 
 
 @dataclass(frozen=True)
@@ -37,32 +36,29 @@ class CancelTransposes(Pass):
     name: ClassVar[str] = "quantune-cancel-transposes"
 
     def apply(self, module: ir.Module) -> None:
-        for block in list(blocks(module.operation)):
-            _sink_all(block)
-            _hoist_to_arguments(block)
-            _merge_equal(block)
-            _turn_into_reshapes(block)
-            _merge_reshapes(block)
-        erase_dead(module.operation)
-
-
-def _transposes(block: ir.Block) -> list[ir.Operation]:
-    found = [view.operation for view in block.operations if view.operation.name == TRANSPOSE]
-    return [op for op in found if has_uses(op) and is_static_tensor(op.operands[0])]
+        for phase in _PHASES:
+            for block in list(blocks(module.operation)):
+                phase(block)
+            erase_dead(module.operation)
 
 
 def _sink_all(block: ir.Block) -> None:
     """Push every transpose as far down as it goes."""
-    moved = True
-    while moved:
-        moved = False
-        pending = _transposes(block)[::-1]
-        while pending:
-            op = pending.pop()
-            if has_uses(op):
-                created = _sink(op)
-                moved = moved or created is not None
-                pending += created or []
+    while _sink_each(live_transposes(block)):
+        pass
+
+
+def _sink_each(pending: list[ir.Operation]) -> bool:
+    """Push these transposes, and those this makes, down. Returns whether any moved."""
+    pending = pending[::-1]
+    moved = False
+    while pending:
+        op = pending.pop()
+        if has_uses(op):
+            created = _sink(op)
+            moved = moved or created is not None
+            pending += created or []
+    return moved
 
 
 def _sink(op: ir.Operation) -> list[ir.Operation] | None:
@@ -114,58 +110,17 @@ def _stand_for(
     return [new]
 
 
-def _hoist_to_arguments(block: ir.Block) -> None:
-    """Pull a transpose up to a block argument if nothing but ops with one variable operand stands between."""
-    _merge_equal(block)
-    for op in _transposes(block):
-        for above, operand in _chain_to_argument(op):
-            hoisted = _pull_past(op, above, operand)
-            if hoisted is None:
-                break
-            op = hoisted
-
-
-def _chain_to_argument(op: ir.Operation) -> list[tuple[ir.Operation, int]]:
-    """The ops between `op` and the argument it hangs on, nearest first, each with the operand that leads there."""
-    chain: list[tuple[ir.Operation, int]] = []
-    value, user = op.operands[0], op
-    while not isinstance(value, ir.BlockArgument):
-        producer = value.owner.operation
-        inputs = list(producer.operands)[: data_operand_count(producer)]
-        variable = [index for index, operand in enumerate(inputs) if constant_value(operand) is None]
-        if len(variable) != 1 or users(value) != [user] or producer.name in _CHANGES_RANK:
-            return []
-        chain.append((producer, variable[0]))
-        value, user = inputs[variable[0]], producer
-    return chain
-
-
-def _pull_past(op: ir.Operation, above: ir.Operation, operand: int) -> ir.Operation | None:
-    """transpose(above(v)) becomes above'(transpose(v)): undo a transpose of v again, and push that undoing down."""
-    value, permutation = above.operands[operand], permutation_of(op)
-    hoisted = transpose(value, permutation, above)
-    undone = transpose(hoisted.results[0], inverse(permutation), above)
-    above.operands[operand] = undone.results[0]
-    found = passage(above, inverse(permutation))
-    if found is None:
-        above.operands[operand] = value
-        return None
-    op.results[0].replace_all_uses_with(found.build(above).results[0])
-    return hoisted
-
-
-def _merge_equal(block: ir.Block) -> None:
-    """Let the first transpose of a value stand for all equal ones."""
-    first: dict[tuple[ir.Value, tuple[int, ...]], ir.Operation] = {}
-    for op in _transposes(block):
-        kept = first.setdefault((op.operands[0], permutation_of(op)), op)
-        if kept != op:
-            op.results[0].replace_all_uses_with(kept.results[0])
+def _sink_into_reshapes(block: ir.Block) -> None:
+    """Push the transposes that flipping has left before reshapes past them, and on."""
+    for op in live_transposes(block):
+        for user in users(op.results[0]):
+            if user.name == RESHAPE:
+                _sink_each(_push_past(op, user) or [])
 
 
 def _turn_into_reshapes(block: ir.Block) -> None:
     """A transpose that only moves unit dimensions is a reshape."""
-    for op in _transposes(block):
+    for op in live_transposes(block):
         if keeps_element_order(permutation_of(op), shape_of(op.operands[0])):
             op.results[0].replace_all_uses_with(reshape(op.operands[0], shape_of(op.results[0]), op))
 
@@ -181,3 +136,13 @@ def _merge_reshapes(block: ir.Block) -> None:
             op.operands[0] = inner.operands[0]
         if op.operands[0].type == op.results[0].type:
             replace(op, op.operands[0])
+
+
+_PHASES: Final = (
+    _sink_all,
+    _merge_reshapes,
+    flip_regions,
+    _sink_into_reshapes,
+    _turn_into_reshapes,
+    _merge_reshapes,
+)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 from quantune_mlir.ir.mlir import ir, passmanager
@@ -145,10 +146,20 @@ def _parse_upstream(scanner: Scanner, name: str, start: int) -> UpstreamStep:
 
 
 def _check_upstream(scanner: Scanner, name: str, text: str, start: int) -> None:
+    problem = _upstream_problem(text)
+    if problem is None:
+        return
+    if "does not refer to a registered pass" in problem:
+        names = [*registry.available(), *UPSTREAM_PASSES]
+        raise scanner.error(f"unknown pass '{name}'", start, remedy=registry.nearest(name, names))
+    raise scanner.error(f"upstream refuses '{text}': {problem}", start)
+
+
+@cache
+def _upstream_problem(text: str) -> str | None:
+    """What MLIR has against the pass `text`, if anything."""
     try:
         passmanager.PassManager.parse(f"{ANCHOR}({text})", ir.Context())
     except ValueError as error:
-        if "does not refer to a registered pass" in str(error):
-            names = [*registry.available(), *UPSTREAM_PASSES]
-            raise scanner.error(f"unknown pass '{name}'", start, remedy=registry.nearest(name, names)) from None
-        raise scanner.error(f"upstream refuses '{text}': {str(error).strip()}", start) from None
+        return str(error).strip()
+    return None

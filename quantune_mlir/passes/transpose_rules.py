@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from quantune_mlir.ir.constants import constant, constant_value, shape_constant
-from quantune_mlir.ir.edit import defining_op, rebuild, shape_of, users
+from quantune_mlir.ir.edit import defining_op, rebuild, shape_of
 from quantune_mlir.ir.elementwise import ELEMENTWISE_ARITY
 from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.permutation import (
@@ -85,6 +85,15 @@ def data_operand_count(op: ir.Operation) -> int:
     return 1 if op.name in _RULES else _ALIGNED_OPERANDS.get(op.name, 0)
 
 
+def keeps_rank(op: ir.Operation, permutation: Permutation) -> bool:
+    """Whether `op` can pass a transpose by `permutation` on unchanged, if all its data operands are so transposed."""
+    if op.name in ("tosa.argmax", RESHAPE) or (op.name == "tosa.rescale" and not _rescale_passes(op, permutation)):
+        return False
+    count = data_operand_count(op)
+    parameters = list(op.operands)[count:] if op.name in _RULES else []
+    return count > 0 and all(constant_value(value) is not None for value in parameters)
+
+
 def passage(op: ir.Operation, permutation: Permutation) -> Passage | None:
     """How a transpose by `permutation`, which makes at least one operand of `op`, passes through `op`, if it can."""
     if op.name in _RULES:
@@ -129,14 +138,7 @@ def _in_source_layout(value: ir.Value, permutation: Permutation) -> _Operand | N
         )
     if keeps_element_order(backwards, shape_of(value)):
         return lambda before: reshape(value, permuted(shape_of(value), backwards), before)
-    # Of a permutation and its inverse only one may use the other's transposes, or the two would chase each other.
-    if permutation > backwards and _is_transposed_elsewhere(value, backwards):
-        return lambda before: transpose(value, backwards, before).results[0]
     return None
-
-
-def _is_transposed_elsewhere(value: ir.Value, permutation: Permutation) -> bool:
-    return any(user.name == TRANSPOSE and permutation_of(user) == permutation for user in users(value))
 
 
 def _axis(op: ir.Operation, permutation: Permutation) -> ir.Attribute:

@@ -51,7 +51,7 @@ def _reordering(transpose: ir.Operation, target: tuple[int, ...]) -> Reordering 
     """What flattening the operand of `transpose` instead changes, if that is the order along one axis."""
     shape, permutation = shape_of(transpose.operands[0]), permutation_of(transpose)
     transposed = permuted(shape, permutation)
-    merged = [segment for segment in reshape_segments(transposed, target) or [] if len(segment.before) > 1]
+    merged = [segment for segment in reshape_segments(transposed, target) if len(segment.before) > 1]
     if len(merged) != 1:
         return None
     inside = {permutation[axis] for axis in merged[0].before}
@@ -112,7 +112,7 @@ def _absorb_in(op: ir.Operation, operand: int, reordering: Reordering) -> list[_
 
 
 def _absorb_in_reshape(op: ir.Operation, reordering: Reordering) -> list[_Edit] | None:
-    segments = reshape_segments(shape_of(op.operands[0]), shape_of(op.results[0])) or []
+    segments = reshape_segments(shape_of(op.operands[0]), shape_of(op.results[0]))
     kept = next((segment for segment in segments if segment.before == (reordering.axis,)), None)
     if kept is None:
         return None
