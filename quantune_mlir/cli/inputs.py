@@ -58,7 +58,7 @@ def quantization_options(command: F) -> F:
             "--range",
             "range_",
             type=_choice(RangeMethod),
-            default="minmax",
+            default="mse",
             show_default=True,
             help="Ranges from histograms.",
         ),

@@ -38,7 +38,7 @@ class AssignQParams(Pass):
 
     profile: Profile
     scheme: Scheme = Scheme.ASYMMETRIC
-    range: RangeMethod = RangeMethod.MINMAX
+    range: RangeMethod = RangeMethod.MSE
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)

@@ -1,9 +1,9 @@
 """Policies: from the sensitivity list to the layers that stay fp32, each with its reason in numbers.
 
-The noise model behind the predictions: each int8 layer adds its local normalized MSE to the noise-to-signal power at
-the output, independently of the others, so that
+The noise model behind the predictions: each int8 layer adds its share of the noise-to-signal power at the network's
+output (see propagation.py), independently of the others, so that
 
-    predicted output SQNR = -10 log10( sum over int8 layers of local normalized MSE ).
+    predicted output SQNR = -10 log10( sum over int8 layers of their shares ).
 
 Every policy is O(n log n) in the number of layers.
 """
@@ -19,16 +19,17 @@ from quantune_mlir.errors import PlanError
 from quantune_mlir.planning.plan import Precision
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 
-DEFAULT_TARGET_DB: Final = 20.0
-"""Predicted output SQNR that the default policy asks for: an error of a tenth of the signal's amplitude."""
+FLOOR_DB: Final = 16.0
+"""Predicted output SQNR that the default policy reaches at any cost: below it, int8 changes what a network decides."""
 
-NEGLIGIBLE_SHARE: Final = 0.02
-"""Layers with less than this share of the noise that the target allows stay int8 in the default policy."""
+GOAL_DB: Final = 30.0
+"""Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
+
+WORTHWHILE_DB: Final = 0.1
+"""Between floor and goal, fp32 has to buy so many dB for each percent of the network's MACs."""
 
 BOUNDARY_SHARE: Final = 0.01
 """What a layer in fp32 costs beside its MACs (boundaries, bytes), as a share of the network's MACs."""
-
-_LOWEST_DB: Final = -1000.0
 
 
 class Decision(NamedTuple):
@@ -85,28 +86,22 @@ def min_sqnr(target_db: float) -> Policy:
 
 
 def default(layers: Sequence[LayerSensitivity]) -> Decisions:
-    """fp32 where it buys most per MAC, until the predicted output SQNR reaches DEFAULT_TARGET_DB, and no further.
-
-    Layers are taken in order of noise per cost; afterwards the costliest are put back as long as the target holds.
-    """
-    allowed = _noise(DEFAULT_TARGET_DB)
-    boundary = BOUNDARY_SHARE * sum(layer.macs for layer in layers)
+    """fp32 where it buys most per MAC: up to FLOOR_DB at any cost, up to GOAL_DB where it is WORTHWHILE_DB."""
+    total = sum(layer.macs for layer in layers) or 1
 
     def cost(layer: LayerSensitivity) -> float:
-        return layer.macs + boundary + 1
+        return layer.macs / total + BOUNDARY_SHARE
 
-    worth = [layer for layer in layers if layer.noise > NEGLIGIBLE_SHARE * allowed]
-    worth.sort(key=lambda layer: (-layer.noise / cost(layer), layer.index))
-    rest = sum(layer.noise for layer in layers) - sum(layer.noise for layer in worth)
-    left = [max(rest, 0.0) + noise for noise in _noise_left(worth)]
-    needed = next((i for i, noise in enumerate(left) if noise <= allowed), len(worth))
-    slack = allowed - left[needed]
-    put_back: set[str] = set()
-    for layer in sorted(worth[:needed], key=lambda layer: (-cost(layer), layer.index)):
-        if layer.noise <= slack:
-            slack -= layer.noise
-            put_back.add(layer.name)
-    return _explained(layers, [layer for layer in worth[:needed] if layer.name not in put_back])
+    noisy = [layer for layer in layers if layer.noise > 0]
+    noisy.sort(key=lambda layer: (-layer.noise / cost(layer), layer.index))
+    left = _noise_left(noisy)
+    needed = 0
+    for layer, before, after in zip(noisy, left[:-1], left[1:], strict=True):
+        bought = _db(after) - _db(before)
+        if before <= _noise(GOAL_DB) or (before <= _noise(FLOOR_DB) and bought < WORTHWHILE_DB * 100 * cost(layer)):
+            break
+        needed += 1
+    return _explained(layers, noisy[:needed])
 
 
 def predicted_sqnr_db(int8_layers: Sequence[LayerSensitivity]) -> float:
@@ -125,12 +120,12 @@ def _explained(layers: Sequence[LayerSensitivity], fp32: Sequence[LayerSensitivi
     for layer in int8:
         share = 100 * layer.noise / left[0] if left[0] else 0.0
         decisions[layer.name] = Decision(
-            Precision.INT8, f"{_local_sqnr(layer)}: {share:.2g} % of the predicted output noise of all int8"
+            Precision.INT8, f"{share:.2g} % of the noise that int8 throughout is predicted to have at the output"
         )
     for layer, before, after in zip(fp32, left[:-1], left[1:], strict=True):
         decisions[layer.name] = Decision(
             Precision.FP32,
-            f"{_local_sqnr(layer)} is the {_ordinal(rank[layer.name])} lowest; keeping it fp32 raises the predicted "
+            f"adds the {_ordinal(rank[layer.name])} most noise to the output; keeping it fp32 raises the predicted "
             f"output SQNR from {_db(before):.1f} to {_db(after):.1f} dB",
         )
     return decisions
@@ -147,10 +142,6 @@ def _noise(sqnr_db: float) -> float:
 
 def _db(noise: float) -> float:
     return -10 * math.log10(noise) if noise > 0 else math.inf
-
-
-def _local_sqnr(layer: LayerSensitivity) -> str:
-    return f"local SQNR {_db(layer.noise):.1f} dB"
 
 
 def _ordinal(number: int) -> str:
