@@ -44,7 +44,7 @@ def _clipped(b: Builder, x: Tensor, low: Tensor | None, high: Tensor | None) -> 
     if x.is_float and constant:
         require_supported(x.dtype)
         bounds = [
-            default if t is None else float(t.array.reshape(())) for t, default in ((low, -math.inf), (high, math.inf))
+            default if t is None else t.known.reshape(()).item() for t, default in ((low, -math.inf), (high, math.inf))
         ]
         if bounds[0] <= bounds[1]:
             return b.clamp(x, *bounds)

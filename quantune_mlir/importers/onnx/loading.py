@@ -96,9 +96,7 @@ def _read(path: Path) -> onnx.ModelProto:
 
 def _check(model: onnx.ModelProto, where: str, path: Path | None) -> None:
     try:
-        # A model of 2 GB or more cannot be serialized for the check; its file is checked in place.
-        large = path is not None and model.ByteSize() >= onnx.checker.MAXIMUM_PROTOBUF
-        onnx.checker.check_model(str(path) if large else model)
+        onnx.checker.check_model(model if path is None else str(path))
     except onnx.checker.ValidationError as error:
         raise ModelError(
             f"not a valid ONNX model: {str(error).strip()}", where=where, remedy="export the model again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -27,7 +28,7 @@ def with_input_shape(*dims: int | str | None) -> onnx.ModelProto:
     return model
 
 
-def message(source: Path | onnx.ModelProto, **options: object) -> str:
+def message(source: Path | onnx.ModelProto, **options: Any) -> str:
     with pytest.raises(ModelError) as caught:
         import_onnx(source, **options)
     assert caught.value.remedy
