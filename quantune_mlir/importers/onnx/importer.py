@@ -129,7 +129,7 @@ class _GraphImport:
             return fold(proto, inputs, self._opset)
         handler = find_handler(proto.op_type, self._opset)
         if handler is None:
-            raise Unsupported(f"no such operator here (opset {self._opset})")
+            raise Unsupported(f"this operator is not supported (opset {self._opset})")
         if blocked:
             return None
         node = Node(name, proto.op_type, self._opset, inputs, attribute_values(proto), proto.output)
