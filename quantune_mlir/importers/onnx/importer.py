@@ -99,7 +99,7 @@ class _GraphImport:
         except Unsupported as refusal:
             self._refused.append(UnsupportedNode(name, proto.op_type, str(refusal)))
             results = None
-        except (ValueError, IndexError, KeyError) as error:
+        except (ValueError, IndexError, KeyError, ArithmeticError, ir.MLIRError) as error:
             reason = f"its inputs or attributes do not fit together ({error})"
             self._refused.append(UnsupportedNode(name, proto.op_type, reason))
             results = None
@@ -138,7 +138,10 @@ class _GraphImport:
                 if tensor is not None and tensor.array is None:
                     refuse_empty(tensor.shape)
             results = handler(builder, node)
-        return [results] if isinstance(results, Tensor) else results
+        results = [results] if isinstance(results, Tensor) else results
+        if any(node.uses_output(i) for i in range(len(results), len(node.outputs))):
+            raise Unsupported(f"only its first {len(results)} output(s) can be computed")
+        return results
 
     def _finish(self, main: func.FuncOp, block: ir.Block, builder: Builder) -> None:
         outputs = [self._tensor(o.name) for o in self._graph.output]
