@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 
@@ -21,7 +22,7 @@ class OneNode:
 
     op_type: str
     inputs: Mapping[str, np.ndarray]
-    constants: Mapping[str, np.ndarray] = field(default_factory=dict)
+    constants: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
     order: Sequence[str] | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     outputs: Sequence[str] = ("y",)
@@ -36,7 +37,7 @@ class OneNode:
 def build_model(
     nodes: Sequence[onnx.NodeProto],
     inputs: Mapping[str, np.ndarray],
-    constants: Mapping[str, np.ndarray],
+    constants: Mapping[str, npt.ArrayLike],
     outputs: Sequence[str],
     opset: int = 17,
 ) -> onnx.ModelProto:
@@ -54,7 +55,7 @@ def build_model(
 def reference(model: onnx.ModelProto, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """ONNX Runtime's results."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, dict(inputs))
+    return [np.asarray(r) for r in session.run(None, dict(inputs))]
 
 
 def combine(modules: Sequence[ir.Module], context: ir.Context) -> ir.Module:

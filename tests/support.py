@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
-import iree.compiler as iree_compiler
+import iree.compiler.tools as iree_compiler
 import iree.runtime as iree_runtime
 import numpy as np
 
@@ -17,12 +18,14 @@ def compile_module(module: ir.Module) -> bytes:
     """A program for this machine's CPU."""
     buffer = io.BytesIO()
     module.operation.write_bytecode(buffer)
-    return iree_compiler.compile_str(
+    program = iree_compiler.compile_str(
         buffer.getvalue(), target_backends=["llvm-cpu"], input_type="tosa", extra_args=_FLAGS
     )
+    assert isinstance(program, bytes)
+    return program
 
 
-def load_program(program: bytes) -> object:
+def load_program(program: bytes) -> Any:
     """The bound module of a compiled program."""
     config = iree_runtime.Config("local-sync")
     return iree_runtime.load_vm_module(iree_runtime.VmModule.copy_buffer(config.vm_instance, program), config)
@@ -33,7 +36,7 @@ def run_module(module: ir.Module, *inputs: np.ndarray) -> list[np.ndarray]:
     return call(load_program(compile_module(module)), "main", inputs)
 
 
-def call(program: object, name: str, inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+def call(program: Any, name: str, inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     """The results of one function of a loaded program."""
     results = program[name](*inputs)
     results = results if isinstance(results, tuple | list) else [results]

@@ -7,30 +7,34 @@ A node test is selected when
 So float64, bfloat16, float8, the 2- and 4-bit types, uint16/32/64, strings, sequences and optionals are out.
 
 Inputs that the operator reads as a shape, axes, pads, and so on (CONSTANT_OPERANDS), directly or through other
-nodes, become initializers, since the importer needs them at import. A test left without inputs gets one that nothing reads.
+nodes, become initializers, since the importer needs them at import. A test left without inputs gets one that
+nothing reads.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import onnx
+from onnx.backend.test.case.test_case import TestCase
 from onnx.backend.test.loader import load_model_tests
 
 from quantune_mlir.importers.onnx.loading import OLDEST_OPSET, opset_version
 
 OPERATORS = frozenset(
     """
-    Abs Add And ArgMax AveragePool BatchNormalization Cast Clip Concat Constant ConstantOfShape Conv ConvTranspose
-    DepthToSpace Div Dropout Elu Equal Erf Exp Expand Flatten Gather Gelu Gemm GlobalAveragePool GlobalMaxPool
-    Greater GreaterOrEqual HardSigmoid HardSwish Identity LayerNormalization LeakyRelu Less LessOrEqual Log
-    LogSoftmax MatMul Max MaxPool Min Mul Neg Not Or PRelu Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin
-    ReduceSum Relu Reshape Resize Shape Sigmoid Slice Softmax SpaceToDepth Split Sqrt Squeeze Sub Tanh Transpose
-    Unsqueeze Where Xor
-    """.split()
+    Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast CastLike Ceil Celu Clip Concat Constant
+    ConstantOfShape Conv ConvTranspose Cos DepthToSpace Div Dropout Elu Equal Erf Exp Expand Flatten Floor Gather
+    Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual HardSigmoid HardSwish Identity
+    InstanceNormalization LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Mean Min
+    Mish Mul Neg Not Or PRelu Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Resize
+    Selu Shape Sigmoid Sin Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh
+    ThresholdedRelu Tile Transpose Unsqueeze Upsample Where Xor
+    """.split()  # noqa: SIM905
 )
 ELEMENT_TYPES = frozenset(np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "i4", "i8", "?"))
 CONSTANT_OPERANDS = {
@@ -47,6 +51,9 @@ CONSTANT_OPERANDS = {
     "Slice": (1, 2, 3, 4),
     "Split": (1,),
     "Squeeze": (1,),
+    "Range": (0, 1, 2),
+    "Tile": (1,),
+    "Upsample": (1,),
     "Unsqueeze": (1,),
 }
 
@@ -73,24 +80,21 @@ def node_cases() -> tuple[NodeCase, ...]:
     return tuple(cases)
 
 
-def _selected(test: object) -> bool:
-    model = test.model
+def _selected(test: TestCase) -> bool:
+    model = _model(test)
     if opset_version(model) < OLDEST_OPSET:
         return False
     if any(n.op_type not in OPERATORS or n.domain not in ("", "ai.onnx") for n in model.graph.node):
         return False
-    return all(
-        isinstance(a, np.ndarray | np.generic) and a.dtype in ELEMENT_TYPES and a.size > 0
-        for side in test.data_sets[0]
-        for a in side
-    )
+    values: list[object] = [value for side in _data(test) for value in side]
+    return all(isinstance(v, np.ndarray | np.generic) and v.dtype in ELEMENT_TYPES and v.size > 0 for v in values)
 
 
-def _case(test: object) -> NodeCase:
+def _case(test: TestCase) -> NodeCase:
     model = onnx.ModelProto()
-    model.CopyFrom(test.model)
+    model.CopyFrom(_model(test))
     graph = model.graph
-    inputs, outputs = test.data_sets[0]
+    inputs, outputs = _data(test)
     constants = _needed_at_import(graph)
     kept = []
     declared = list(graph.input)
@@ -105,6 +109,17 @@ def _case(test: object) -> NodeCase:
         graph.input.append(onnx.helper.make_tensor_value_info("unused", onnx.TensorProto.FLOAT, [1]))
         kept.append(np.zeros(1, np.float32))
     return NodeCase(test.name, model, tuple(kept), tuple(np.asarray(o) for o in outputs), test.rtol, test.atol)
+
+
+def _model(test: TestCase) -> onnx.ModelProto:
+    assert test.model is not None
+    return test.model
+
+
+def _data(test: TestCase) -> tuple[Sequence[np.ndarray], Sequence[np.ndarray]]:
+    """The inputs and outputs of a node test, which has one set of them."""
+    assert test.data_sets is not None
+    return test.data_sets[0]
 
 
 def _needed_at_import(graph: onnx.GraphProto) -> set[str]:

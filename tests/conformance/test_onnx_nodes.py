@@ -11,8 +11,9 @@ import yaml
 
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.importers.onnx import import_onnx
+from quantune_mlir.importers.onnx.registry import operator_types
 from quantune_mlir.ir.mlir import make_context
-from tests.conformance.node_cases import NodeCase, node_cases
+from tests.conformance.node_cases import OPERATORS, NodeCase, node_cases
 from tests.onnx_models import combine
 from tests.support import call, compile_module, load_program
 
@@ -70,3 +71,7 @@ def test_at_least_95_percent_pass() -> None:
 
 def test_expected_failures_are_selected() -> None:
     assert set(EXPECTED_FAILURES) <= {case.name for case in node_cases()}
+
+
+def test_every_imported_operator_is_tested() -> None:
+    assert set(operator_types()) <= OPERATORS

@@ -1,7 +1,9 @@
 """ONNX to TOSA, opsets 7 to 28."""
+# pyright: reportUnusedImport=false
 
 from quantune_mlir.importers.onnx import (  # noqa: F401  (each registers its handlers)
     activation,
+    blocks,
     convolution,
     elementwise,
     linear,

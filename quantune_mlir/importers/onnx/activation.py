@@ -44,7 +44,7 @@ def _clipped(b: Builder, x: Tensor, low: Tensor | None, high: Tensor | None) -> 
     if x.is_float and constant:
         require_supported(x.dtype)
         bounds = [
-            default if t is None else float(t.array.reshape(())) for t, default in ((low, -math.inf), (high, math.inf))
+            default if t is None else t.known.reshape(()).item() for t, default in ((low, -math.inf), (high, math.inf))
         ]
         if bounds[0] <= bounds[1]:
             return b.clamp(x, *bounds)
@@ -74,11 +74,55 @@ def parametric_relu(b: Builder, node: Node) -> Tensor:
 
 @operator("Elu")
 def elu(b: Builder, node: Node) -> Tensor:
+    return _exponential_unit(b, _float_input(node), node.attribute("alpha", 1.0), 1.0)
+
+
+@operator("Celu")
+def celu(b: Builder, node: Node) -> Tensor:
+    alpha = node.attribute("alpha", 1.0)
+    return _exponential_unit(b, _float_input(node), alpha, 1 / alpha)
+
+
+@operator("Selu")
+def selu(b: Builder, node: Node) -> Tensor:
+    alpha, gamma = node.attribute("alpha", 1.6732632), node.attribute("gamma", 1.0507010)
+    return b.scaled(_exponential_unit(b, _float_input(node), alpha, 1.0), gamma)
+
+
+def _exponential_unit(b: Builder, x: Tensor, alpha: float, rate: float) -> Tensor:
+    """x where positive, alpha * (exp(rate * x) - 1) elsewhere."""
+    power = b.unary(tosa.ExpOp, b.scaled(b.clamp(x, -math.inf, 0), rate))
+    return _where_positive(b, x, x, b.scaled(b.shifted(power, -1), alpha))
+
+
+@operator("ThresholdedRelu")
+def thresholded_relu(b: Builder, node: Node) -> Tensor:
     x = _float_input(node)
-    negative = b.clamp(x, -math.inf, 0)
-    return _where_positive(
-        b, x, x, b.scaled(b.shifted(b.unary(tosa.ExpOp, negative), -1), node.attribute("alpha", 1.0))
-    )
+    above = b.compare(tosa.GreaterOp, x, b.splat(node.attribute("alpha", 1.0), x.dtype, x.rank))
+    return b.select(above, x, b.splat(0, x.dtype, x.rank))
+
+
+@operator("Softplus")
+def softplus(b: Builder, node: Node) -> Tensor:
+    return _softplus(b, _float_input(node))
+
+
+def _softplus(b: Builder, x: Tensor) -> Tensor:
+    """log(1 + exp(x)), as max(x, 0) + log(1 + exp(-|x|)), which cannot overflow."""
+    rest = b.unary(tosa.ExpOp, b.negate(b.unary(tosa.AbsOp, x)))
+    return b.add(b.clamp(x, 0, math.inf), b.unary(tosa.LogOp, b.shifted(rest, 1)))
+
+
+@operator("Mish")
+def mish(b: Builder, node: Node) -> Tensor:
+    x = _float_input(node)
+    return b.mul(x, b.unary(tosa.TanhOp, _softplus(b, x)))
+
+
+@operator("Softsign")
+def softsign(b: Builder, node: Node) -> Tensor:
+    x = _float_input(node)
+    return b.mul(x, b.unary(tosa.ReciprocalOp, b.shifted(b.unary(tosa.AbsOp, x), 1)))
 
 
 def _where_positive(b: Builder, x: Tensor, positive: Tensor, otherwise: Tensor) -> Tensor:

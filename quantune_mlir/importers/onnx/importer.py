@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import onnx
 
 from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
 from quantune_mlir.importers.onnx.arithmetic import require_supported
-from quantune_mlir.importers.onnx.builder import Builder, refuse_empty
+from quantune_mlir.importers.onnx.builder import Builder
+from quantune_mlir.importers.onnx.emitter import refuse_empty
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.folding import can_fold, fold
 from quantune_mlir.importers.onnx.loading import load_model, opset_version
@@ -68,6 +70,8 @@ class _GraphImport:
         self._opset = opset_version(model)
         self._parameters = parameters
         self._where = where
+        self._stored = {t.name: t for t in model.graph.initializer}
+        self._uses = Counter(name for node in model.graph.node for name in node.input)
         self._tensors: dict[str, Tensor] = {}
         self._unknown: set[str] = set()
         self._refused: list[UnsupportedNode] = []
@@ -79,8 +83,6 @@ class _GraphImport:
         block = main.add_entry_block()
         for parameter, argument in zip(self._parameters, block.arguments, strict=True):
             self._tensors[parameter.name] = Tensor.computed(argument, parameter.dtype)
-        for tensor in self._graph.initializer:
-            self._tensors[tensor.name] = Tensor.constant(onnx.numpy_helper.to_array(tensor))
         builder = Builder(block)
         names = node_names(self._graph.node)
         live = live_values(self._graph)
@@ -97,7 +99,7 @@ class _GraphImport:
         except Unsupported as refusal:
             self._refused.append(UnsupportedNode(name, proto.op_type, str(refusal)))
             results = None
-        except (ValueError, IndexError, KeyError) as error:
+        except (ValueError, IndexError, KeyError, ArithmeticError, ir.MLIRError) as error:
             reason = f"its inputs or attributes do not fit together ({error})"
             self._refused.append(UnsupportedNode(name, proto.op_type, reason))
             results = None
@@ -108,17 +110,26 @@ class _GraphImport:
             if output:
                 self._tensors[output] = tensor
 
+    def _tensor(self, name: str) -> Tensor:
+        """A value by name. A weight is read when it is needed and kept only if it is needed again: it may be large."""
+        if name in self._tensors:
+            return self._tensors[name]
+        tensor = Tensor.constant(onnx.numpy_helper.to_array(self._stored[name]))
+        if self._uses[name] > 1:
+            self._tensors[name] = tensor
+        return tensor
+
     def _results(self, builder: Builder, proto: onnx.NodeProto, name: str) -> Sequence[Tensor] | None:
         """The node's results; None where they cannot be known because a node before it was refused."""
         if proto.domain not in _STANDARD_DOMAINS:
             raise Unsupported(f"operator of the domain {proto.domain!r}")
         blocked = any(i in self._unknown for i in proto.input)
-        inputs = [] if blocked else [self._tensors[i] if i else None for i in proto.input]
+        inputs = [] if blocked else [self._tensor(i) if i else None for i in proto.input]
         if not blocked and can_fold(proto, inputs):
             return fold(proto, inputs, self._opset)
         handler = find_handler(proto.op_type, self._opset)
         if handler is None:
-            raise Unsupported(f"no such operator here (opset {self._opset})")
+            raise Unsupported(f"this operator is not supported (opset {self._opset})")
         if blocked:
             return None
         node = Node(name, proto.op_type, self._opset, inputs, attribute_values(proto), proto.output)
@@ -127,10 +138,13 @@ class _GraphImport:
                 if tensor is not None and tensor.array is None:
                     refuse_empty(tensor.shape)
             results = handler(builder, node)
-        return [results] if isinstance(results, Tensor) else results
+        results = [results] if isinstance(results, Tensor) else results
+        if any(node.uses_output(i) for i in range(len(results), len(node.outputs))):
+            raise Unsupported(f"only its first {len(results)} output(s) can be computed")
+        return results
 
     def _finish(self, main: func.FuncOp, block: ir.Block, builder: Builder) -> None:
-        outputs = [self._tensors[o.name] for o in self._graph.output]
+        outputs = [self._tensor(o.name) for o in self._graph.output]
         for info, tensor in zip(self._graph.output, outputs, strict=True):
             try:
                 require_supported(tensor.dtype)

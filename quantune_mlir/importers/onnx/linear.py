@@ -14,6 +14,8 @@ from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir.mlir import tosa
 
+_INTEGERS = (np.dtype(np.int32), np.dtype(np.int64))
+
 
 @operator("Gemm")
 def gemm(b: Builder, node: Node) -> Tensor:
@@ -28,9 +30,7 @@ def gemm(b: Builder, node: Node) -> Tensor:
     if weights.array is None:
         product = b.scaled(_matrix_product(b, a, weights), alpha)
         return product if c is None or beta == 0 else b.add(product, b.scaled(c, beta))
-    scaled = Tensor.constant(
-        (weights.array.astype(np.float64) * alpha).astype(a.dtype) if alpha != 1 else weights.array
-    )
+    scaled = Tensor.constant((weights.array.astype(np.float64) * alpha).astype(a.dtype)) if alpha != 1 else weights
     bias = _row_bias(c, beta, outputs, a.dtype)
     if bias is not None:
         return fully_connected(b, a, scaled, bias)
@@ -61,7 +61,7 @@ def fully_connected(b: Builder, x: Tensor, weights: Tensor, bias: Tensor) -> Ten
     """[M, K] x constant [K, N] + bias [N] as tosa.conv2d of M images of one pixel."""
     rows, inputs = x.shape
     outputs = weights.shape[1]
-    kernel = Tensor.constant(np.ascontiguousarray(weights.array.T).reshape(outputs, 1, 1, inputs))
+    kernel = b.reshape(b.transpose(weights, (1, 0)), (outputs, 1, 1, inputs))
     image = b.reshape(x, (rows, 1, 1, inputs))
     shape = (rows, 1, 1, outputs)
     result = b.convolution(tosa.Conv2DOp, image, kernel, bias, shape, [0, 0, 0, 0], [1, 1], [1, 1])
@@ -77,7 +77,7 @@ def _matrix_product(b: Builder, x: Tensor, y: Tensor) -> Tensor:
 @operator("MatMul")
 def matmul(b: Builder, node: Node) -> Tensor:
     x, y = node.input(0), node.input(1)
-    if not x.is_float and x.dtype not in (np.int32, np.int64):
+    if not x.is_float and x.dtype not in _INTEGERS:
         raise Unsupported(f"element type {x.dtype}; f32, f16, i32 and i64 are supported")
     result_shape = np.matmul(np.broadcast_to(np.int8(0), x.shape), np.broadcast_to(np.int8(0), y.shape)).shape
     if x.rank == 1:

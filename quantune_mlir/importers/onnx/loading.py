@@ -74,7 +74,7 @@ def _read(path: Path) -> onnx.ModelProto:
     if not path.is_file():
         raise ModelError("not a file", where=where, remedy="give the path of an .onnx file")
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load(path, format="protobuf", load_external_data=False)
     except DecodeError as error:
         raise ModelError(
             "not an ONNX model, or a truncated one", where=where, remedy="export or download the model again"
@@ -96,13 +96,14 @@ def _read(path: Path) -> onnx.ModelProto:
 
 def _check(model: onnx.ModelProto, where: str, path: Path | None) -> None:
     try:
-        # A model of 2 GB or more cannot be serialized for the check; its file is checked in place.
-        large = path is not None and model.ByteSize() >= onnx.checker.MAXIMUM_PROTOBUF
-        onnx.checker.check_model(str(path) if large else model)
-    except onnx.checker.ValidationError as error:
+        onnx.checker.check_model(model if path is None else str(path))
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise ModelError(
             f"not a valid ONNX model: {str(error).strip()}", where=where, remedy="export the model again"
         ) from error
+    names: list[object] = [name for n in model.graph.node for name in (n.name, n.op_type, *n.input, *n.output)]
+    if not all(isinstance(name, str) for name in names):  # protobuf gives bytes for what is not UTF-8
+        raise ModelError("not a valid ONNX model: a name is not UTF-8", where=where, remedy="export the model again")
 
 
 def opset_version(model: onnx.ModelProto) -> int:

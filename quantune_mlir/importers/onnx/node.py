@@ -32,6 +32,7 @@ class Node:
         return tensor
 
     def optional_input(self, index: int) -> Tensor | None:
+        """Input `index`, None if absent."""
         return self.inputs[index] if index < len(self.inputs) else None
 
     def constant_input(self, index: int, meaning: str) -> np.ndarray | None:
@@ -49,6 +50,7 @@ class Node:
         return None if array is None else [int(v) for v in array.reshape(-1)]
 
     def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute's value, or the operator's default."""
         return self.attributes.get(name, default)
 
     def uses_output(self, index: int) -> bool:

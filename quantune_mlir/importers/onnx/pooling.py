@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import chain
 
-from quantune_mlir.importers.onnx.arithmetic import narrowed, widened
+import numpy as np
+
 from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.dilated_pooling import dilated_average_pool, dilated_max_pool
 from quantune_mlir.importers.onnx.errors import Unsupported
@@ -12,6 +13,7 @@ from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.importers.onnx.windows import Window, fit_image, from_image, resolve_window, to_image
+from quantune_mlir.ir.mlir import tosa
 
 _NO_PADS = [0, 0, 0, 0]
 
@@ -20,13 +22,21 @@ _NO_PADS = [0, 0, 0, 0]
 def max_pool(b: Builder, node: Node) -> Tensor:
     if node.uses_output(1):
         raise Unsupported("the Indices output is used")
-    x = widened(b, node.input(0)) if node.input(0).is_unsigned else node.input(0)
-    image, window, pads = _windowed(b, node, x)
+    x = node.input(0)
+    unsigned = x.dtype == np.uint8
+    image, window, pads = _windowed(b, node, _sign_flipped(b, x, np.int8) if unsigned else x)
     if window.dilation == (1, 1):
         result = b.max_pool(image, _result_shape(image, window), window.kernel, window.stride, pads)
     else:
         result = dilated_max_pool(b, image, window, pads)
-    return narrowed(b, from_image(b, result, x.rank), node.input(0).dtype)
+    result = from_image(b, result, x.rank)
+    return _sign_flipped(b, result, np.uint8) if unsigned else result
+
+
+def _sign_flipped(b: Builder, x: Tensor, dtype: type[np.int8] | type[np.uint8]) -> Tensor:
+    """Eight-bit integers with the top bit inverted: uint8 and int8 in the same order, since TOSA pools int8 only."""
+    flipped = b.binary(tosa.BitwiseXorOp, x, b.splat(-128, np.int8, x.rank))
+    return Tensor.computed(b.value(flipped), dtype)
 
 
 def _windowed(b: Builder, node: Node, x: Tensor) -> tuple[Tensor, Window, list[int]]:

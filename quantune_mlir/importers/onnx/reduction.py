@@ -16,6 +16,7 @@ from quantune_mlir.importers.onnx.shapes import normalized_axes, normalized_axis
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir.mlir import tosa
 
+_ORDERED = tuple(np.dtype(t) for t in (np.float32, np.float16, np.int8, np.int16))
 _AXES_INPUT_SINCE = {"ReduceSum": 13}
 _OPS = {
     "ReduceSum": tosa.ReduceSumOp,
@@ -66,7 +67,7 @@ def _reduced_axes(node: Node, rank: int) -> list[int]:
 @operator("ArgMax", "ArgMin")
 def arg_extremum(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
-    if x.dtype not in (np.float32, np.float16, np.int8, np.int16):
+    if x.dtype not in _ORDERED:
         raise Unsupported(f"element type {x.dtype}; f32, f16, i16 and i8 are supported")
     axis = normalized_axis(node.attribute("axis", 0), x.rank)
     size = x.shape[axis]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantune_mlir.importers.onnx.builder import Builder, refuse_empty
+from quantune_mlir.importers.onnx.builder import Builder
+from quantune_mlir.importers.onnx.emitter import refuse_empty
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.interpolation import Interpolation
 from quantune_mlir.importers.onnx.linear import fully_connected
@@ -154,4 +155,4 @@ def _interpolated(b: Builder, x: Tensor, axis: int, matrix: np.ndarray) -> Tenso
     outputs, inputs = matrix.shape
     weights, bias = Tensor.constant(matrix.T.astype(x.dtype)), Tensor.constant(np.zeros(outputs, x.dtype))
     product = fully_connected(b, b.reshape(last, (x.size // inputs, inputs)), weights, bias)
-    return b.transpose(b.reshape(product, (*last.shape[:-1], outputs)), np.argsort(order))
+    return b.transpose(b.reshape(product, (*last.shape[:-1], outputs)), [order.index(i) for i in range(x.rank)])

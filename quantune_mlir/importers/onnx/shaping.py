@@ -122,26 +122,3 @@ def size(b: Builder, node: Node) -> Tensor:
 def concat(b: Builder, node: Node) -> Tensor:
     tensors = [node.input(i) for i in range(len(node.inputs))]
     return b.concat(tensors, normalized_axis(node.attribute("axis", 1), tensors[0].rank))
-
-
-@operator("DepthToSpace")
-def depth_to_space(b: Builder, node: Node) -> Tensor:
-    x = node.input(0)
-    n, c, h, w = x.shape
-    block = node.attributes["blocksize"]
-    rest = c // (block * block)
-    if node.attribute("mode", "DCR") == "DCR":
-        split = b.transpose(b.reshape(x, (n, block, block, rest, h, w)), (0, 3, 4, 1, 5, 2))
-    else:
-        split = b.transpose(b.reshape(x, (n, rest, block, block, h, w)), (0, 1, 4, 2, 5, 3))
-    return b.reshape(split, (n, rest, h * block, w * block))
-
-
-@operator("SpaceToDepth")
-def space_to_depth(b: Builder, node: Node) -> Tensor:
-    x = node.input(0)
-    n, c, h, w = x.shape
-    block = node.attributes["blocksize"]
-    split = b.reshape(x, (n, c, h // block, block, w // block, block))
-    order = (0, 3, 5, 1, 2, 4) if node.attribute("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
-    return b.reshape(b.transpose(split, order), (n, c * block * block, h // block, w // block))

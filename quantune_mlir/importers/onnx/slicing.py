@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantune_mlir.importers.onnx.builder import Builder, refuse_empty
+from quantune_mlir.importers.onnx.builder import Builder
+from quantune_mlir.importers.onnx.emitter import refuse_empty
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.shapes import normalized_axis
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir.mlir import tosa
+
+_POOLED = tuple(np.dtype(t) for t in (np.float32, np.float16, np.int8))
 
 
 @operator("Slice", until=9)
@@ -49,7 +52,7 @@ def strided_slice(b: Builder, x: Tensor, begin: list[int], size: list[int], stri
         return b.slice(x, begin, size)
     x = b.slice(x, begin, [(n - 1) * t + 1 for n, t in zip(size, stride, strict=True)])
     strided = [axis for axis, t in enumerate(stride) if t > 1]
-    if x.rank == 4 and set(strided) <= {2, 3} and x.dtype in (np.float32, np.float16, np.int8):
+    if x.rank == 4 and set(strided) <= {2, 3} and x.dtype in _POOLED:
         return _subsampled(b, x, size, stride)
     for axis in strided:
         x = _every(b, x, axis, size[axis], stride[axis])
@@ -114,7 +117,7 @@ def gather_axis(b: Builder, x: Tensor, indices: Tensor, axis: int) -> Tensor:
     front = b.transpose(x, order)
     rows = b.gather_rows(b.reshape(front, (x.shape[axis], x.size // x.shape[axis])), indices)
     result = b.reshape(rows, (indices.size, *front.shape[1:]))
-    return b.transpose(result, np.argsort(order))
+    return b.transpose(result, [order.index(i) for i in range(x.rank)])
 
 
 def _nonnegative(b: Builder, indices: Tensor, count: int) -> Tensor:

@@ -34,7 +34,14 @@ class Tensor:
         return Tensor(np.dtype(dtype), tuple(ir.RankedTensorType(value.type).shape), value=value)
 
     @property
+    def known(self) -> np.ndarray:
+        """The array of a constant; asking a computed tensor for it is a mistake of the caller."""
+        assert self.array is not None
+        return self.array
+
+    @property
     def rank(self) -> int:
+        """The number of dimensions."""
         return len(self.shape)
 
     @property
@@ -44,8 +51,10 @@ class Tensor:
 
     @property
     def is_float(self) -> bool:
+        """Whether the elements are floating-point numbers."""
         return self.dtype.kind == "f"
 
     @property
     def is_unsigned(self) -> bool:
+        """Whether the elements are unsigned integers, stored as signless ones."""
         return self.dtype.kind == "u"

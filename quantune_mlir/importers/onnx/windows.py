@@ -82,7 +82,7 @@ def resolve_window(node: Node, size: Sequence[int], kernel: Sequence[int], *, ce
         raise Unsupported(f"auto_pad {rule!r} is not an ONNX padding rule")
     if min(output) < 1:
         raise Unsupported(f"the window {tuple(extents)} does not fit the padded input {tuple(size)}")
-    return Window(kernel2, stride, dilation, tuple(begin), tuple(end), tuple(output))
+    return Window(kernel2, stride, dilation, pair(begin, 0), pair(end, 0), pair(output, 1))
 
 
 def _output_size(size: int, begin: int, end: int, extent: int, stride: int, ceil_mode: bool) -> int:

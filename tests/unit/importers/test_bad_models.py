@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -27,7 +28,7 @@ def with_input_shape(*dims: int | str | None) -> onnx.ModelProto:
     return model
 
 
-def message(source: Path | onnx.ModelProto, **options: object) -> str:
+def message(source: Path | onnx.ModelProto, **options: Any) -> str:
     with pytest.raises(ModelError) as caught:
         import_onnx(source, **options)
     assert caught.value.remedy
@@ -55,6 +56,27 @@ def test_file_of_another_kind(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.onnx"
     path.write_bytes(content)
     assert "not an ONNX model" in message(path)
+
+
+def test_the_name_of_the_file_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    path.write_bytes(conv_model().SerializeToString())
+    assert import_onnx(path).operation.verify()
+
+
+def test_every_truncation_and_damaged_byte_is_told_as_such(tmp_path: Path) -> None:
+    """Whatever happens to the file, the importer builds a module or raises an error of its own."""
+    content = conv_model().SerializeToString()
+    path = tmp_path / "damaged.onnx"
+    refused = 0
+    for position in range(len(content)):
+        for damaged in (content[:position], content[:position] + b"\xf7" + content[position + 1 :]):
+            path.write_bytes(damaged)
+            try:
+                import_onnx(path)
+            except ModelError:
+                refused += 1
+    assert refused > len(content)
 
 
 def test_missing_external_data(tmp_path: Path) -> None:
@@ -182,6 +204,16 @@ def test_operator_of_another_domain() -> None:
     model.graph.node[0].domain = "com.example"
     model.opset_import.append(helper.make_opsetid("com.example", 1))
     assert "domain 'com.example'" in message(model)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [("strides", [0, 1]), ("pads", [1, 1]), ("group", 3), ("auto_pad", "SAME")],
+)
+def test_attributes_that_make_no_sense(attribute: str, value: object) -> None:
+    model = conv_model()
+    model.graph.node[0].attribute.append(helper.make_attribute(attribute, value))
+    assert "c (Conv)" in message(model)
 
 
 def test_node_whose_inputs_do_not_fit() -> None:

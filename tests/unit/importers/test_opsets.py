@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.onnx_models import OneNode, assert_like_onnxruntime
+
+pytestmark = pytest.mark.slow
 
 RNG = np.random.default_rng(7)
 X = RNG.standard_normal((2, 3, 4, 5)).astype(np.float32)

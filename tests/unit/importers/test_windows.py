@@ -9,6 +9,8 @@ import pytest
 
 from tests.onnx_models import OneNode, assert_like_onnxruntime
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(11)
 
 

@@ -86,7 +86,9 @@ def test_what_is_computed_has_no_constant_value(module: ir.Module) -> None:
 
 
 def test_an_argument_has_no_constant_value(module: ir.Module) -> None:
-    argument = ir.Block.create_at_start(ir.Operation.create("test.region", regions=1).regions[0], [element_type("f4")])
+    argument = ir.Block.create_at_start(
+        ir.Operation.create("test.region", regions=1).regions[0], [element_type(np.float32)]
+    )
     assert constant_value(argument.arguments[0]) is None
 
 
