@@ -22,7 +22,13 @@ from quantune_mlir.planning.sensitivity import LayerSensitivity
 FLOOR_DB: Final = 16.0
 """Predicted output SQNR that the default policy reaches at any cost: below it, int8 changes what a network decides."""
 
-GOAL_DB: Final = 30.0
+SATURATED_DB: Final = 10.0
+"""Output SQNR of int8 throughout below which noise saturates, so that predictions are optimistic."""
+
+SATURATED_FLOOR_DB: Final = 20.0
+"""The floor of such networks, which is also where the default policy leaves them."""
+
+GOAL_DB: Final = 32.0
 """Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
 
 WORTHWHILE_DB: Final = 0.1
@@ -30,6 +36,9 @@ WORTHWHILE_DB: Final = 0.1
 
 BOUNDARY_SHARE: Final = 0.01
 """What a layer in fp32 costs beside its MACs (boundaries, bytes), as a share of the network's MACs."""
+
+
+_LOWEST_DB: Final = -1000.0
 
 
 class Decision(NamedTuple):
@@ -86,7 +95,7 @@ def min_sqnr(target_db: float) -> Policy:
 
 
 def default(layers: Sequence[LayerSensitivity]) -> Decisions:
-    """fp32 where it buys most per MAC: up to FLOOR_DB at any cost, up to GOAL_DB where it is WORTHWHILE_DB."""
+    """fp32 where it buys most per MAC: up to the floor at any cost, up to the goal where it is worthwhile."""
     total = sum(layer.macs for layer in layers) or 1
 
     def cost(layer: LayerSensitivity) -> float:
@@ -95,10 +104,12 @@ def default(layers: Sequence[LayerSensitivity]) -> Decisions:
     noisy = [layer for layer in layers if layer.noise > 0]
     noisy.sort(key=lambda layer: (-layer.noise / cost(layer), layer.index))
     left = _noise_left(noisy)
+    saturated = _db(left[0]) < SATURATED_DB
+    floor, goal = (SATURATED_FLOOR_DB, SATURATED_FLOOR_DB) if saturated else (FLOOR_DB, GOAL_DB)
     needed = 0
     for layer, before, after in zip(noisy, left[:-1], left[1:], strict=True):
-        bought = _db(after) - _db(before)
-        if before <= _noise(GOAL_DB) or (before <= _noise(FLOOR_DB) and bought < WORTHWHILE_DB * 100 * cost(layer)):
+        worthwhile = _db(after) - _db(before) >= WORTHWHILE_DB * 100 * cost(layer)
+        if _db(before) >= goal or (_db(before) >= floor and not worthwhile):
             break
         needed += 1
     return _explained(layers, noisy[:needed])

@@ -10,9 +10,9 @@ all layers in one backward sweep. A layer's share of the output's noise-to-signa
 
     L * gain / S            with S the signal energy at the output.
 
-If noise stays small, the shares of all layers add up to the noise that was measured at the output. If it does not, a
-clamp hides part of it, and would hide less once the worst layers are fp32. So a clamp is taken to pass at least the
-share of small noise that it would: that of the elements which lie inside its bounds.
+The shares of all layers add up to the noise that was measured at the output. Where that noise is of the size of the
+signal, it is saturated: any layer's share would be larger if the others were fp32. There a share is taken to be at
+least the layer's own local noise-to-signal power, as if it reached the output undiminished.
 
 The formulas are ours: the paper names local metrics only.
 """
@@ -21,8 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from quantune_mlir.numerics.metrics import ErrorEnergy
+SATURATED: Final = 0.1
+"""Noise-to-signal power at the output (-10 dB) from which on shares no longer add up."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,6 @@ def linear_gain(accumulated: float, local: float, incoming: float) -> float:
     return max(0.0, accumulated - local) / incoming if incoming > 0 else 0.0
 
 
-def clamp_gain(before: ErrorEnergy, after: ErrorEnergy, share_inside: float) -> float:
-    """What to multiply a measured gain through a clamp by, for noise too small to be hidden by it.
-
-    Args:
-        before: energies at the clamp's input, every layer int8.
-        after: energies at its output.
-        share_inside: of the elements that lie strictly between the clamp's bounds.
-    """
-    measured = after.noise / before.noise if before.noise > 0 else 0.0
-    return max(1.0, share_inside / measured) if measured > 0 else 1.0
-
-
 def output_noise(nodes: Sequence[NoiseNode], outputs: Sequence[str]) -> dict[str, float]:
     """Each node's predicted share of the noise-to-signal power at the output.
 
@@ -72,4 +62,7 @@ def output_noise(nodes: Sequence[NoiseNode], outputs: Sequence[str]) -> dict[str
     for node in reversed(nodes):
         for name in node.inputs:
             to_output[name] += to_output[node.name] * node.gain
-    return {node.name: node.local * to_output[node.name] for node in nodes}
+    shares = {node.name: node.local * to_output[node.name] for node in nodes}
+    if sum(shares.values()) < SATURATED:
+        return shares
+    return {node.name: max(shares[node.name], node.local / node.signal if node.signal else 0.0) for node in nodes}

@@ -34,7 +34,6 @@ class Analyzer:
     ) -> None:
         self._model = model
         self._options = options
-        self._profile = profile
         self._clamps = foldable_clamps(model.units)
         self._makers = {unit.output: unit for unit in model.units}
         module = model.with_passes(
@@ -56,7 +55,7 @@ class Analyzer:
             key: ErrorEnergy(float(signal), float(noise), float(elements.get(key[0], 0) * len(samples)))
             for key, (signal, noise) in zip(self._rows, sums, strict=True)
         }
-        shares = noise_at_output(self._model, self._profile, energies)
+        shares = noise_at_output(self._model, energies)
         return [self._describe(layer, index, energies, shares) for index, layer in enumerate(self._model.layers)]
 
     def _describe(self, layer: Layer, index: int, energies: Energies, shares: Mapping[str, float]) -> LayerSensitivity:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from quantune_mlir.integer.rewriter import clamp_bounds
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.ir.units import Unit, entry_block
-from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.metrics import ErrorEnergy
-from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.planning.propagation import NoiseNode, clamp_gain, linear_gain, output_noise
+from quantune_mlir.planning.propagation import NoiseNode, linear_gain, output_noise
 from quantune_mlir.workflow.model import Model
 
 Energies = Mapping[tuple[str, Noise], ErrorEnergy]
@@ -25,15 +22,15 @@ def group_end(layer: Layer, clamps: Mapping[ir.Value, Unit]) -> str:
     return layer.name if clamp is None or clamp.layer is None else clamp.layer
 
 
-def noise_at_output(model: Model, profile: Profile, energies: Energies) -> dict[str, float]:
+def noise_at_output(model: Model, energies: Energies) -> dict[str, float]:
     """Each deciding layer's predicted share of the noise-to-signal power at the network's output."""
-    nodes, node_at = _nodes(model, profile, energies)
+    nodes, node_at = _nodes(model, energies)
     deciding = {layer.name for layer in model.layers if layer.decides}
     shares = output_noise(nodes, _outputs(model, node_at))
     return {name: share for name, share in shares.items() if name in deciding}
 
 
-def _nodes(model: Model, profile: Profile, energies: Energies) -> tuple[list[NoiseNode], dict[ir.Value, str]]:
+def _nodes(model: Model, energies: Energies) -> tuple[list[NoiseNode], dict[ir.Value, str]]:
     """One node for each fusion group, called after the layer that decides on it; and the node that made each value."""
     clamps = foldable_clamps(model.units)
     ends = {clamp.output: value for value, clamp in clamps.items()}
@@ -49,9 +46,6 @@ def _nodes(model: Model, profile: Profile, energies: Energies) -> tuple[list[Noi
         end = energies[layer.name, ACCUMULATED]
         local = energies.get((layer.name, LOCAL), ErrorEnergy()).noise if head.decides else 0.0
         gain = linear_gain(end.noise, local, sum(noise[name] for name in inputs))
-        if head is not layer:
-            before = energies[head.name, ACCUMULATED]
-            gain *= clamp_gain(before, end, _share_inside(profile[head.name], layer.units[-1]))
         nodes.append(NoiseNode(head.name, inputs, end.signal, local, gain))
         noise[head.name] = end.noise
         for unit in layer.units:
@@ -91,9 +85,3 @@ def _outputs(model: Model, node_at: Mapping[ir.Value, str]) -> list[str]:
             pending += makers[value].inputs
     return list(found)
 
-
-def _share_inside(histogram: Histogram, clamp: Unit) -> float:
-    """The share of a clamp's input elements that lie strictly between its bounds."""
-    low, high = clamp_bounds(clamp)
-    inside = (histogram.centers > low) & (histogram.centers < high)
-    return float(histogram.counts[inside].sum()) / max(histogram.count, 1)
