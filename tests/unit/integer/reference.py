@@ -1,4 +1,4 @@
-"""What the int8 form of a function must compute, in NumPy, from its fp32 ops and the definitions in docs/definitions.md.
+"""What the int8 form of a function must compute, in NumPy, from its fp32 ops and docs/definitions.md.
 
 No integer MLIR op is consulted: a convolution is a sum of (q - z) * w over the fp32 op's windows, and so on.
 """
@@ -214,7 +214,8 @@ class Reference:
                 return (a + b if name == "tosa.add" else a - b), unit_scale
             case Kind.MEAN, name:
                 source = self.as_int8(unit.inputs[0])
-                axes = tuple(i for i, (a, b) in enumerate(zip(source.values.shape, _shape(unit.output))) if a != b)
+                sizes = zip(source.values.shape, _shape(unit.output), strict=True)
+                axes = tuple(axis for axis, (before, after) in enumerate(sizes) if before != after)
                 factor = 1 / prod(source.values.shape[a] for a in axes) if "Sum" not in str(unit.op_type) else 1.0
                 if name != "tosa.avg_pool2d":
                     factor = float(np.float32(factor))  # the op holds it as an fp32 constant

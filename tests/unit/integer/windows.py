@@ -1,4 +1,4 @@
-"""TOSA's window operators on NHWC arrays of any element type, straight from their definitions; padding counts as zero."""
+"""TOSA's window operators on NHWC arrays of any element type, from their definitions; padding counts as zero."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def sum_pool2d(x: np.ndarray, kernel: Sequence[int], pad: Sequence[int], stride:
 
 
 def resize_nearest(x: np.ndarray, scale: Sequence[int], offset: Sequence[int], size: Sequence[int]):
-    """TOSA RESCALE's nearest mode: scale is y_n, y_d, x_n, x_d; size that of the output."""
+    """TOSA RESIZE, nearest mode: scale is y_n, y_d, x_n, x_d; size that of the output."""
     rows, columns = (
         _nearest(size[axis], scale[2 * axis], scale[2 * axis + 1], offset[axis], x.shape[1 + axis]) for axis in (0, 1)
     )
