@@ -1,0 +1,20 @@
+// A sum whose clamp folds is measured at its accumulator in fp32, the clamp at the int8 result of both.
+// RUN: %quantune-opt %s --quantune-shadow-int8 | filecheck %s
+
+// CHECK-LABEL: @main
+// CHECK:       [[A:%.*]] = tosa.add %arg0, %arg1 {{.*}}layer = "a"
+// CHECK:       [[SA:%.*]] = tosa.mul {{.*}}-> tensor<4xf32>
+// CHECK-NEXT:  "quantune.measure"([[A]], [[SA]]) {noise = "accumulated", {{.*}}tensor_name = "a"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
+// CHECK:       "quantune.measure"([[A]], %{{.*}}) {noise = "local", {{.*}}tensor_name = "a"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
+// CHECK:       [[R:%.*]] = tosa.clamp [[A]]
+// CHECK:       "quantune.measure"([[R]], %{{.*}}) {noise = "accumulated", {{.*}}tensor_name = "r"{{.*}}} : (tensor<4xf32>, tensor<4xi8>)
+// CHECK:       "quantune.measure"([[R]], %{{.*}}) {noise = "local", {{.*}}tensor_name = "r"{{.*}}} : (tensor<4xf32>, tensor<4xi8>)
+// CHECK:       [[M:%.*]] = tosa.sub [[R]], %arg1 {{.*}}layer = "m"
+// CHECK:       "quantune.measure"([[M]], %{{.*}}) {noise = "accumulated", {{.*}}tensor_name = "m"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
+// CHECK:       return [[M]]
+func.func @main(%x: tensor<4xf32> {quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}}, %y: tensor<4xf32> {quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}}) -> (tensor<4xf32>) {
+  %a = "tosa.add"(%x, %y) {quantune.layer = "a", quantune.op = "Op", quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %r = "tosa.clamp"(%a) {min_val = 0.0 : f32, max_val = 6.0 : f32, quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}, quantune.layer = "r", quantune.op = "Relu"} : (tensor<4xf32>) -> tensor<4xf32>
+  %m = "tosa.sub"(%r, %y) {quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}, quantune.layer = "m", quantune.op = "Op"} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %m : tensor<4xf32>
+}

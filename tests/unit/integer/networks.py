@@ -1,0 +1,106 @@
+"""ONNX models to int8 programs for tests: fp32 module, parameters from synthetic ranges, rewrite, all in few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import onnx
+
+from quantune_mlir import resources
+from quantune_mlir.importers.onnx import import_onnx
+from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.attributes import PRECISION
+from quantune_mlir.ir.followers import precisions
+from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.layers import find_layers
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.qparams import read_qparams
+from quantune_mlir.ir.tensors import find_tensors
+from quantune_mlir.ir.text import module_bytecode, parse_module
+from quantune_mlir.ir.units import Unit, entry_block, find_units
+from quantune_mlir.numerics.histogram import Histogram
+from quantune_mlir.numerics.parameters import QuantParams
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.passes.assign_qparams import AssignQParams
+from quantune_mlir.passes.driver import run_pipeline
+from quantune_mlir.passes.quantize import Quantize
+from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
+from tests.unit.integer.reference import Reference, evaluate_unit
+
+CALIBRATED_SHARE = 0.85
+"""Ranges come from inputs that are smaller by this factor, so that some values saturate."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model, its inputs in order, and its simplified fp32 module with quantization parameters."""
+
+    model: onnx.ModelProto
+    inputs: Mapping[str, np.ndarray]
+    options: IntegerOptions
+    context: ir.Context
+
+    @cached_property
+    def module(self) -> ir.Module:
+        module = import_onnx(self.model, context=self.context)
+        run_pipeline(module, resources.pipeline_text("simplify"))
+        function = main_function(module)
+        units = find_units(entry_block(function))
+        values = {
+            argument: CALIBRATED_SHARE * array if array.dtype == np.float32 else array
+            for argument, array in self._arguments(module).items()
+        }
+        for unit in units:
+            values[unit.output] = evaluate_unit(unit, values)
+        names = find_tensors(function, units).names
+        profile = Profile(
+            "", 1, {name: Histogram.of(values[value].astype(np.float32)) for value, name in names.items()}
+        )
+        run_pipeline(module, [AssignQParams(profile, self.options.scheme)])
+        return module
+
+    @cached_property
+    def units(self) -> list[Unit]:
+        return find_units(entry_block(main_function(self.module)))
+
+    @cached_property
+    def params(self) -> dict[ir.Value, QuantParams]:
+        return read_qparams(main_function(self.module))
+
+    @property
+    def results(self) -> Sequence[ir.Value]:
+        block = entry_block(main_function(self.module))
+        return list(block.operations[len(block.operations) - 1].operands)
+
+    def in_int8(self, fp32: Sequence[str] = (), *, moves: bool = False) -> set[ir.Value]:
+        """Outputs of the units in int8 if all layers but `fp32` are; with `moves`, of all units with an int8 form."""
+        tensors = find_tensors(main_function(self.module), self.units)
+        layers = find_layers(self.units, tensors)
+        planned = {layer.name: layer.quantizable and layer.name not in fp32 for layer in layers if layer.decides}
+        planned |= {layer.name: False for layer in layers if not layer.quantizable}
+        if moves:
+            return {unit.output for unit in self.units if {*unit.inputs, unit.output} <= tensors.groups.keys()}
+        return {value for value, int8 in precisions(self.units, layers, planned, tensors).items() if int8}
+
+    def quantized(self, in_int8: set[ir.Value]) -> ir.Module:
+        """The mixed module in which the units with outputs `in_int8` are int8."""
+        positions = [unit.output in in_int8 for unit in self.units]
+        module = parse_module(module_bytecode(self.module), self.context)
+        for unit, int8 in zip(find_units(entry_block(main_function(module))), positions, strict=True):
+            for op in unit.ops:
+                op.attributes[PRECISION] = ir.StringAttr.get("int8" if int8 else "fp32", self.context)
+        options = self.options
+        run_pipeline(module, [Quantize(options.weights, options.scheme, options.requantize), RemoveDeadCode()])
+        return module
+
+    def reference(self, in_int8: set[ir.Value]) -> Reference:
+        """The NumPy form of `quantized`, after a run on the network's inputs."""
+        reference = Reference(self.units, in_int8, self.params, self.options)
+        reference.run(self._arguments(self.module))
+        return reference
+
+    def _arguments(self, module: ir.Module) -> dict[ir.Value, np.ndarray]:
+        return dict(zip(entry_block(main_function(module)).arguments, self.inputs.values(), strict=True))

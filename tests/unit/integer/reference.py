@@ -1,0 +1,264 @@
+"""What the int8 form of a function must compute, in NumPy, from its fp32 ops and docs/definitions.md.
+
+No integer MLIR op is consulted: a convolution is a sum of (q - z) * w over the fp32 op's windows, and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from quantune_mlir.integer.dot import weights_of
+from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.evaluate import evaluate
+from quantune_mlir.ir.fusion import find_endings
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.units import SHARING, Kind, Unit, is_constant
+from quantune_mlir.numerics.parameters import (
+    QuantParams,
+    activation_params,
+    dequantize,
+    fit_scales_to_bias,
+    quantize,
+    quantize_bias,
+    quantize_weights,
+    weight_params,
+)
+from quantune_mlir.numerics.requantize import apply_scale_32, multipliers_and_shifts, requantize_float, rescale
+from quantune_mlir.numerics.tables import lookup_table
+from tests.unit.integer import windows
+
+Array = np.ndarray
+I32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True)
+class Int8:
+    """An int8 tensor and what its integers mean."""
+
+    values: Array
+    params: QuantParams
+
+    @property
+    def centered(self) -> Array:
+        return self.values.astype(np.int64) - self.params.zero_point
+
+    @property
+    def real(self) -> Array:
+        return dequantize(self.values, self.params)
+
+
+def evaluate_unit(unit: Unit, values: Mapping[ir.Value, Array]) -> Array:
+    """The unit's output, in its own arithmetic, given its inputs."""
+    known = dict(values)
+    for op in unit.ops:
+        operands = [known[v] if v in known else constant_value(v) for v in op.operands]
+        known[op.results[0]] = evaluate_op(op, operands)
+    return known[unit.output]
+
+
+def evaluate_op(op: ir.Operation, operands: list[Array]) -> Array:
+    """One fp32 op; window operators and movements also on integers."""
+
+    def array(name: str) -> list[int]:
+        return list(ir.DenseI64ArrayAttr(op.attributes[name]))
+
+    x, *rest = operands
+    match op.name:
+        case "tosa.conv2d":
+            return windows.conv2d(x, rest[0], array("pad"), array("stride"), array("dilation")) + rest[1]
+        case "tosa.depthwise_conv2d":
+            return windows.depthwise_conv2d(x, rest[0], array("pad"), array("stride"), array("dilation")) + rest[1]
+        case "tosa.transpose_conv2d":
+            return windows.transpose_conv2d(x, rest[0], array("out_pad"), array("stride")) + rest[1]
+        case "tosa.matmul":
+            return x @ rest[0]
+        case "tosa.max_pool2d":
+            return windows.max_pool2d(x, array("kernel"), array("pad"), array("stride"))
+        case "tosa.avg_pool2d":
+            total, count = windows.sum_pool2d(x, array("kernel"), array("pad"), array("stride"))
+            return total / count if x.dtype.kind == "f" else _divide(total, count)
+        case "tosa.resize":
+            return windows.resize_nearest(x, rest[0], rest[1], op.results[0].type.shape[1:3])
+        case _:
+            result = evaluate(op, operands)
+            assert result is not None, op.name
+            return result.astype(x.dtype) if x.dtype.kind == "i" else result
+
+
+def _divide(total: Array, count: Array) -> Array:
+    """TOSA's integer average: total / count by its reciprocal_scale and apply_scale_32."""
+    places = np.ceil(np.log2(count)).astype(np.int64)
+    multiplier = (((1 << 30) + 1) << places) // count
+    return apply_scale_32(total, multiplier, 30 + places)
+
+
+class Reference:
+    """Runs the units in int8, those of `in_int8`, or fp32 on given inputs."""
+
+    def __init__(
+        self, units: list[Unit], in_int8: set[ir.Value], params: Mapping[ir.Value, QuantParams], options: IntegerOptions
+    ) -> None:
+        self._units = units
+        self._in_int8 = in_int8
+        self._params = params
+        self._options = options
+        self.endings = find_endings(units, in_int8)
+        self.int8: dict[ir.Value, Int8] = {}
+        self.fp32: dict[ir.Value, Array] = {}
+
+    def run(self, inputs: Mapping[ir.Value, Array]) -> None:
+        self.int8, self.fp32 = {}, dict(inputs)
+        folded = {clamp.output for clamp in self.endings.clamps.values()}
+        for unit in self._units:
+            if unit.output in folded:
+                continue
+            if unit.output not in self._in_int8:
+                self.fp32[unit.output] = evaluate_unit(unit, {v: self.as_fp32(v) for v in unit.inputs})
+                continue
+            last = self.endings.clamps.get(unit.output, unit)
+            clamp = clamp_of(last) or clamp_of(unit)
+            if last.output in self.endings.in_float:
+                accumulator, scale = self._accumulator(unit)
+                real = accumulator.astype(np.float32) * np.asarray(scale, np.float32)
+                self.fp32[last.output] = real if clamp is None else np.clip(real, *np.float32(clamp))
+            else:
+                params = self._params[last.output]
+                self.int8[last.output] = Int8(self._int8_result(unit, params, clamp).astype(np.int8), params)
+
+    def as_fp32(self, value: ir.Value) -> Array:
+        return self.fp32[value] if value in self.fp32 else self.int8[value].real
+
+    def as_int8(self, value: ir.Value) -> Int8:
+        if is_constant(value):
+            array = constant_value(value)
+            params = activation_params(min(array.min(), 0.0), max(array.max(), 0.0), self._options.scheme)
+            return Int8(quantize(array, params), params)
+        if value not in self.int8:
+            self.int8[value] = Int8(quantize(self.fp32[value], self._params[value]), self._params[value])
+        return self.int8[value]
+
+    def real_result(self, unit: Unit) -> Array:
+        """What the unit makes of its quantized inputs, weights and constants in exact arithmetic, float64."""
+        if unit.kind is Kind.UNARY or unit.kind in SHARING:
+            real = {v: self.as_int8(v).real for v in unit.inputs}
+            return evaluate_unit(unit, real).astype(np.float64)
+        accumulator, scale = self._accumulator(unit)
+        last = self.endings.clamps.get(unit.output, unit)
+        clamp = clamp_of(last) or clamp_of(unit) or (-np.inf, np.inf)
+        return np.clip(accumulator * np.asarray(scale, np.float64), *clamp)
+
+    def _int8_result(self, unit: Unit, params: QuantParams, clamp: tuple[float, float] | None) -> Array:
+        if unit.kind in SHARING:
+            return self._shared(unit, params)
+        if unit.kind is Kind.UNARY:
+            source = self.as_int8(unit.inputs[0])
+
+            def function(x: Array) -> Array:
+                return evaluate_unit(unit, {unit.inputs[0]: x.reshape((-1,) + (1,) * (source.values.ndim - 1))}).ravel()
+
+            return lookup_table(lambda x: _nearest_number(function(x)), source.params, params)[
+                source.values.astype(int) + 128
+            ]
+        low, high = (-128, 127) if clamp is None else (int(quantize(bound, params)) for bound in clamp)
+        if self._options.requantize == "float" and unit.op.name in ("tosa.add", "tosa.sub"):
+            left, right = (self.as_int8(v) for v in list(unit.op.operands)[:2])
+            terms = [x.centered.astype(np.float32) * np.float32(x.params.scale / params.scale) for x in (left, right)]
+            total = terms[0] + terms[1] if unit.op.name == "tosa.add" else terms[0] - terms[1]
+            return np.clip(np.rint(total + np.float32(params.zero_point)), low, high)
+        accumulator, scale = self._accumulator(unit)
+        ratio = np.asarray(scale) / params.scale
+        if self._options.requantize == "float":
+            return requantize_float(accumulator, ratio, params.zero_point, lo=low, hi=high)
+        multipliers, shifts = multipliers_and_shifts(ratio)
+        return rescale(accumulator, multipliers, shifts, output_zp=params.zero_point, lo=low, hi=high)
+
+    def _shared(self, unit: Unit, params: QuantParams) -> Array:
+        """Averages are taken of centered values, which padding leaves at zero; the rest moves codes."""
+        offset = params.zero_point if unit.kind is Kind.AVERAGE else 0
+        operands: list[Array] = []
+        for operand in unit.op.operands:
+            array = constant_value(operand)
+            if array is None:
+                source = self.as_int8(operand)
+                assert source.params == params
+                array = source.values.astype(np.int64) - offset
+            elif array.dtype == np.float32:
+                array = quantize(array, params).astype(np.int64)
+            operands.append(array)
+        return np.clip(evaluate_op(unit.op, operands) + offset, -128, 127)
+
+    def _accumulator(self, unit: Unit) -> tuple[Array, float | Array]:
+        """An exact integer, and what one of it stands for."""
+        match unit.kind, unit.op.name:
+            case Kind.DOT, "tosa.matmul" if is_constant(unit.op.operands[1]):
+                left, (weights, scales, _) = self.as_int8(unit.op.operands[0]), self._weights(unit)
+                return left.centered @ weights, left.params.scale * scales
+            case Kind.DOT, "tosa.matmul":
+                left, right = (self.as_int8(v) for v in list(unit.op.operands)[:2])
+                return left.centered @ right.centered, left.params.scale * right.params.scale
+            case Kind.DOT, _:
+                source, (weights, scales, bias) = self.as_int8(unit.inputs[0]), self._weights(unit)
+                return evaluate_op(unit.op, [source.centered, weights, bias]), source.params.scale * scales
+            case Kind.BINARY, "tosa.mul":
+                left, right = (self.as_int8(v) for v in list(unit.op.operands)[:2])
+                return left.centered * right.centered, left.params.scale * right.params.scale
+            case Kind.BINARY, name:
+                left, right = (self.as_int8(v) for v in list(unit.op.operands)[:2])
+                unit_scale = max(left.params.scale, right.params.scale) * 2.0**-19
+                a, b = (_rescaled(x, x.params.scale / unit_scale) for x in (left, right))
+                return (a + b if name == "tosa.add" else a - b), unit_scale
+            case Kind.MEAN, name:
+                source = self.as_int8(unit.inputs[0])
+                sizes = zip(source.values.shape, _shape(unit.output), strict=True)
+                axes = tuple(axis for axis, (before, after) in enumerate(sizes) if before != after)
+                factor = 1 / prod(source.values.shape[a] for a in axes) if "Sum" not in str(unit.op_type) else 1.0
+                if name != "tosa.avg_pool2d":
+                    factor = float(np.float32(factor))  # the op holds it as an fp32 constant
+                return source.centered.sum(axis=axes, keepdims=True), source.params.scale * factor
+            case Kind.CLAMP, _:
+                source = self.as_int8(unit.inputs[0])
+                return source.centered, source.params.scale
+        raise AssertionError(unit.kind)
+
+    def _weights(self, unit: Unit) -> tuple[Array, Array, Array]:
+        """int64 weights in the op's own shape, float64 scales, int64 bias."""
+        weights, axis = weights_of(unit)
+        channel_axis = axis if self._options.weights == "per-channel" else None
+        scales = weight_params(weights, channel_axis, self._options.scheme)
+        bias = np.zeros(1, np.int32)
+        if unit.op.name != "tosa.matmul":
+            input_scale = self.as_int8(unit.inputs[0]).params.scale
+            real = np.broadcast_to(constant_value(unit.op.operands[2]), (weights.shape[axis],))
+            scales = fit_scales_to_bias(scales, real, input_scale, self._options.scheme)
+            bias = quantize_bias(real, input_scale, scales)
+        integers = quantize_weights(weights, scales, channel_axis).reshape(_shape(unit.op.operands[1]))
+        return integers.astype(np.int64), scales.astype(np.float64), bias.astype(np.int64)
+
+
+def _nearest_number(values: Array) -> Array:
+    """NaN at either end of a row becomes the first or last number."""
+    known = np.flatnonzero(~np.isnan(values))
+    return np.interp(np.arange(values.size), known, values[known]) if known.size < values.size else values
+
+
+def clamp_of(unit: Unit) -> tuple[float, float] | None:
+    """The real bounds of a clamp unit."""
+    if unit.kind is not Kind.CLAMP:
+        return None
+    low, high = (ir.FloatAttr(unit.op.attributes[name]).value for name in ("min_val", "max_val"))
+    return low, high
+
+
+def _rescaled(x: Int8, ratio: float) -> Array:
+    multipliers, shifts = multipliers_and_shifts(ratio)
+    values = rescale(x.values, multipliers, shifts, input_zp=x.params.zero_point, lo=I32.min, hi=I32.max)
+    return values.astype(np.int64)
+
+
+def _shape(value: ir.Value) -> tuple[int, ...]:
+    return tuple(ir.RankedTensorType(value.type).shape)
