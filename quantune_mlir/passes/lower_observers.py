@@ -1,4 +1,4 @@
-"""quantune-lower-observers
+"""The pass quantune-lower-observers.
 
 In:  a module with `quantune.observe` and `quantune.measure` ops.
 Out: the same, these ops as dispatches of the observer kernels, which accumulate into module-level state:

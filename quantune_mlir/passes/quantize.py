@@ -1,4 +1,4 @@
-"""quantune-quantize
+"""The pass quantune-quantize.
 
 In:  simplified fp32 TOSA with `quantune.qparams` and `quantune.precision`.
 Out: pure TOSA of mixed precision: integer ops with requantization, fp32 ops, and boundaries where precision changes.
@@ -18,7 +18,7 @@ from quantune_mlir.integer.emitter import Emitter
 from quantune_mlir.integer.lowering import ENDS_IN_FLOAT
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
-from quantune_mlir.ir.attributes import PRECISION, QPARAMS
+from quantune_mlir.ir.attributes import PRECISION
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.fusion import foldable_clamps, readers_of
 from quantune_mlir.ir.mlir import func, ir

@@ -12,10 +12,16 @@ from quantune_mlir.passes.base import Pass
 _PACKAGE: Final = "quantune_mlir.passes"
 
 PASSES: Final[dict[str, str]] = {
+    "quantune-assign-precision": "assign_precision:AssignPrecision",
+    "quantune-assign-qparams": "assign_qparams:AssignQParams",
     "quantune-cancel-transposes": "cancel_transposes:CancelTransposes",
     "quantune-fold-constants": "fold_constants:FoldConstants",
     "quantune-fold-scale-shift": "fold_scale_shift:FoldScaleShift",
+    "quantune-insert-observers": "insert_observers:InsertObservers",
+    "quantune-lower-observers": "lower_observers:LowerObservers",
+    "quantune-quantize": "quantize:Quantize",
     "quantune-remove-dead-code": "remove_dead_code:RemoveDeadCode",
+    "quantune-shadow-int8": "shadow_int8:ShadowInt8",
     "quantune-verify-layers": "verify_layers:VerifyLayers",
 }
 

@@ -1,4 +1,4 @@
-"""quantune-shadow-int8
+"""The pass quantune-shadow-int8.
 
 In:  simplified fp32 TOSA with `quantune.qparams`.
 Out: the same program, and beside each layer its int8 forms, compared with the fp32 one by `quantune.measure`:
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 from quantune_mlir.integer.emitter import Emitter
@@ -119,4 +120,4 @@ def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Nois
 
 def _following(function: ir.Operation) -> dict[ir.Operation, ir.Operation]:
     ops = [op.operation for op in entry_block(function)]
-    return dict(zip(ops, ops[1:], strict=False))
+    return dict(pairwise(ops))
