@@ -21,12 +21,19 @@ from numpy.typing import NDArray
 from quantune_mlir.cli.quantune import main
 from quantune_mlir.cli.quantune_opt import main as quantune_opt
 from quantune_mlir.execution.program import Program
-from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.text import load_module
+from quantune_mlir.ir.mlir import make_context
+from quantune_mlir.ir.text import load_module, module_text
 from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.policy import PlanPolicy
+from quantune_mlir.workflow.quantization import InferenceRuns, quantize, rewrite
 from tests.e2e.conftest import DIGITS, Quantune
+from tests.e2e.models import conv_relu, images, save_model, save_samples
 
 MODEL = DIGITS / "digits.onnx"
 CALIBRATION = DIGITS / "digits_calibration.npz"
@@ -110,12 +117,12 @@ def operations(path: Path) -> list[Op]:
     return [_describe(op.operation) for op in body if len(op.operation.operands) and len(op.operation.results)]
 
 
-def _describe(op: ir.Operation) -> Op:
+def _describe(op: Any) -> Op:
     source, result = op.operands[0], op.results[0]
     return Op(op.name, source.get_name(), _element(source), result.get_name(), _element(result))
 
 
-def _element(value: ir.Value) -> str:
+def _element(value: Any) -> str:
     return str(value.type).removesuffix(">").split("x")[-1]
 
 
@@ -230,15 +237,6 @@ class TestTwoRuns:
         runs = json.loads((output / "summary.json").read_text())["inference_runs"]
         assert runs == {"fp32": 0, "int8": 1, "samples": SAMPLES}
 
-    def test_samples_and_seed(self, quantune: Quantune, tmp_path: Path) -> None:
-        made = [tmp_path / f"{i}.npz" for i in range(3)]
-        for path, seed in zip(made, (0, 1, 1), strict=True):
-            arguments = ("--samples", 20, "--seed", seed, "-o", path)
-            assert quantune("profile", "make", MODEL, "--calibration", CALIBRATION, *arguments).status == 0
-        zero, one, again = (path.read_bytes() for path in made)
-        assert zero != one == again
-        assert Profile.load(made[0]).samples == 20
-
 
 class TestPlan:
     def test_an_edited_plan_is_honoured_exactly(self, digits: Path, quantized: Any, tmp_path: Path) -> None:
@@ -254,85 +252,98 @@ class TestPlan:
         summary = json.loads((output / "summary.json").read_text())
         assert {layer["name"] for layer in summary["layers"] if layer["precision"] == "fp32"} == {"pointwise/conv"}
 
-    def test_values_are_quantized_once(self, digits: Path, quantized: Any, tmp_path: Path) -> None:
-        file = tmp_path / "plan.yaml"
+    def test_values_are_quantized_once(self, digits: Path, tmp_path: Path) -> None:
+        plan, made = tmp_path / "plan.yaml", tmp_path / "mixed.mlir"
         layers = [{"name": name, "precision": "fp32"} for name in ("depthwise/conv", "head/conv")]
-        file.write_text(yaml.safe_dump({"format": 1, "default": "int8", "layers": layers}))
-        ops = operations(quantized("--plan", file, "--profile", digits / "profile.npz") / "mixed.mlir")
-        casts = [op for op in ops if op.name == "tosa.cast"]
+        plan.write_text(yaml.safe_dump({"format": 1, "default": "int8", "layers": layers}))
+        settings = ("--set", f"profile={digits / 'profile.npz'}", "--set", f"plan={plan}")
+        assert run_main(quantune_opt, digits / "fp32.mlir", "--pipeline", "quantize", *settings, "-o", made) == 0
+        casts = [op for op in operations(made) if op.name == "tosa.cast"]
         conversions = Counter((op.operand, op.result_type) for op in casts)
         assert {"i8", "f32"} <= {op.result_type for op in casts}
         assert max(conversions.values()) == 1
         dequantized = {op.result for op in casts if op.operand_type == "i8"}
         assert not [op for op in casts if op.result_type == "i8" and op.operand in dequantized]
 
-    def test_keep_fp32_pins_every_layer_found(self, digits: Path, quantized: Any) -> None:
-        output = quantized("--all", "int8", "--keep-fp32", "^stem/", "--profile", digits / "profile.npz")
-        assert dot_inputs(output / "mixed.mlir") == ["f32", "i8", "i8", "i8", "i8"]
-        summary = json.loads((output / "summary.json").read_text())
-        fp32 = {layer["name"] for layer in summary["layers"] if layer["precision"] == "fp32"}
-        assert fp32 == {"stem/conv", "stem/relu"}
+    def test_keep_fp32_pins_every_layer_found(self, digits: Path) -> None:
+        precision = planned(digits, PlanPolicy(everything="int8", keep_fp32="^stem/"))
+        assert [name for name, value in precision.items() if value == "fp32"] == ["stem/conv", "stem/relu"]
 
-    def test_fp32_layers(self, digits: Path, quantized: Any) -> None:
-        output = quantized("--fp32-layers", 2, "--profile", digits / "profile.npz")
-        ranked = SensitivityList.load(output / "sensitivity.yaml")
-        plan = PrecisionPlan.load(output / "plan.yaml").precision_of()
-        first = [layer.name for layer in ranked.layers if layer.name in plan][:2]
-        assert all(plan[name] is Precision.FP32 for name in first)
-        convolutions = [layer.name for layer in ranked.layers if layer.macs]
-        assert {name for name in convolutions if plan[name] is Precision.FP32} <= set(first)
+    @pytest.mark.parametrize("count", [0, 1, 3])
+    def test_fp32_layers(self, digits: Path, count: int) -> None:
+        precision = planned(digits, PlanPolicy(fp32_layers=count))
+        model, ranked = Model.load(digits / "fp32.mlir"), SensitivityList.load(digits / "sensitivity.yaml")
+        deciding = {layer.name for layer in model.layers if layer.decides}
+        first = [layer.name for layer in ranked.layers if layer.name in deciding][:count]
+        computing = {layer.name for layer in ranked.layers if layer.macs}
+        assert all(precision[name] == "fp32" for name in first)
+        assert {name for name in computing if precision[name] == "fp32"} <= set(first)
 
 
-class TestAllOfOnePrecision:
-    def test_fp32_computes_what_the_fp32_program_does(
-        self, quantune: Quantune, digits: Path, quantized: Any, tmp_path: Path
-    ) -> None:
-        output = quantized("--all", "fp32", "--profile", digits / "profile.npz")
-        assert set(dot_inputs(output / "mixed.mlir")) == {"f32"}
-        for variant in ("fp32", "mixed"):
-            arguments = ("--variant", variant, "--outputs", tmp_path / f"{variant}.npy")
-            assert quantune("evaluate", output, "--data", TEST, *arguments).status == 0
-        fp32, mixed = (np.load(tmp_path / f"{variant}.npy") for variant in ("fp32", "mixed"))
-        np.testing.assert_array_equal(fp32, mixed)
+def planned(digits: Path, policy: PlanPolicy) -> dict[str, str]:
+    """The precision of each layer that a policy comes to."""
+    model = Model.load(digits / "fp32.mlir")
+    plan = policy.plan(SensitivityList.load(digits / "sensitivity.yaml"), model)
+    return rewrite(model, Profile.load(digits / "profile.npz"), plan, QuantizeOptions()).precision
 
-    def test_int8(self, digits: Path, quantized: Any) -> None:
-        output = quantized("--all", "int8", "--profile", digits / "profile.npz")
-        assert set(dot_inputs(output / "mixed.mlir")) == {"i8"}
-        assert json.loads((output / "summary.json").read_text())["totals"]["int8_mac_share"] == 1.0
+
+def test_one_precision_throughout_and_force(quantune: Quantune, digits: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    arguments = ("--calibration", CALIBRATION, "--profile", digits / "profile.npz", "--output", output, "--samples", 2)
+    assert quantune("quantize", MODEL, *arguments, "--all", "fp32").status == 0
+    assert set(dot_inputs(output / "mixed.mlir")) == {"f32"}
+    raw: list[NDArray[np.float32]] = []
+    for variant in ("fp32", "mixed"):
+        file = tmp_path / f"{variant}.npy"
+        assert quantune("evaluate", output, "--data", TEST, "--variant", variant, "--outputs", file).status == 0
+        raw.append(np.load(file))
+        file.unlink()
+    np.testing.assert_array_equal(*raw)
+    assert quantune("quantize", MODEL, *arguments, "--all", "int8", "--force").status == 0
+    assert set(dot_inputs(output / "mixed.mlir")) == {"i8"}
+    assert json.loads((output / "summary.json").read_text())["totals"]["int8_mac_share"] == 1.0
+    assert sorted(path.name for path in output.iterdir()) == FILES
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "options",
+    "changed",
     [
-        ("--weights", "per-tensor"),
-        ("--scheme", "symmetric"),
-        ("--scheme", "symmetric_with_uint8"),
-        ("--scheme", "symmetric_with_power2_scale"),
-        ("--range", "percentile"),
-        ("--range", "entropy"),
-        ("--range", "mse"),
-        ("--requantize", "integer"),
-        ("--requantize", "integer", "--scheme", "symmetric_with_power2_scale", "--weights", "per-tensor"),
+        {"weights": "per-tensor"},
+        {"scheme": Scheme.SYMMETRIC},
+        {"scheme": Scheme.SYMMETRIC_WITH_UINT8},
+        {"scheme": Scheme.SYMMETRIC_WITH_POWER2_SCALE},
+        {"range": RangeMethod.PERCENTILE},
+        {"range": RangeMethod.ENTROPY},
+        {"range": RangeMethod.MSE},
+        {"requantize": "integer"},
+        {"requantize": "integer", "scheme": Scheme.SYMMETRIC_WITH_POWER2_SCALE, "weights": "per-tensor"},
     ],
-    ids=" ".join,
+    ids=lambda changed: "-".join(map(str, changed.values())),
 )
-def test_options_keep_the_accuracy(
-    quantune: Quantune, digits: Path, quantized: Any, tmp_path: Path, options: tuple[str, ...]
-) -> None:
-    profile = ("--profile", digits / "profile.npz", "--samples", 20)
-    output = quantized(*options, "--all", "int8", *profile)
-    scores = tmp_path / "scores.json"
-    arguments = ("--variant", "fp32", "--variant", "mixed", "--json", scores)
-    assert quantune("evaluate", output, "--data", TEST, *arguments).status == 0
-    accuracy = json.loads(scores.read_text())
-    assert accuracy["fp32"]["top1"] == 394 / 400
-    assert accuracy["mixed"]["top1"] >= accuracy["fp32"]["top1"] - 0.02
-    stored = json.loads((output / "summary.json").read_text())["options"]
-    assert (
-        stored | {name.removeprefix("--"): value for name, value in zip(options[::2], options[1::2], strict=True)}
-        == stored
+def test_options_keep_the_accuracy(digits: Path, tmp_path: Path, changed: dict[str, Any]) -> None:
+    model, profile = Model.load(digits / "fp32.mlir"), Profile.load(digits / "profile.npz")
+    options = QuantizeOptions(**changed)
+    samples = SampleSet.open(CALIBRATION, model.inputs, count=10)
+    made = quantize(model, samples, options, policy=PlanPolicy(everything="int8"), profile=profile)
+    assert made.runs == InferenceRuns(fp32=0, int8=1, samples=10)
+    program, test = made.program(), np.load(TEST)
+    right = sum(
+        int(program(image[None])[0].argmax()) == label
+        for image, label in zip(test["input"], test["labels"], strict=True)
     )
+    assert right >= 394 - 8
+    plan, again = tmp_path / "plan.yaml", tmp_path / "mixed.mlir"
+    plan.write_text(made.plan.to_yaml())
+    settings = {name: str(value) for name, value in changed.items()} | {
+        "profile": str(digits / "profile.npz"),
+        "plan": str(plan),
+    }
+    flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    arguments = ("--pipeline", "quantize", *flags, "--mlir-print-op-generic", "-o", again)
+    assert run_main(quantune_opt, digits / "fp32.mlir", *arguments) == 0
+    assert again.read_text() == module_text(made.mixed.module, generic=True)
 
 
 class TestEvaluateAndBench:
@@ -414,16 +425,6 @@ class TestQuantuneOpt:
         assert run_main(quantune_opt, digits / "fp32.mlir", *flags, "--mlir-print-op-generic", "-o", made) == 0
         assert made.read_bytes() == (digits / "mixed.mlir").read_bytes()
 
-    def test_named_pipeline_reproduces_the_mixed_module(self, digits: Path, quantized: Any, tmp_path: Path) -> None:
-        options = {"weights": "per-tensor", "scheme": "symmetric", "range": "mse", "requantize": "integer"}
-        flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-        output, made = quantized(*flags, "--fp32-layers", 1), tmp_path / "mixed.mlir"
-        files = {"profile": output / "profile.npz", "plan": output / "plan.yaml"}
-        settings = [part for name, value in (options | files).items() for part in ("--set", f"{name}={value}")]
-        arguments = ("--pipeline", "quantize", *settings, "--mlir-print-op-generic", "-o", made)
-        assert run_main(quantune_opt, output / "fp32.mlir", *arguments) == 0
-        assert made.read_bytes() == (output / "mixed.mlir").read_bytes()
-
     def test_named_pipelines_make_the_programs_of_both_runs(self, digits: Path, tmp_path: Path) -> None:
         made = tmp_path / "program.mlir"
         assert run_main(quantune_opt, digits / "fp32.mlir", "--pipeline", "observe", "-o", made) == 0
@@ -463,16 +464,6 @@ class TestPrinting:
         assert {layer.name: layer for layer in printed.layers} == {layer.name: layer for layer in before.layers}
 
 
-def test_force_replaces_an_older_output(quantune: Quantune, digits: Path, quantized: Any) -> None:
-    profile = ("--profile", digits / "profile.npz")
-    output = quantized("--all", "fp32", *profile)
-    arguments = ("--calibration", CALIBRATION, "--output", output, "--all", "int8", *profile, "--force")
-    assert quantune("quantize", MODEL, *arguments).status == 0
-    assert set(dot_inputs(output / "mixed.mlir")) == {"i8"}
-    assert sorted(path.name for path in output.iterdir()) == FILES
-    assert [path.name for path in output.parent.iterdir()] == [output.name]
-
-
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_samples(tmp_path: Path) -> None:
     peaks = {count: _peak_memory(tmp_path, count) for count in (100, 1000)}
@@ -481,8 +472,6 @@ def test_memory_does_not_grow_with_the_number_of_samples(tmp_path: Path) -> None
 
 def _peak_memory(work: Path, count: int) -> int:
     """Largest resident set, in KiB, of quantizing a convolution over `count` samples of 48 KiB; 47 MB for 1000."""
-    from tests.e2e.models import conv_relu, images, save_model, save_samples
-
     shape = (2, 64, 96)
     model = save_model(conv_relu(input_shape=(1, *shape)), work / "wide.onnx")
     data = save_samples(work / f"{count}.npz", x=images(count, shape))
