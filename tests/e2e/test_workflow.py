@@ -298,7 +298,7 @@ def test_one_precision_throughout_and_force(quantune: Quantune, digits: Path, tm
         assert quantune("evaluate", output, "--data", TEST, "--variant", variant, "--outputs", file).status == 0
         raw.append(np.load(file))
         file.unlink()
-    np.testing.assert_array_equal(*raw)
+    np.testing.assert_array_equal(raw[0], raw[1])
     assert quantune("quantize", MODEL, *arguments, "--all", "int8", "--force").status == 0
     assert set(dot_inputs(output / "mixed.mlir")) == {"i8"}
     assert json.loads((output / "summary.json").read_text())["totals"]["int8_mac_share"] == 1.0
@@ -465,26 +465,30 @@ class TestPrinting:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="reads the peak memory from /proc")
 def test_memory_does_not_grow_with_the_number_of_samples(tmp_path: Path) -> None:
     peaks = {count: _peak_memory(tmp_path, count) for count in (100, 1000)}
     assert peaks[1000] == pytest.approx(peaks[100], rel=0.05)
 
 
 def _peak_memory(work: Path, count: int) -> int:
-    """Largest resident set, in KiB, of quantizing a convolution over `count` samples of 48 KiB; 47 MB for 1000."""
+    """Largest resident set, in KiB, of quantizing a convolution over `count` samples of 48 KiB; 47 MB for 1000.
+
+    From /proc: what getrusage tells includes the process that this one was forked from.
+    """
     shape = (2, 64, 96)
     model = save_model(conv_relu(input_shape=(1, *shape)), work / "wide.onnx")
     data = save_samples(work / f"{count}.npz", x=images(count, shape))
     script = (
-        "import resource, sys; from quantune_mlir.cli.quantune import main\n"
+        "import sys; from quantune_mlir.cli.quantune import main\n"
         "try: main(sys.argv[1:])\n"
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+        "finally: print(*(line for line in open('/proc/self/status') if line.startswith('VmHWM')), file=sys.stderr)"
     )
     arguments = ["quantize", model, "--calibration", data, "--samples", count, "--output", work / f"out{count}"]
     command = [sys.executable, "-c", script, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"over {count} samples" in done.stdout
-    return int(done.stderr.split()[-1])
+    return int(done.stderr.split()[-2])
 
 
 def iree_run(program: Path, image: NDArray[np.float32]) -> list[float]:
