@@ -1,4 +1,4 @@
-"""The pass quantune-assign-precision.
+"""quantune-assign-precision.
 
 In:  simplified fp32 TOSA, and a plan.
 Out: the same, each op with `quantune.precision`: what the plan says of its layer, or, for ops that decide nothing and

@@ -1,4 +1,4 @@
-"""The pass quantune-assign-qparams.
+"""quantune-assign-qparams.
 
 In:  simplified fp32 TOSA, and a profile of its tensors.
 Out: the same, each tensor that has an int8 form annotated with `quantune.qparams`.

@@ -1,4 +1,4 @@
-"""The pass quantune-insert-observers.
+"""quantune-insert-observers.
 
 In:  simplified fp32 TOSA.
 Out: the same, with `quantune.observe` on every tensor whose values are new: graph inputs and results of computing ops.

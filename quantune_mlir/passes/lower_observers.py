@@ -1,4 +1,4 @@
-"""The pass quantune-lower-observers.
+"""quantune-lower-observers.
 
 In:  a module with `quantune.observe` and `quantune.measure` ops.
 Out: the same, these ops as dispatches of the observer kernels, which accumulate into module-level state:

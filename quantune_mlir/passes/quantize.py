@@ -1,4 +1,4 @@
-"""The pass quantune-quantize.
+"""quantune-quantize.
 
 In:  simplified fp32 TOSA with `quantune.qparams` and `quantune.precision`.
 Out: pure TOSA of mixed precision: integer ops with requantization, fp32 ops, and boundaries where precision changes.

@@ -1,4 +1,4 @@
-"""The pass quantune-shadow-int8.
+"""quantune-shadow-int8.
 
 In:  simplified fp32 TOSA with `quantune.qparams`.
 Out: the same program, and beside each layer its int8 forms, compared with the fp32 one by `quantune.measure`:
