@@ -36,7 +36,7 @@ from quantune_mlir.workflow.quantization import analyze
     "--metric",
     type=click.Choice([m.value for m in Metric]),
     metavar="METRIC",
-    help="Sort by it: " + ", ".join(Metric) + ". [default: local_sqnr]",
+    help="Sort by it, not by what the policies go by: " + ", ".join(Metric) + ".",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--output", type=FILE, metavar="FILE", help="Write the sensitivity list as YAML.")

@@ -77,7 +77,7 @@ def quantization_options(command: F) -> F:
             "--range",
             "range_",
             type=_choice(RangeMethod),
-            default="minmax",
+            default="mse",
             show_default=True,
             help="How a tensor's range follows from its histogram.",
         ),

@@ -12,9 +12,9 @@ local error of such a clamp is that of the whole fusion group. The program's res
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import ClassVar
 
 from quantune_mlir.integer.emitter import Emitter
@@ -120,4 +120,4 @@ def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Nois
 
 def _following(function: ir.Operation) -> dict[ir.Operation, ir.Operation]:
     ops = [op.operation for op in entry_block(function)]
-    return dict(pairwise(ops))
+    return dict(itertools.pairwise(ops))

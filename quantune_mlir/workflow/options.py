@@ -28,7 +28,7 @@ class QuantizeOptions:
 
     weights: Granularity = "per-channel"
     scheme: Scheme = Scheme.ASYMMETRIC
-    range: RangeMethod = RangeMethod.MINMAX
+    range: RangeMethod = RangeMethod.MSE
     requantize: RequantizeMode | None = None
     target: str = "host"
     samples: int = DEFAULT_SAMPLES

@@ -26,7 +26,7 @@ from quantune_mlir.ir.text import load_module, module_text
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
-from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.planning.sensitivity import Metric, SensitivityList
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
@@ -153,15 +153,8 @@ class TestOutputDirectory:
         assert set(summary["versions"]) >= {"iree-base-compiler", "iree-base-runtime", "numpy", "onnx"}
         assert summary["versions"]["iree-base-compiler"] == "3.13.0"
         assert re.fullmatch("[0-9a-f]{64}", summary["model"]["sha256"]) and summary["model"]["file"] == "digits.onnx"
-        assert summary["options"] == {
-            "weights": "per-channel",
-            "scheme": "asymmetric",
-            "range": "minmax",
-            "requantize": None,
-            "target": "host",
-            "samples": 100,
-            "seed": 0,
-        }
+        assert summary["options"] == QuantizeOptions().as_dict()
+        assert summary["requantize"] in ("integer", "float")
         assert summary["inference_runs"] == {"fp32": 1, "int8": 1, "samples": SAMPLES}
         assert {"run_fp32", "run_int8", "compile_fp32", "compile_mixed"} <= set(summary["timings_s"])
         assert all(seconds >= 0 for seconds in summary["timings_s"].values())
@@ -187,10 +180,11 @@ class TestOutputDirectory:
         assert (totals["int8_layers"], totals["layers"]) == (len(int8), len(layers))
 
     def test_sensitivity_is_sorted_and_finite(self, digits: Path) -> None:
-        layers = SensitivityList.load(digits / "sensitivity.yaml").layers
-        values = [layer.local_sqnr_db for layer in layers]
-        assert values == sorted(values, key=lambda value: math.inf if value is None else value)
-        assert all(value is not None and 20 < value < 80 for value in values)
+        ranked = SensitivityList.load(digits / "sensitivity.yaml")
+        assert ranked == ranked.sorted_by(ranked.metric)
+        by_local = ranked.sorted_by(Metric.LOCAL_SQNR).layers
+        values = [layer.local_sqnr_db or math.nan for layer in by_local]
+        assert values == sorted(values) and 20 < values[0] < values[-1] < 80
 
 
 class TestTwoRuns:
@@ -414,15 +408,25 @@ class TestStockTools:
 
 
 class TestQuantuneOpt:
-    def test_pass_flags_reproduce_the_mixed_module(self, digits: Path, tmp_path: Path) -> None:
-        made = tmp_path / "mixed.mlir"
+    def test_pass_flags_reproduce_the_mixed_module(
+        self, digits: Path, summary: Mapping[str, Any], tmp_path: Path
+    ) -> None:
+        options, made = summary["options"], tmp_path / "mixed.mlir"
+        mode = summary["requantize"]
         flags = [
-            f"--quantune-assign-qparams=profile={digits / 'profile.npz'} scheme=asymmetric range=minmax",
+            f"--quantune-assign-qparams=profile={digits / 'profile.npz'} scheme={options['scheme']} range={options['range']}",
             f"--quantune-assign-precision=plan={digits / 'plan.yaml'}",
-            "--quantune-quantize=weights=per-channel requantize=float",
+            f"--quantune-quantize=weights={options['weights']} requantize={mode}",
             "--quantune-remove-dead-code",
         ]
         assert run_main(quantune_opt, digits / "fp32.mlir", *flags, "--mlir-print-op-generic", "-o", made) == 0
+        assert made.read_bytes() == (digits / "mixed.mlir").read_bytes()
+
+    def test_named_pipeline_has_the_same_defaults(self, digits: Path, tmp_path: Path) -> None:
+        made = tmp_path / "mixed.mlir"
+        settings = ("--set", f"profile={digits / 'profile.npz'}", "--set", f"plan={digits / 'plan.yaml'}")
+        arguments = ("--pipeline", "quantize", *settings, "--mlir-print-op-generic", "-o", made)
+        assert run_main(quantune_opt, digits / "fp32.mlir", *arguments) == 0
         assert made.read_bytes() == (digits / "mixed.mlir").read_bytes()
 
     def test_named_pipelines_make_the_programs_of_both_runs(self, digits: Path, tmp_path: Path) -> None:
