@@ -1,4 +1,4 @@
-"""quantune-shadow-int8.
+"""quantune-shadow-int8
 
 In:  simplified fp32 TOSA with `quantune.qparams`.
 Out: the same program, and beside each layer its int8 forms, compared with the fp32 one by `quantune.measure`:
@@ -12,7 +12,6 @@ local error of such a clamp is that of the whole fusion group. The program's res
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -120,4 +119,4 @@ def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Nois
 
 def _following(function: ir.Operation) -> dict[ir.Operation, ir.Operation]:
     ops = [op.operation for op in entry_block(function)]
-    return dict(itertools.pairwise(ops))
+    return dict(zip(ops, ops[1:], strict=False))

@@ -412,11 +412,11 @@ class TestQuantuneOpt:
         self, digits: Path, summary: Mapping[str, Any], tmp_path: Path
     ) -> None:
         options, made = summary["options"], tmp_path / "mixed.mlir"
-        mode = summary["requantize"]
+        activations = f"scheme={options['scheme']} range={options['range']}"
         flags = [
-            f"--quantune-assign-qparams=profile={digits / 'profile.npz'} scheme={options['scheme']} range={options['range']}",
+            f"--quantune-assign-qparams=profile={digits / 'profile.npz'} {activations}",
             f"--quantune-assign-precision=plan={digits / 'plan.yaml'}",
-            f"--quantune-quantize=weights={options['weights']} requantize={mode}",
+            f"--quantune-quantize=weights={options['weights']} requantize={summary['requantize']}",
             "--quantune-remove-dead-code",
         ]
         assert run_main(quantune_opt, digits / "fp32.mlir", *flags, "--mlir-print-op-generic", "-o", made) == 0
