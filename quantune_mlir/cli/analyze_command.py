@@ -32,9 +32,14 @@ from quantune_mlir.workflow.quantization import analyze
 @click.argument("model", type=FILE)
 @calibration_option
 @profile_option
-@click.option("--metric", type=click.Choice([m.value for m in Metric]), help="Sort by it. Default: local_sqnr.")
+@click.option(
+    "--metric",
+    type=click.Choice([m.value for m in Metric]),
+    metavar="METRIC",
+    help="Sort by it, not by what the policies go by: " + ", ".join(Metric) + ".",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--output", type=FILE, help="Write the sensitivity list as YAML.")
+@click.option("--output", type=FILE, metavar="FILE", help="Write the sensitivity list as YAML.")
 @quantization_options
 @model_options
 @reports_errors
@@ -49,7 +54,14 @@ def command(
     shapes: tuple[str, ...],
     **chosen: Any,
 ) -> None:
-    """Print how sensitive each layer is to int8, most sensitive first, from two inference runs."""
+    r"""Print how sensitive each layer is to int8, the most sensitive first, from two inference runs.
+
+    \b
+    SQNR     at the layer's output, with every layer in int8
+    delta    what of that this layer makes worse
+    local    at its output, with this layer alone in int8
+    weights  of the layer's weights
+    """
     options = quantize_options(**chosen)
     if output is not None:
         check_writable(output)

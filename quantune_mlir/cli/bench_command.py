@@ -21,13 +21,22 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 
 @click.command("bench")
 @click.argument("directory", type=FILE)
-@click.option("--variant", "chosen", type=click.Choice(VARIANTS), multiple=True, help="Default: all three.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each program.")
-@click.option("--seconds", type=click.FloatRange(min=0), default=3.0, show_default=True, help="How long to measure.")
-@click.option("--json", "json_file", type=FILE, help="Write the latencies, keyed by variant.")
+@click.option(
+    "--variant", "chosen", type=click.Choice(VARIANTS), multiple=True, help="Repeatable. [default: all three]"
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Threads of each program."
+)
+@click.option(
+    "--seconds", type=click.FloatRange(min=0), default=3.0, show_default=True, metavar="S", help="How long to measure."
+)
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the latencies, keyed by variant.")
 @reports_errors
 def command(directory: Path, chosen: tuple[Variant, ...], threads: int, seconds: float, json_file: Path | None) -> None:
-    """Compare the latency of the variants of a quantized model, in interleaved rounds, pinned to as many CPUs."""
+    """Compare the latency of the variants of a quantized model: interleaved rounds, pinned to as many CPUs as threads.
+
+    DIRECTORY is what `quantune quantize` wrote.
+    """
     if json_file is not None:
         check_writable(json_file)
     variants = Variants(Artifacts.open(directory))

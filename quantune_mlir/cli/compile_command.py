@@ -17,8 +17,8 @@ from quantune_mlir.ir.text import load_module
 
 @click.command("compile")
 @click.argument("module", type=FILE)
-@click.option("--target", default="host", show_default=True, help="See `quantune targets`.")
-@click.option("-o", "--output", type=FILE, required=True, help="The .vmfb to write.")
+@click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
+@click.option("-o", "--output", type=FILE, metavar="FILE", required=True, help="The .vmfb to write.")
 @reports_errors
 def command(module: Path, target: str, output: Path) -> None:
     """Compile a module, text or bytecode, with the flags of a target."""

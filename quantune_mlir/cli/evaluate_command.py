@@ -19,14 +19,25 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 
 @click.command("evaluate")
 @click.argument("directory", type=FILE)
-@click.option("--data", type=FILE, required=True, help="Samples, and `labels` if there are any.")
-@click.option("--variant", "chosen", type=click.Choice(VARIANTS), multiple=True, help="Default: all three.")
-@click.option("--samples", "count", type=click.IntRange(min=1), help="At most so many samples. Default: all.")
+@click.option("--data", type=FILE, metavar="DATA", required=True, help="Samples, and `labels` if there are any.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Picks the samples where there are more."
+    "--variant", "chosen", type=click.Choice(VARIANTS), multiple=True, help="Repeatable. [default: all three]"
 )
-@click.option("--json", "json_file", type=FILE, help="Write the scores, keyed by variant.")
-@click.option("--outputs", type=FILE, help="Write the raw first outputs of the one chosen variant as .npy.")
+@click.option(
+    "--samples", "count", type=click.IntRange(min=1), metavar="N", help="Use at most N samples. [default: all]"
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Chooses which, where the data holds more.",
+)
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the scores, keyed by variant.")
+@click.option(
+    "--outputs", type=FILE, metavar="FILE", help="Write the raw first outputs of the one variant chosen, as .npy."
+)
 @reports_errors
 def command(
     directory: Path,
@@ -37,7 +48,10 @@ def command(
     json_file: Path | None,
     outputs: Path | None,
 ) -> None:
-    """Compare the accuracy of the variants of a quantized model on the same samples."""
+    """Compare the accuracy of the variants of a quantized model on the same samples.
+
+    DIRECTORY is what `quantune quantize` wrote.
+    """
     if outputs is not None and len(chosen) != 1:
         raise OutputError("holds the outputs of one variant", where="--outputs", remedy="give one --variant")
     for file in filter(None, (json_file, outputs)):

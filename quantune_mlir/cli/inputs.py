@@ -19,20 +19,37 @@ FILE = click.Path(path_type=Path)
 
 
 calibration_option: Final = click.option(
-    "--calibration", type=FILE, required=True, help="Samples: an .npz, or a folder of .npy."
+    "--calibration",
+    type=FILE,
+    metavar="DATA",
+    required=True,
+    help="Samples: an .npz with one float32 array per model input, or a folder of such .npy.",
 )
 profile_option: Final = click.option(
-    "--profile", "profile_file", type=FILE, help="A ready profile: run 1 is left out. See `quantune profile`."
+    "--profile",
+    "profile_file",
+    type=FILE,
+    metavar="FILE",
+    help="A profile made by `quantune profile`; run 1 is left out.",
 )
 
 
 def model_options(command: F) -> F:
     """--batch and --shape."""
     command = click.option(
-        "--shape", "shapes", multiple=True, metavar="NAME=AxBxC", help="Shape of an input with symbolic dimensions."
+        "--shape",
+        "shapes",
+        multiple=True,
+        metavar="NAME=AxBxC",
+        help="Shape of an input with symbolic dimensions. Repeatable.",
     )(command)
     return click.option(
-        "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="What a symbolic batch becomes."
+        "--batch",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=1,
+        show_default=True,
+        help="What a symbolic batch dimension becomes.",
     )(command)
 
 
@@ -52,7 +69,9 @@ def quantization_options(command: F) -> F:
     """The options that make up QuantizeOptions, but for the target."""
     for option in (
         click.option(
-            "--requantize", type=click.Choice(get_args(RequantizeMode)), help="Default: what suits the target."
+            "--requantize",
+            type=click.Choice(get_args(RequantizeMode)),
+            help="How int32 becomes int8. [default: what suits the target]",
         ),
         click.option(
             "--range",
@@ -60,15 +79,22 @@ def quantization_options(command: F) -> F:
             type=_choice(RangeMethod),
             default="mse",
             show_default=True,
-            help="Ranges from histograms.",
+            help="How a tensor's range follows from its histogram.",
         ),
-        click.option("--scheme", type=_choice(Scheme), default="asymmetric", show_default=True, help="Of activations."),
+        click.option(
+            "--scheme",
+            type=_choice(Scheme),
+            default="asymmetric",
+            show_default=True,
+            metavar="SCHEME",
+            help="Of activations: " + ", ".join(scheme.value for scheme in Scheme) + ".",
+        ),
         click.option(
             "--weights",
             type=click.Choice(get_args(Granularity)),
             default="per-channel",
             show_default=True,
-            help="Granularity of the weights' scales.",
+            help="One scale for each output channel, or one for all.",
         ),
     ):
         command = option(command)
@@ -80,16 +106,18 @@ def sample_options(command: F) -> F:
     command = click.option(
         "--seed",
         type=click.IntRange(min=0),
+        metavar="N",
         default=0,
         show_default=True,
-        help="Picks the samples where there are more.",
+        help="Chooses which, where the data holds more.",
     )(command)
     return click.option(
         "--samples",
         type=click.IntRange(min=1),
+        metavar="N",
         default=DEFAULT_SAMPLES,
         show_default=True,
-        help="At most so many calibration samples.",
+        help="Use at most N calibration samples.",
     )(command)
 
 

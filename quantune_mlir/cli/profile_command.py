@@ -17,7 +17,13 @@ from quantune_mlir.workflow.progress import Stopwatch
 from quantune_mlir.workflow.quantization import calibrate
 
 _output_option: Final = click.option(
-    "-o", "--output", type=FILE, default=Path("profile.npz"), show_default=True, help="The profile to write."
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="FILE",
+    default=Path("profile.npz"),
+    show_default=True,
+    help="The profile to write.",
 )
 
 
@@ -39,7 +45,7 @@ def command() -> None:
 def make_command(
     model: Path, calibration: Path, output: Path, samples: int, seed: int, batch: int, shapes: tuple[str, ...]
 ) -> None:
-    """Do run 1 alone: calibrate the fp32 model with observers."""
+    """Make a profile: run 1 alone, fp32 with observers."""
     check_writable(output)
     display = Display()
     with display.stage("import"):
@@ -53,7 +59,10 @@ def make_command(
 @_output_option
 @reports_errors
 def merge_command(profiles: tuple[Path, ...], output: Path) -> None:
-    """Merge profiles of one model: the same bytes as if all samples had been profiled at once."""
+    """Merge profiles of one model.
+
+    The result is the same, to the byte, as if all samples had been profiled at once.
+    """
     check_writable(output)
     _write(merge([Profile.load(path) for path in profiles]), output)
 

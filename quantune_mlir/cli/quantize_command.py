@@ -32,15 +32,19 @@ from quantune_mlir.workflow.save import save
 @click.command("quantize")
 @click.argument("model", type=FILE)
 @calibration_option
-@click.option("--output", type=FILE, required=True, help="Directory to write.")
-@click.option("--force", is_flag=True, help="Replace an older output directory.")
-@click.option("--target", default="host", show_default=True, help="See `quantune targets`.")
-@click.option("--plan", "plan_file", type=FILE, help="A ready plan, honoured exactly.")
+@click.option("--output", type=FILE, metavar="DIR", required=True, help="Directory to write.")
+@click.option("--force", is_flag=True, help="Replace an older output directory of this command.")
+@click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
+@click.option("--plan", "plan_file", type=FILE, metavar="FILE", help="A plan.yaml, perhaps edited; honoured exactly.")
 @profile_option
-@click.option("--fp32-layers", type=click.IntRange(min=0), help="Policy: so many of the most sensitive layers in fp32.")
-@click.option("--min-sqnr", type=float, metavar="DB", help="Policy: as few fp32 layers as reach this output SQNR.")
+@click.option(
+    "--fp32-layers", type=click.IntRange(min=0), metavar="N", help="Policy: the N most sensitive layers in fp32."
+)
+@click.option(
+    "--min-sqnr", type=float, metavar="DB", help="Policy: as few fp32 layers as reach this predicted output SQNR."
+)
 @click.option("--all", "everything", type=click.Choice(["int8", "fp32"]), help="Policy: one precision throughout.")
-@click.option("--keep-fp32", metavar="REGEX", help="Layers in whose name it is found stay fp32.")
+@click.option("--keep-fp32", metavar="REGEX", help="Keep layers in fp32 in whose name it is found, under any policy.")
 @quantization_options
 @model_options
 @reports_errors
@@ -62,7 +66,7 @@ def command(
 ) -> None:
     """Quantize an ONNX model in two inference runs over the calibration samples.
 
-    Without a policy, the compiler keeps in fp32 what int8 would hurt, and nothing else.
+    Without a plan or a policy, the compiler keeps in fp32 what int8 would hurt, and nothing else.
     """
     artifacts.check_output(output, force=force)
     load_target(target)

@@ -14,10 +14,10 @@ _COMMANDS: Final = {
     "quantize": "Quantize an ONNX model in two inference runs.",
     "analyze": "Print how sensitive each layer is to int8.",
     "evaluate": "Compare the accuracy of fp32, int8 and mixed.",
-    "bench": "Compare their latency.",
+    "bench": "Compare the latency of fp32, int8 and mixed.",
     "compile": "Compile a module for a target.",
     "run": "Run a compiled program.",
-    "profile": "Merge profiles.",
+    "profile": "Make and merge calibration profiles.",
     "targets": "List the targets.",
 }
 

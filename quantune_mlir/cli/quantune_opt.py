@@ -18,6 +18,7 @@ from quantune_mlir.ir.text import load_module, module_bytecode, module_text, par
 from quantune_mlir.passes import registry
 from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.options import option_names
+from quantune_mlir.passes.parameters import fill_in, parameter_names
 from quantune_mlir.passes.pipeline import UPSTREAM_PASSES, Pipeline, Step, step_from_flag
 
 _STDIO: Final = "-"
@@ -54,6 +55,13 @@ class _PassFlags(click.Command):
 @click.option("-o", "--output", default=_STDIO, help="Where to write; '-' is stdout.")
 @click.option("--pass-pipeline", metavar="TEXT", help="builtin.module(...): our passes and upstream's, mixed.")
 @click.option("--pipeline", "named", metavar="NAME", help="A named pipeline that comes with the package.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A parameter of the named pipeline. Repeatable; --list-passes shows which there are.",
+)
 @click.option("--list-passes", is_flag=True, help="List our passes, their options and the named pipelines.")
 @click.option("--verify-each/--no-verify-each", default=True, help="Verify the module between passes.")
 @click.option("--print-ir-after-all", is_flag=True, help="Print the module to stderr after each pass.")
@@ -70,6 +78,7 @@ def main(
     output: str,
     pass_pipeline: str | None,
     named: str | None,
+    settings: tuple[str, ...],
     list_passes: bool,
     verify_each: bool,
     print_ir_after_all: bool,
@@ -88,7 +97,7 @@ def main(
         click.echo(_listing())
         return
     try:
-        pipeline = _pipeline(ctx.obj, pass_pipeline, named)
+        pipeline = _pipeline(ctx.obj, pass_pipeline, named, settings)
         modules = _read(source, split_input_file)
         for module in modules:
             run_pipeline(module, pipeline, verify_each=verify_each, print_after_all=print_ir_after_all)
@@ -110,15 +119,24 @@ def main(
         sys.exit(1)
 
 
-def _pipeline(flags: list[tuple[str, str]], text: str | None, named: str | None) -> Pipeline:
+def _pipeline(flags: list[tuple[str, str]], text: str | None, named: str | None, settings: tuple[str, ...]) -> Pipeline:
     if sum((bool(flags), text is not None, named is not None)) > 1:
         raise PassError("choose one of --pass-pipeline, --pipeline and pass flags")
+    if settings and named is None:
+        raise PassError("only a named pipeline has parameters", where="--set", remedy="give --pipeline NAME")
     if named is not None:
-        return Pipeline.parse(resources.pipeline_text(named))
+        return Pipeline.parse(fill_in(resources.pipeline_text(named), _values(settings), name=named))
     if text is not None:
         return Pipeline.parse(text)
     steps: list[Step] = [step_from_flag(name, options) for name, options in flags]
     return Pipeline(tuple(steps))
+
+
+def _values(settings: tuple[str, ...]) -> dict[str, str]:
+    for setting in settings:
+        if "=" not in setting:
+            raise PassError("not NAME=VALUE", where=f"--set {setting}")
+    return dict(setting.split("=", 1) for setting in settings)
 
 
 def _read(source: str, split: bool) -> list[ir.Module]:
@@ -159,7 +177,12 @@ def _listing() -> str:
     for name in registry.available():
         options = option_names(registry.get(name))
         lines.append(f"{name}{'{' + ' '.join(options) + '}' if options else ''}\n    {_help(name)}")
-    return "\n".join([*lines, f"named pipelines: {', '.join(resources.pipelines()) or 'none'}"])
+    return "\n".join([*lines, f"named pipelines: {', '.join(map(_pipeline_title, resources.pipelines()))}"])
+
+
+def _pipeline_title(name: str) -> str:
+    parameters = parameter_names(resources.pipeline_text(name))
+    return f"{name}{{{' '.join(parameters)}}}" if parameters else name
 
 
 def _help(name: str) -> str:

@@ -17,8 +17,23 @@ from quantune_mlir.files import check_writable, write_array
 
 @click.command("run")
 @click.argument("program", type=FILE)
-@click.option("--input", "inputs", type=FILE, multiple=True, required=True, help="A .npy for each input, in order.")
-@click.option("--output", "outputs", type=FILE, multiple=True, help="A .npy for each output, in order. Default: print.")
+@click.option(
+    "--input",
+    "inputs",
+    type=FILE,
+    metavar="FILE",
+    multiple=True,
+    required=True,
+    help="A .npy for each input, in order.",
+)
+@click.option(
+    "--output",
+    "outputs",
+    type=FILE,
+    metavar="FILE",
+    multiple=True,
+    help="A .npy for each output, in order. [default: print]",
+)
 @reports_errors
 def command(program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...]) -> None:
     """Run a compiled program once."""

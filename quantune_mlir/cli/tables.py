@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from quantune_mlir.cli.console import OUT, Column, print_table
 from quantune_mlir.execution.targets import Target
-from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
+from quantune_mlir.planning.sensitivity import LayerSensitivity, Metric, SensitivityList
 from quantune_mlir.workflow.variants import Variant
+
+_SHOWN: Final = {Metric.ACTIVATION_SQNR, Metric.SQNR_DELTA, Metric.LOCAL_SQNR, Metric.WEIGHT_SQNR, Metric.MSE}
 
 
 def print_sensitivity(ranked: SensitivityList, precision: Mapping[str, str] | None = None) -> None:
@@ -20,6 +22,7 @@ def print_sensitivity(ranked: SensitivityList, precision: Mapping[str, str] | No
             Column("layer", [layer.name for layer in layers], text=True),
             Column("op", [layer.op for layer in layers], text=True, optional=2),
             *([Column("precision", [precision[layer.name] for layer in layers])] if precision else []),
+            *_sorting_column(ranked),
             Column("SQNR", [_activation_sqnr(layer) for layer in layers]),
             Column("delta", [_decibels(layer.sqnr_delta_db) for layer in layers], optional=1),
             Column("local", [_decibels(layer.local_sqnr_db) for layer in layers]),
@@ -88,6 +91,15 @@ def print_targets(targets: list[Target]) -> None:
             Column("description", [target.description for target in targets], text=True),
         ],
     )
+
+
+def _sorting_column(ranked: SensitivityList) -> list[Column]:
+    """What the list is sorted by, if no other column shows it."""
+    if ranked.metric in _SHOWN:
+        return []
+    title = str(ranked.metric).replace("normalized_mse", "NMSE").replace("_", " ")
+    values: list[float | None] = [getattr(layer, ranked.metric.field) for layer in ranked.layers]
+    return [Column(title, ["-" if value is None else f"{value:.2e}" for value in values])]
 
 
 def _activation_sqnr(layer: LayerSensitivity) -> str:

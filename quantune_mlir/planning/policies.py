@@ -78,12 +78,7 @@ def min_sqnr(target_db: float) -> Policy:
     """The most sensitive layers in fp32, as few as reach a predicted output SQNR of `target_db`.
 
     Layers that add no noise are passed over.
-
-    Raises:
-        PlanError: the target is NaN or absurdly low.
     """
-    if not target_db > _LOWEST_DB:
-        raise PlanError(f"an output SQNR of {target_db} dB cannot be asked for", remedy="20 dB is usual, 40 dB strict")
 
     def decide(layers: Sequence[LayerSensitivity]) -> Decisions:
         noisy = [layer for layer in layers if layer.noise > 0]

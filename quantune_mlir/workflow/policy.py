@@ -34,6 +34,12 @@ class PlanPolicy:
     def __post_init__(self) -> None:
         if sum(option is not None for option in (self.everything, self.fp32_layers, self.min_sqnr_db)) > 1:
             raise PlanError("more than one policy is given", remedy="choose one of --all, --fp32-layers, --min-sqnr")
+        if self.min_sqnr_db is not None and not self.min_sqnr_db >= 0:
+            raise PlanError(
+                f"an output SQNR of {self.min_sqnr_db} dB cannot be asked for",
+                where="--min-sqnr",
+                remedy="20 dB are little, 40 dB are much",
+            )
 
     def check(self, model: Model) -> None:
         """Raises already the PlanError that `plan` would raise after the runs, whatever they find."""

@@ -38,7 +38,7 @@ def make_model(
     return onnx.shape_inference.infer_shapes(model)
 
 
-def conv_relu(*, weight: onnx.TensorProto | None = None) -> onnx.ModelProto:
+def conv_relu(*, weight: onnx.TensorProto | None = None, input_shape: Sequence[int] = INPUT_SHAPE) -> onnx.ModelProto:
     """x -> conv -> relu."""
     return make_model(
         [
@@ -47,6 +47,7 @@ def conv_relu(*, weight: onnx.TensorProto | None = None) -> onnx.ModelProto:
         ],
         [weight or weights("w", 3, 2, 3, 3)],
         output="y",
+        input_shape=input_shape,
     )
 
 

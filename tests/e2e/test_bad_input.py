@@ -262,7 +262,7 @@ class TestPolicy:
     def test_more_fp32_layers_than_there_are(self, refused_early: Refused) -> None:
         assert "7 layers are to stay fp32, but only 1 could be either" in refused_early("--fp32-layers", "7")
 
-    @pytest.mark.parametrize("decibels", ["nan", "-1e6", "-inf"])
+    @pytest.mark.parametrize("decibels", ["nan", "-1", "-1e6", "-inf"])
     def test_min_sqnr_cannot_be_meant(self, refused_early: Refused, decibels: str) -> None:
         assert "dB cannot be asked for" in refused_early("--min-sqnr", decibels)
 

@@ -77,7 +77,7 @@ def test_fp32_layers_takes_the_most_sensitive() -> None:
         [1, 2, 3, 4],
         [0, 1, 2, 3, 4],
     ]
-    with pytest.raises(PlanError, match="5 layers are to stay fp32, 4 layers could be either"):
+    with pytest.raises(PlanError, match="5 layers are to stay fp32, but only 4 could be either"):
         planned(NET, fp32_layers(5))
 
 
