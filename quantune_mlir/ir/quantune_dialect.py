@@ -17,11 +17,13 @@ from quantune_mlir.numerics.parameters import QuantParams
 OBSERVE: Final = "quantune.observe"
 MEASURE: Final = "quantune.measure"
 
-Noise = Literal["accumulated", "local"]
+Noise = Literal["accumulated", "local", "rounding"]
 ACCUMULATED: Final = "accumulated"
 """The error at a layer's output where every layer so far is int8."""
 LOCAL: Final = "local"
 """The error at a layer's output where this layer alone is int8."""
+ROUNDING: Final = "rounding"
+"""The error of a tensor that is exact but for its own rounding to int8."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 In:  simplified fp32 TOSA with `quantune.qparams`.
 Out: the same program, and beside each layer its int8 forms, compared with the fp32 one by `quantune.measure`:
      accumulated: every layer int8 that can be, so that errors add up;
-     local:       this layer alone int8, fed with the fp32 run's inputs.
+     local:       this layer alone int8, fed with the fp32 run's inputs;
+     rounding:    nothing int8 but the layer's result, where an int8 layer reads it.
 
 Each layer is measured by itself, and computed as it ships in the all-int8 program: a convolution whose clamp folds into
 its epilogue is measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result
@@ -29,7 +30,7 @@ from quantune_mlir.ir.fusion import find_endings, readers_of
 from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import read_qparams
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, ROUNDING, Noise
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import Unit, entry_block, find_units, is_float
 from quantune_mlir.numerics.schemes import Scheme
@@ -74,6 +75,7 @@ class _Shadow:
         makers = {unit.output: unit for unit in units}
         self._heads = {clamp.output: makers[value] for value, clamp in self._endings.clamps.items()}
         self._accumulated = Rewriter(self._params, options)
+        self._rounded: set[ir.Value] = set()
 
     def measure_arguments(self) -> None:
         """Compares each graph input that ships in int8 with its int8 form."""
@@ -97,6 +99,17 @@ class _Shadow:
                 in_int8 = member.output in self._in_int8 or not layer.computes
                 self._emit(alone, member, before, in_int8=in_int8)
             _measure(alone, layer, before, LOCAL)
+            self._measure_rounding(layer, before)
+
+    def _measure_rounding(self, reader: Layer, before: ir.Operation) -> None:
+        """Compares the inputs of a layer with their int8 forms, each once."""
+        for value in reader.inputs:
+            layer = self._layers.get(value)
+            if layer is not None and value in self._params and value not in self._rounded:
+                self._rounded.add(value)
+                rounding = Rewriter(self._params, self._options)
+                rounding.int8(value, Emitter(reader.units[0], before))
+                _measure(rounding, layer, before, ROUNDING)
 
     def _emit(self, rewriter: Rewriter, unit: Unit, before: ir.Operation, *, in_int8: bool) -> None:
         if not in_int8:

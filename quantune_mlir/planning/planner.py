@@ -44,7 +44,7 @@ def make_plan(
         fixed |= {name: Decision(Precision.FP32, reason) for name in matching(names, keep_fp32)}
         policy_name = f"{policy_name}, keep_fp32 {keep_fp32!r}"
     free = [layer for layer in sensitivity.layers if layer.name not in fixed]
-    decisions = without_needless_boundaries(fixed | policy(free), graph)
+    decisions = without_needless_boundaries(fixed | policy(free, sensitivity.rounding_normalized_mse or 0.0), graph)
     layers = (LayerPlan(name=n.name, op=n.op, precision=d.precision, reason=d.reason) for n, d in decisions)
     return PrecisionPlan(format=1, model=sensitivity.model, policy=policy_name, layers=tuple(layers))
 

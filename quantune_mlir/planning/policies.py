@@ -1,9 +1,10 @@
 """Policies: from the sensitivity list to the layers that stay fp32, each with its reason in numbers.
 
 The noise model behind the predictions: each int8 layer adds its share of the noise-to-signal power at the network's
-output (see propagation.py), independently of the others, so that
+output (see propagation.py), independently of the others, and so does the rounding of tensors between layers, which no
+layer takes away alone:
 
-    predicted output SQNR = -10 log10( sum over int8 layers of their shares ).
+    predicted output SQNR = -10 log10( rounding + sum over int8 layers of their shares ).
 
 Every policy is O(n log n) in the number of layers.
 """
@@ -49,16 +50,16 @@ class Decision(NamedTuple):
 
 
 Decisions = dict[str, Decision]
-Policy = Callable[[Sequence[LayerSensitivity]], Decisions]
-"""Decides on the layers that are free to be either, the most sensitive first."""
+Policy = Callable[[Sequence[LayerSensitivity], float], Decisions]
+"""Decides on the layers that are free to be either, the most sensitive first, given the noise of rounding."""
 
 
-def all_int8(layers: Sequence[LayerSensitivity]) -> Decisions:
+def all_int8(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
     """Every layer in int8."""
     return {layer.name: Decision(Precision.INT8, "the policy is int8 throughout") for layer in layers}
 
 
-def all_fp32(layers: Sequence[LayerSensitivity]) -> Decisions:
+def all_fp32(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
     """Every layer in fp32."""
     return {layer.name: Decision(Precision.FP32, "the policy is fp32 throughout") for layer in layers}
 
@@ -66,10 +67,10 @@ def all_fp32(layers: Sequence[LayerSensitivity]) -> Decisions:
 def fp32_layers(count: int) -> Policy:
     """The `count` most sensitive layers in fp32."""
 
-    def decide(layers: Sequence[LayerSensitivity]) -> Decisions:
+    def decide(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
         if not 0 <= count <= len(layers):
             raise PlanError(f"{count} layers are to stay fp32, but only {len(layers)} could be either")
-        return _explained(layers, layers[:count])
+        return _explained(layers, layers[:count], rounding)
 
     return decide
 
@@ -77,19 +78,19 @@ def fp32_layers(count: int) -> Policy:
 def min_sqnr(target_db: float) -> Policy:
     """The most sensitive layers in fp32, as few as reach a predicted output SQNR of `target_db`.
 
-    Layers that add no noise are passed over.
+    Layers that add no noise are passed over. If what rounding adds is too much already, every layer stays fp32.
     """
 
-    def decide(layers: Sequence[LayerSensitivity]) -> Decisions:
+    def decide(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
         noisy = [layer for layer in layers if layer.noise > 0]
         allowed = _noise(target_db)
-        needed = next(i for i, left in enumerate(_noise_left(noisy)) if left <= allowed)
-        return _explained(layers, noisy[:needed])
+        needed = next((i for i, left in enumerate(_noise_left(noisy, rounding)) if left <= allowed), None)
+        return _explained(layers, layers if needed is None else noisy[:needed], rounding)
 
     return decide
 
 
-def default(layers: Sequence[LayerSensitivity]) -> Decisions:
+def default(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
     """fp32 where it buys most per MAC: up to the floor at any cost, up to the goal where it is worthwhile."""
     total = sum(layer.macs for layer in layers) or 1
 
@@ -98,7 +99,7 @@ def default(layers: Sequence[LayerSensitivity]) -> Decisions:
 
     noisy = [layer for layer in layers if layer.noise > 0]
     noisy.sort(key=lambda layer: (-layer.noise / cost(layer), layer.index))
-    left = _noise_left(noisy)
+    left = _noise_left(noisy, rounding)
     saturated = _db(left[0]) < SATURATED_DB
     floor, goal = (SATURATED_FLOOR_DB, SATURATED_FLOOR_DB) if saturated else (FLOOR_DB, GOAL_DB)
     needed = 0
@@ -107,21 +108,20 @@ def default(layers: Sequence[LayerSensitivity]) -> Decisions:
         if _db(before) >= goal or (_db(before) >= floor and not worthwhile):
             break
         needed += 1
-    return _explained(layers, noisy[:needed])
+    return _explained(layers, noisy[:needed], rounding)
 
 
-def predicted_sqnr_db(int8_layers: Sequence[LayerSensitivity]) -> float:
+def predicted_sqnr_db(int8_layers: Sequence[LayerSensitivity], rounding: float) -> float:
     """Predicted SQNR at the network's output with these layers in int8; +inf without noise."""
-    return _db(math.fsum(layer.noise for layer in int8_layers))
+    return _db(rounding + math.fsum(layer.noise for layer in int8_layers))
 
 
-def _explained(layers: Sequence[LayerSensitivity], fp32: Sequence[LayerSensitivity]) -> Decisions:
+def _explained(layers: Sequence[LayerSensitivity], fp32: Sequence[LayerSensitivity], rounding: float) -> Decisions:
     """Decisions with their reasons: `fp32` in the order taken, the others int8."""
     rank = {layer.name: i for i, layer in enumerate(sorted(layers, key=lambda layer: (-layer.noise, layer.index)), 1)}
     taken = {layer.name for layer in fp32}
     int8 = [layer for layer in layers if layer.name not in taken]
-    remaining = math.fsum(layer.noise for layer in int8)
-    left = [remaining + noise for noise in _noise_left(fp32)]
+    left = _noise_left(fp32, rounding + math.fsum(layer.noise for layer in int8))
     decisions: Decisions = {}
     for layer in int8:
         share = 100 * layer.noise / left[0] if left[0] else 0.0
@@ -137,9 +137,9 @@ def _explained(layers: Sequence[LayerSensitivity], fp32: Sequence[LayerSensitivi
     return decisions
 
 
-def _noise_left(layers: Sequence[LayerSensitivity]) -> list[float]:
-    """float[n + 1]: the noise of the layers from i on; the last is exactly 0."""
-    return list(accumulate((layer.noise for layer in reversed(layers)), initial=0.0))[::-1]
+def _noise_left(layers: Sequence[LayerSensitivity], rest: float) -> list[float]:
+    """float[n + 1]: `rest`, and the noise of the layers from i on."""
+    return list(accumulate((layer.noise for layer in reversed(layers)), initial=rest))[::-1]
 
 
 def _noise(sqnr_db: float) -> float:

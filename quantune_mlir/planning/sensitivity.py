@@ -75,12 +75,13 @@ class LayerSensitivity(BaseModel):
     local_normalized_mse: Measured = None
     weight_sqnr_db: Measured = None
     output_normalized_mse: Annotated[
-        Measured, Field(description="predicted at the network's output, of this layer alone in int8")
+        Measured,
+        Field(description="predicted at the network's output: what this layer alone would take away by being fp32"),
     ] = None
 
     @property
     def noise(self) -> float:
-        """Noise-to-signal power that this layer in int8 adds to the network's output; 0 where undefined."""
+        """Noise-to-signal power at the network's output that this layer would take away; 0 where undefined."""
         return self.output_normalized_mse or 0.0
 
 
@@ -94,12 +95,15 @@ class SensitivityList(BaseModel):
     samples: Annotated[int, Field(ge=0)]
     metric: Metric
     options: dict[str, str | bool | int | float | None] = {}
+    rounding_normalized_mse: Measured = None
+    """Predicted at the network's output, of tensors that are rounded to int8 between layers."""
     layers: tuple[LayerSensitivity, ...]
 
     @staticmethod
     def of(
         layers: Iterable[LayerSensitivity],
         *,
+        rounding: float | None = None,
         model: str,
         samples: int,
         metric: Metric = Metric.OUTPUT_NORMALIZED_MSE,
@@ -111,13 +115,19 @@ class SensitivityList(BaseModel):
             samples=samples,
             metric=metric,
             options=dict(options or {}),
+            rounding_normalized_mse=rounding,
             layers=tuple(sorted(layers, key=lambda layer: _sort_key(layer, metric))),
         )
 
     def sorted_by(self, metric: Metric) -> SensitivityList:
         """The same list in the order of another metric."""
         return SensitivityList.of(
-            self.layers, model=self.model, samples=self.samples, metric=metric, options=self.options
+            self.layers,
+            rounding=self.rounding_normalized_mse,
+            model=self.model,
+            samples=self.samples,
+            metric=metric,
+            options=self.options,
         )
 
     def to_yaml(self) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
 
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
@@ -23,7 +25,15 @@ from quantune_mlir.passes.shadow_int8 import ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.model import Model
-from quantune_mlir.workflow.noise import Energies, group_end, noise_at_output
+from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise_at_output
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What run 2 found: the layers in graph order, and the noise at the output that tensors bring by being rounded."""
+
+    layers: list[LayerSensitivity]
+    rounding: float
 
 
 class Analyzer:
@@ -44,8 +54,8 @@ class Analyzer:
         self._rows = [_row_key(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
         self._program = Program(compile_module(module, target))
 
-    def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> list[LayerSensitivity]:
-        """One run over the samples; the layers in graph order."""
+    def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:
+        """One run over the samples."""
         for run in samples:
             self._program(*run)
             on_sample()
@@ -55,10 +65,11 @@ class Analyzer:
             key: ErrorEnergy(float(signal), float(noise), float(elements.get(key[0], 0) * len(samples)))
             for key, (signal, noise) in zip(self._rows, sums, strict=True)
         }
-        shares = noise_at_output(self._model, energies)
-        return [self._describe(layer, index, energies, shares) for index, layer in enumerate(self._model.layers)]
+        budget = noise_at_output(self._model, energies)
+        layers = [self._describe(layer, index, energies, budget) for index, layer in enumerate(self._model.layers)]
+        return Analysis(layers, budget.rounding)
 
-    def _describe(self, layer: Layer, index: int, energies: Energies, shares: Mapping[str, float]) -> LayerSensitivity:
+    def _describe(self, layer: Layer, index: int, energies: Energies, budget: NoiseBudget) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))
         local = energies.get((group_end(layer, self._clamps), LOCAL))
         weights = sum((self._weight_energy(unit) for unit in layer.units), ErrorEnergy())
@@ -78,7 +89,7 @@ class Analyzer:
             normalized_mse=accumulated.normalized_mse if accumulated else None,
             local_normalized_mse=local.normalized_mse if local else None,
             weight_sqnr_db=weights.sqnr_db if weights.count else None,
-            output_normalized_mse=shares.get(layer.name),
+            output_normalized_mse=budget.layers.get(layer.name),
         )
 
     def _source(self, value: ir.Value) -> tuple[str, Noise]:
@@ -99,4 +110,4 @@ class Analyzer:
 def _row_key(row: ir.Attribute) -> tuple[str, Noise]:
     fields = ir.DictAttr(row)
     noise = ir.StringAttr(fields["noise"]).value
-    return ir.StringAttr(fields["tensor_name"]).value, LOCAL if noise == LOCAL else ACCUMULATED
+    return ir.StringAttr(fields["tensor_name"]).value, cast(Noise, noise)

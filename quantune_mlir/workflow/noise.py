@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from quantune_mlir.ir.fusion import foldable_clamps
+from quantune_mlir.ir.fusion import ACCUMULATING, foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, ROUNDING, Noise
 from quantune_mlir.ir.units import Unit, entry_block
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.propagation import NoiseNode, linear_gain, output_noise
@@ -22,50 +23,92 @@ def group_end(layer: Layer, clamps: Mapping[ir.Value, Unit]) -> str:
     return layer.name if clamp is None or clamp.layer is None else clamp.layer
 
 
-def noise_at_output(model: Model, energies: Energies) -> dict[str, float]:
-    """Each deciding layer's predicted share of the noise-to-signal power at the network's output."""
-    nodes, node_at = _nodes(model, energies)
+@dataclass(frozen=True)
+class NoiseBudget:
+    """Predicted noise-to-signal power at the network's output, every layer int8, by where it comes from.
+
+    Attributes:
+        layers: what each deciding layer would take away by being fp32 alone: the error of its weights and, where no
+            other layer reads its input, that of its input's rounding.
+        rounding: the rest: tensors rounded to int8 between layers.
+    """
+
+    layers: dict[str, float]
+    rounding: float
+
+
+def noise_at_output(model: Model, energies: Energies) -> NoiseBudget:
+    """The noise budget of a model from the measured energies of its layers."""
+    groups = _fusion_groups(model, energies)
     deciding = {layer.name for layer in model.layers if layer.decides}
-    shares = output_noise(nodes, _outputs(model, node_at))
-    return {name: share for name, share in shares.items() if name in deciding}
+    outputs = _outputs(model, {value: group.node.name for group in groups for value in group.values})
+    everything = output_noise([group.node for group in groups], outputs)
+    removable = output_noise([replace(group.node, local=group.removable) for group in groups], outputs)
+    layers = {name: noise for name, noise in removable.items() if name in deciding}
+    return NoiseBudget(layers, max(0.0, sum(everything.values()) - sum(layers.values())))
 
 
-def _nodes(model: Model, energies: Energies) -> tuple[list[NoiseNode], dict[ir.Value, str]]:
-    """One node for each fusion group, called after the layer that decides on it; and the node that made each value."""
+@dataclass(frozen=True)
+class _Group:
+    """A fusion group: its node, called after the layer that decides on it, and the values that it makes.
+
+    `removable` is the part of the node's local noise energy that goes away if the group is fp32.
+    """
+
+    node: NoiseNode
+    values: tuple[ir.Value, ...]
+    removable: float
+
+
+def _fusion_groups(model: Model, energies: Energies) -> list[_Group]:
     clamps = foldable_clamps(model.units)
     ends = {clamp.output: value for value, clamp in clamps.items()}
     heads = {layer.output: layer for layer in model.layers if layer.output in clamps}
-    node_at: dict[ir.Value, str] = {}
+    makers = {unit.output: unit for unit in model.units}
+    made_by: dict[ir.Value, str] = {}
     noise: dict[str, float] = {}
-    nodes: list[NoiseNode] = []
+    groups: list[_Group] = []
     for layer in model.layers:
         if layer.output in clamps or (layer.name, ACCUMULATED) not in energies:
             continue
         head = heads[ends[layer.output]] if layer.output in ends else layer
-        inputs = tuple(dict.fromkeys(_origins(head.inputs, node_at, model)))
+        inputs = tuple(dict.fromkeys(_origins(head.inputs, made_by, makers)))
         end = energies[layer.name, ACCUMULATED]
         local = energies.get((layer.name, LOCAL), ErrorEnergy()).noise if head.decides else 0.0
         gain = linear_gain(end.noise, local, sum(noise[name] for name in inputs))
-        nodes.append(NoiseNode(head.name, inputs, end.signal, local, gain))
+        node = NoiseNode(head.name, inputs, end.signal, local, gain)
+        kept = _rounding(layer.output, energies, model) + gain * sum(
+            _rounding(value, energies, model) for value in head.inputs if not _is_private(value, makers)
+        )
+        groups.append(_Group(node, tuple(unit.output for unit in layer.units), max(0.0, local - kept)))
         noise[head.name] = end.noise
-        for unit in layer.units:
-            node_at[unit.output] = head.name
-    return nodes, node_at
+        made_by.update(dict.fromkeys(groups[-1].values, head.name))
+    return groups
 
 
-def _origins(values: Sequence[ir.Value], node_at: Mapping[ir.Value, str], model: Model) -> list[str]:
+def _rounding(value: ir.Value, energies: Energies, model: Model) -> float:
+    """Noise energy of a tensor's own rounding to int8; 0 if no int8 layer reads it."""
+    layer = next((layer for layer in model.layers if layer.output == value), None)
+    return energies.get((layer.name, ROUNDING), ErrorEnergy()).noise if layer else 0.0
+
+
+def _is_private(value: ir.Value, makers: Mapping[ir.Value, Unit]) -> bool:
+    """Whether a tensor with one reader would not be rounded if that reader were fp32."""
+    return value in makers and makers[value].kind in ACCUMULATING and sum(1 for _ in value.uses) == 1
+
+
+def _origins(values: Sequence[ir.Value], made_by: Mapping[ir.Value, str], makers: Mapping[ir.Value, Unit]) -> list[str]:
     """The nodes that values come from, through ops that belong to no node."""
-    makers = {unit.output: unit for unit in model.units}
     found: list[str] = []
     for value in values:
-        while value not in node_at and value in makers and makers[value].inputs:
+        while value not in made_by and value in makers and makers[value].inputs:
             value = makers[value].inputs[0]
-        if value in node_at:
-            found.append(node_at[value])
+        if value in made_by:
+            found.append(made_by[value])
     return found
 
 
-def _outputs(model: Model, node_at: Mapping[ir.Value, str]) -> list[str]:
+def _outputs(model: Model, made_by: Mapping[ir.Value, str]) -> list[str]:
     """The last nodes that decide, before the results of the network.
 
     What follows them in fp32 (a softmax, say) turns their noise into something else, and hides it where it saturates.
@@ -79,9 +122,8 @@ def _outputs(model: Model, node_at: Mapping[ir.Value, str]) -> list[str]:
         if value in seen:
             continue
         seen.add(value)
-        if node_at.get(value) in deciding:
-            found[node_at[value]] = None
+        if made_by.get(value) in deciding:
+            found[made_by[value]] = None
         elif value in makers:
             pending += makers[value].inputs
     return list(found)
-

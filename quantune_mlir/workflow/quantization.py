@@ -115,8 +115,14 @@ def analyze(
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
         analyzer = Analyzer(model, profile, integer, options.range, target)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(samples)) as tick:
-        layers = analyzer.run(samples, tick)
-    sensitivity = SensitivityList.of(layers, model=model.hash, samples=samples.samples, options=options.as_dict())
+        analysis = analyzer.run(samples, tick)
+    sensitivity = SensitivityList.of(
+        analysis.layers,
+        rounding=analysis.rounding,
+        model=model.hash,
+        samples=samples.samples,
+        options=options.as_dict(),
+    )
     return profile, sensitivity, InferenceRuns(fp32=calibrations, int8=1, samples=samples.samples)
 
 
