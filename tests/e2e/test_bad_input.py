@@ -39,7 +39,7 @@ def refused_early(refused: Refused, work: Path, monkeypatch: pytest.MonkeyPatch)
     def unexpected(*_: object, **__: object) -> bytes:
         raise AssertionError("something was compiled")
 
-    monkeypatch.setattr(compiler, "compile_bytes", unexpected)
+    monkeypatch.setattr(compiler.iree_tools, "compile_str", unexpected)
 
     def run(*arguments: object, model: object = "good.onnx", data: object = "good.npz", output: object = "out") -> str:
         before = sorted(work.rglob("*"))
@@ -188,9 +188,7 @@ def test_constant_zero_activations_work(quantune: Quantune, work: Path) -> None:
     outcome = quantune("quantize", "good.onnx", "--calibration", "d.npz", "--output", "out")
     assert outcome.status == 0, outcome.stderr
     assert "nan" not in outcome.stdout.lower()
-    assert [line.split()[:4] for line in outcome.stdout.splitlines() if line.startswith("conv ")] == [
-        ["conv", "Conv", "int8", "zero"]
-    ]
+    assert [line.split().count("zero") for line in outcome.stdout.splitlines() if line.startswith("conv ")] == [1]
     layers = SensitivityList.load(work / "out" / "sensitivity.yaml").layers
     assert [(layer.name, layer.activation_sqnr_db, layer.mse) for layer in layers] == [
         ("conv", None, 0.0),
@@ -426,7 +424,7 @@ def test_interrupted(tmp_path: Path, number: signal.Signals, status: int) -> Non
     assert "Traceback" not in message
     assert ("interrupted; nothing was written" in message) == (number == signal.SIGINT)
     assert list(tmp_path.iterdir()) == []
-    assert not [pid for pid in compilers if _is_running(pid)]
+    assert not _still_running(compilers)
 
 
 def _await_children(pid: int) -> list[int]:
@@ -438,6 +436,14 @@ def _await_children(pid: int) -> list[int]:
             return [int(child) for child in children]
         time.sleep(0.02)
     raise AssertionError("no compiler was started")
+
+
+def _still_running(processes: list[int]) -> list[int]:
+    """Those that do not end in good time: a process that was killed takes a moment."""
+    deadline = time.monotonic() + 5
+    while (running := [pid for pid in processes if _is_running(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return running
 
 
 def _is_running(pid: int) -> bool:

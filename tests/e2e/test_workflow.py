@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ from numpy.typing import NDArray
 from quantune_mlir.cli.quantune import main
 from quantune_mlir.cli.quantune_opt import main as quantune_opt
 from quantune_mlir.execution.program import Program
-from quantune_mlir.ir.mlir import make_context
-from quantune_mlir.ir.text import load_module, module_text
+from quantune_mlir.ir.text import module_text
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
@@ -34,6 +32,7 @@ from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import InferenceRuns, quantize, rewrite
 from tests.e2e.conftest import DIGITS, Quantune
 from tests.e2e.models import conv_relu, images, save_model, save_samples
+from tests.e2e.modules import dot_inputs, operations, tensor_names
 
 MODEL = DIGITS / "digits.onnx"
 CALIBRATION = DIGITS / "digits_calibration.npz"
@@ -97,45 +96,6 @@ def quantized(quantune: Quantune, digits: Path, tmp_path: Path) -> Any:
         return output
 
     return run
-
-
-@dataclass(frozen=True)
-class Op:
-    """An op of @main: its name, its first operand and result as `name: element type`."""
-
-    name: str
-    operand: str
-    operand_type: str
-    result: str
-    result_type: str
-
-
-def operations(path: Path) -> list[Op]:
-    """All ops of @main in a module but constants."""
-    module = load_module(path, make_context())
-    body = module.body.operations[0].operation.regions[0].blocks[0].operations
-    return [_describe(op.operation) for op in body if len(op.operation.operands) and len(op.operation.results)]
-
-
-def _describe(op: Any) -> Op:
-    source, result = op.operands[0], op.results[0]
-    return Op(op.name, source.get_name(), _element(source), result.get_name(), _element(result))
-
-
-def _element(value: Any) -> str:
-    return str(value.type).removesuffix(">").split("x")[-1]
-
-
-def dot_inputs(path: Path) -> list[str]:
-    """The element types that convolutions and matrix products read, in order."""
-    dots = ("tosa.conv2d", "tosa.depthwise_conv2d", "tosa.matmul")
-    return [op.operand_type for op in operations(path) if op.name in dots]
-
-
-def tensor_names(path: Path, attribute: str) -> list[str]:
-    """The tensors that an observing program has state for, row by row."""
-    rows = load_module(path, make_context()).operation.attributes[attribute]
-    return re.findall(r'tensor_name = "([^"]*)"', str(rows))
 
 
 def outputs_of(program: Path, image: NDArray[np.float32]) -> NDArray[np.float32]:
