@@ -45,7 +45,7 @@ class Calibrator:
         counts = [np.zeros(0, np.uint64) for _ in self._tensors]
         extremes = np.zeros((len(self._tensors), 2), np.uint32)
         for index, run in enumerate(samples):
-            extremes = self._program(*run)[-1].view(np.uint32)
+            extremes = np.maximum(extremes, self._program(*run)[-1].view(np.uint32))
             self._require_finite(extremes, index)
             if (index + 1) % self._runs_per_drain == 0:
                 counts = self._drain(counts)
