@@ -47,11 +47,11 @@ class LowerObservers(Pass):
         measures = [op for op in ops if op.name == quantune_dialect.MEASURE]
         with module.context, ir.Location.unknown():
             _import_kernels(module)
+            module.operation.attributes[OBSERVED] = _rows(observers)
+            module.operation.attributes[MEASURED] = _rows(measures)
             if observers:
-                module.operation.attributes[OBSERVED] = _rows(observers)
                 _lower_observers(module, function, observers)
             if measures:
-                module.operation.attributes[MEASURED] = _rows(measures)
                 _lower_measures(module, measures)
 
 

@@ -1,7 +1,7 @@
 // Observers become dispatches that pass their state on; @main returns the run's extremes as well, @drain reads the histograms.
 // RUN: %quantune-opt %s --quantune-lower-observers | filecheck %s
 
-// CHECK:       module attributes {quantune.observed = [{tensor_name = "%x"}, {tensor_name = "a"}]}
+// CHECK:       module attributes {quantune.measured = [], quantune.observed = [{tensor_name = "%x"}, {tensor_name = "a"}]}
 // CHECK-DAG:   util.global private mutable @quantune_histograms = dense<0> : tensor<2x65536xi32>
 // CHECK-DAG:   hal.executable.source private @quantune_observe
 // CHECK:       func.func @main(%arg0: tensor<4xf32>) -> (tensor<4xf32>, tensor<2x2xi32>)
