@@ -15,10 +15,12 @@ irdl.dialect @quantune {
   irdl.operation @measure {
     %reference = irdl.base "!builtin.tensor"
     %candidate = irdl.base "!builtin.tensor"
-    %string = irdl.base "#builtin.string"
+    // One variable would ask both attributes for the same string.
+    %name = irdl.base "#builtin.string"
+    %noise = irdl.base "#builtin.string"
     %float = irdl.base "#builtin.float"
     %integer = irdl.base "#builtin.integer"
     irdl.operands(reference: %reference, candidate: %candidate)
-    irdl.attributes {"tensor_name" = %string, "noise" = %string, "scale" = %float, "zero_point" = %integer}
+    irdl.attributes {"tensor_name" = %name, "noise" = %noise, "scale" = %float, "zero_point" = %integer}
   }
 }

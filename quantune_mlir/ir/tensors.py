@@ -8,7 +8,7 @@ Names: the layer's name, `layer:k` from the second root of one layer on, and `%i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +38,7 @@ def find_tensors(function: ir.Operation, units: Sequence[Unit]) -> Tensors:
     shared = {value for unit in units if unit.kind in SHARING for value in unit.inputs}
     seen: dict[str, int] = {}
     for unit in units:
-        if unit.layer and unit.kind not in SHARING and (unit.output in shared or _is_observable(unit)):
+        if unit.layer and unit.kind not in SHARING and _is_observable(unit, shared):
             count = seen.get(unit.layer, 0)
             while count and f"{unit.layer}:{count}" in taken:
                 count += 1
@@ -67,11 +67,11 @@ def argument_names(function: ir.Operation) -> list[str]:
     return [name for name, value in zip(names, arguments, strict=True) if is_float(value)]
 
 
-def _is_observable(unit: Unit) -> bool:
+def _is_observable(unit: Unit, shared: Set[ir.Value]) -> bool:
     """FP32 results, without those that only other computing ops of the same fp32-only layer see."""
     if not is_float(unit.output):
         return False
-    if unit.kind is not Kind.FLOAT:
+    if unit.kind is not Kind.FLOAT or unit.output in shared:
         return True
     return any(string_attribute(use.owner.operation, LAYER) != unit.layer for use in unit.output.uses)
 

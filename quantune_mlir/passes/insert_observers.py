@@ -27,8 +27,12 @@ class InsertObservers(Pass):
         function = main_function(module)
         block = entry_block(function)
         tensors = find_tensors(function, find_units(block))
+        first = block.operations[0]
         for value, tensor in tensors.names.items():
-            producer = None if isinstance(value, ir.BlockArgument) else value.owner.operation
-            point = ir.InsertionPoint.after(producer) if producer else ir.InsertionPoint.at_block_begin(block)
-            with point, producer.location if producer else ir.Location.unknown():
-                quantune_dialect.observe(value, tensor)
+            if isinstance(value, ir.BlockArgument):
+                with ir.InsertionPoint(first), ir.Location.unknown():
+                    quantune_dialect.observe(value, tensor)
+            else:
+                producer = value.owner.operation
+                with ir.InsertionPoint.after(producer), producer.location:
+                    quantune_dialect.observe(value, tensor)

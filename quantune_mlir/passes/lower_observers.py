@@ -3,7 +3,7 @@
 In:  a module with `quantune.observe` and `quantune.measure` ops.
 Out: the same, these ops as dispatches of the observer kernels, which accumulate into module-level state:
 
-    @main                       with observers, one more result: extremes so far, tensor<rows x 2 x i32>
+    @main                       with observers, one more result: extremes of this run, tensor<rows x 2 x i32>
     @drain(i32)                 one row of the histograms, tensor<65536xi32>, which is cleared
     @energies                   signal and noise of every measured tensor, tensor<rows x 2 x f64>
 
@@ -31,7 +31,7 @@ MEASURED: Final = "quantune.measured"
 BUCKETS: Final = 65536
 
 _KERNELS: Final = ("observe", "drain", "measure_int8", "measure_fp32")
-_HISTOGRAMS, _EXTREMES, _ENERGIES = "quantune_histograms", "quantune_extremes", "quantune_energies"
+_HISTOGRAMS, _ENERGIES = "quantune_histograms", "quantune_energies"
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class LowerObservers(Pass):
         measures = [op for op in ops if op.name == quantune_dialect.MEASURE]
         with module.context, ir.Location.unknown():
             _import_kernels(module)
+            module.operation.attributes[OBSERVED] = _rows(observers)
+            module.operation.attributes[MEASURED] = _rows(measures)
             if observers:
-                module.operation.attributes[OBSERVED] = _rows(observers)
                 _lower_observers(module, function, observers)
             if measures:
-                module.operation.attributes[MEASURED] = _rows(measures)
                 _lower_measures(module, measures)
 
 
@@ -67,10 +67,10 @@ def _lower_observers(module: ir.Module, function: ir.Operation, observers: Seque
     i32 = ir.IntegerType.get_signless(32)
     histograms = ir.RankedTensorType.get([len(observers), BUCKETS], i32)
     extremes = ir.RankedTensorType.get([len(observers), 2], i32)
-    for name, kind in ((_HISTOGRAMS, histograms), (_EXTREMES, extremes)):
-        _global(module, name, kind)
+    _global(module, _HISTOGRAMS, histograms)
     with ir.InsertionPoint(observers[0]):
-        state = [util.GlobalLoadOp(histograms, _HISTOGRAMS).result, util.GlobalLoadOp(extremes, _EXTREMES).result]
+        none_yet = arith.ConstantOp(extremes, ir.DenseElementsAttr.get_splat(extremes, _zero(i32))).result
+        state = [util.GlobalLoadOp(histograms, _HISTOGRAMS).result, none_yet]
     for row, op in enumerate(observers):
         (source,) = op.operands
         with ir.InsertionPoint(op), op.location:
@@ -80,7 +80,6 @@ def _lower_observers(module: ir.Module, function: ir.Operation, observers: Seque
     terminator = entry_block(function).operations[len(entry_block(function).operations) - 1].operation
     with ir.InsertionPoint(terminator):
         util.GlobalStoreOp(state[0], _HISTOGRAMS)
-        util.GlobalStoreOp(state[1], _EXTREMES)
         func.ReturnOp([*terminator.operands, state[1]])
     terminator.erase()
     kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)

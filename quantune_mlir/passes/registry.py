@@ -17,6 +17,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-cancel-transposes": "cancel_transposes:CancelTransposes",
     "quantune-fold-constants": "fold_constants:FoldConstants",
     "quantune-fold-scale-shift": "fold_scale_shift:FoldScaleShift",
+    "quantune-hoist-clamps": "hoist_clamps:HoistClamps",
     "quantune-insert-observers": "insert_observers:InsertObservers",
     "quantune-lower-observers": "lower_observers:LowerObservers",
     "quantune-quantize": "quantize:Quantize",

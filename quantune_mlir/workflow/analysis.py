@@ -59,7 +59,7 @@ class Analyzer:
         for run in samples:
             self._program(*run)
             on_sample()
-        (sums,) = self._program.call("energies")
+        sums = self._program.call("energies")[0] if self._rows else ()
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
         energies = {
             key: ErrorEnergy(float(signal), float(noise), float(elements.get(key[0], 0) * len(samples)))

@@ -32,7 +32,8 @@ class Calibrator:
         module = model.with_passes(InsertObservers(), LowerObservers())
         rows = ir.ArrayAttr(module.operation.attributes[OBSERVED])
         self._tensors = [ir.StringAttr(ir.DictAttr(row)["tensor_name"]).value for row in rows]
-        largest = max(int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.tensors.names)
+        sizes = (int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.tensors.names)
+        largest = max(sizes, default=1)
         self._runs_per_drain = _COUNTER_LIMIT // largest
         self._program = Program(compile_module(module, target))
 
@@ -45,7 +46,9 @@ class Calibrator:
         counts = [np.zeros(0, np.uint64) for _ in self._tensors]
         extremes = np.zeros((len(self._tensors), 2), np.uint32)
         for index, run in enumerate(samples):
-            extremes = self._program(*run)[-1].view(np.uint32)
+            results = self._program(*run)
+            if self._tensors:
+                extremes = np.maximum(extremes, results[-1].view(np.uint32))
             self._require_finite(extremes, samples.number_of(index))
             if (index + 1) % self._runs_per_drain == 0:
                 counts = self._drain(counts)

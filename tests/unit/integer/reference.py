@@ -112,23 +112,30 @@ class Reference:
         self.fp32: dict[ir.Value, Array] = {}
 
     def run(self, inputs: Mapping[ir.Value, Array]) -> None:
+        """All units, each in its precision."""
         self.int8, self.fp32 = {}, dict(inputs)
         folded = {clamp.output for clamp in self.endings.clamps.values()}
         for unit in self._units:
             if unit.output in folded:
                 continue
-            if unit.output not in self._in_int8:
-                self.fp32[unit.output] = evaluate_unit(unit, {v: self.as_fp32(v) for v in unit.inputs})
-                continue
-            last = self.endings.clamps.get(unit.output, unit)
-            clamp = clamp_of(last) or clamp_of(unit)
-            if last.output in self.endings.in_float:
-                accumulator, scale = self._accumulator(unit)
-                real = accumulator.astype(np.float32) * np.asarray(scale, np.float32)
-                self.fp32[last.output] = real if clamp is None else np.clip(real, *np.float32(clamp))
+            if unit.output in self._in_int8:
+                clamp = self.endings.clamps.get(unit.output)
+                self.compute(unit, clamp, in_float=(clamp or unit).output in self.endings.in_float)
             else:
-                params = self._params[last.output]
-                self.int8[last.output] = Int8(self._int8_result(unit, params, clamp).astype(np.int8), params)
+                self.fp32[unit.output] = evaluate_unit(unit, {v: self.as_fp32(v) for v in unit.inputs})
+
+    def compute(self, unit: Unit, clamp: Unit | None, *, in_float: bool) -> None:
+        """One unit in int8, with a clamp folded into it or none; it may end in fp32."""
+        output = (clamp or unit).output
+        bounds = clamp_of(clamp or unit)
+        if in_float:
+            accumulator, scale = self._accumulator(unit)
+            real = accumulator.astype(np.float32) * np.asarray(scale, np.float32)
+            self.fp32[output] = real if bounds is None else np.clip(real, *np.float32(bounds))
+        else:
+            params = self._params[output]
+            self.fp32.pop(output, None)
+            self.int8[output] = Int8(self._int8_result(unit, params, bounds).astype(np.int8), params)
 
     def as_fp32(self, value: ir.Value) -> Array:
         return self.fp32[value] if value in self.fp32 else self.int8[value].real
