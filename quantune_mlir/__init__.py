@@ -1,7 +1,56 @@
-"""Post-training mixed-precision quantization for embedded CPUs, on MLIR and IREE."""
+"""Post-training mixed-precision quantization for embedded CPUs, on MLIR and IREE.
+
+The names below are imported when first used, so that importing the package stays quick.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from quantune_mlir._versions import check_iree
 
+if TYPE_CHECKING:
+    from quantune_mlir.errors import QuantuneError
+    from quantune_mlir.execution.program import Program
+    from quantune_mlir.planning.plan import PrecisionPlan
+    from quantune_mlir.samples import SampleSet
+    from quantune_mlir.workflow.model import Model
+    from quantune_mlir.workflow.options import QuantizeOptions
+    from quantune_mlir.workflow.policy import PlanPolicy
+    from quantune_mlir.workflow.quantization import Quantization, quantize
+    from quantune_mlir.workflow.save import save
+
+__all__ = [
+    "Model",
+    "PlanPolicy",
+    "PrecisionPlan",
+    "Program",
+    "Quantization",
+    "QuantizeOptions",
+    "QuantuneError",
+    "SampleSet",
+    "quantize",
+    "save",
+]
+
+_HOMES = {
+    "Model": "workflow.model",
+    "PlanPolicy": "workflow.policy",
+    "PrecisionPlan": "planning.plan",
+    "Program": "execution.program",
+    "Quantization": "workflow.quantization",
+    "QuantizeOptions": "workflow.options",
+    "QuantuneError": "errors",
+    "SampleSet": "samples",
+    "quantize": "workflow.quantization",
+    "save": "workflow.save",
+}
+
 check_iree()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

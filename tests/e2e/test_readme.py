@@ -20,7 +20,6 @@ def python_blocks(markdown: str) -> list[tuple[int, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="quantune_mlir.workflow is not written yet", strict=True)
 @pytest.mark.parametrize(("line", "code"), python_blocks(DOCUMENT.read_text("utf-8")))
 def test_python_example_runs(line: int, code: str, tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
