@@ -65,6 +65,11 @@ def _fusion_groups(model: Model, energies: Energies) -> list[_Group]:
     ends = {clamp.output: value for value, clamp in clamps.items()}
     heads = {layer.output: layer for layer in model.layers if layer.output in clamps}
     makers = {unit.output: unit for unit in model.units}
+    rounding = {
+        layer.output: energies[layer.name, ROUNDING].noise
+        for layer in model.layers
+        if (layer.name, ROUNDING) in energies
+    }
     made_by: dict[ir.Value, str] = {}
     noise: dict[str, float] = {}
     groups: list[_Group] = []
@@ -77,19 +82,12 @@ def _fusion_groups(model: Model, energies: Energies) -> list[_Group]:
         local = energies.get((layer.name, LOCAL), ErrorEnergy()).noise if head.decides else 0.0
         gain = linear_gain(end.noise, local, sum(noise[name] for name in inputs))
         node = NoiseNode(head.name, inputs, end.signal, local, gain)
-        kept = _rounding(layer.output, energies, model) + gain * sum(
-            _rounding(value, energies, model) for value in head.inputs if not _is_private(value, makers)
-        )
+        shared = [value for value in head.inputs if not _is_private(value, makers)]
+        kept = rounding.get(layer.output, 0.0) + gain * sum(rounding.get(value, 0.0) for value in shared)
         groups.append(_Group(node, tuple(unit.output for unit in layer.units), max(0.0, local - kept)))
         noise[head.name] = end.noise
         made_by.update(dict.fromkeys(groups[-1].values, head.name))
     return groups
-
-
-def _rounding(value: ir.Value, energies: Energies, model: Model) -> float:
-    """Noise energy of a tensor's own rounding to int8; 0 if no int8 layer reads it."""
-    layer = next((layer for layer in model.layers if layer.output == value), None)
-    return energies.get((layer.name, ROUNDING), ErrorEnergy()).noise if layer else 0.0
 
 
 def _is_private(value: ir.Value, makers: Mapping[ir.Value, Unit]) -> bool:
