@@ -36,4 +36,5 @@ def lower_unit(
             return movement.emit_average(emitter, unit, inputs)
         case Kind.MOVEMENT | Kind.CONCAT, _:
             return movement.emit_movement(emitter, unit, inputs)
-    raise AssertionError(f"{unit.kind} has no int8 form")
+        case Kind.FLOAT, _:
+            raise AssertionError(f"{unit.op.name} has no int8 form")

@@ -21,8 +21,8 @@ def emit_table(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], output
     """tosa.table of the function that the unit's ops compute."""
     (source,) = inputs
 
-    def function(x: NDArray[np.float64]) -> NDArray[np.float32]:
-        return _defined(evaluate_unary(unit, x), unit)
+    def function(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _defined(evaluate_unary(unit, x), unit).astype(np.float64)
 
     table = emitter.constant(lookup_table(function, source.params, output))
     return emitter.build(tosa.TableOp, emitter.i8, shape_of(unit.output), source.value, table)
