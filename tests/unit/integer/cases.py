@@ -22,6 +22,10 @@ def draw(*shape: int, shift: float = 0.0) -> np.ndarray:
     return (RNG.standard_normal(shape) + shift).astype(np.float32)
 
 
+def number(value: float) -> np.ndarray:
+    return np.array(value, np.float32)
+
+
 IMAGE = draw(1, 5, 9, 8)
 
 
@@ -110,7 +114,7 @@ CASES = {
     "mul, broadcast": binary("Mul", draw(1, 5, 1, 1), IMAGE),
     "mul by constants": Case(Kind.BINARY, "Mul", {"x": draw(2, 3, 9)}, {"c": draw(9)}),
     "mul, relu": replace(binary("Mul", draw(2, 3, 9), draw(2, 3, 9)), then="Relu"),
-    "mul by one number": Case(Kind.UNARY, "Mul", {"x": draw(2, 3, 9)}, {"c": np.float32([-1.7])}),
+    "mul by one number": Case(Kind.UNARY, "Mul", {"x": draw(2, 3, 9)}, {"c": np.array([-1.7], np.float32)}),
     "global average": Case(Kind.MEAN, "GlobalAveragePool", {"x": draw(2, 5, 7, 6, shift=1.0)}),
     "global average, relu": Case(Kind.MEAN, "GlobalAveragePool", {"x": 9 * draw(2, 50, 3, 3)}, then="Relu"),
     "mean over two axes": Case(Kind.MEAN, "ReduceMean", {"x": draw(4, 6, 5)}, attributes={"axes": [0, 2]}),
@@ -146,7 +150,7 @@ CASES = {
     "concat with constants": Case(Kind.CONCAT, "Concat", {"x": IMAGE}, {"c": 4 * draw(1, 2, 9, 8)}, {"axis": 1}),
     "pad": Case(Kind.MOVEMENT, "Pad", {"x": IMAGE + 2}, {"pads": np.array([0, 1, 0, 2, 0, 0, 3, 1])}),
     "pad with a number beyond the input's": Case(
-        Kind.MOVEMENT, "Pad", {"x": IMAGE}, {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "value": np.float32(-7.5)}
+        Kind.MOVEMENT, "Pad", {"x": IMAGE}, {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "value": number(-7.5)}
     ),
     "pad with the border": Case(
         Kind.CONCAT, "Pad", {"x": draw(1, 4, 5)}, {"pads": np.array([0, 1, 0, 0, 0, 2])}, {"mode": "edge"}
@@ -171,7 +175,7 @@ CASES = {
         Kind.MOVEMENT,
         "Resize",
         {"x": IMAGE},
-        {"roi": np.zeros(0, np.float32), "scales": np.float32([1, 1, 2, 3])},
+        {"roi": np.zeros(0, np.float32), "scales": np.array([1, 1, 2, 3], np.float32)},
         {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"},
     ),
     "depth to space": Case(Kind.MOVEMENT, "DepthToSpace", {"x": draw(1, 8, 3, 4)}, attributes={"blocksize": 2}),
@@ -189,8 +193,8 @@ CASES = {
     "logarithm of numbers near 0": function("Log", scale=0.3, shift=3.0),
     "square root, symmetric": function("Sqrt", scale=0.4, shift=3.0, options=IntegerOptions(scheme=Scheme.SYMMETRIC)),
     "logarithm, symmetric": function("Log", scale=0.3, shift=3.0, options=IntegerOptions(scheme=Scheme.SYMMETRIC)),
-    "clamp alone": Case(Kind.CLAMP, "Clip", {"x": draw(3, 40)}, {"low": np.float32(-0.4), "high": np.float32(1.1)}),
-    "relu6 alone": Case(Kind.CLAMP, "Clip", {"x": 4 * draw(3, 40)}, {"low": np.float32(0), "high": np.float32(6)}),
+    "clamp alone": Case(Kind.CLAMP, "Clip", {"x": draw(3, 40)}, {"low": number(-0.4), "high": number(1.1)}),
+    "relu6 alone": Case(Kind.CLAMP, "Clip", {"x": 4 * draw(3, 40)}, {"low": number(0), "high": number(6)}),
     "relu alone": Case(Kind.CLAMP, "Relu", {"x": draw(3, 40)}),
 }
 
@@ -201,9 +205,7 @@ SCHEMES = {
     for name, case in {
         "conv, relu": conv(IMAGE, (7, 5, 3, 3), pads=[1, 1, 1, 1], then="Relu"),
         "add, relu": replace(binary("Add", np.abs(IMAGE), IMAGE), then="Relu"),
-        "clamp from below": Case(
-            Kind.CLAMP, "Clip", {"x": draw(3, 40)}, {"low": np.float32(0.2), "high": np.float32(1.1)}
-        ),
+        "clamp from below": Case(Kind.CLAMP, "Clip", {"x": draw(3, 40)}, {"low": number(0.2), "high": number(1.1)}),
         "global average": Case(Kind.MEAN, "GlobalAveragePool", {"x": np.abs(draw(2, 50, 3, 3))}),
         "sigmoid": function("Sigmoid"),
     }.items()
@@ -217,11 +219,11 @@ def random_conv(seed: int) -> Case:
     pads = rng.integers(0, 3, 4)
     extents = (kernel - 1) * dilations + 1
     size = np.maximum(extents - pads[:2] - pads[2:], 1) + rng.integers(0, 7, 2)
-    group, inputs, outputs = rng.integers(1, 4), rng.integers(1, 20), rng.integers(1, 20)
-    image = draw(rng.integers(1, 3), group * inputs, *size)
+    images, group, inputs, outputs = (int(rng.integers(1, limit)) for limit in (3, 4, 20, 20))
+    image = draw(images, group * inputs, *size.tolist())
     geometry = {"strides": strides, "dilations": dilations, "pads": pads}
     attributes = {name: value.tolist() for name, value in geometry.items()}
-    return conv(image, (group * outputs, inputs, *kernel), group=int(group), **attributes)
+    return conv(image, (group * outputs, inputs, *kernel.tolist()), group=group, **attributes)
 
 
 RANDOM = {f"random conv {seed}": random_conv(seed) for seed in range(8)}

@@ -56,7 +56,7 @@ def evaluate_unit(unit: Unit, values: Mapping[ir.Value, Array]) -> Array:
     """The unit's output, in its own arithmetic, given its inputs."""
     known = dict(values)
     for op in unit.ops:
-        operands = [known[v] if v in known else constant_value(v) for v in op.operands]
+        operands = [known[v] if v in known else constant(v) for v in op.operands]
         known[op.results[0]] = evaluate_op(op, operands)
     return known[unit.output]
 
@@ -83,7 +83,7 @@ def evaluate_op(op: ir.Operation, operands: list[Array]) -> Array:
             total, count = windows.sum_pool2d(x, array("kernel"), array("pad"), array("stride"))
             return total / count if x.dtype.kind == "f" else _divide(total, count)
         case "tosa.resize":
-            return windows.resize_nearest(x, rest[0], rest[1], op.results[0].type.shape[1:3])
+            return windows.resize_nearest(x, rest[0].tolist(), rest[1].tolist(), op.results[0].type.shape[1:3])
         case _:
             result = evaluate(op, operands)
             assert result is not None, op.name
@@ -131,7 +131,7 @@ class Reference:
         if in_float:
             accumulator, scale = self._accumulator(unit)
             real = accumulator.astype(np.float32) * np.asarray(scale, np.float32)
-            self.fp32[output] = real if bounds is None else np.clip(real, *np.float32(bounds))
+            self.fp32[output] = real if bounds is None else np.clip(real, np.float32(bounds[0]), np.float32(bounds[1]))
         else:
             params = self._params[output]
             self.fp32.pop(output, None)
@@ -142,7 +142,7 @@ class Reference:
 
     def as_int8(self, value: ir.Value) -> Int8:
         if is_constant(value):
-            array = constant_value(value)
+            array = constant(value)
             params = activation_params(min(array.min(), 0.0), max(array.max(), 0.0), self._options.scheme)
             return Int8(quantize(array, params), params)
         if value not in self.int8:
@@ -230,17 +230,20 @@ class Reference:
             case Kind.CLAMP, _:
                 source = self.as_int8(unit.inputs[0])
                 return source.centered, source.params.scale
-        raise AssertionError(unit.kind)
+            case _:
+                raise AssertionError(unit.kind)
 
     def _weights(self, unit: Unit) -> tuple[Array, Array, Array]:
         """int64 weights in the op's own shape, float64 scales, int64 bias."""
-        weights, axis = weights_of(unit)
+        found = weights_of(unit)
+        assert found is not None
+        weights, axis = found
         channel_axis = axis if self._options.weights == "per-channel" else None
         scales = weight_params(weights, channel_axis, self._options.scheme)
         bias = np.zeros(1, np.int32)
         if unit.op.name != "tosa.matmul":
             input_scale = self.as_int8(unit.inputs[0]).params.scale
-            real = np.broadcast_to(constant_value(unit.op.operands[2]), (weights.shape[axis],))
+            real = np.broadcast_to(constant(unit.op.operands[2]), (weights.shape[axis],))
             scales = fit_scales_to_bias(scales, real, input_scale, self._options.scheme)
             bias = quantize_bias(real, input_scale, scales)
         integers = quantize_weights(weights, scales, channel_axis).reshape(_shape(unit.op.operands[1]))
@@ -251,6 +254,13 @@ def _nearest_number(values: Array) -> Array:
     """NaN at either end of a row becomes the first or last number."""
     known = np.flatnonzero(~np.isnan(values))
     return np.interp(np.arange(values.size), known, values[known]) if known.size < values.size else values
+
+
+def constant(value: ir.Value) -> Array:
+    """The array of a value that must be constant."""
+    array = constant_value(value)
+    assert array is not None
+    return array
 
 
 def clamp_of(unit: Unit) -> tuple[float, float] | None:

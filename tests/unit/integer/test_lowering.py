@@ -39,7 +39,7 @@ class Outcome:
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> dict[tuple[str, RequantizeMode, bool], Outcome]:
+def outcomes() -> dict[tuple[str, str, bool], Outcome]:
     """All cases by name, requantize mode and whether the result is read in int8, run by one program."""
     context = make_context()
     networks = {

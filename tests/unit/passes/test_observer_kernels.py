@@ -161,7 +161,7 @@ def test_energies_are_those_of_float64(params: QuantParams) -> None:
         program(*arguments)
     (energies,) = program.call("energies")
     assert energies.dtype == np.float64
-    np.testing.assert_allclose(energies, expected, rtol=1e-6)
+    np.testing.assert_allclose(energies.astype(np.float64), expected, rtol=1e-6)
 
 
 def test_equal_tensors_have_no_noise() -> None:

@@ -165,6 +165,5 @@ def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
 def test_sqnr_delta_is_the_worst_input_less_the_output(analyzed: Analyzed) -> None:
     inputs = {"conv2": ["relu1"], "sum": ["conv2", "relu1"], "swish": ["sum"], "softmax": ["classifier"]}
     for name, sources in inputs.items():
-        before = min(analyzed.layers[source].activation_sqnr_db for source in sources)
-        after = analyzed.layers[name].activation_sqnr_db
-        assert analyzed.layers[name].sqnr_delta_db == pytest.approx(before - after, abs=1e-3)
+        *before, after = (analyzed.layers[layer].activation_sqnr_db or 0.0 for layer in [*sources, name])
+        assert analyzed.layers[name].sqnr_delta_db == pytest.approx(min(before) - after, abs=1e-3)
