@@ -7,7 +7,8 @@ Weights are symmetric: their zero point is 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,16 @@ from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.units import Unit, is_constant
-from quantune_mlir.numerics.parameters import fit_scales_to_bias, quantize_bias, quantize_weights, weight_params
+from quantune_mlir.numerics.parameters import (
+    QuantParams,
+    fit_scales_to_bias,
+    quantize_bias,
+    quantize_weights,
+    weight_params,
+)
 
-_SPATIAL_ATTRIBUTES = ("pad", "stride", "dilation", "out_pad")
+_EXACT_IN_FP32: Final = 2**24
+_SPATIAL_ATTRIBUTES: Final = ("pad", "stride", "dilation", "out_pad")
 
 
 def weights_of(unit: Unit) -> tuple[NDArray[np.float32], int] | None:
@@ -49,20 +57,65 @@ def emit_convolution(
     channel_axis = axis if options.weights == "per-channel" else None
     scales = weight_params(weights, channel_axis, options.scheme)
     scales = fit_scales_to_bias(scales, bias, source.params.scale, options.scheme)
-    integers = quantize_weights(weights, scales, channel_axis).reshape(_constant(op.operands[1]).shape)
-    accumulator = emitter.build(
-        type(op.opview),
-        emitter.i32,
-        shape_of(op.results[0]),
-        source.value,
-        emitter.constant(integers),
-        emitter.constant(quantize_bias(bias, source.params.scale, scales)),
-        emitter.scalar(source.params.zero_point, np.int8),
-        emitter.scalar(0, np.int8),
-        acc_type=ir.TypeAttr.get(emitter.i32),
-        **{name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes},
-    )
+    flat = quantize_weights(weights, scales, channel_axis)
+    integers = flat.reshape(_constant(op.operands[1]).shape)
+    integer_bias = quantize_bias(bias, source.params.scale, scales)
+    spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
+    if options.exact_fp32 and _is_exact_in_fp32(flat, axis, integer_bias, source.params):
+        accumulator = _accumulate_in_fp32(emitter, unit, source, integers, integer_bias, spatial)
+    else:
+        accumulator = emitter.build(
+            type(op.opview),
+            emitter.i32,
+            shape_of(op.results[0]),
+            source.value,
+            emitter.constant(integers),
+            emitter.constant(integer_bias),
+            emitter.scalar(source.params.zero_point, np.int8),
+            emitter.scalar(0, np.int8),
+            acc_type=ir.TypeAttr.get(emitter.i32),
+            **spatial,
+        )
     return finish(emitter, accumulator, source.params.scale * scales.astype(np.float64), end)
+
+
+def _is_exact_in_fp32(
+    weights: NDArray[np.int8], channel_axis: int, bias: NDArray[np.int32], params: QuantParams
+) -> bool:
+    """Whether every sum, in whatever order, stays below 2^24, where fp32 holds all integers."""
+    others = tuple(axis for axis in range(weights.ndim) if axis != channel_axis)
+    by_channel = np.abs(weights.astype(np.int64)).sum(axis=others)
+    largest_input = max(params.qmax - params.zero_point, params.zero_point - params.qmin)
+    return bool((by_channel * largest_input + np.abs(bias.astype(np.int64)) < _EXACT_IN_FP32).all())
+
+
+def _accumulate_in_fp32(
+    emitter: Emitter,
+    unit: Unit,
+    source: Quantized,
+    weights: NDArray[np.int8],
+    bias: NDArray[np.int32],
+    spatial: Mapping[str, ir.Attribute],
+) -> ir.Value:
+    """The accumulator as integers in fp32."""
+    shape = shape_of(source.value)
+    value = emitter.cast(source.value, emitter.f32)
+    if source.params.zero_point:
+        zero_point = emitter.scalar(source.params.zero_point, np.float32, len(shape))
+        value = emitter.build(tosa.SubOp, emitter.f32, shape, value, zero_point)
+    zero = emitter.scalar(0, np.float32)
+    return emitter.build(
+        type(unit.op.opview),
+        emitter.f32,
+        shape_of(unit.output),
+        value,
+        emitter.constant(weights.astype(np.float32)),
+        emitter.constant(bias.astype(np.float32)),
+        zero,
+        zero,
+        acc_type=ir.TypeAttr.get(emitter.f32),
+        **spatial,
+    )
 
 
 def emit_matmul(

@@ -68,7 +68,9 @@ class Emitter:
         return self.stamp(twin)
 
     def cast(self, value: ir.Value, element: ir.Type) -> ir.Value:
-        """tosa.cast: to i8 it rounds half to even and saturates."""
+        """tosa.cast, if the type differs: to i8 it rounds half to even and saturates."""
+        if ir.RankedTensorType(value.type).element_type == element:
+            return value
         return self.build(tosa.CastOp, element, shape_of(value), value)
 
     def stamp(self, op: ir.Operation) -> ir.Value:

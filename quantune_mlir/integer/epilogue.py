@@ -42,14 +42,21 @@ class End:
 
 
 def finish(emitter: Emitter, accumulator: ir.Value, scale: float | NDArray[np.float64], end: End) -> ir.Value:
-    """The i8 (or, without output parameters, fp32) result of an i32 accumulator."""
+    """The i8 (or, without output parameters, fp32) result of an accumulator: i32, or integers held in fp32."""
     if end.params is None:
         value = multiply(emitter, emitter.cast(accumulator, emitter.f32), np.asarray(scale, np.float32))
         return value if end.clamp is None else _clamp(emitter, value, *end.clamp)
     ratio = np.asarray(scale, np.float64) / end.params.scale
     low, high = end.integer_clamp()
     if end.mode == "integer":
-        value = rescale(emitter, accumulator, ratio, input_zp=0, output_zp=end.params.zero_point, element=emitter.i8)
+        value = rescale(
+            emitter,
+            emitter.cast(accumulator, emitter.i32),
+            ratio,
+            input_zp=0,
+            output_zp=end.params.zero_point,
+            element=emitter.i8,
+        )
         return value if (low, high) == (I8_MIN, I8_MAX) else _clamp(emitter, value, low, high)
     value = multiply(emitter, emitter.cast(accumulator, emitter.f32), ratio.astype(np.float32))
     return round_to_int8(emitter, value, end)
