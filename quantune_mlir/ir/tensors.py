@@ -1,7 +1,8 @@
 """Which tensors are profiled, what they are called, and which share quantization parameters.
 
 A tensor is a *root* if its values are new: a graph input, or the output of a unit that computes. Outputs of units that
-only move, select or concatenate values share the parameters of the roots that they come from.
+only move, select or concatenate values share the parameters of the roots that they come from. The result of a unit that
+a clamp folds into has the parameters of the clamp's: it is never int8 by itself, and saturation is the clamp.
 
 Names: the layer's name, `layer:k` from the second root of one layer on, and `%input` for the graph input `input`.
 """
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.ir.attributes import LAYER, NAME
 from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import SHARING, Kind, Unit, entry_block, is_constant, is_float, string_attribute
 
@@ -36,15 +38,20 @@ def find_tensors(function: ir.Operation, units: Sequence[Unit]) -> Tensors:
     names = {value: f"%{name}" for value, name in zip(arguments, argument_names(function), strict=False)}
     taken = {unit.layer for unit in units}
     shared = {value for unit in units if unit.kind in SHARING for value in unit.inputs}
+    clamps = foldable_clamps(units)
     seen: dict[str, int] = {}
     for unit in units:
+        if unit.output in clamps:
+            continue
         if unit.layer and unit.kind not in SHARING and _is_observable(unit, shared):
             count = seen.get(unit.layer, 0)
             while count and f"{unit.layer}:{count}" in taken:
                 count += 1
             names[unit.output] = unit.layer if count == 0 else f"{unit.layer}:{count}"
             seen[unit.layer] = count + 1
-    return Tensors(names, _share(names, units))
+    groups = _share(names, units)
+    folded = {value: groups[clamp.output] for value, clamp in clamps.items() if clamp.output in groups}
+    return Tensors(names, groups | folded)
 
 
 def joined_constants(unit: Unit) -> dict[ir.Value, NDArray[np.float32]]:

@@ -100,17 +100,17 @@ class _Shadow:
                 in_int8 = member.output in self._in_int8 or not layer.computes
                 self._emit(alone, member, before, in_int8=in_int8)
             _measure(alone, layer, before, LOCAL)
-            self._measure_rounding(layer, before)
+            self._measure_rounding(self._heads.get(unit.output, unit), layer, before)
 
-    def _measure_rounding(self, reader: Layer, before: ir.Operation) -> None:
-        """Compares the inputs of a layer with their int8 forms, each once."""
-        for value in reader.inputs:
-            layer = self._layers.get(value)
-            if layer is not None and value in self._params and value not in self._rounded:
+    def _measure_rounding(self, first: Unit, layer: Layer, before: ir.Operation) -> None:
+        """Compares the inputs of a layer, or of the unit that its clamp folds into, with their int8 forms, once."""
+        for value in first.inputs if first is not layer.units[-1] else layer.inputs:
+            source = self._layers.get(value)
+            if source is not None and value in self._params and value not in self._rounded:
                 self._rounded.add(value)
                 rounding = Rewriter(self._params, self._options)
-                rounding.int8(value, Emitter(reader.units[0], before))
-                _measure(rounding, layer, before, ROUNDING)
+                rounding.int8(value, Emitter(layer.units[-1], before))
+                _measure(rounding, source, before, ROUNDING)
 
     def _emit(self, rewriter: Rewriter, unit: Unit, before: ir.Operation, *, in_int8: bool) -> None:
         if not in_int8:
