@@ -51,9 +51,7 @@ def order(layers: list[LayerSensitivity], metric: Metric) -> list[str]:
 )
 def test_yaml_round_trips(layers: list[LayerSensitivity], rounding: float | None, metric: Metric) -> None:
     options = {"seed": 0, "range": "mse", "percentile": 99.99, "per_channel": True, "target": None}
-    written = SensitivityList.of(
-        layers, rounding=rounding, model="12e4", samples=100, metric=metric, options=options
-    )
+    written = SensitivityList.of(layers, rounding=rounding, model="12e4", samples=100, metric=metric, options=options)
     text = written.to_yaml()
     read = SensitivityList.from_yaml(text)
     assert read == written
