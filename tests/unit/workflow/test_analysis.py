@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from quantune_mlir.ir.fusion import find_endings
 from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import read_qparams
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import entry_block, find_units
 from quantune_mlir.numerics.metrics import ErrorEnergy
@@ -172,3 +174,27 @@ def test_sqnr_delta_is_the_worst_input_less_the_output(analyzed: Analyzed) -> No
         before = min(analyzed.layers[source].activation_sqnr_db for source in sources)
         after = analyzed.layers[name].activation_sqnr_db
         assert analyzed.layers[name].sqnr_delta_db == pytest.approx(before - after, abs=1e-3)
+
+
+def test_a_graph_input_is_exact_for_layers_that_read_it_in_fp32(tmp_path: Path) -> None:
+    """Its int8 form is of those only that read it in int8: here, of the convolution."""
+    make = onnx.helper.make_node
+    nodes = [
+        make("Conv", ["x", "w"], ["c"], name="conv"),
+        make("Softmax", ["x"], ["s"], name="softmax"),
+        make("Flatten", ["x"], ["f"], name="flat"),
+        make("Softmax", ["f"], ["t"], name="softmax of flat"),
+    ]
+    network = build_model(nodes, {"x": np.zeros((1, 3, 8, 8), np.float32)}, {"w": draw(4, 3, 1, 1)}, ["c", "s", "t"])
+    onnx.save(network, tmp_path / "model.onnx")
+    model = Model.load(tmp_path / "model.onnx")
+    target = load_target("host")
+    samples = SampleSet.open({"x": draw(2, 3, 8, 8)}, model.inputs)
+    profile = Calibrator(model, target).run(samples)
+    analyzer = Analyzer(model, profile, IntegerOptions(), RANGE, target)
+    layers = {layer.name: layer for layer in analyzer.run(samples).layers}
+    rounded = analyzer.measure(samples)["%x", ACCUMULATED].sqnr_db
+    assert rounded is not None and rounded < 60
+    assert layers["conv"].sqnr_delta_db == pytest.approx(rounded - layers["conv"].activation_sqnr_db, abs=1e-3)
+    for name in ("softmax", "flat", "softmax of flat"):
+        assert (layers[name].activation_sqnr_db, layers[name].sqnr_delta_db) == (math.inf, 0.0), name
