@@ -114,7 +114,7 @@ def test_the_analysis_reports_the_budget(digits: Digits) -> None:
 
 
 def test_what_fp32_buys_is_foreseen(outlier: Digits) -> None:
-    """Of the 10 dB that the bad layer takes, within 1.5 dB: once its noise is gone, more of the others' is swallowed."""
+    """Within 1.5 dB of the 10 that the bad layer takes: once it is fp32, later layers swallow more of what is left."""
     assert max(outlier.budget.layers, key=lambda name: outlier.budget.layers[name]) == BAD
     before, after, measured = (
         decibels(n) for n in (outlier.predicted(), outlier.predicted(BAD), outlier.measured(BAD))
