@@ -11,6 +11,7 @@ from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.followers import all_int8
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
@@ -46,6 +47,7 @@ class Analyzer:
         self._options = options
         self._clamps = foldable_clamps(model.units)
         self._makers = {unit.output: unit for unit in model.units}
+        self._in_int8 = all_int8(model.units, model.layers, model.tensors)
         module = model.with_passes(
             AssignQParams(profile, options.scheme, range_),
             ShadowInt8(options.weights, options.scheme, options.requantize),
@@ -56,24 +58,28 @@ class Analyzer:
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:
         """One run over the samples."""
+        energies = self.measure(samples, on_sample)
+        budget = noise_at_output(self._model, energies)
+        layers = [self._describe(layer, index, energies, budget) for index, layer in enumerate(self._model.layers)]
+        return Analysis(layers, budget.rounding)
+
+    def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Energies:
+        """The signal and noise energies that one run over the samples sums up."""
         for run in samples:
             self._program(*run)
             on_sample()
         sums = self._program.call("energies")[0] if self._rows else ()
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
-        energies = {
+        return {
             key: ErrorEnergy(float(signal), float(noise), float(elements.get(key[0], 0) * len(samples)))
             for key, (signal, noise) in zip(self._rows, sums, strict=True)
         }
-        budget = noise_at_output(self._model, energies)
-        layers = [self._describe(layer, index, energies, budget) for index, layer in enumerate(self._model.layers)]
-        return Analysis(layers, budget.rounding)
 
     def _describe(self, layer: Layer, index: int, energies: Energies, budget: NoiseBudget) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))
         local = energies.get((group_end(layer, self._clamps), LOCAL))
         weights = sum((self._weight_energy(unit) for unit in layer.units), ErrorEnergy())
-        before = [energies[key].sqnr_db for value in layer.inputs if (key := self._source(value)) in energies]
+        before = [energies[key].sqnr_db for key in self._noisy_inputs(layer) if key in energies]
         return LayerSensitivity(
             name=layer.name,
             op=layer.op_type,
@@ -92,12 +98,22 @@ class Analyzer:
             output_normalized_mse=budget.layers.get(layer.name),
         )
 
-    def _source(self, value: ir.Value) -> tuple[str, Noise]:
-        """The measurement of the layer, or graph input, that a value comes from, through layout transposes."""
+    def _noisy_inputs(self, layer: Layer) -> list[tuple[str, Noise]]:
+        """The measurements of what a layer reads. A graph input is exact where it is read in fp32, and left out."""
+        found: list[tuple[str, Noise]] = []
+        for value in layer.inputs:
+            source = self._source(value)
+            in_int8 = any(self._in_int8[unit.output] for unit in layer.units if value in unit.inputs)
+            if in_int8 or not isinstance(source, ir.BlockArgument):
+                made_by = self._makers[source].layer if source in self._makers else None
+                found.append((made_by or self._model.tensors.names.get(source, ""), ACCUMULATED))
+        return found
+
+    def _source(self, value: ir.Value) -> ir.Value:
+        """The result of a layer, or the graph input, that a value comes from, through layout transposes."""
         while value in self._makers and self._makers[value].layer is None:
             value = self._makers[value].inputs[0]
-        layer = self._makers[value].layer if value in self._makers else None
-        return (layer or self._model.tensors.names.get(value, ""), ACCUMULATED)
+        return value
 
     def _weight_energy(self, unit: Unit) -> ErrorEnergy:
         found = weights_of(unit) if unit.kind is Kind.DOT else None

@@ -4,7 +4,8 @@ import pytest
 
 from quantune_mlir.errors import PassError
 from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.quantune_dialect import measure, observe, verify
+from quantune_mlir.ir.quantune_dialect import LOCAL, ROUNDING, measure, observe, verify
+from quantune_mlir.numerics.parameters import QuantParams
 
 SOURCE = """
 func.func @main(%x: tensor<1x4xf32>, %q: tensor<1x4xi8>) {
@@ -20,11 +21,14 @@ def test_what_the_builders_build_verifies_and_prints_its_attributes() -> None:
         x, q = function.arguments
         with ir.InsertionPoint(function.body.blocks[0].operations[0]):
             observe(x, "input")
-            measure(x, q, "input", scale=0.25, zero_point=-7)
+            measure(x, q, "input", noise=LOCAL, params=QuantParams(0.25, -7))
+            measure(x, x, "output", noise=ROUNDING, params=None)
         module.operation.verify()
         verify(module)
         assert '"quantune.observe"(%arg0) {tensor_name = "input"}' in str(module)
-        assert '{scale = 2.500000e-01 : f32, tensor_name = "input", zero_point = -7 : i32}' in str(module)
+        measured = '{noise = "local", scale = 2.500000e-01 : f32, tensor_name = "input", zero_point = -7 : i32}'
+        assert measured in str(module)
+        assert '{noise = "rounding", scale = 1.000000e+00 : f32, tensor_name = "output"' in str(module)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,16 @@ def test_what_the_builders_build_verifies_and_prints_its_attributes() -> None:
         ('"quantune.observe"(%x) {tensor_name = 3 : i32} : (tensor<1x4xf32>) -> ()', "of type string, got 3 : i32"),
         ('%r = "quantune.observe"(%x) {tensor_name = "a"} : (tensor<1x4xf32>) -> i32', "has no results"),
         ('"quantune.observe"() {tensor_name = "a"} : () -> ()', "expects 1 operand"),
+        (
+            '"quantune.measure"(%x, %q) {tensor_name = "a", scale = 1.0 : f32, zero_point = 0 : i32}'
+            " : (tensor<1x4xf32>, tensor<1x4xi8>) -> ()",
+            "lacks the attribute 'noise'",
+        ),
+        (
+            '"quantune.measure"(%q, %q) {tensor_name = "a", noise = "local", scale = 1.0 : f32, zero_point = 0 : i32}'
+            " : (tensor<1x4xi8>, tensor<1x4xi8>) -> ()",
+            "expects a tensor of f32 as operand 0",
+        ),
         ('"quantune.nothing"() : () -> ()', "is not defined in the quantune dialect"),
     ],
 )

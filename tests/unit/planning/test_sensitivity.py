@@ -42,14 +42,16 @@ def order(layers: list[LayerSensitivity], metric: Metric) -> list[str]:
             normalized_mse=errors,
             local_normalized_mse=errors,
             weight_sqnr_db=decibels,
+            output_normalized_mse=errors,
         ),
         max_size=5,
     ),
+    errors,
     st.sampled_from(Metric),
 )
-def test_yaml_round_trips(layers: list[LayerSensitivity], metric: Metric) -> None:
+def test_yaml_round_trips(layers: list[LayerSensitivity], rounding: float | None, metric: Metric) -> None:
     options = {"seed": 0, "range": "mse", "percentile": 99.99, "per_channel": True, "target": None}
-    written = SensitivityList.of(layers, model="12e4", samples=100, metric=metric, options=options)
+    written = SensitivityList.of(layers, rounding=rounding, model="12e4", samples=100, metric=metric, options=options)
     text = written.to_yaml()
     read = SensitivityList.from_yaml(text)
     assert read == written
@@ -58,8 +60,9 @@ def test_yaml_round_trips(layers: list[LayerSensitivity], metric: Metric) -> Non
 
 def test_the_file_is_readable() -> None:
     layers = [layer("conv1", 0, local_sqnr_db=12.3456789, mse=1.23456789e-7, weight_sqnr_db=math.inf)]
-    text = SensitivityList.of(layers, model="abc", samples=100).to_yaml()
-    assert text.startswith("format: 1\nmodel: abc\nsamples: 100\nmetric: local_sqnr\n")
+    text = SensitivityList.of(layers, rounding=1.23456789e-5, model="abc", samples=100).to_yaml()
+    assert text.startswith("format: 1\nmodel: abc\nsamples: 100\nmetric: output_normalized_mse\n")
+    assert "\nrounding_normalized_mse: 1.23457e-05\n" in text
     assert "\n- name: conv1\n  op: Conv\n" in text
     assert "local_sqnr_db: 12.3457\n" in text and "mse: 1.23457e-07\n" in text and "weight_sqnr_db: .inf\n" in text
 
@@ -90,7 +93,7 @@ def test_nan_is_refused() -> None:
 
 def test_broken_files_name_the_line(tmp_path: Path) -> None:
     text = SensitivityList.of([layer("conv", 0)], model="m", samples=1).to_yaml()
-    with pytest.raises(DataError, match=r"line 11: layers\.0\.macs: .*'many'"):
+    with pytest.raises(DataError, match=r"line 12: layers\.0\.macs: .*'many'"):
         SensitivityList.from_yaml(text.replace("macs: 100", "macs: many"))
     with pytest.raises(DataError, match=r"line 1: format: .*found 7"):
         SensitivityList.from_yaml(text.replace("format: 1", "format: 7"))

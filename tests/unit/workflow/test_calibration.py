@@ -64,4 +64,4 @@ def test_what_becomes_infinite_is_named(model) -> None:
     data["x"][1, 7] = data["y"][1, 0] = np.finfo(np.float32).max
     with pytest.raises(DataError, match="NaN or Inf at sample 1") as caught:
         Calibrator(model, load_target("host")).run(SampleSet.open(data, model.inputs))
-    assert caught.value.where == "tensor sum"
+    assert caught.value.where == "tensor 'sum'"

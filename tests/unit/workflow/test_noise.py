@@ -1,0 +1,190 @@
+"""The noise budget: it adds up to what was measured, and foresees what fp32 buys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from quantune_mlir.execution.compiler import compile_module
+from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.integer.options import Granularity, IntegerOptions
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, ROUNDING, Noise
+from quantune_mlir.numerics.metrics import ErrorEnergy
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.numerics.schemes import RangeMethod
+from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
+from quantune_mlir.planning.propagation import SATURATED
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.analysis import Analyzer
+from quantune_mlir.workflow.calibration import Calibrator
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.noise import Energies, noise_at_output
+from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.quantization import rewrite
+from tests.onnx_models import build_model
+
+DATA = Path(__file__).parents[2] / "data"
+LAST = "classifier/gemm"
+BAD = "pointwise/conv"
+
+
+class Digits:
+    """The digits network, one run over its calibration samples, and its mixed programs."""
+
+    def __init__(self, path: Path, weights: Granularity = "per-channel") -> None:
+        self.options = QuantizeOptions(weights=weights)
+        self.model = Model.load(path)
+        self.samples = SampleSet.open(DATA / "digits_calibration.npz", self.model.inputs)
+        target = load_target("host")
+        self.profile: Profile = Calibrator(self.model, target).run(self.samples)
+        analyzer = Analyzer(self.model, self.profile, IntegerOptions(weights), RangeMethod.MSE, target)
+        self.energies = analyzer.measure(self.samples)
+        self.analysis = analyzer.run(self.samples)
+        self.budget = noise_at_output(self.model, self.energies)
+        self.fp32 = Program(compile_module(self.model.module, target))
+
+    def predicted(self, fp32: str | None = None) -> float:
+        """Noise-to-signal power at the output with all layers int8 but one."""
+        kept = (noise for name, noise in self.budget.layers.items() if name != fp32)
+        return sum(kept) + self.budget.rounding
+
+    def measured(self, fp32: str) -> float:
+        """What the program does of which `predicted` speaks."""
+        layers = tuple(
+            LayerPlan(name=layer.name, precision=Precision.FP32 if layer.name == fp32 else Precision.INT8)
+            for layer in self.model.layers
+            if layer.decides
+        )
+        mixed = rewrite(self.model, self.profile, PrecisionPlan(format=1, layers=layers), self.options)
+        program = Program(compile_module(mixed.module, load_target("host")))
+        pairs = (ErrorEnergy.of(self.fp32(*run)[0], program(*run)[0]) for run in self.samples)
+        noise = sum(pairs, ErrorEnergy()).normalized_mse
+        assert noise is not None
+        return noise
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    return Digits(DATA / "digits.onnx")
+
+
+@pytest.fixture(scope="module")
+def outlier(tmp_path_factory) -> Digits:
+    """The same with one weight, of a channel that is always zero, so large that one scale for all loses the others."""
+    network = onnx.load(DATA / "digits.onnx")
+    tensors = {tensor.name: tensor for tensor in network.graph.initializer}
+
+    def edit(name: str, index: tuple[int, ...], value: float) -> None:
+        array = numpy_helper.to_array(tensors[name]).copy()
+        array[index] = value
+        tensors[name].CopyFrom(numpy_helper.from_array(array, name))
+
+    edit("depthwise/norm.scale", (0,), 0.0)
+    edit("depthwise/norm.bias", (0,), 0.0)
+    edit(f"{BAD}.weight", (0, 0, 0, 0), 12.0)
+    path = tmp_path_factory.mktemp("outlier") / "model.onnx"
+    onnx.save(network, path)
+    return Digits(path, "per-tensor")
+
+
+def test_layers_and_rounding_add_up_to_the_measured_noise(digits: Digits) -> None:
+    measured = digits.energies[LAST, ACCUMULATED].normalized_mse
+    assert measured is not None and measured < SATURATED
+    assert digits.predicted() == pytest.approx(measured, rel=1e-6)
+
+
+def test_every_deciding_layer_has_its_part(digits: Digits) -> None:
+    assert set(digits.budget.layers) == {layer.name for layer in digits.model.layers if layer.decides}
+    assert digits.budget.rounding > 0
+    assert all(noise >= 0 for noise in digits.budget.layers.values())
+
+
+def test_the_analysis_reports_the_budget(digits: Digits) -> None:
+    assert digits.analysis.rounding == pytest.approx(digits.budget.rounding, rel=1e-9)
+    for layer in digits.analysis.layers:
+        expected = digits.budget.layers.get(layer.name)
+        assert layer.output_normalized_mse == (None if expected is None else pytest.approx(expected, rel=1e-5))
+
+
+def test_what_fp32_buys_is_foreseen(outlier: Digits) -> None:
+    """Within 1.5 dB of the 10 that the bad layer takes: once it is fp32, later layers swallow more of what is left."""
+    assert max(outlier.budget.layers, key=lambda name: outlier.budget.layers[name]) == BAD
+    before, after, measured = (
+        decibels(n) for n in (outlier.predicted(), outlier.predicted(BAD), outlier.measured(BAD))
+    )
+    assert before == pytest.approx(outlier.energies[LAST, ACCUMULATED].sqnr_db, abs=1e-4)
+    assert after > before + 8
+    assert measured == pytest.approx(after, abs=1.5)
+
+
+def decibels(noise: float) -> float:
+    return -10 * math.log10(noise)
+
+
+def chain(path: Path, *, relu: bool) -> Model:
+    """conv1, perhaps a relu, conv2."""
+    make = onnx.helper.make_node
+    nodes = [make("Conv", ["x", "w1"], ["c"], name="conv1")]
+    if relu:
+        nodes.append(make("Relu", ["c"], ["r"], name="relu"))
+    nodes.append(make("Conv", ["r" if relu else "c", "w2"], ["y"], name="conv2"))
+    weights = {name: np.ones((4, 4, 1, 1), np.float32) for name in ("w1", "w2")}
+    onnx.save(build_model(nodes, {"x": np.zeros((1, 4, 3, 3), np.float32)}, weights, ["y"]), path)
+    return Model.load(path)
+
+
+def energies(noises: Mapping[tuple[str, Noise], float], signal: float = 100.0) -> Energies:
+    return {key: ErrorEnergy(signal, noise, 36.0) for key, noise in noises.items()}
+
+
+def test_rounding_that_a_layer_does_not_take_away_counts_apart(tmp_path: Path) -> None:
+    """A clamp folds into the layer before: both are one, and its result is rounded if either neighbour is int8."""
+    measured: dict[tuple[str, Noise], float] = {
+        ("conv1", ACCUMULATED): 9.0,
+        ("relu", ACCUMULATED): 1.0,
+        ("relu", LOCAL): 1.0,
+        ("relu", ROUNDING): 0.25,
+        ("conv2", ACCUMULATED): 3.0,
+        ("conv2", LOCAL): 1.0,
+    }
+    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), energies(measured))
+    gain = (3.0 - 1.0) / 1.0
+    assert budget.layers == pytest.approx({"conv1": (1.0 - 0.25) * gain / 100, "conv2": (1.0 - gain * 0.25) / 100})
+    assert budget.rounding == pytest.approx(3.0 / 100 - sum(budget.layers.values()))
+
+
+def test_the_rounding_of_a_tensor_with_one_reader_is_the_readers(tmp_path: Path) -> None:
+    """conv1 can end in fp32 if conv2 is fp32: then its result is not rounded at all."""
+    measured: dict[tuple[str, Noise], float] = {
+        ("conv1", ACCUMULATED): 1.0,
+        ("conv1", LOCAL): 1.0,
+        ("conv1", ROUNDING): 0.25,
+        ("conv2", ACCUMULATED): 3.0,
+        ("conv2", LOCAL): 1.0,
+    }
+    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=False), energies(measured))
+    assert budget.layers == pytest.approx({"conv1": (1.0 - 0.25) * 2.0 / 100, "conv2": 1.0 / 100})
+    assert budget.rounding == pytest.approx(0.25 * 2.0 / 100)
+
+
+def test_nothing_measured_gives_an_empty_budget(tmp_path: Path) -> None:
+    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), {})
+    assert (budget.layers, budget.rounding) == ({}, 0.0)
+
+
+def test_a_network_without_signal_has_no_noise_to_speak_of(tmp_path: Path) -> None:
+    measured: dict[tuple[str, Noise], float] = {
+        ("conv1", ACCUMULATED): 1.0,
+        ("conv1", LOCAL): 1.0,
+        ("conv2", ACCUMULATED): 3.0,
+        ("conv2", LOCAL): 1.0,
+    }
+    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=False), energies(measured, signal=0.0))
+    assert budget.layers == {"conv1": 0.0, "conv2": 0.0} and budget.rounding == 0.0
