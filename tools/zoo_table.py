@@ -177,23 +177,24 @@ def main() -> None:
     except FileNotFoundError as error:
         parser.error(str(error))
     networks = zoo.names if arguments.networks == "all" else arguments.networks.split(",")
-    chosen = arguments.granularity.split(",")
+    wanted = arguments.granularity.split(",")
     if unknown := [name for name in networks if name not in zoo.names]:
         parser.error(f"unknown networks {unknown}; known: {', '.join(zoo.names)}")
-    if unknown := [name for name in chosen if name not in GRANULARITIES]:
+    if unknown := [name for name in wanted if name not in GRANULARITIES]:
         parser.error(f"unknown granularities {unknown}")
     rows: list[Row] = []
     for network in networks:
-        for granularity in (name for name in GRANULARITIES if name in chosen):
-            rows.append(
-                measure(
-                    zoo,
-                    network,
-                    granularity,
-                    calibration_samples=arguments.calibration_samples,
-                    validation_samples=arguments.validation_samples,
-                )
+        for granularity in GRANULARITIES:
+            if granularity not in wanted:
+                continue
+            row = measure(
+                zoo,
+                network,
+                granularity,
+                calibration_samples=arguments.calibration_samples,
+                validation_samples=arguments.validation_samples,
             )
+            rows.append(row)
             if arguments.json:
                 arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     print_rows(rows)
