@@ -24,11 +24,15 @@ class Target(BaseModel):
 
     name: str
     description: str
+    """Which CPUs it is for, in words."""
     triple: str | None = None
     """LLVM target triple; None: the host's."""
     cpu: str | None = None
+    """LLVM CPU name, or "host"; None: the least that the triple has."""
     features: str | None = None
+    """LLVM CPU features beyond those of `cpu`, such as "+dotprod,+i8mm"."""
     backend: Literal["llvm-cpu", "vmvx"] = "llvm-cpu"
+    """Machine code, or bytecode for IREE's interpreter."""
     requantize: Literal["integer", "float"] = "float"
     """The requantize mode that suits this CPU best."""
     flags: tuple[str, ...] = ()

@@ -1,0 +1,76 @@
+"""Real networks, quantized with default options: what int8 costs, and what mixed precision wins back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from quantune_mlir.integer.options import Granularity
+from tools.zoo import Zoo
+from tools.zoo_table import Row, measure
+
+pytestmark = [pytest.mark.zoo, pytest.mark.slow]
+
+Measure = Callable[[str, Granularity], Row]
+
+QUICK = ["kws_dscnn", "resnet8_cifar10", "ad_autoencoder"]
+
+PEER_TOP1 = {"kws_dscnn": 0.917, "resnet8_cifar10": 0.886}
+"""ONNX Runtime 1.32, quantize_static, U8S8 MinMax per channel, on the same samples."""
+
+ALLOWED_INT8_LOSS = 0.005
+ALLOWED_MIXED_LOSS = 0.007
+ALLOWED_AUC_CHANGE = 0.01
+WON_BACK = 0.8
+
+
+@pytest.fixture(scope="module")
+def measured(zoo: Path) -> Measure:
+    """Each network is quantized once."""
+    return cache(lambda network, granularity: measure(Zoo(zoo), network, granularity))
+
+
+def score(row: Row, variant: str) -> float:
+    value = row.scores[variant]
+    assert value is not None
+    return value
+
+
+@pytest.mark.parametrize("network", QUICK)
+def test_analysis_takes_two_runs(network: str, measured: Measure) -> None:
+    assert measured(network, "per-channel").inference_runs == {"fp32": 1, "int8": 1, "samples": 100}
+
+
+@pytest.mark.parametrize("network", PEER_TOP1)
+def test_int8_is_as_accurate_as_the_peer(network: str, measured: Measure) -> None:
+    assert score(measured(network, "per-channel"), "int8") >= PEER_TOP1[network] - ALLOWED_INT8_LOSS
+
+
+@pytest.mark.parametrize("network", [*PEER_TOP1, "mobilenetv2s_cifar10"])
+def test_mixed_is_as_accurate_as_fp32(network: str, measured: Measure) -> None:
+    row = measured(network, "per-channel")
+    assert score(row, "mixed") >= score(row, "fp32") - ALLOWED_MIXED_LOSS
+
+
+@pytest.mark.parametrize("granularity", ["per-channel", "per-tensor"])
+def test_anomalies_are_told_as_well_as_in_fp32(granularity: Granularity, measured: Measure) -> None:
+    row = measured("ad_autoencoder", granularity)
+    assert score(row, "mixed") >= score(row, "fp32") - ALLOWED_AUC_CHANGE
+
+
+@pytest.mark.parametrize("network", ["mobilenetv2s_cifar10"])
+def test_predicted_noise_is_that_of_int8(network: str, measured: Measure) -> None:
+    """The network ends without softmax, before which noise is predicted."""
+    row = measured(network, "per-channel")
+    assert row.predicted_sqnr_db == pytest.approx(row.output_sqnr_db["int8"], abs=3)
+
+
+def test_mixed_wins_back_what_per_tensor_weights_lose(measured: Measure) -> None:
+    row = measured("mobilenet_v1_025_imagenet", "per-tensor")
+    loss = score(row, "fp32") - score(row, "int8")
+    assert loss > 0.03, "the network no longer needs mixed precision"
+    assert score(row, "mixed") >= score(row, "fp32") - (1 - WON_BACK) * loss
+    assert 0 < row.int8_mac_share < 1

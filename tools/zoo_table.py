@@ -1,0 +1,204 @@
+"""Quantizes the networks of the model zoo with default options and prints what came of them.
+
+    python -m tools.zoo_table [--networks kws_dscnn,ad_autoencoder] [--granularity per-channel] [--json rows.json]
+
+Scores are top-1, or AUC where the zoo says so, over the validation samples; SQNR is that of the network's output
+beside fp32. The ratio is the time of both analysis runs over that of plain fp32 runs of the same samples in the same
+process: it means something only on an idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from quantune_mlir.execution.program import Program
+from quantune_mlir.integer.options import Granularity
+from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.artifacts import Artifacts
+from quantune_mlir.workflow.evaluation import Evaluation, evaluate
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
+from quantune_mlir.workflow.quantization import Quantization, quantize
+from quantune_mlir.workflow.save import save
+from quantune_mlir.workflow.variants import VARIANTS, Variants
+from tools.zoo import Zoo
+
+GRANULARITIES: Final[tuple[Granularity, ...]] = ("per-channel", "per-tensor")
+WARM_UP_RUNS: Final = 3
+FILE_WIDTH: Final = 160
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network at one granularity of weights.
+
+    Attributes:
+        metric: what `scores` holds: "top1", "auc", or None where there is no labelled data.
+        scores: by variant.
+        output_sqnr_db: by variant, over the validation samples.
+        predicted_sqnr_db: of int8 throughout, before a closing softmax, as the analysis predicts it.
+        int8_mac_share: of the mixed program.
+        fp32_layers: those that could be int8.
+        analysis_ratio: seconds of run 1 and run 2 over seconds of plain fp32 runs.
+        inference_runs: run over the calibration samples, by precision; and the number of these samples.
+        timings_s: by stage.
+    """
+
+    network: str
+    granularity: Granularity
+    metric: str | None
+    scores: dict[str, float | None]
+    output_sqnr_db: dict[str, float | None]
+    predicted_sqnr_db: float
+    int8_mac_share: float
+    fp32_layers: list[str]
+    analysis_ratio: float
+    inference_runs: dict[str, int]
+    timings_s: dict[str, float]
+
+
+def measure(
+    zoo: Zoo,
+    network: str,
+    granularity: Granularity,
+    *,
+    calibration_samples: int = DEFAULT_SAMPLES,
+    validation_samples: int | None = None,
+) -> Row:
+    """Quantize one network, run its three variants over validation samples (None: all), and compare."""
+    model = Model.load(zoo.model(network))
+    calibration = SampleSet.open(zoo.samples(network, "calib", calibration_samples), model.inputs)
+    quantized = quantize(model, calibration, QuantizeOptions(weights=granularity))
+    with tempfile.TemporaryDirectory() as folder:
+        summary: dict[str, Any] = save(quantized, Path(folder) / "out", source=zoo.model(network).name)
+        variants = Variants(Artifacts.open(Path(folder) / "out"))
+        validation = SampleSet.open(zoo.samples(network, "val", validation_samples), model.inputs)
+        evaluation = evaluate(variants, validation, VARIANTS, keep_outputs=True)
+        plain = time_runs(variants.load("fp32"), calibration)
+    seconds = quantized.seconds
+    return Row(
+        network=network,
+        granularity=granularity,
+        metric=zoo.metric(network),
+        scores={
+            variant: zoo.score(network, outputs, validation_samples) for variant, outputs in evaluation.outputs.items()
+        },
+        output_sqnr_db=output_sqnrs(evaluation),
+        predicted_sqnr_db=predicted_sqnr_db(quantized.sensitivity),
+        int8_mac_share=summary["totals"]["int8_mac_share"],
+        fp32_layers=fp32_layers(quantized),
+        analysis_ratio=(seconds["run_fp32"] + seconds["run_int8"]) / plain,
+        inference_runs=summary["inference_runs"],
+        timings_s=summary["timings_s"],
+    )
+
+
+def time_runs(program: Program, samples: SampleSet) -> float:
+    """Seconds that a program takes for all samples, once warm."""
+    runs = list(samples)
+    for run in runs[:WARM_UP_RUNS]:
+        program(*run)
+    start = time.perf_counter()
+    for run in runs:
+        program(*run)
+    return time.perf_counter() - start
+
+
+def output_sqnrs(evaluation: Evaluation) -> dict[str, float | None]:
+    """By variant, fp32 itself left out; None where outputs are equal to fp32's."""
+    found = {variant: score["output_sqnr_db"] for variant, score in evaluation.scores.items() if variant != "fp32"}
+    return {variant: value if isinstance(value, float) else None for variant, value in found.items()}
+
+
+def predicted_sqnr_db(sensitivity: SensitivityList) -> float:
+    """What the analysis predicts of int8 throughout."""
+    noise = (sensitivity.rounding_normalized_mse or 0.0) + sum(layer.noise for layer in sensitivity.layers)
+    return -10 * math.log10(noise) if noise else math.inf
+
+
+def fp32_layers(quantized: Quantization) -> list[str]:
+    """The layers that are fp32 although they could be int8 and do not just follow their neighbours."""
+    precision = quantized.mixed.precision
+    return [layer.name for layer in quantized.model.layers if layer.decides and precision[layer.name] == "fp32"]
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """The table."""
+    table = Table(title="Model zoo, default options")
+    table.add_column("network")
+    table.add_column("weights")
+    for title in ("fp32", "int8", "mixed", "int8 dB", "mixed dB", "int8 MACs", "fp32 layers", "ratio"):
+        table.add_column(title, justify="right")
+    for title in ("run 1", "run 2", "compiling"):
+        table.add_column(f"{title} s", justify="right")
+    for row in rows:
+        seconds = row.timings_s
+        table.add_row(
+            row.network,
+            row.granularity,
+            *(_number(row.scores[variant], 3) for variant in VARIANTS),
+            *(_number(row.output_sqnr_db[variant], 1) for variant in ("int8", "mixed")),
+            f"{100 * row.int8_mac_share:.1f} %",
+            str(len(row.fp32_layers)),
+            f"{row.analysis_ratio:.1f}",
+            *(f"{seconds[stage]:.2f}" for stage in ("run_fp32", "run_int8")),
+            f"{sum(value for stage, value in seconds.items() if stage.startswith('compile_')):.1f}",
+        )
+    console = Console()
+    (console if console.is_terminal else Console(width=FILE_WIDTH)).print(table)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--networks", default="all", help="names, separated by commas (default: all)")
+    parser.add_argument("--granularity", default=",".join(GRANULARITIES), help="per-channel, per-tensor or both")
+    parser.add_argument("--calibration-samples", type=int, default=DEFAULT_SAMPLES)
+    parser.add_argument("--validation-samples", type=int, help="default: all")
+    parser.add_argument("--json", type=Path, help="write the rows there too, after each network")
+    arguments = parser.parse_args()
+    try:
+        zoo = Zoo.find()
+    except FileNotFoundError as error:
+        parser.error(str(error))
+    networks = zoo.names if arguments.networks == "all" else arguments.networks.split(",")
+    wanted = arguments.granularity.split(",")
+    if unknown := [name for name in networks if name not in zoo.names]:
+        parser.error(f"unknown networks {unknown}; known: {', '.join(zoo.names)}")
+    if unknown := [name for name in wanted if name not in GRANULARITIES]:
+        parser.error(f"unknown granularities {unknown}")
+    rows: list[Row] = []
+    for network in networks:
+        for granularity in GRANULARITIES:
+            if granularity not in wanted:
+                continue
+            row = measure(
+                zoo,
+                network,
+                granularity,
+                calibration_samples=arguments.calibration_samples,
+                validation_samples=arguments.validation_samples,
+            )
+            rows.append(row)
+            if arguments.json:
+                arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    print_rows(rows)
+
+
+if __name__ == "__main__":
+    main()
