@@ -66,6 +66,11 @@ class Rewriter:
             inside[op.results[0]] = emitter.clone(op, operands, element)
         self._forms[unit.output] = _Forms(f32=inside[unit.output])
 
+    def to_int8_in_fp32(self, unit: Unit, before: ir.Operation) -> None:
+        """Emits a function in fp32, on an accumulator that ended in fp32, and rounds its result to int8."""
+        self.to_fp32(unit, before)
+        self.int8(unit.output, Emitter(unit, before))
+
     def fp32(self, value: ir.Value, emitter: Emitter) -> ir.Value:
         """The fp32 form of an original value."""
         forms = self._forms.setdefault(value, _Forms(f32=value))

@@ -4,7 +4,7 @@ In:  simplified fp32 TOSA with `quantune.qparams` and `quantune.precision`.
 Out: pure TOSA of mixed precision: integer ops with requantization, fp32 ops, and boundaries where precision changes.
 
 A clamp goes into the epilogue of the int8 op before it. An int8 accumulator that only fp32 ops read becomes fp32
-directly, without being rounded to int8.
+directly, without being rounded to int8; so does one that a piecewise linear function reads, in float requantization.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Quantize(Pass):
         units = find_units(block)
         _require_precision(units)
         in_int8 = {unit.output for unit in units if string_attribute(unit.op, PRECISION) == "int8"}
-        endings = find_endings(units, in_int8)
+        endings = find_endings(units, in_int8, float_epilogues=self.requantize == "float")
         folded = {clamp.output for clamp in endings.clamps.values()}
         rewriter = Rewriter(read_qparams(function), IntegerOptions(self.weights, self.scheme, self.requantize))
         originals = [op.operation for op in block]
@@ -52,6 +52,9 @@ class Quantize(Pass):
                 continue
             if unit.output not in in_int8:
                 rewriter.to_fp32(unit, unit.op)
+                continue
+            if unit.output in endings.functions:
+                rewriter.to_int8_in_fp32(unit, unit.op)
                 continue
             clamp = endings.clamps.get(unit.output)
             ends_in_float = (clamp or unit).output in endings.in_float

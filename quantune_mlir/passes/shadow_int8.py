@@ -71,7 +71,7 @@ class _Shadow:
         layers = find_layers(units, self._tensors)
         self._layers = {layer.output: layer for layer in layers}
         self._in_int8 = {v for v, int8 in all_int8(units, layers, self._tensors).items() if int8}
-        self._endings = find_endings(units, self._in_int8)
+        self._endings = find_endings(units, self._in_int8, float_epilogues=options.requantize == "float")
         self._readers = readers_of(units)
         makers = {unit.output: unit for unit in units}
         self._heads = {clamp.output: makers[value] for value, clamp in self._endings.clamps.items()}
@@ -115,6 +115,8 @@ class _Shadow:
     def _emit(self, rewriter: Rewriter, unit: Unit, before: ir.Operation, *, in_int8: bool) -> None:
         if not in_int8:
             rewriter.to_fp32(unit, before)
+        elif unit.output in self._endings.functions:
+            rewriter.to_int8_in_fp32(unit, before)
         elif unit.output in self._heads:
             in_float = unit.output in self._endings.in_float
             rewriter.to_int8(self._heads[unit.output], before, clamp=unit, ends_in_float=in_float)

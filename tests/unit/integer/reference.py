@@ -107,7 +107,7 @@ class Reference:
         self._in_int8 = in_int8
         self._params = params
         self._options = options
-        self.endings = find_endings(units, in_int8)
+        self.endings = find_endings(units, in_int8, float_epilogues=options.requantize == "float")
         self.int8: dict[ir.Value, Int8] = {}
         self.fp32: dict[ir.Value, Array] = {}
 
@@ -132,6 +132,10 @@ class Reference:
             accumulator, scale = self._accumulator(unit)
             real = accumulator.astype(np.float32) * np.asarray(scale, np.float32)
             self.fp32[output] = real if bounds is None else np.clip(real, np.float32(bounds[0]), np.float32(bounds[1]))
+        elif output in self.endings.functions:
+            result = evaluate_unit(unit, {v: self.as_fp32(v) for v in unit.inputs})
+            self.fp32.pop(output, None)
+            self.int8[output] = Int8(quantize(result, self._params[output]), self._params[output])
         else:
             params = self._params[output]
             self.fp32.pop(output, None)
@@ -152,7 +156,8 @@ class Reference:
     def real_result(self, unit: Unit) -> Array:
         """What the unit makes of its quantized inputs, weights and constants in exact arithmetic, float64."""
         if unit.kind is Kind.UNARY or unit.kind in SHARING:
-            real = {v: self.as_int8(v).real for v in unit.inputs}
+            in_fp32 = unit.output in self.endings.functions
+            real = {v: self.as_fp32(v) if in_fp32 else self.as_int8(v).real for v in unit.inputs}
             return evaluate_unit(unit, real).astype(np.float64)
         accumulator, scale = self._accumulator(unit)
         last = self.endings.clamps.get(unit.output, unit)

@@ -123,7 +123,7 @@ def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
     tensors = find_tensors(function, units)
     layers = find_layers(units, tensors)
     in_int8 = {value for value, int8 in all_int8(units, layers, tensors).items() if int8}
-    endings = find_endings(units, in_int8)
+    endings = find_endings(units, in_int8, float_epilogues=analyzed.options.requantize == "float")
     heads = {endings.clamps[unit.output].output: unit for unit in units if unit.output in endings.clamps}
     (argument,) = entry_block(function).arguments
 
