@@ -168,14 +168,6 @@ def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
             assert layer.local_normalized_mse == pytest.approx(local[name].normalized_mse, rel=2e-3), name
 
 
-def test_sqnr_delta_is_the_worst_input_less_the_output(analyzed: Analyzed) -> None:
-    inputs = {"conv2": ["relu1"], "sum": ["conv2", "relu1"], "swish": ["sum"], "softmax": ["classifier"]}
-    for name, sources in inputs.items():
-        before = min(analyzed.layers[source].activation_sqnr_db for source in sources)
-        after = analyzed.layers[name].activation_sqnr_db
-        assert analyzed.layers[name].sqnr_delta_db == pytest.approx(before - after, abs=1e-3)
-
-
 def test_a_graph_input_is_exact_for_layers_that_read_it_in_fp32(tmp_path: Path) -> None:
     """Its int8 form is of those only that read it in int8: here, of the convolution."""
     make = onnx.helper.make_node
@@ -198,3 +190,11 @@ def test_a_graph_input_is_exact_for_layers_that_read_it_in_fp32(tmp_path: Path) 
     assert layers["conv"].sqnr_delta_db == pytest.approx(rounded - layers["conv"].activation_sqnr_db, abs=1e-3)
     for name in ("softmax", "flat", "softmax of flat"):
         assert (layers[name].activation_sqnr_db, layers[name].sqnr_delta_db) == (math.inf, 0.0), name
+
+
+def test_sqnr_delta_is_the_worst_input_less_the_output(analyzed: Analyzed) -> None:
+    inputs = {"conv2": ["relu1"], "sum": ["conv2", "relu1"], "swish": ["sum"], "softmax": ["classifier"]}
+    for name, sources in inputs.items():
+        before = min(analyzed.layers[source].activation_sqnr_db for source in sources)
+        after = analyzed.layers[name].activation_sqnr_db
+        assert analyzed.layers[name].sqnr_delta_db == pytest.approx(before - after, abs=1e-3)
