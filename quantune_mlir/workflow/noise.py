@@ -62,8 +62,8 @@ class _Group:
 
 def _fusion_groups(model: Model, energies: Energies) -> list[_Group]:
     clamps = foldable_clamps(model.units)
-    ends = {clamp.output: value for value, clamp in clamps.items()}
     heads = {layer.output: layer for layer in model.layers if layer.output in clamps}
+    ends = {clamp.output: value for value, clamp in clamps.items() if value in heads}
     makers = {unit.output: unit for unit in model.units}
     rounding = {
         layer.output: energies[layer.name, ROUNDING].noise
@@ -76,7 +76,7 @@ def _fusion_groups(model: Model, energies: Energies) -> list[_Group]:
     for layer in model.layers:
         if layer.output in clamps or (layer.name, ACCUMULATED) not in energies:
             continue
-        head = heads[ends[layer.output]] if layer.output in ends else layer
+        head = next((heads[ends[unit.output]] for unit in layer.units if unit.output in ends), layer)
         inputs = tuple(dict.fromkeys(_origins(head.inputs, made_by, makers)))
         end = energies[layer.name, ACCUMULATED]
         local = energies.get((layer.name, LOCAL), ErrorEnergy()).noise if head.decides else 0.0
