@@ -1,4 +1,4 @@
-"""Write a calibration profile: `make_profile.py OUT.npz NAME=LOW:HIGH ...`, with just these two values in each."""
+"""Write a profile: `make_profile.py OUT.npz NAME=LOW:HIGH ...`, each tensor having just these two values."""
 
 import sys
 
