@@ -205,6 +205,12 @@ def test_default_prefers_cheap_layers() -> None:
     assert fp32(planned(net, default)) == [1]
 
 
+def test_default_does_not_take_a_layer_for_nothing_though_it_has_hardly_a_mac() -> None:
+    """It would buy 0.009 dB, and costs a boundary all the same."""
+    assert fp32(planned(network((46.0, 10_000), (47.0, 1), rounding=1e-2), default)) == []
+    assert fp32(planned(network((46.0, 10_000), (30.0, 1), rounding=1e-2), default)) == [1]
+
+
 def test_default_stops_at_the_floor_of_saturated_nets() -> None:
     net = network(*[(24.0, 100)] * 40)
     assert predicted(net, []) < SATURATED_DB
