@@ -20,7 +20,7 @@ from quantune_mlir.errors import PlanError
 from quantune_mlir.planning.plan import Precision
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 
-FLOOR_DB: Final = 16.0
+FLOOR_DB: Final = 20.0
 """Predicted output SQNR that the default policy reaches at any cost: below it, int8 changes what a network decides."""
 
 SATURATED_DB: Final = 10.0
@@ -28,6 +28,10 @@ SATURATED_DB: Final = 10.0
 
 SATURATED_FLOOR_DB: Final = 20.0
 """The floor of such networks, which is also where the default policy leaves them."""
+
+ROUNDING_MARGIN_DB: Final = 1.0
+"""No floor is nearer than this to the output SQNR that the rounding of tensors alone leaves: each further dB would cost
+more layers than the last."""
 
 GOAL_DB: Final = 32.0
 """Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
@@ -101,11 +105,11 @@ def default(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
     noisy.sort(key=lambda layer: (-layer.noise / cost(layer), layer.index))
     left = _noise_left(noisy, rounding)
     saturated = _db(left[0]) < SATURATED_DB
-    floor, goal = (SATURATED_FLOOR_DB, SATURATED_FLOOR_DB) if saturated else (FLOOR_DB, GOAL_DB)
+    floor = min(SATURATED_FLOOR_DB if saturated else FLOOR_DB, _db(rounding) - ROUNDING_MARGIN_DB)
     needed = 0
     for layer, before, after in zip(noisy, left[:-1], left[1:], strict=True):
         worthwhile = _db(after) - _db(before) >= WORTHWHILE_DB * 100 * cost(layer)
-        if _db(before) >= goal or (_db(before) >= floor and not worthwhile):
+        if _db(before) >= GOAL_DB or (_db(before) >= floor and (saturated or not worthwhile)):
             break
         needed += 1
     return _explained(layers, noisy[:needed], rounding)
