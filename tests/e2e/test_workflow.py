@@ -157,7 +157,8 @@ class TestTwoRuns:
         assert profile.samples == SAMPLES
         counts = {name: int(histogram.counts.sum()) / SAMPLES for name, histogram in profile.items()}
         assert counts["%input"] == 8 * 8
-        assert counts["stem/conv"] == counts["stem/relu"] == 16 * 8 * 8
+        assert counts["stem/relu"] == 16 * 8 * 8
+        assert "stem/conv" not in counts, "its clamp folds into it, so it is never int8"
         assert counts["classifier/gemm"] == 10
         elements = {
             layer.name: layer.elements / SAMPLES for layer in SensitivityList.load(digits / "sensitivity.yaml").layers
