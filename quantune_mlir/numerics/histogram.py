@@ -28,6 +28,8 @@ _RANK = np.where(_PATTERNS & _SIGN, 0xFFFF - _PATTERNS, _SIGN + _PATTERNS)
 _BY_VALUE = np.argsort(_RANK)
 FINITE_BUCKETS_BY_VALUE: Final[NDArray[np.uint16]] = _BY_VALUE[_IS_FINITE[_BY_VALUE]].astype(np.uint16)
 """All buckets of finite values, from the most negative to the most positive."""
+_RANK_BY_VALUE: Final[NDArray[np.int64]] = np.zeros(BUCKETS, np.int64)
+_RANK_BY_VALUE[FINITE_BUCKETS_BY_VALUE] = np.arange(len(FINITE_BUCKETS_BY_VALUE))
 
 
 def _magnitude_edges() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -96,10 +98,10 @@ class Histogram:
         dense = np.asarray(counts)
         if dense.shape != (BUCKETS,) or dense.dtype.kind not in "iu":
             raise ValueError(f"counts must be {BUCKETS} integers, not {dense.dtype}{list(dense.shape)}")
-        nonfinite = int(dense[~_IS_FINITE].sum(dtype=np.uint64))
-        ordered = dense[FINITE_BUCKETS_BY_VALUE].astype(np.uint64)
-        occupied = np.flatnonzero(ordered)
-        buckets = FINITE_BUCKETS_BY_VALUE[occupied]
+        occupied = np.flatnonzero(dense)
+        is_finite = _IS_FINITE[occupied]
+        nonfinite = int(dense[occupied[~is_finite]].sum(dtype=np.uint64))
+        buckets = FINITE_BUCKETS_BY_VALUE[np.sort(_RANK_BY_VALUE[occupied[is_finite]])]
         if not len(buckets):
             return Histogram(nonfinite=nonfinite)
         for name, extreme, bucket in (("minimum", minimum, buckets[0]), ("maximum", maximum, buckets[-1])):
@@ -107,7 +109,9 @@ class Histogram:
                 raise ValueError(f"{name} {extreme!r} is not in the outermost occupied bucket {_bounds(bucket)}")
         if nonfinite:
             minimum, maximum = _bounds(buckets[0])[0], _bounds(buckets[-1])[1]
-        return Histogram(buckets, ordered[occupied], float(minimum) + 0.0, float(maximum) + 0.0, nonfinite)
+        return Histogram(
+            buckets, dense[buckets].astype(np.uint64), float(minimum) + 0.0, float(maximum) + 0.0, nonfinite
+        )
 
     def merge(self, other: Histogram) -> Histogram:
         """The histogram of both sets of elements: exact, associative and commutative."""

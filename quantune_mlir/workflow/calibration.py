@@ -16,7 +16,7 @@ from quantune_mlir.ir.mlir import ir
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.insert_observers import InsertObservers
-from quantune_mlir.passes.lower_observers import BUCKETS, OBSERVED, LowerObservers
+from quantune_mlir.passes.lower_observers import OBSERVED, LowerObservers
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.model import Model
 
@@ -43,7 +43,7 @@ class Calibrator:
         Raises:
             DataError: a tensor became NaN or Inf; the message names it and the (first) sample of the run.
         """
-        counts = [np.zeros(0, np.uint64) for _ in self._tensors]
+        counts: list[NDArray[np.unsignedinteger]] = [np.zeros(0, np.uint64) for _ in self._tensors]
         extremes = np.zeros((len(self._tensors), 2), np.uint32)
         for index, run in enumerate(samples):
             results = self._program(*run)
@@ -60,13 +60,13 @@ class Calibrator:
         }
         return Profile(self._model, samples.samples, histograms)
 
-    def _drain(self, counts: list[NDArray[np.uint64]]) -> list[NDArray[np.uint64]]:
+    def _drain(self, counts: list[NDArray[np.unsignedinteger]]) -> list[NDArray[np.unsignedinteger]]:
         """Adds the device's 32-bit counters, which are cleared, to `counts`."""
-        drained: list[NDArray[np.uint64]] = []
+        drained: list[NDArray[np.unsignedinteger]] = []
         for row, before in enumerate(counts):
             (fresh,) = self._program.call("drain", row)
-            total = fresh.view(np.uint32).astype(np.uint64)
-            drained.append(total + before if before.size == BUCKETS else total)
+            counters = fresh.view(np.uint32)
+            drained.append(before + counters.astype(np.uint64) if before.size else counters)
         return drained
 
     def _require_finite(self, extremes: NDArray[np.uint32], sample: int) -> None:
