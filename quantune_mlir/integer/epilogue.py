@@ -18,10 +18,8 @@ from quantune_mlir.integer.boundary import multiply
 from quantune_mlir.integer.emitter import Emitter, shape_of
 from quantune_mlir.integer.options import RequantizeMode
 from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.numerics.parameters import QuantParams
+from quantune_mlir.numerics.parameters import QMAX, QMIN, QuantParams
 from quantune_mlir.numerics.requantize import multipliers_and_shifts
-
-I8_MIN, I8_MAX = -128, 127
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,8 @@ class End:
         """The clamp's bounds as int8."""
         assert self.params is not None
         if self.clamp is None:
-            return I8_MIN, I8_MAX
-        low, high = (np.clip(x / self.params.scale + self.params.zero_point, I8_MIN, I8_MAX) for x in self.clamp)
+            return QMIN, QMAX
+        low, high = (np.clip(x / self.params.scale + self.params.zero_point, QMIN, QMAX) for x in self.clamp)
         return int(np.rint(low)), int(np.rint(high))
 
 
@@ -57,7 +55,7 @@ def finish(emitter: Emitter, accumulator: ir.Value, scale: float | NDArray[np.fl
             output_zp=end.params.zero_point,
             element=emitter.i8,
         )
-        return value if (low, high) == (I8_MIN, I8_MAX) else _clamp(emitter, value, low, high)
+        return value if (low, high) == (QMIN, QMAX) else _clamp(emitter, value, low, high)
     value = multiply(emitter, emitter.cast(accumulator, emitter.f32), ratio.astype(np.float32))
     return round_to_int8(emitter, value, end)
 
@@ -70,7 +68,7 @@ def round_to_int8(emitter: Emitter, value: ir.Value, end: End) -> ir.Value:
         zero_point = emitter.scalar(end.params.zero_point, np.float32, len(shape))
         value = emitter.build(tosa.AddOp, emitter.f32, shape, value, zero_point)
     low, high = end.integer_clamp()
-    if (low, high) != (I8_MIN, I8_MAX):
+    if (low, high) != (QMIN, QMAX):
         value = _clamp(emitter, value, low, high)
     return emitter.cast(value, emitter.i8)
 

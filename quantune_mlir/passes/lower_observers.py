@@ -24,11 +24,11 @@ from quantune_mlir.ir import quantune_dialect
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import arith, flow, func, ir, util
 from quantune_mlir.ir.units import entry_block
+from quantune_mlir.numerics.histogram import BUCKETS
 from quantune_mlir.passes.base import Pass
 
 OBSERVED: Final = "quantune.observed"
 MEASURED: Final = "quantune.measured"
-BUCKETS: Final = 65536
 
 _KERNELS: Final = ("observe", "drain", "measure_int8", "measure_fp32")
 _HISTOGRAMS, _ENERGIES = "quantune_histograms", "quantune_energies"

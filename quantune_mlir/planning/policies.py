@@ -43,9 +43,6 @@ BOUNDARY_SHARE: Final = 0.01
 """What a layer in fp32 costs beside its MACs (boundaries, bytes), as a share of the network's MACs."""
 
 
-_LOWEST_DB: Final = -1000.0
-
-
 class Decision(NamedTuple):
     """One layer's precision, and why."""
 
