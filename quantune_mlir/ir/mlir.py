@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iree.compiler import ir, passmanager
-from iree.compiler.dialects import arith, flow, func, hal, math, memref, scf, tensor, tosa, util, vector
+from iree.compiler.dialects import arith, flow, func, hal, llvm, math, memref, scf, tensor, tosa, util, vector
 
 __all__ = [
     "arith",
@@ -11,6 +11,7 @@ __all__ = [
     "func",
     "hal",
     "ir",
+    "llvm",
     "make_context",
     "math",
     "memref",

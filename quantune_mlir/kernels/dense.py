@@ -1,0 +1,340 @@
+"""Convolutions and matmuls: direct, without im2col, accumulators in registers from the first product to the store.
+
+    for each workgroup: rows x columns pixels, a part of the output channels          grid
+      pack its input to scratch, if it must be padded or converted                    packing.py
+      for each block of output channels (`vectors` vectors of `lanes`)
+        for each tile of pixels
+          acc[pixel][vector] = bias
+          for each run of the reduction (kernel row; its columns and channels lie side by side)
+            for each step of the run (`depth` elements)
+              w[vector] = weights                                                     contiguous, packed at compile time
+              for each pixel: acc[pixel][:] += broadcast(x[pixel]) . w[:]
+          for each acc: requantize, clamp, add, store                                 epilogue.py
+
+The last tile of a row or block is moved back to where it fits: it computes some pixels again. A zero point z of the
+input is part of the bias: sum (x - z) w = sum x w - z sum w.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.ir.constants import constant, constant_value
+from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.mlir import arith, ir
+from quantune_mlir.kernels import code
+from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.epilogue import Bound, Epilogue, Place
+from quantune_mlir.kernels.executable import MAX_SCALARS, Library, Signature
+from quantune_mlir.kernels.group import Group
+from quantune_mlir.kernels.isa.base import DotStep, Isa
+from quantune_mlir.kernels.packing import Packing
+from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
+from quantune_mlir.kernels.tiles import Tile, Workgroup, choose_tile, choose_workgroup, reduction_steps
+
+_UNROLLED_STEPS: Final = 4
+_SLACK: Final = 16
+"""Elements after the scratch that the last step may read; they meet weights of 0."""
+
+
+def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
+    """Dispatch the kernel of a convolution or matmul group at the current point; None if there is none for it."""
+    kernel = DenseKernel.plan(group, isa)
+    return None if kernel is None else kernel.dispatch(library)
+
+
+@dataclass(frozen=True)
+class DenseKernel:
+    """The kernel of one group."""
+
+    group: Group
+    step: DotStep
+    stored: str
+    """Element type of the input in memory."""
+    shape: ConvolutionShape
+    tile: Tile
+    workgroup: Workgroup
+    epilogue: Epilogue
+    source: ir.Value
+
+    @staticmethod
+    def plan(group: Group, isa: Isa) -> DenseKernel | None:
+        """Choose tiles; None where the group cannot be computed this way."""
+        root = group.root
+        assert root is not None
+        source = group.views[0].operands[0] if group.views else root.operands[0]
+        stored = str(ir.RankedTensorType(source.type).element_type)
+        if stored not in ("i8", "f32") or constant_value(root.operands[1]) is None:
+            return None
+        step = isa.int8 if stored == "i8" else isa.fp32
+        shape = convolution_shape(root, source, group.views)
+        if shape.is_pointwise:
+            shape = shape.flattened()
+        tile = choose_tile(shape, step)
+        workgroup = choose_workgroup(shape, step, tile)
+        epilogue = Epilogue(group, sources=[source])
+        if workgroup is None or len(epilogue.scalars) >= MAX_SCALARS:
+            return None
+        return DenseKernel(group, step, stored, shape, tile, workgroup, epilogue, source)
+
+    @property
+    def _is_packed(self) -> bool:
+        """Whether the input is copied: it must be padded or converted, or its last step would read beyond it."""
+        runs, steps = reduction_steps(self.shape, self.step.depth)
+        ragged = runs * steps * self.step.depth != self.shape.channels * self.shape.kernel[0] * self.shape.kernel[1]
+        return self.shape.pads or ragged or self.step.element != self.stored or self.step.offset != 0
+
+    @property
+    def _block(self) -> int:
+        """Output channels of a block."""
+        return self.tile.vectors * self.step.lanes
+
+    def dispatch(self, library: Library) -> ir.Value:
+        """Build the kernel, unless an equal one is there, and call it."""
+        shape, workgroup = self.shape, self.workgroup
+        weights, bias = self._constants()
+        vectors = [*self.epilogue.channels.values()]
+        inputs = [self._operand(self.source), constant(weights), constant(bias), *(constant(v) for v in vectors)]
+        sizes = [_elements(inputs[0]), weights.size, bias.size, *(v.size for v in vectors)]
+        kinds = [self.stored, str(ir.RankedTensorType(inputs[1].type).element_type), self.step.accumulator]
+        kinds += ["f32" if v.dtype == np.float32 else "i32" for v in vectors]
+        for tensor in self.epilogue.tensors:
+            inputs.append(self._operand(tensor))
+            sizes.append(_elements(tensor))
+            kinds.append(str(ir.RankedTensorType(tensor.type).element_type))
+        result = ir.RankedTensorType(self.group.op.results[0].type)
+        places = ceil(shape.out_height / workgroup.rows) * ceil(shape.out_width / workgroup.columns)
+        signature = Signature(
+            tuple(zip(sizes, kinds, strict=True)),
+            (int(np.prod(result.shape)), self.epilogue.element),
+            len(self.epilogue.scalars) + 1,
+            (places, workgroup.splits, shape.batch),
+        )
+        scalars = [self._zero_point() + self.step.offset, *self.epilogue.scalars]
+        return library.dispatch(self.group.family, signature, self._emit, inputs, scalars, result)
+
+    def _operand(self, argument: ir.Value) -> ir.Value:
+        """What is passed for an argument of the body."""
+        return self.group.op.operands[self.group.arguments.index(argument)]
+
+    def _zero_point(self) -> int:
+        root = self.group.root
+        assert root is not None
+        position = 2 if root.name == "tosa.matmul" else 3
+        zero_point = constant_value(root.operands[position]) if len(root.operands) > position else None
+        return 0 if zero_point is None or self.stored == "f32" else int(zero_point.reshape(-1)[0])
+
+    def _constants(self) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+        """Packed weights [blocks][runs][steps][vector][lane][depth], and the bias, both padded to whole vectors."""
+        root = self.group.root
+        assert root is not None
+        weights = constant_value(root.operands[1])
+        assert weights is not None
+        if root.name == "tosa.matmul":
+            weights = weights[0].T[:, None, None, :]
+            bias = np.zeros(self.shape.out_channels, np.int32 if self.stored == "i8" else np.float32)
+        else:
+            found = constant_value(root.operands[2])
+            assert found is not None
+            bias = np.broadcast_to(found, (self.shape.out_channels,))
+        if self.stored == "i8":
+            sums = weights.astype(np.int64).sum(axis=(1, 2, 3))
+            bias = (bias - (self._zero_point() + self.step.offset) * sums).astype(np.int32)
+        return pack_weights(weights, self.shape, self.step, self.tile), _padded(bias, self.step.lanes)
+
+    # What follows is built inside the kernel.
+
+    def _emit(self, buffers: list[ir.Value], scalars: list[ir.Value], place: list[ir.Value]) -> None:
+        shape, workgroup = self.shape, self.workgroup
+        source, weights, bias, *rest = buffers
+        *rest, output = rest
+        count = len(self.epilogue.channels)
+        bound = self.epilogue.bind(rest[:count], scalars[1:], rest[count:], output)
+        across = ceil(shape.out_width / workgroup.columns)
+        row = _fitted(code.mul(code.divide(place[0], across), workgroup.rows), workgroup.rows, shape.out_height)
+        column = _fitted(code.mul(code.remainder(place[0], across), workgroup.columns), workgroup.columns, shape.out_width)
+        image: Index = place[2] if shape.batch > 1 else 0
+        view = self._view(source, image, row, column, scalars[0])
+        lines = _Lines(view, weights, bias, bound, image, row, column)
+        full, rest_channels = divmod(shape.out_channels, self._block)
+        split: Index = place[1] if workgroup.splits > 1 else 0
+        share = ceil(full / workgroup.splits)
+        first = code.mul(split, share)
+        last = code.minimum(code.add(first, share), full)
+
+        def block(i: Index) -> list[ir.Value]:
+            self._emit_block(lines, code.mul(i, self._block), self._block)
+            return []
+
+        code.loop(first, last, 1, block)
+        if not rest_channels:
+            return
+        if workgroup.splits == 1:
+            self._emit_block(lines, full * self._block, rest_channels)
+        else:
+            is_last = arith.CmpIOp(arith.CmpIPredicate.eq, code.index(split), code.index(workgroup.splits - 1)).result
+            code.when(is_last, lambda: self._emit_block(lines, full * self._block, rest_channels), lambda: None)
+
+    def _view(self, source: ir.Value, image: Index, row: Index, column: Index, padding: ir.Value) -> _View:
+        """The input of the workgroup: in scratch, or where it is."""
+        shape = self.shape
+        (sh, sw), (top, left) = shape.stride, shape.pad
+        if not self._is_packed:
+            at = code.add(code.mul(code.add(code.mul(image, shape.height), code.mul(row, sh), -top), shape.width))
+            at = code.mul(code.add(at, code.mul(column, sw), -left), shape.channels)
+            line = shape.width * shape.channels
+            return _View(source, at, sh * line, sw * shape.channels, shape.dilation[0] * line)
+        packing = Packing(shape, self.workgroup, self.step.lanes * self.step.depth, self.step.pack, self.step.element)
+        line = packing.columns * shape.channels
+        scratch = code.scratch(packing.rows * line + _SLACK, self.step.element)
+        packing.emit(source, scratch, image, row, column, self._padding(padding))
+        rows = 1 if shape.kernel[0] == 1 else sh
+        columns = 1 if shape.kernel[1] == 1 else sw
+        return _View(scratch, 0, rows * line, columns * shape.channels, shape.dilation[0] * line)
+
+    def _padding(self, zero_point: ir.Value) -> ir.Value:
+        if self.step.element == "f32":
+            return code.constant(0.0, "f32")
+        return arith.TruncIOp(code.element(self.step.element), zero_point).result
+
+    def _emit_block(self, lines: _Lines, channel: Index, channels: int) -> None:
+        """All pixels of the workgroup, for neighbouring output channels."""
+        tile, workgroup, shape = self.tile, self.workgroup, self.shape
+        vectors = ceil(channels / self.step.lanes)
+
+        def at(r: Index, c: Index) -> None:
+            accumulators = self._accumulate(lines, channel, vectors, r, c)
+            lines.bound.loaded.clear()
+            pixels = [(i, j) for i in range(tile.rows) for j in range(tile.columns)]
+            for (i, j), row in zip(pixels, accumulators, strict=True):
+                y = code.add(code.mul(lines.image, shape.out_height), lines.row, r, i)
+                pixel = code.add(code.mul(y, shape.out_width), lines.column, c, j)
+                base = code.add(code.mul(pixel, shape.out_channels), channel)
+                for v, accumulator in enumerate(row):
+                    first = v * self.step.lanes
+                    count = min(self.step.lanes, channels - first)
+                    place = Place(code.add(base, first), code.add(channel, first), count, v)
+                    self.epilogue.finish(accumulator, place, self.step.lanes, lines.bound)
+
+        def row(r: Index) -> list[ir.Value]:
+            def column(c: Index) -> list[ir.Value]:
+                at(_fitted(r, tile.rows, workgroup.rows), _fitted(c, tile.columns, workgroup.columns))
+                return []
+
+            code.loop(0, workgroup.columns, tile.columns, column)
+            return []
+
+        code.loop(0, workgroup.rows, tile.rows, row)
+
+    def _accumulate(
+        self, lines: _Lines, channel: Index, vectors: int, row: Index, column: Index
+    ) -> list[list[ir.Value]]:
+        """The sums of a tile, for each pixel and vector."""
+        tile, step, view = self.tile, self.step, lines.view
+        runs, steps = reduction_steps(self.shape, step.depth)
+        weight = step.lanes * step.depth
+        start = code.mul(channel, runs * steps * step.depth)
+        base = code.add(view.at, code.mul(row, view.row), code.mul(column, view.column))
+        offsets = [i * view.row + j * view.column for i in range(tile.rows) for j in range(tile.columns)]
+        biases = [code.load(lines.bias, code.add(channel, v * step.lanes), step.lanes) for v in range(vectors)]
+        initial = [biases[v] for _ in offsets for v in range(vectors)]
+
+        def one_step(x_at: Index, w_at: Index, sums: Sequence[ir.Value]) -> list[ir.Value]:
+            columns = [step.weights(lines.weights, code.add(w_at, v * weight)) for v in range(vectors)]
+            result: list[ir.Value] = []
+            for p, offset in enumerate(offsets):
+                x = step.input(view.buffer, code.add(x_at, offset))
+                result += [step.step(sums[p * vectors + v], x, columns[v]) for v in range(vectors)]
+            return result
+
+        def one_run(x_at: Index, w_at: Index, sums: Sequence[ir.Value]) -> list[ir.Value]:
+            if steps <= _UNROLLED_STEPS:
+                for j in range(steps):
+                    sums = one_step(code.add(x_at, j * step.depth), code.add(w_at, j * vectors * weight), sums)
+                return list(sums)
+
+            def body(j: Index, *carried: ir.Value) -> list[ir.Value]:
+                return one_step(
+                    code.add(x_at, code.mul(j, step.depth)), code.add(w_at, code.mul(j, vectors * weight)), carried
+                )
+
+            return code.loop(0, steps, 1, body, sums)
+
+        kh = self.shape.kernel[0]
+        in_a_row = runs // kh
+
+        def kernel_row(r: Index, *carried: ir.Value) -> list[ir.Value]:
+            sums: Sequence[ir.Value] = carried
+            for s in range(in_a_row):
+                run = code.add(code.mul(r, in_a_row), s)
+                x_at = code.add(base, code.mul(r, view.kernel_row), s * self.shape.dilation[1] * self.shape.channels)
+                sums = one_run(x_at, code.add(start, code.mul(run, steps * vectors * weight)), sums)
+            return list(sums)
+
+        flat = code.loop(0, kh, 1, kernel_row, initial)
+        return [flat[p * vectors : (p + 1) * vectors] for p in range(len(offsets))]
+
+
+@dataclass(frozen=True)
+class _View:
+    """Where a workgroup finds its input: an element, and the distances of output rows, columns and kernel rows."""
+
+    buffer: ir.Value
+    at: Index
+    row: int
+    column: int
+    kernel_row: int
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """What all blocks of a workgroup share."""
+
+    view: _View
+    weights: ir.Value
+    bias: ir.Value
+    bound: Bound
+    image: Index
+    row: Index
+    column: Index
+
+
+def pack_weights(
+    weights: NDArray[np.generic], shape: ConvolutionShape, step: DotStep, tile: Tile
+) -> NDArray[np.generic]:
+    """Weights [K, KH, KW, C] as [blocks][runs][steps][vector][lane][depth], flat; the last block may be narrower."""
+    runs, steps = reduction_steps(shape, step.depth)
+    by_run = weights.reshape(weights.shape[0], runs, -1)
+    lanes = ceil(weights.shape[0] / step.lanes) * step.lanes
+    padded = np.zeros((lanes, runs, steps * step.depth), weights.dtype)
+    padded[: weights.shape[0], :, : by_run.shape[2]] = by_run
+    block = tile.vectors * step.lanes
+    blocks: list[NDArray[np.generic]] = []
+    for first in range(0, lanes, block):
+        part = padded[first : first + block]
+        split = part.reshape(-1, step.lanes, runs, steps, step.depth)
+        blocks.append(split.transpose(2, 3, 0, 1, 4).reshape(-1))
+    return np.concatenate(blocks)
+
+
+def _padded(values: NDArray[np.generic], lanes: int) -> NDArray[np.generic]:
+    result = np.zeros(ceil(values.size / lanes) * lanes, values.dtype)
+    result[: values.size] = values
+    return result
+
+
+def _fitted(first: Index, size: int, limit: int) -> Index:
+    """The start of a tile of `size` that ends within `limit`."""
+    if isinstance(first, int):
+        return min(first, limit - size)
+    return first if limit % size == 0 else code.minimum(first, limit - size)
+
+
+def _elements(value: ir.Value) -> int:
+    return int(np.prod(shape_of(value)))

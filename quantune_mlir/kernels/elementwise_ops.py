@@ -1,0 +1,201 @@
+"""Element-wise TOSA on vectors: one function for each op, the place that says what an epilogue may hold.
+
+Tensors of i8 and i32 are vectors of i32 here, f32 of f32, i1 of i1: what is stored is narrowed where it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.mlir import arith, ir, vector
+from quantune_mlir.kernels import code
+
+_MAGIC: Final = 12582912.0
+"""1.5 * 2^23: adding it to an f32 of less than 2^22 in magnitude rounds half to even; the low bits hold the integer."""
+_MAGIC_BITS: Final = 0x4B400000
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """A vector that stands for a part of a tensor."""
+
+    value: ir.Value
+    low: float = float("-inf")
+    high: float = float("inf")
+    """Bounds that the values are known to keep."""
+    rounded: ir.Value | None = None
+    """For an integer that comes from an f32: the same numbers as f32, before anything was narrowed."""
+    factors: tuple[ir.Value, ir.Value] | None = None
+    """For a product of f32: what was multiplied. A sum that follows becomes a fused multiply-add."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the functions need besides their operands."""
+
+    lanes: int
+    scalar: Callable[[ir.Operation, str], ir.Value]
+    """A numeric attribute of an op, in every lane."""
+
+
+Emit = Callable[[ir.Operation, Sequence[Lanes], Context], Lanes]
+
+
+def _element(value: ir.Value) -> str:
+    return str(ir.RankedTensorType(value.type).element_type)
+
+
+def _is_float(value: ir.Value) -> bool:
+    return _element(value) == "f32"
+
+
+def larger(a: ir.Value, b: ir.Value) -> ir.Value:
+    """max(a, b) of f32 lanes as one instruction: b where they are unordered."""
+    return arith.SelectOp(arith.CmpFOp(arith.CmpFPredicate.OGT, a, b).result, a, b).result
+
+
+def smaller(a: ir.Value, b: ir.Value) -> ir.Value:
+    """min(a, b) of f32 lanes as one instruction: b where they are unordered."""
+    return arith.SelectOp(arith.CmpFOp(arith.CmpFPredicate.OLT, a, b).result, a, b).result
+
+
+def _cast(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    (source,) = operands
+    before, after = _element(op.operands[0]), _element(op.results[0])
+    if before == after or (before, after) == ("i8", "i32"):
+        return source
+    f32 = code.vector_type(context.lanes, "f32")
+    if after == "f32":
+        if source.rounded is not None:
+            return Lanes(source.rounded, source.low, source.high)
+        return Lanes(arith.SIToFPOp(f32, source.value).result, source.low, source.high)
+    return _round_to_int8(source, context)
+
+
+def _round_to_int8(source: Lanes, context: Context) -> Lanes:
+    value = source.value
+    low, high = max(source.low, -128.0), min(source.high, 127.0)
+    if source.low < -128:
+        value = larger(value, code.splat(-128.0, context.lanes, "f32"))
+    if source.high > 127:
+        value = smaller(value, code.splat(127.0, context.lanes, "f32"))
+    magic = code.splat(_MAGIC, context.lanes, "f32")
+    shifted = arith.AddFOp(value, magic).result
+    bits = code.bitcast(shifted, context.lanes, "i32")
+    integer = arith.SubIOp(bits, code.splat(_MAGIC_BITS, context.lanes, "i32")).result
+    return Lanes(integer, low, high, rounded=arith.SubFOp(shifted, magic).result)
+
+
+def _add(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    a, b = operands
+    if not _is_float(op.results[0]):
+        return Lanes(arith.AddIOp(a.value, b.value).result)
+    if a.factors is None:
+        a, b = b, a
+    if a.factors is None:
+        return Lanes(arith.AddFOp(a.value, b.value).result)
+    return Lanes(vector.FMAOp(*a.factors, b.value).result)
+
+
+def _sub(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    a, b = (operand.value for operand in operands)
+    return Lanes((arith.SubFOp if _is_float(op.results[0]) else arith.SubIOp)(a, b).result)
+
+
+def _mul(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    a, b = (operand.value for operand in operands)
+    if not _is_float(op.results[0]):
+        return Lanes(arith.MulIOp(a, b).result)
+    return Lanes(arith.MulFOp(a, b).result, factors=(a, b))
+
+
+def _clamp(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    (source,) = operands
+    low, high = (_number(op.attributes[name]) for name in ("min_val", "max_val"))
+    value = source.value
+    least, most = larger, smaller
+    if not _is_float(op.results[0]):
+        least = _integer(arith.MaxSIOp)
+        most = _integer(arith.MinSIOp)
+    if source.low < low:
+        value = least(value, context.scalar(op, "min_val"))
+    if source.high > high:
+        value = most(value, context.scalar(op, "max_val"))
+    return Lanes(value, max(source.low, low), min(source.high, high))
+
+
+def _integer(op: type[ir.OpView]) -> Callable[[ir.Value, ir.Value], ir.Value]:
+    return lambda a, b: op(a, b).result
+
+
+def _extreme(on_float: Callable[[ir.Value, ir.Value], ir.Value], on_integer: type[ir.OpView]) -> Emit:
+    def emit(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+        a, b = (operand.value for operand in operands)
+        return Lanes(on_float(a, b) if _is_float(op.results[0]) else on_integer(a, b).result)
+
+    return emit
+
+
+def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """((value - input_zp) * multiplier + 2^(shift-1)) >> shift, in 64 bits, + output_zp, saturated."""
+    source, multiplier, shift, input_zp, output_zp = (operand.value for operand in operands)
+    wide = code.vector_type(context.lanes, "i64")
+    value = arith.ExtSIOp(wide, arith.SubIOp(source, input_zp).result).result
+    factor = arith.ExtSIOp(wide, multiplier).result
+    places = arith.ExtUIOp(wide, shift).result
+    one = code.splat(1, context.lanes, "i64")
+    half = arith.ShLIOp(one, arith.SubIOp(places, one).result).result
+    scaled = arith.ShRSIOp(arith.AddIOp(arith.MulIOp(value, factor).result, half).result, places).result
+    result = arith.AddIOp(arith.TruncIOp(code.vector_type(context.lanes, "i32"), scaled).result, output_zp).result
+    if _element(op.results[0]) == "i32":
+        return Lanes(result)
+    result = arith.MaxSIOp(result, code.splat(-128, context.lanes, "i32")).result
+    result = arith.MinSIOp(result, code.splat(127, context.lanes, "i32")).result
+    return Lanes(result, -128, 127)
+
+
+def _number(attribute: ir.Attribute) -> float:
+    return float(ir.FloatAttr(attribute).value if isinstance(attribute, ir.FloatAttr) else ir.IntegerAttr(attribute).value)
+
+
+EMITTERS: Final[dict[str, Emit]] = {
+    "tosa.cast": _cast,
+    "tosa.add": _add,
+    "tosa.sub": _sub,
+    "tosa.mul": _mul,
+    "tosa.clamp": _clamp,
+    "tosa.maximum": _extreme(larger, arith.MaxSIOp),
+    "tosa.minimum": _extreme(smaller, arith.MinSIOp),
+    "tosa.rescale": _rescale,
+}
+
+_ARITY: Final = {"tosa.mul": 2}
+
+
+def tensor_operands(op: ir.Operation) -> list[ir.Value]:
+    """The operands that have lanes: not the shift of a product."""
+    return list(op.operands)[: _ARITY.get(op.name, len(op.operands))]
+
+
+_STORABLE: Final = frozenset({"i8", "i32", "f32"})
+_CASTS: Final = frozenset({("i8", "i32"), ("i8", "f32"), ("i32", "f32"), ("f32", "i8")})
+
+
+def is_supported(op: ir.Operation) -> bool:
+    """Whether a function here computes `op`, with its element types and attributes."""
+    if op.name not in EMITTERS or _element(op.results[0]) not in _STORABLE:
+        return False
+    if any(_element(operand) not in _STORABLE for operand in op.operands):
+        return False
+    if op.name == "tosa.mul":
+        shift = constant_value(op.operands[2])
+        return shift is not None and not shift.any()
+    if op.name == "tosa.cast":
+        return (_element(op.operands[0]), _element(op.results[0])) in _CASTS
+    if op.name == "tosa.rescale":
+        single = "SINGLE_ROUND" in str(op.attributes["rounding_mode"])
+        return single and bool(ir.BoolAttr(op.attributes["scale32"]).value) and _element(op.results[0]) != "f32"
+    return True

@@ -1,0 +1,120 @@
+"""A kernel as an IREE executable of its own, and its dispatch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from quantune_mlir.ir.mlir import arith, flow, func, hal, ir
+from quantune_mlir.kernels.code import memref_type
+
+MAX_SCALARS = 60
+"""Push constants that a dispatch may have."""
+
+Body = Callable[[list[ir.Value], list[ir.Value], list[ir.Value]], None]
+"""Writes a kernel: its buffers (the last one is the result), its scalars (i32 each), its workgroup's place in the grid."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a kernel is called with. Buffers are flat: (elements, element type)."""
+
+    inputs: tuple[tuple[int, str], ...]
+    output: tuple[int, str]
+    scalars: int
+    grid: tuple[int, ...]
+    """Workgroups along up to three dimensions, which run in any order and at the same time."""
+
+
+class Library:
+    """The executables of a module. Kernels of the same code share one."""
+
+    def __init__(self, module: ir.Module) -> None:
+        self._module = module
+        self._names: dict[str, str] = {}
+
+    def dispatch(
+        self,
+        family: str,
+        signature: Signature,
+        body: Body,
+        inputs: Sequence[ir.Value],
+        scalars: Sequence[int],
+        result: ir.RankedTensorType,
+    ) -> ir.Value:
+        """Call a kernel at the current insertion point.
+
+        Args:
+            family: what the kernel computes, the first part of its name.
+            signature: buffers, scalars and grid.
+            body: writes the kernel.
+            inputs: a tensor for each input buffer.
+            scalars: the bits of each scalar.
+            result: the type of the result.
+        """
+        name = self._executable(family, signature, body)
+        i32 = ir.IntegerType.get_signless(32)
+        constants = [arith.ConstantOp(i32, ir.IntegerAttr.get(i32, bits)).result for bits in scalars]
+        entry = ir.ArrayAttr.get([ir.SymbolRefAttr.get([name, name])])
+        return flow.DispatchOp([result], [], entry, [*constants, *inputs], [], []).results[0]
+
+    def _executable(self, family: str, signature: Signature, body: Body) -> str:
+        with ir.Location.unknown():
+            inner = ir.Module.create()
+            _write(inner, signature, body)
+        code = str(inner.operation)
+        key = f"{signature.grid}\n{code}"
+        if key not in self._names:
+            name = f"{family}_{len(self._names)}"
+            self._names[key] = name
+            with ir.Location.unknown(), ir.InsertionPoint.at_block_begin(self._module.body):
+                _wrap(name, signature, inner)
+        return self._names[key]
+
+
+_ENTRY = "kernel"
+
+
+def _write(inner: ir.Module, signature: Signature, body: Body) -> None:
+    layout = _layout(signature)
+    with ir.InsertionPoint(inner.body):
+        function = func.FuncOp(_ENTRY, ([], []))
+    with ir.InsertionPoint(function.add_entry_block()):
+        buffers = []
+        zero = arith.ConstantOp(ir.IndexType.get(), 0).result
+        for ordinal, (size, name) in enumerate([*signature.inputs, signature.output]):
+            buffers.append(
+                hal.InterfaceBindingSubspanOp(
+                    memref_type(size, name), layout, ordinal, [], byte_offset=zero, alignment=64
+                ).result
+            )
+        i32 = ir.IntegerType.get_signless(32)
+        ordinals = [ir.IntegerAttr.get(ir.IndexType.get(), i) for i in range(signature.scalars)]
+        scalars = [hal.InterfaceConstantLoadOp(i32, layout, ordinal).result for ordinal in ordinals]
+        place = [hal.InterfaceWorkgroupIDOp(i, results=[ir.IndexType.get()]).result for i in range(len(signature.grid))]
+        body(buffers, scalars, place)
+        func.ReturnOp([])
+
+
+def _wrap(name: str, signature: Signature, inner: ir.Module) -> None:
+    source = hal.ExecutableSourceOp(name, sym_visibility="private")
+    block = source.body.blocks.append() if not len(source.body.blocks) else source.body.blocks[0]
+    with ir.InsertionPoint(block):
+        export = hal.ExecutableExportOp(name, _layout(signature), ordinal=ir.IntegerAttr.get(ir.IndexType.get(), 0), sym_visibility="public")
+        device = ir.Type.parse("!hal.device")
+        count = export.regions[0].blocks.append(device, arg_locs=[ir.Location.unknown()])
+        with ir.InsertionPoint(count):
+            sizes = [*signature.grid, 1, 1, 1][:3]
+            hal.ReturnOp([arith.ConstantOp(ir.IndexType.get(), size).result for size in sizes])
+        holder = inner.operation.clone(ip=ir.InsertionPoint.current)
+        hal.ExecutableSourceEndOp()
+    (function,) = holder.regions[0].blocks[0].operations
+    function.attributes["sym_name"] = ir.StringAttr.get(name)
+
+
+def _layout(signature: Signature) -> ir.Attribute:
+    bindings = ["#hal.pipeline.binding<storage_buffer, ReadOnly>"] * len(signature.inputs)
+    bindings.append("#hal.pipeline.binding<storage_buffer>")
+    return ir.Attribute.parse(
+        f"#hal.pipeline.layout<constants = {signature.scalars}, bindings = [{', '.join(bindings)}]>"
+    )

@@ -1,0 +1,1 @@
+"""What kernels know of instruction sets: one module each, one table of all."""

@@ -1,0 +1,56 @@
+"""What an instruction set is to a kernel: vector width, registers, and the step of a dot product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.kernels.code import Index
+
+
+class DotStep(Protocol):
+    """One step of many dot products at once: acc[l] += sum over d of x[d] * w[l, d].
+
+    A vector of accumulators belongs to one pixel and `lanes` neighbouring output channels; x is the same for all of them.
+    """
+
+    lanes: int
+    """Output channels of a vector."""
+    depth: int
+    """Elements of the reduction in a step."""
+    element: str
+    """Element type of the input as the step reads it."""
+    offset: int
+    """What is added to every i8 input: the step reads x + offset."""
+    accumulator: str
+    """Element type of the accumulators."""
+    registers: int
+    """Vectors that may be kept as accumulators and weights."""
+
+    def pack(self, values: ir.Value) -> ir.Value:
+        """A vector of the network's elements as `element`."""
+        ...
+
+    def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
+        """`lanes` x `depth` weights, contiguous in memory."""
+        ...
+
+    def input(self, buffer: ir.Value, at: Index) -> ir.Value:
+        """`depth` neighbouring elements, for all lanes."""
+        ...
+
+    def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+        """The accumulators after the step."""
+        ...
+
+
+@dataclass(frozen=True)
+class Isa:
+    """An instruction set."""
+
+    name: str
+    lanes: int
+    """f32 elements of a vector."""
+    int8: DotStep
+    fp32: DotStep

@@ -1,0 +1,85 @@
+"""x86: AVX-512 VNNI, AVX-VNNI and AVX2.
+
+vpdpbusd multiplies unsigned inputs by signed weights: inputs are read as u8, 128 more than the network's i8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from quantune_mlir.ir.mlir import arith, ir
+from quantune_mlir.kernels import code
+from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.isa.base import Isa
+from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
+
+
+@dataclass(frozen=True)
+class Vpdpbusd:
+    """acc[l] += sum of four u8 x s8."""
+
+    lanes: int
+    registers: int
+    intrinsic: str
+    depth: ClassVar[int] = 4
+    element: ClassVar[str] = "i8"
+    offset: ClassVar[int] = 128
+    accumulator: ClassVar[str] = "i32"
+
+    def pack(self, values: ir.Value) -> ir.Value:
+        """i8 to u8: the sign bit flipped."""
+        lanes = ir.VectorType(values.type).shape[0]
+        return arith.XOrIOp(values, code.splat(-128, lanes, "i8")).result
+
+    def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
+        """Four weights for each channel."""
+        return code.load(buffer, at, self.lanes * 4)
+
+    def input(self, buffer: ir.Value, at: Index) -> ir.Value:
+        """Four inputs in every lane."""
+        word = code.bitcast(code.load(buffer, at, 4), 1, "i32")
+        return code.broadcast_lane(word, self.lanes)
+
+    def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+        """vpdpbusd."""
+        bytes_ = code.bitcast(x, self.lanes * 4, "i8")
+        return code.intrinsic(self.intrinsic, accumulator.type, accumulator, bytes_, w)
+
+
+@dataclass(frozen=True)
+class Vpmaddwd:
+    """acc[l] += sum of two s16 x s16: AVX2 without VNNI, inputs widened once when they are packed."""
+
+    lanes: ClassVar[int] = 8
+    registers: ClassVar[int] = 14
+    depth: ClassVar[int] = 2
+    element: ClassVar[str] = "i16"
+    offset: ClassVar[int] = 0
+    accumulator: ClassVar[str] = "i32"
+
+    def pack(self, values: ir.Value) -> ir.Value:
+        """Sign-extended."""
+        return arith.ExtSIOp(code.vector_type(ir.VectorType(values.type).shape[0], "i16"), values).result
+
+    def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
+        """Two weights for each channel, widened on the way."""
+        return arith.ExtSIOp(code.vector_type(16, "i16"), code.load(buffer, at, 16)).result
+
+    def input(self, buffer: ir.Value, at: Index) -> ir.Value:
+        """Two inputs in every lane."""
+        word = code.bitcast(code.load(buffer, at, 2), 1, "i32")
+        return code.broadcast_lane(word, 8)
+
+    def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+        """vpmaddwd and vpaddd."""
+        words = code.bitcast(x, 16, "i16")
+        products = code.intrinsic("llvm.x86.avx2.pmadd.wd", accumulator.type, words, w)
+        return arith.AddIOp(accumulator, products).result
+
+
+AVX512_VNNI: Final = Isa(
+    "avx512vnni", 16, Vpdpbusd(16, 30, "llvm.x86.avx512.vpdpbusd.512"), FusedMultiplyAdd(16, 30)
+)
+AVX_VNNI: Final = Isa("avxvnni", 8, Vpdpbusd(8, 14, "llvm.x86.avx512.vpdpbusd.256"), FusedMultiplyAdd(8, 14))
+AVX2: Final = Isa("avx2", 8, Vpmaddwd(), FusedMultiplyAdd(8, 14))

@@ -1,0 +1,143 @@
+"""quantune-fuse-kernels.
+
+In:  TOSA of any precision.
+Out: the same, ops that one kernel computes together inside a `quantune.fused` op (see kernels/group.py).
+
+A group starts at a convolution, depthwise convolution or matmul with constant weights, or at an element-wise op. It
+grows along element-wise ops as long as only one value leaves it; what else these ops read may come through element-wise
+ops of their own, which join too. A group ends after the last op at which its value is stored: what an i8 tensor feeds
+may still join, so a residual addition is computed in the registers of the convolution before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.edit import defining_op, is_static_tensor, shape_of, users
+from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.units import entry_block
+from quantune_mlir.kernels.elementwise_ops import is_supported, tensor_operands
+from quantune_mlir.kernels.group import ELEMENTWISE, FAMILIES, VIEWS, fuse
+from quantune_mlir.passes.base import Pass
+
+_MOST_OPS: Final = 40
+
+
+@dataclass(frozen=True)
+class FuseKernels(Pass):
+    """Group the ops that one kernel computes together."""
+
+    name: ClassVar[str] = "quantune-fuse-kernels"
+
+    def apply(self, module: ir.Module) -> None:
+        block = entry_block(main_function(module))
+        ops = [view.operation for view in block.operations]
+        order = {op: position for position, op in enumerate(ops)}
+        taken: set[ir.Operation] = set()
+        groups: list[tuple[list[ir.Operation], str]] = []
+        for starts in (_roots(ops), _elementwise(ops)):
+            for start in starts:
+                if start in taken:
+                    continue
+                members = _grow(start, order, taken)
+                if members is None:
+                    continue
+                taken.update(members)
+                groups.append((sorted(members, key=order.__getitem__), FAMILIES.get(start.name, ELEMENTWISE)))
+        for members, family in sorted(groups, key=lambda group: order[group[0][-1]]):
+            fuse(members, family)
+
+
+def _roots(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
+    """Ops that a kernel starts with, the last first: it takes the addition of a residual that is ready before it."""
+    return [op for op in reversed(ops) if op.name in FAMILIES and _is_kernel_root(op)]
+
+
+def _elementwise(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
+    return [op for op in ops if _joins(op)]
+
+
+def _is_kernel_root(op: ir.Operation) -> bool:
+    if constant_value(op.operands[1]) is None or not is_static_tensor(op.results[0]):
+        return False
+    if op.name == "tosa.matmul":
+        return shape_of(op.operands[0])[0] == 1
+    return constant_value(op.operands[2]) is not None
+
+
+def _joins(op: ir.Operation) -> bool:
+    """Whether `op` is element-wise as kernels know it: its operands are of its shape, or numbers, or one a channel."""
+    if not op.name.startswith("tosa.") or len(op.results) != 1 or not is_static_tensor(op.results[0]):
+        return False
+    if not is_supported(op):
+        return False
+    shape = shape_of(op.results[0])
+    for operand in tensor_operands(op):
+        if constant_value(operand) is None:
+            if shape_of(operand) != shape:
+                return False
+            continue
+        of_constant = shape_of(operand)
+        size = 1
+        for dimension in of_constant:
+            size *= dimension
+        if size != 1 and (size != shape[-1] or of_constant[-1] != size):
+            return False
+    return bool(shape)
+
+
+def _grow(start: ir.Operation, order: dict[ir.Operation, int], taken: set[ir.Operation]) -> set[ir.Operation] | None:
+    """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
+    members = {start, *_views(start)}
+    best: set[ir.Operation] | None = None
+    last = start
+    while True:
+        leaving = {op for op in members if any(user not in members for user in users(op.results[0]))}
+        if leaving == {last} and _is_stored(last.results[0]):
+            best = set(members)
+        candidates = {user for op in members for user in users(op.results[0])} - members
+        joining = [op for op in candidates if op in order and op not in taken and _joins(op)]
+        if not joining or len(members) >= _MOST_OPS:
+            return best
+        last = min(joining, key=order.__getitem__)
+        members.add(last)
+        members.update(_feeders(last, members, taken))
+
+
+def _views(start: ir.Operation) -> set[ir.Operation]:
+    """A slice before a root that nothing else reads, if it leaves batch and channels whole."""
+    if start.name != "tosa.conv2d":
+        return set()
+    view = defining_op(start.operands[0], "tosa.slice")
+    if view is None or view.name not in VIEWS or len(users(view.results[0])) > 1:
+        return set()
+    before, after = shape_of(view.operands[0]), shape_of(view.results[0])
+    return {view} if (before[0], before[3]) == (after[0], after[3]) else set()
+
+
+def _feeders(op: ir.Operation, members: set[ir.Operation], taken: set[ir.Operation]) -> set[ir.Operation]:
+    """Element-wise ops that compute what `op` reads from outside, and nothing else; stored tensors end them."""
+    found: set[ir.Operation] = set()
+    pending = [operand for operand in tensor_operands(op)]
+    while pending:
+        value = pending.pop()
+        source = defining_op(value)
+        if source is None or source in members or source in found or source in taken or not _joins(source):
+            continue
+        if _element(value) == "i8" or len(users(value)) > 1:
+            continue
+        found.add(source)
+        pending += tensor_operands(source)
+    return found
+
+
+def _is_stored(value: ir.Value) -> bool:
+    return _element(value) in ("i8", "f32")
+
+
+def _element(value: ir.Value) -> str:
+    return str(ir.RankedTensorType(value.type).element_type)
