@@ -23,4 +23,15 @@ irdl.dialect @quantune {
     irdl.operands(reference: %reference, candidate: %candidate)
     irdl.attributes {"tensor_name" = %name, "noise" = %noise, "scale" = %float, "zero_point" = %integer}
   }
+
+  // TOSA ops that one kernel of the named family computes together. The region, which ends with tosa.yield and may use
+  // values from outside, defines what they compute.
+  irdl.operation @fused {
+    %result = irdl.base "!builtin.tensor"
+    %string = irdl.base "#builtin.string"
+    irdl.results(output: %result)
+    irdl.attributes {"kernel" = %string}
+    %body = irdl.region
+    irdl.regions(body: %body)
+  }
 }

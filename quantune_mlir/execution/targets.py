@@ -33,6 +33,10 @@ class Target(BaseModel):
     """LLVM CPU features beyond those of `cpu`, such as "+dotprod,+i8mm"."""
     backend: Literal["llvm-cpu", "vmvx"] = "llvm-cpu"
     """Machine code, or bytecode for IREE's interpreter."""
+    isa: str | None = None
+    """The instruction set that our kernels are made for, see quantune_mlir/kernels/isa.
+
+    "host": this machine's best one. None: no kernels, IREE compiles the TOSA ops itself."""
     requantize: Literal["integer", "float"] = "float"
     """The requantize mode that suits this CPU best."""
     flags: tuple[str, ...] = ()

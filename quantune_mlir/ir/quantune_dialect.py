@@ -14,6 +14,9 @@ from quantune_mlir.errors import PassError
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.numerics.parameters import QuantParams
 
+FUSED: Final = "quantune.fused"
+YIELD: Final = "tosa.yield"
+KERNEL: Final = "kernel"
 OBSERVE: Final = "quantune.observe"
 MEASURE: Final = "quantune.measure"
 
@@ -95,6 +98,8 @@ def _problems(module: ir.Module) -> Iterator[tuple[ir.Operation, str]]:
 
 
 def _problem(op: ir.Operation) -> str | None:
+    if op.name == FUSED:
+        return _problem_of_fused(op)
     definition = _DEFINITIONS.get(op.name)
     if definition is None:
         return "is not defined in the quantune dialect"
@@ -110,6 +115,19 @@ def _problem(op: ir.Operation) -> str | None:
             return f"lacks the attribute '{name}'"
         if _kind(op.attributes[name]) != kind:
             return f"expects an attribute '{name}' of type {kind}, got {op.attributes[name]}"
+    return None
+
+
+def _problem_of_fused(op: ir.Operation) -> str | None:
+    if KERNEL not in op.attributes or not isinstance(op.attributes[KERNEL], ir.StringAttr):
+        return f"expects an attribute '{KERNEL}' of type {_STRING}"
+    if len(op.results) != 1 or len(op.regions) != 1 or len(op.regions[0].blocks) != 1:
+        return "expects one result and a region of one block"
+    if len(op.operands) or len(op.regions[0].blocks[0].arguments):
+        return "has no operands by definition: its body uses values from outside"
+    *_, last = op.regions[0].blocks[0].operations
+    if last.operation.name != YIELD or [o.type for o in last.operands] != [op.results[0].type]:
+        return f"expects a body that ends with '{YIELD}' of its result's type"
     return None
 
 

@@ -78,7 +78,7 @@ class DenseKernel:
             shape = shape.flattened()
         tile = choose_tile(shape, step)
         workgroup = choose_workgroup(shape, step, tile)
-        epilogue = Epilogue(group, sources=[source])
+        epilogue = Epilogue(group)
         if workgroup is None or len(epilogue.scalars) >= MAX_SCALARS:
             return None
         return DenseKernel(group, step, stored, shape, tile, workgroup, epilogue, source)
@@ -100,12 +100,12 @@ class DenseKernel:
         shape, workgroup = self.shape, self.workgroup
         weights, bias = self._constants()
         vectors = [*self.epilogue.channels.values()]
-        inputs = [self._operand(self.source), constant(weights), constant(bias), *(constant(v) for v in vectors)]
+        inputs = [self.source, constant(weights), constant(bias), *(constant(v) for v in vectors)]
         sizes = [_elements(inputs[0]), weights.size, bias.size, *(v.size for v in vectors)]
         kinds = [self.stored, str(ir.RankedTensorType(inputs[1].type).element_type), self.step.accumulator]
         kinds += ["f32" if v.dtype == np.float32 else "i32" for v in vectors]
         for tensor in self.epilogue.tensors:
-            inputs.append(self._operand(tensor))
+            inputs.append(tensor)
             sizes.append(_elements(tensor))
             kinds.append(str(ir.RankedTensorType(tensor.type).element_type))
         result = ir.RankedTensorType(self.group.op.results[0].type)
@@ -118,10 +118,6 @@ class DenseKernel:
         )
         scalars = [self._zero_point() + self.step.offset, *self.epilogue.scalars]
         return library.dispatch(self.group.family, signature, self._emit, inputs, scalars, result)
-
-    def _operand(self, argument: ir.Value) -> ir.Value:
-        """What is passed for an argument of the body."""
-        return self.group.op.operands[self.group.arguments.index(argument)]
 
     def _zero_point(self) -> int:
         root = self.group.root
@@ -157,8 +153,9 @@ class DenseKernel:
         count = len(self.epilogue.channels)
         bound = self.epilogue.bind(rest[:count], scalars[1:], rest[count:], output)
         across = ceil(shape.out_width / workgroup.columns)
-        row = _fitted(code.mul(code.divide(place[0], across), workgroup.rows), workgroup.rows, shape.out_height)
-        column = _fitted(code.mul(code.remainder(place[0], across), workgroup.columns), workgroup.columns, shape.out_width)
+        down, right = code.divide(place[0], across), code.remainder(place[0], across)
+        row = _fitted(code.mul(down, workgroup.rows), workgroup.rows, shape.out_height)
+        column = _fitted(code.mul(right, workgroup.columns), workgroup.columns, shape.out_width)
         image: Index = place[2] if shape.batch > 1 else 0
         view = self._view(source, image, row, column, scalars[0])
         lines = _Lines(view, weights, bias, bound, image, row, column)

@@ -158,7 +158,8 @@ def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> L
 
 
 def _number(attribute: ir.Attribute) -> float:
-    return float(ir.FloatAttr(attribute).value if isinstance(attribute, ir.FloatAttr) else ir.IntegerAttr(attribute).value)
+    kind = ir.FloatAttr if isinstance(attribute, ir.FloatAttr) else ir.IntegerAttr
+    return float(kind(attribute).value)
 
 
 EMITTERS: Final[dict[str, Emit]] = {

@@ -26,7 +26,7 @@ Bits = NDArray[np.int32] | NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a vector of results goes: `count` neighbouring channels from `channel` on, at element `at` of the result."""
+    """Where a vector of results goes: to element `at` of the result, `count` channels from `channel` on."""
 
     at: Index
     channel: Index
@@ -50,15 +50,10 @@ class Bound:
 class Epilogue:
     """The element-wise ops of a group and the data that they need."""
 
-    def __init__(self, group: Group, *, sources: Sequence[ir.Value]) -> None:
-        """Plan the epilogue of `group`.
-
-        Args:
-            group: the group.
-            sources: its arguments that the kernel reads itself; the others are tensors of the result's shape.
-        """
+    def __init__(self, group: Group) -> None:
         self._group = group
-        self.tensors = [argument for argument in group.arguments if argument not in sources]
+        self.tensors: list[ir.Value] = group.read_by_epilogue
+        """What it reads besides constants: tensors of the result's shape."""
         self.channels: dict[ir.Value, Bits] = {}
         self._constants: dict[ir.Value, int] = {}
         self._attributes: dict[tuple[ir.Operation, str], int] = {}

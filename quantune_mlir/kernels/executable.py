@@ -12,7 +12,7 @@ MAX_SCALARS = 60
 """Push constants that a dispatch may have."""
 
 Body = Callable[[list[ir.Value], list[ir.Value], list[ir.Value]], None]
-"""Writes a kernel: its buffers (the last one is the result), its scalars (i32 each), its workgroup's place in the grid."""
+"""Writes a kernel, given its buffers (the last one is the result), its scalars (i32) and its place in the grid."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def _write(inner: ir.Module, signature: Signature, body: Body) -> None:
 
 def _wrap(name: str, signature: Signature, inner: ir.Module) -> None:
     source = hal.ExecutableSourceOp(name, sym_visibility="private")
-    block = source.body.blocks.append() if not len(source.body.blocks) else source.body.blocks[0]
-    with ir.InsertionPoint(block):
-        export = hal.ExecutableExportOp(name, _layout(signature), ordinal=ir.IntegerAttr.get(ir.IndexType.get(), 0), sym_visibility="public")
+    first = ir.IntegerAttr.get(ir.IndexType.get(), 0)
+    with ir.InsertionPoint(source.regions[0].blocks.append()):
+        export = hal.ExecutableExportOp(name, _layout(signature), ordinal=first, sym_visibility="public")
         device = ir.Type.parse("!hal.device")
         count = export.regions[0].blocks.append(device, arg_locs=[ir.Location.unknown()])
         with ir.InsertionPoint(count):

@@ -73,9 +73,7 @@ class Packing:
             if self._rows_are_inside():
                 copy()
             else:
-                inside = arith.CmpIOp(
-                    arith.CmpIPredicate.ult, code.index(input_row), code.index(shape.height)
-                ).result
+                inside = arith.CmpIOp(arith.CmpIPredicate.ult, code.index(input_row), code.index(shape.height)).result
                 code.when(inside, copy, lambda: self._fill(scratch, to, size, filler))
             return []
 

@@ -122,7 +122,7 @@ def _views(start: ir.Operation) -> set[ir.Operation]:
 def _feeders(op: ir.Operation, members: set[ir.Operation], taken: set[ir.Operation]) -> set[ir.Operation]:
     """Element-wise ops that compute what `op` reads from outside, and nothing else; stored tensors end them."""
     found: set[ir.Operation] = set()
-    pending = [operand for operand in tensor_operands(op)]
+    pending = tensor_operands(op)
     while pending:
         value = pending.pop()
         source = defining_op(value)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.integer.dot import weights_of
@@ -25,6 +24,7 @@ from quantune_mlir.passes.lower_observers import MEASURED, LowerObservers
 from quantune_mlir.passes.shadow_int8 import ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise_at_output
 
@@ -54,7 +54,7 @@ class Analyzer:
             LowerObservers(),
         )
         self._rows = [_row_key(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
-        self._program = Program(compile_module(module, target))
+        self._program = Program(compile_program(module, target))
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:
         """One run over the samples."""

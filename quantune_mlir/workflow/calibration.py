@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
-from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.mlir import ir
@@ -18,6 +17,7 @@ from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.insert_observers import InsertObservers
 from quantune_mlir.passes.lower_observers import OBSERVED, LowerObservers
 from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 
 _COUNTER_LIMIT: Final = 2**32 - 1
@@ -35,7 +35,7 @@ class Calibrator:
         sizes = (int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.tensors.names)
         largest = max(sizes, default=1)
         self._runs_per_drain = _COUNTER_LIMIT // largest
-        self._program = Program(compile_module(module, target))
+        self._program = Program(compile_program(module, target))
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Profile:
         """One run over the samples.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantune_mlir.errors import DataError
-from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.integer.options import IntegerOptions
@@ -27,6 +26,7 @@ from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.analysis import Analyzer
 from quantune_mlir.workflow.calibration import Calibrator
+from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
@@ -68,7 +68,7 @@ class Quantization:
 
     def compile(self, target: str | None = None) -> bytes:
         """The .vmfb of the mixed module for a target (default: that of the options)."""
-        return compile_module(self.mixed.module, load_target(target or self.options.target))
+        return compile_program(self.mixed.module, load_target(target or self.options.target))
 
     def program(self) -> Program:
         """The mixed program, compiled for and loaded on this machine."""

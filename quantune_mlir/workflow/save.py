@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.text import module_text
 from quantune_mlir.workflow import artifacts
+from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.quantization import Quantization
 from quantune_mlir.workflow.summary import summarize
@@ -40,9 +40,9 @@ def save(
     target = load_target(quantization.options.target)
     watch = Stopwatch(progress)
     with watch.stage("compile_fp32", "compile fp32"):
-        fp32 = compile_module(quantization.model.module, target)
+        fp32 = compile_program(quantization.model.module, target)
     with watch.stage("compile_mixed", "compile mixed"):
-        program = compile_module(quantization.mixed.module, target)
+        program = compile_program(quantization.mixed.module, target)
     summary = summarize(
         quantization,
         source=source,

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from quantune_mlir.errors import ModelError, OutputError
-from quantune_mlir.execution.compiler import compile_bytes
 from quantune_mlir.execution.program import SINGLE_THREAD, Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.files import write_atomically
-from quantune_mlir.ir.text import module_bytecode
+from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.text import load_module, module_bytecode
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.workflow.artifacts import FP32, MIXED, PROFILE, PROGRAM, SUMMARY, Artifacts
+from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, rewrite
@@ -41,13 +42,13 @@ class Variants:
         return Program(self._compiled(variant), device=device)
 
     def _compiled(self, variant: Variant) -> Path:
-        source = self._module(variant)
+        module = self._module(variant)
         target = load_target(ANALYSIS_TARGET)
         versions = json.dumps([target.model_dump(), self._summary["versions"]], sort_keys=True)
-        key = hashlib.sha256(source + versions.encode()).hexdigest()[:24]
+        key = hashlib.sha256(module_bytecode(module) + versions.encode()).hexdigest()[:24]
         path = self._artifacts[_CACHE] / f"{variant}-{key}.vmfb"
         if not path.is_file():
-            program = compile_bytes(source, target)
+            program = compile_program(module, target)
             try:
                 path.parent.mkdir(exist_ok=True)
             except OSError as error:
@@ -55,14 +56,14 @@ class Variants:
             write_atomically(path, program)
         return path
 
-    def _module(self, variant: Variant) -> bytes:
+    def _module(self, variant: Variant) -> ir.Module:
         if variant == "fp32":
-            return module_bytecode(self.model.module)
+            return self.model.module
         if variant == "mixed":
-            return self._artifacts[MIXED].read_bytes()
+            return load_module(self._artifacts[MIXED], make_context())
         everything = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
         profile = Profile.load(self._artifacts[PROFILE])
-        return module_bytecode(rewrite(self.model, profile, everything, self.options).module)
+        return rewrite(self.model, profile, everything, self.options).module
 
 
 def _read_summary(path: Path) -> dict[str, Any]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.kernels.code import Index
 
 
-class DotStep(Protocol):
+@dataclass(frozen=True)
+class DotStep(ABC):
     """One step of many dot products at once: acc[l] += sum over d of x[d] * w[l, d].
 
-    A vector of accumulators belongs to one pixel and `lanes` neighbouring output channels; x is the same for all of them.
+    A vector of accumulators belongs to one pixel and `lanes` neighbouring output channels, which all read the same x.
     """
 
     lanes: int
     """Output channels of a vector."""
+    registers: int
+    """Vectors that may be kept as accumulators and weights."""
     depth: int
     """Elements of the reduction in a step."""
     element: str
@@ -25,24 +28,22 @@ class DotStep(Protocol):
     """What is added to every i8 input: the step reads x + offset."""
     accumulator: str
     """Element type of the accumulators."""
-    registers: int
-    """Vectors that may be kept as accumulators and weights."""
 
+    @abstractmethod
     def pack(self, values: ir.Value) -> ir.Value:
         """A vector of the network's elements as `element`."""
-        ...
 
+    @abstractmethod
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """`lanes` x `depth` weights, contiguous in memory."""
-        ...
 
+    @abstractmethod
     def input(self, buffer: ir.Value, at: Index) -> ir.Value:
         """`depth` neighbouring elements, for all lanes."""
-        ...
 
+    @abstractmethod
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """The accumulators after the step."""
-        ...
 
 
 @dataclass(frozen=True)

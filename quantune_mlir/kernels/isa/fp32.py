@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from quantune_mlir.ir.mlir import ir, vector
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.isa.base import DotStep
 
 
 @dataclass(frozen=True)
-class FusedMultiplyAdd:
+class FusedMultiplyAdd(DotStep):
     """acc[l] += x * w[l]."""
 
-    lanes: int
-    registers: int
-    depth: ClassVar[int] = 1
-    element: ClassVar[str] = "f32"
-    offset: ClassVar[int] = 0
-    accumulator: ClassVar[str] = "f32"
+    depth: int = 1
+    element: str = "f32"
+    offset: int = 0
+    accumulator: str = "f32"
 
     def pack(self, values: ir.Value) -> ir.Value:
         """As it is."""

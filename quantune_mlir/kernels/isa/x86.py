@@ -6,26 +6,24 @@ vpdpbusd multiplies unsigned inputs by signed weights: inputs are read as u8, 12
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
-from quantune_mlir.kernels.isa.base import Isa
+from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
 
 
 @dataclass(frozen=True)
-class Vpdpbusd:
+class Vpdpbusd(DotStep):
     """acc[l] += sum of four u8 x s8."""
 
-    lanes: int
-    registers: int
-    intrinsic: str
-    depth: ClassVar[int] = 4
-    element: ClassVar[str] = "i8"
-    offset: ClassVar[int] = 128
-    accumulator: ClassVar[str] = "i32"
+    depth: int = 4
+    element: str = "i8"
+    offset: int = 128
+    accumulator: str = "i32"
+    intrinsic: str = ""
 
     def pack(self, values: ir.Value) -> ir.Value:
         """i8 to u8: the sign bit flipped."""
@@ -48,15 +46,15 @@ class Vpdpbusd:
 
 
 @dataclass(frozen=True)
-class Vpmaddwd:
+class Vpmaddwd(DotStep):
     """acc[l] += sum of two s16 x s16: AVX2 without VNNI, inputs widened once when they are packed."""
 
-    lanes: ClassVar[int] = 8
-    registers: ClassVar[int] = 14
-    depth: ClassVar[int] = 2
-    element: ClassVar[str] = "i16"
-    offset: ClassVar[int] = 0
-    accumulator: ClassVar[str] = "i32"
+    lanes: int = 8
+    registers: int = 14
+    depth: int = 2
+    element: str = "i16"
+    offset: int = 0
+    accumulator: str = "i32"
 
     def pack(self, values: ir.Value) -> ir.Value:
         """Sign-extended."""
@@ -79,7 +77,7 @@ class Vpmaddwd:
 
 
 AVX512_VNNI: Final = Isa(
-    "avx512vnni", 16, Vpdpbusd(16, 30, "llvm.x86.avx512.vpdpbusd.512"), FusedMultiplyAdd(16, 30)
+    "avx512vnni", 16, Vpdpbusd(16, 30, intrinsic="llvm.x86.avx512.vpdpbusd.512"), FusedMultiplyAdd(16, 30)
 )
-AVX_VNNI: Final = Isa("avxvnni", 8, Vpdpbusd(8, 14, "llvm.x86.avx512.vpdpbusd.256"), FusedMultiplyAdd(8, 14))
+AVX_VNNI: Final = Isa("avxvnni", 8, Vpdpbusd(8, 14, intrinsic="llvm.x86.avx512.vpdpbusd.256"), FusedMultiplyAdd(8, 14))
 AVX2: Final = Isa("avx2", 8, Vpmaddwd(), FusedMultiplyAdd(8, 14))

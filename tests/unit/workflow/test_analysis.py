@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 import pytest
 
-from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.integer.options import IntegerOptions
@@ -34,6 +33,7 @@ from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.analysis import Analyzer
 from quantune_mlir.workflow.calibration import Calibrator
+from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 from tests.onnx_models import build_model
 from tests.unit.integer.reference import Int8, Reference, evaluate_unit
@@ -102,7 +102,7 @@ def test_the_noise_of_the_outputs_is_that_of_the_all_int8_program(analyzed: Anal
         AssignPrecision(everything),
         Quantize(options.weights, options.scheme, options.requantize),
     )
-    programs = [Program(compile_module(m, load_target("host"))) for m in (analyzed.model.module, int8)]
+    programs = [Program(compile_program(m, load_target("host"))) for m in (analyzed.model.module, int8)]
     energies = {"classifier": ErrorEnergy(), "softmax": ErrorEnergy()}
     for sample in analyzed.data:
         fp32, quantized = (program(sample[None]) for program in programs)
@@ -111,8 +111,8 @@ def test_the_noise_of_the_outputs_is_that_of_the_all_int8_program(analyzed: Anal
     for name, energy in energies.items():
         layer = analyzed.layers[name]
         assert layer.activation_sqnr_db == pytest.approx(energy.sqnr_db, abs=2e-3)
-        assert layer.mse == pytest.approx(energy.mse, rel=1e-5)
-        assert layer.normalized_mse == pytest.approx(energy.normalized_mse, rel=1e-5)
+        assert layer.mse == pytest.approx(energy.mse, rel=2e-4)
+        assert layer.normalized_mse == pytest.approx(energy.normalized_mse, rel=2e-4)
 
 
 def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:

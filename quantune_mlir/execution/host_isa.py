@@ -1,0 +1,33 @@
+"""Which of our instruction sets this machine has."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+_CPUINFO: Final = Path("/proc/cpuinfo")
+_NEEDS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
+    ("avx512vnni", frozenset({"avx512f", "avx512bw", "avx512vl", "avx512_vnni"})),
+    ("avxvnni", frozenset({"avx_vnni", "fma"})),
+    ("avx2", frozenset({"avx2", "fma"})),
+    ("dotprod", frozenset({"asimddp"})),
+    ("armv8", frozenset({"asimd"})),
+)
+"""Instruction sets, the best first, and the flags of Linux that say so."""
+GENERIC: Final = "generic"
+
+
+@cache
+def host_isa() -> str:
+    """The best instruction set of this machine; "generic" where the system does not say."""
+    if not _CPUINFO.is_file():
+        return "armv8" if platform.machine() in ("arm64", "aarch64") else GENERIC
+    flags: set[str] = set()
+    for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            flags = set(value.split())
+            break
+    return next((isa for isa, needs in _NEEDS if needs <= flags), GENERIC)
