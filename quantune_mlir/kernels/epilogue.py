@@ -21,7 +21,7 @@ from quantune_mlir.kernels.elementwise_ops import EMITTERS, Context, Lanes, tens
 from quantune_mlir.kernels.group import Group
 
 _SCALAR: Final = -1
-Bits = NDArray[np.int32] | NDArray[np.float32]
+Numbers = NDArray[np.int32 | np.float32]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Epilogue:
         self._group = group
         self.tensors: list[ir.Value] = group.read_by_epilogue
         """What it reads besides constants: tensors of the result's shape."""
-        self.channels: dict[ir.Value, Bits] = {}
+        self.channels: dict[ir.Value, Numbers] = {}
         self._constants: dict[ir.Value, int] = {}
         self._attributes: dict[tuple[ir.Operation, str], int] = {}
         self.scalars: list[int] = []

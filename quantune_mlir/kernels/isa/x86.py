@@ -76,8 +76,9 @@ class Vpmaddwd(DotStep):
         return arith.AddIOp(accumulator, products).result
 
 
-AVX512_VNNI: Final = Isa(
-    "avx512vnni", 16, Vpdpbusd(16, 30, intrinsic="llvm.x86.avx512.vpdpbusd.512"), FusedMultiplyAdd(16, 30)
-)
-AVX_VNNI: Final = Isa("avxvnni", 8, Vpdpbusd(8, 14, intrinsic="llvm.x86.avx512.vpdpbusd.256"), FusedMultiplyAdd(8, 14))
+_ZMM_DOT: Final = Vpdpbusd(16, 30, intrinsic="llvm.x86.avx512.vpdpbusd.512")
+_YMM_DOT: Final = Vpdpbusd(8, 14, intrinsic="llvm.x86.avx512.vpdpbusd.256")
+
+AVX512_VNNI: Final = Isa("avx512vnni", 16, _ZMM_DOT, FusedMultiplyAdd(16, 30))
+AVX_VNNI: Final = Isa("avxvnni", 8, _YMM_DOT, FusedMultiplyAdd(8, 14))
 AVX2: Final = Isa("avx2", 8, Vpmaddwd(), FusedMultiplyAdd(8, 14))
