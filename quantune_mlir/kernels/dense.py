@@ -36,9 +36,9 @@ from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.packing import Packing
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
-from quantune_mlir.kernels.tiles import Tile, Workgroup, choose_tile, choose_workgroup, reduction_steps
+from quantune_mlir.kernels.tiles import Tile, Workgroup, choose_tile, choose_workgroup, is_packed, reduction_steps
 
-_UNROLLED_STEPS: Final = 4
+_UNROLLED_STEPS: Final = 8
 _SLACK: Final = 16
 """Elements after the scratch that the last step may read; they meet weights of 0."""
 
@@ -60,6 +60,7 @@ class DenseKernel:
     shape: ConvolutionShape
     tile: Tile
     workgroup: Workgroup
+    packed: bool
     epilogue: Epilogue
     source: ir.Value
 
@@ -76,19 +77,13 @@ class DenseKernel:
         shape = convolution_shape(root, source, group.views)
         if shape.is_pointwise:
             shape = shape.flattened()
-        tile = choose_tile(shape, step)
-        workgroup = choose_workgroup(shape, step, tile)
+        packed = is_packed(shape, step, stored)
+        tile = choose_tile(shape, step, packed=packed)
+        workgroup = choose_workgroup(shape, step, tile, packed=packed)
         epilogue = Epilogue(group)
         if workgroup is None or len(epilogue.scalars) >= MAX_SCALARS:
             return None
-        return DenseKernel(group, step, stored, shape, tile, workgroup, epilogue, source)
-
-    @property
-    def _is_packed(self) -> bool:
-        """Whether the input is copied: it must be padded or converted, or its last step would read beyond it."""
-        runs, steps = reduction_steps(self.shape, self.step.depth)
-        ragged = runs * steps * self.step.depth != self.shape.channels * self.shape.kernel[0] * self.shape.kernel[1]
-        return self.shape.pads or ragged or self.step.element != self.stored or self.step.offset != 0
+        return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source)
 
     @property
     def _block(self) -> int:
@@ -182,7 +177,7 @@ class DenseKernel:
         """The input of the workgroup: in scratch, or where it is."""
         shape = self.shape
         (sh, sw), (top, left) = shape.stride, shape.pad
-        if not self._is_packed:
+        if not self.packed:
             at = code.add(code.mul(code.add(code.mul(image, shape.height), code.mul(row, sh), -top), shape.width))
             at = code.mul(code.add(at, code.mul(column, sw), -left), shape.channels)
             line = shape.width * shape.channels
@@ -205,8 +200,8 @@ class DenseKernel:
         tile, workgroup, shape = self.tile, self.workgroup, self.shape
         vectors = ceil(channels / self.step.lanes)
 
-        def at(r: Index, c: Index) -> None:
-            accumulators = self._accumulate(lines, channel, vectors, r, c)
+        def at(r: Index, c: Index, missing: Sequence[set[int]] = ()) -> None:
+            accumulators = self._accumulate(lines, channel, vectors, r, c, missing)
             lines.bound.loaded.clear()
             pixels = [(i, j) for i in range(tile.rows) for j in range(tile.columns)]
             for (i, j), row in zip(pixels, accumulators, strict=True):
@@ -220,62 +215,114 @@ class DenseKernel:
                     self.epilogue.finish(accumulator, place, self.step.lanes, lines.bound)
 
         def row(r: Index) -> list[ir.Value]:
+            r = _fitted(r, tile.rows, workgroup.rows)
+            first, last, borders = self._columns()
+            for c, missing in borders:
+                at(r, c, missing)
+
             def column(c: Index) -> list[ir.Value]:
-                at(_fitted(r, tile.rows, workgroup.rows), _fitted(c, tile.columns, workgroup.columns))
+                at(r, _fitted(c, tile.columns, workgroup.columns))
                 return []
 
-            code.loop(0, workgroup.columns, tile.columns, column)
+            code.loop(first, last, tile.columns, column)
             return []
 
         code.loop(0, workgroup.rows, tile.rows, row)
 
+    def _columns(self) -> tuple[int, int, list[tuple[int, list[set[int]]]]]:
+        """Where tiles start: range of those inside the image, and the others with what they miss.
+
+        For each kernel column, the pixels of the tile that would read beyond the image there.
+        """
+        shape, tile = self.shape, self.tile
+        if self.packed or not shape.pads:
+            return 0, self.workgroup.columns, []
+        inside: list[int] = []
+        borders: list[tuple[int, list[set[int]]]] = []
+        for start in range(0, shape.out_width, tile.columns):
+            c = min(start, shape.out_width - tile.columns)
+            missing = [
+                {
+                    j
+                    for j in range(tile.columns)
+                    if not 0 <= (c + j) * shape.stride[1] - shape.pad[1] + s * shape.dilation[1] < shape.width
+                }
+                for s in range(shape.kernel[1])
+            ]
+            if any(missing):
+                borders.append((c, missing))
+            else:
+                inside.append(start)
+        return (inside[0], inside[-1] + 1, borders) if inside else (0, 0, borders)
+
     def _accumulate(
-        self, lines: _Lines, channel: Index, vectors: int, row: Index, column: Index
+        self, lines: _Lines, channel: Index, vectors: int, row: Index, column: Index, missing: Sequence[set[int]]
     ) -> list[list[ir.Value]]:
-        """The sums of a tile, for each pixel and vector."""
-        tile, step, view = self.tile, self.step, lines.view
-        runs, steps = reduction_steps(self.shape, step.depth)
-        weight = step.lanes * step.depth
+        """The sums of a tile, for each pixel and vector; `missing` as `_columns` gives it, empty inside the image."""
+        tile, step, view, shape = self.tile, self.step, lines.view, self.shape
+        runs, steps = reduction_steps(shape, step.depth)
+        weight = vectors * step.lanes * step.depth
         start = code.mul(channel, runs * steps * step.depth)
         base = code.add(view.at, code.mul(row, view.row), code.mul(column, view.column))
         offsets = [i * view.row + j * view.column for i in range(tile.rows) for j in range(tile.columns)]
         biases = [code.load(lines.bias, code.add(channel, v * step.lanes), step.lanes) for v in range(vectors)]
-        initial = [biases[v] for _ in offsets for v in range(vectors)]
 
-        def one_step(x_at: Index, w_at: Index, sums: Sequence[ir.Value]) -> list[ir.Value]:
-            columns = [step.weights(lines.weights, code.add(w_at, v * weight)) for v in range(vectors)]
+        def one_step(x_at: Index, w_at: Index, pixels: Sequence[int], sums: Sequence[ir.Value]) -> list[ir.Value]:
+            places = [code.add(w_at, v * step.lanes * step.depth) for v in range(vectors)]
+            columns = [step.weights(lines.weights, place) for place in places]
             result: list[ir.Value] = []
-            for p, offset in enumerate(offsets):
-                x = step.input(view.buffer, code.add(x_at, offset))
-                result += [step.step(sums[p * vectors + v], x, columns[v]) for v in range(vectors)]
+            for position, p in enumerate(pixels):
+                x = step.input(view.buffer, code.add(x_at, offsets[p]))
+                result += [step.step(sums[position * vectors + v], x, columns[v]) for v in range(vectors)]
             return result
 
-        def one_run(x_at: Index, w_at: Index, sums: Sequence[ir.Value]) -> list[ir.Value]:
-            if steps <= _UNROLLED_STEPS:
-                for j in range(steps):
-                    sums = one_step(code.add(x_at, j * step.depth), code.add(w_at, j * vectors * weight), sums)
+        def one_run(
+            x_at: Index, w_at: Index, count: int, pixels: Sequence[int], sums: Sequence[ir.Value]
+        ) -> list[ir.Value]:
+            if count <= _UNROLLED_STEPS:
+                for j in range(count):
+                    sums = one_step(code.add(x_at, j * step.depth), code.add(w_at, j * weight), pixels, sums)
                 return list(sums)
 
             def body(j: Index, *carried: ir.Value) -> list[ir.Value]:
-                return one_step(
-                    code.add(x_at, code.mul(j, step.depth)), code.add(w_at, code.mul(j, vectors * weight)), carried
-                )
+                x_of_step = code.add(x_at, code.mul(j, step.depth))
+                return one_step(x_of_step, code.add(w_at, code.mul(j, weight)), pixels, carried)
 
-            return code.loop(0, steps, 1, body, sums)
+            return code.loop(0, count, 1, body, sums)
 
-        kh = self.shape.kernel[0]
-        in_a_row = runs // kh
+        kh, kw = shape.kernel
+        everywhere = range(len(offsets))
+        of_row = runs // kh * steps
+        in_a_row = kw if missing else runs // kh
+        of_run = of_row // in_a_row
 
         def kernel_row(r: Index, *carried: ir.Value) -> list[ir.Value]:
-            sums: Sequence[ir.Value] = carried
+            sums = list(carried)
             for s in range(in_a_row):
-                run = code.add(code.mul(r, in_a_row), s)
-                x_at = code.add(base, code.mul(r, view.kernel_row), s * self.shape.dilation[1] * self.shape.channels)
-                sums = one_run(x_at, code.add(start, code.mul(run, steps * vectors * weight)), sums)
-            return list(sums)
+                pixels = [p for p in everywhere if not missing or p not in missing[s]]
+                picked = [p * vectors + v for p in pixels for v in range(vectors)]
+                x_at = code.add(base, code.mul(r, view.kernel_row), s * shape.dilation[1] * shape.channels)
+                w_at = code.add(start, code.mul(r, of_row * weight), s * of_run * weight)
+                found = one_run(x_at, w_at, of_run, pixels, [sums[i] for i in picked])
+                for i, value in zip(picked, found, strict=True):
+                    sums[i] = value
+            return sums
 
-        flat = code.loop(0, kh, 1, kernel_row, initial)
-        return [flat[p * vectors : (p + 1) * vectors] for p in range(len(offsets))]
+        first, last = self._kernel_rows(lines, row)
+        flat = code.loop(first, last, 1, kernel_row, [biases[v] for _ in offsets for v in range(vectors)])
+        return [flat[p * vectors : (p + 1) * vectors] for p in everywhere]
+
+    def _kernel_rows(self, lines: _Lines, row: Index) -> tuple[Index, Index]:
+        """The kernel rows that lie in the image for a tile of one row; all of them if the input was padded."""
+        shape = self.shape
+        kh, dh = shape.kernel[0], shape.dilation[0]
+        if self.packed or not shape.pads:
+            return 0, kh
+        top = code.add(code.mul(code.add(lines.row, row), shape.stride[0]), -shape.pad[0])
+        before = code.maximum(code.sub(0, top), 0)
+        below = code.maximum(code.sub(shape.height, top), 0)
+        first = code.divide(code.add(before, dh - 1), dh)
+        return code.minimum(first, kh), code.minimum(code.divide(code.add(below, dh - 1), dh), kh)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,16 @@ from quantune_mlir.kernels.code import bytes_of
 from quantune_mlir.kernels.isa.base import DotStep
 from quantune_mlir.kernels.shapes import ConvolutionShape
 
-SCRATCH_BYTES: Final = 32 * 1024
-"""What a workgroup packs of its input, if it can be so little: half of a first-level cache, a quarter of a stack."""
+_CACHE_BYTES: Final = 40 * 1024
+"""What the weights of a block and the packed input may fill together: most of a first-level cache."""
+_SCRATCH_BYTES: Final = (8 * 1024, 32 * 1024)
+"""Least and most to pack at a time."""
+_INPUT_BYTES: Final = 256 * 1024
+"""What a workgroup may read of an input that is not packed: a part of a second-level cache."""
+_HEAVY_WEIGHTS: Final = 1024 * 1024
+"""Weights that a second-level cache does not keep: they are to be read seldom."""
 MAX_SCRATCH_BYTES: Final = 64 * 1024
+"""What may be packed if less is not enough for a tile: half the stack of one of IREE's worker threads."""
 _MAX_VECTORS: Final = 4
 _WORKGROUPS: Final = 4
 """Enough for a few threads to share a layer evenly."""
@@ -47,15 +54,22 @@ def reduction_steps(shape: ConvolutionShape, depth: int) -> tuple[int, int]:
     return kh * kw, ceil(shape.channels / depth)
 
 
-def choose_tile(shape: ConvolutionShape, step: DotStep) -> Tile:
+def is_packed(shape: ConvolutionShape, step: DotStep, stored: str) -> bool:
+    """Whether a workgroup copies its input: it must be converted, or padded with a zero point, or is read beyond."""
+    ragged = prod(reduction_steps(shape, step.depth)) * step.depth != shape.channels * prod(shape.kernel)
+    return ragged or step.element != stored or step.offset != 0 or (shape.pads and stored != "f32")
+
+
+def choose_tile(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> Tile:
     """The tile with the least modelled cycles: two dot products and two loads a cycle, padded work counted."""
-    return min(_tiles(shape, step), key=lambda tile: _cycles(shape, step, tile))
+    one_row = shape.pads and not packed
+    return min(_tiles(shape, step, one_row=one_row), key=lambda tile: _cycles(shape, step, tile))
 
 
-def _tiles(shape: ConvolutionShape, step: DotStep) -> Iterator[Tile]:
+def _tiles(shape: ConvolutionShape, step: DotStep, *, one_row: bool) -> Iterator[Tile]:
     for vectors in range(1, min(_MAX_VECTORS, ceil(shape.out_channels / step.lanes)) + 1):
         pixels = (step.registers - vectors) // vectors
-        for rows in range(1, min(pixels, shape.out_height) + 1):
+        for rows in range(1, 2 if one_row else min(pixels, shape.out_height) + 1):
             for columns in range(1, min(pixels // rows, shape.out_width) + 1):
                 yield Tile(rows, columns, vectors)
 
@@ -92,35 +106,51 @@ def scratch_bytes(shape: ConvolutionShape, step: DotStep, rows: int, columns: in
     return elements * bytes_of(step.element)
 
 
-def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile) -> Workgroup | None:
-    """As many pixels as fit the scratch, whole rows before many rows; None if not even a tile fits."""
+def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> Workgroup | None:
+    """As many pixels as fit a cache, whole rows before many rows; None if the scratch cannot hold even a tile's input.
 
-    def fits(rows: int, columns: int, limit: int = SCRATCH_BYTES) -> bool:
+    What is neither packed nor padded may end anywhere; a workgroup that skips its borders has whole rows.
+    """
+    reduction = prod(reduction_steps(shape, step.depth)) * step.depth * step.weight_bytes
+    is_heavy = reduction * shape.out_channels > _HEAVY_WEIGHTS
+    least, most = _SCRATCH_BYTES
+    budget = min(max(_CACHE_BYTES - reduction * tile.vectors * step.lanes, least), most)
+    if is_heavy:
+        budget = MAX_SCRATCH_BYTES
+    if not packed:
+        budget = _INPUT_BYTES
+
+    def fits(rows: int, columns: int, limit: int = budget) -> bool:
         return scratch_bytes(shape, step, rows, columns) <= limit
 
     columns = shape.out_width
-    while columns > tile.columns and not fits(tile.rows, columns):
+    whole_rows = shape.pads and not packed
+    while columns > tile.columns and not whole_rows and not fits(tile.rows, columns):
         columns = max(tile.columns, ceil(columns / 2 / tile.columns) * tile.columns)
-    if not fits(tile.rows, columns, MAX_SCRATCH_BYTES):
+    if packed and not fits(tile.rows, columns, MAX_SCRATCH_BYTES):
         return None
     rows = tile.rows
     while rows < shape.out_height and fits(min(rows + tile.rows, shape.out_height), columns):
         rows = min(rows + tile.rows, shape.out_height)
-    return _spread(shape, step, tile, rows, columns)
-
-
-def _spread(shape: ConvolutionShape, step: DotStep, tile: Tile, rows: int, columns: int) -> Workgroup:
-    """Smaller workgroups where there would be too few to share, as long as each has enough to do."""
     macs = prod((shape.batch, shape.out_height, shape.out_width, shape.out_channels, shape.channels, *shape.kernel))
     wanted = max(1, min(_WORKGROUPS, macs // _MACS_OF_A_WORKGROUP))
+    blocks = max(1, shape.out_channels // (tile.vectors * step.lanes))
+    if is_heavy:
+        return Workgroup(rows, columns, min(blocks, wanted))
+    rows, columns = _shared(shape, tile, rows, columns, wanted, whole_rows=whole_rows)
+    return Workgroup(rows, columns, min(blocks, ceil(wanted / _count(shape, rows, columns))))
 
-    def count() -> int:
-        return shape.batch * ceil(shape.out_height / rows) * ceil(shape.out_width / columns)
 
-    while count() < wanted and rows > tile.rows:
+def _count(shape: ConvolutionShape, rows: int, columns: int) -> int:
+    return shape.batch * ceil(shape.out_height / rows) * ceil(shape.out_width / columns)
+
+
+def _shared(
+    shape: ConvolutionShape, tile: Tile, rows: int, columns: int, wanted: int, *, whole_rows: bool
+) -> tuple[int, int]:
+    """Fewer pixels a workgroup, where there would be too few workgroups."""
+    while _count(shape, rows, columns) < wanted and rows > tile.rows:
         rows = max(tile.rows, ceil(rows / 2 / tile.rows) * tile.rows)
-    while count() < wanted and rows == tile.rows == 1 and columns > tile.columns:
+    while not whole_rows and _count(shape, rows, columns) < wanted and columns > tile.columns:
         columns = max(tile.columns, ceil(columns / 2 / tile.columns) * tile.columns)
-    blocks = shape.out_channels // (tile.vectors * step.lanes)
-    splits = max(1, min(blocks, ceil(wanted / count())))
-    return Workgroup(rows, columns, splits)
+    return rows, columns

@@ -29,6 +29,11 @@ class DotStep(ABC):
     accumulator: str
     """Element type of the accumulators."""
 
+    @property
+    def weight_bytes(self) -> int:
+        """The size of a weight in memory."""
+        return 1 if self.accumulator == "i32" else 4
+
     @abstractmethod
     def pack(self, values: ir.Value) -> ir.Value:
         """A vector of the network's elements as `element`."""
