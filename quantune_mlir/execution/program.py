@@ -93,6 +93,7 @@ class Program:
                 np.ascontiguousarray(array),
                 map_dtype_to_element_type(array.dtype),
             )
+            assert isinstance(view, iree_rt.HalBufferView), "an element type is given"
             arguments.push_ref(view)
 
         def call() -> None:

@@ -23,31 +23,34 @@ from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, rewrite
 Variant = Literal["fp32", "int8", "mixed"]
 VARIANTS: Final[tuple[Variant, ...]] = ("fp32", "int8", "mixed")
 _CACHE: Final = ".programs"
+_GIVE: Final = "give the ONNX file by --model"
 
 
 class Variants:
     """Programs of one output directory. What has to be compiled is kept there, keyed by all it depends on."""
 
-    def __init__(self, artifacts: Artifacts) -> None:
+    def __init__(self, artifacts: Artifacts, *, target: str = ANALYSIS_TARGET) -> None:
+        """Open a directory; programs are compiled for `target`, whose instructions this machine must have."""
         self._artifacts = artifacts
         self._summary = _read_summary(artifacts[SUMMARY])
+        self.target = load_target(target)
         self.options = QuantizeOptions.from_dict(self._summary["options"])
         self.model = Model.load(artifacts[FP32])
 
     def load(self, variant: Variant, *, device: str = SINGLE_THREAD) -> Program:
-        """The program of a variant, compiled for this machine."""
-        if variant == "mixed" and self.options.target == ANALYSIS_TARGET:
-            return Program(self._artifacts[PROGRAM], device=device)
-        return Program(self._compiled(variant), device=device)
+        """The program of a variant."""
+        return Program(self.compiled(variant), device=device)
 
-    def _compiled(self, variant: Variant) -> Path:
-        source = self._module(variant)
-        target = load_target(ANALYSIS_TARGET)
-        versions = json.dumps([target.model_dump(), self._summary["versions"]], sort_keys=True)
+    def compiled(self, variant: Variant) -> Path:
+        """The .vmfb of a variant."""
+        if variant == "mixed" and self.options.target == self.target.name:
+            return self._artifacts[PROGRAM]
+        source = self.tosa(variant)
+        versions = json.dumps([self.target.model_dump(), self._summary["versions"]], sort_keys=True)
         key = hashlib.sha256(source + versions.encode()).hexdigest()[:24]
         path = self._artifacts[_CACHE] / f"{variant}-{key}.vmfb"
         if not path.is_file():
-            program = compile_bytes(source, target)
+            program = compile_bytes(source, self.target)
             try:
                 path.parent.mkdir(exist_ok=True)
             except OSError as error:
@@ -55,7 +58,8 @@ class Variants:
             write_atomically(path, program)
         return path
 
-    def _module(self, variant: Variant) -> bytes:
+    def tosa(self, variant: Variant) -> bytes:
+        """The module of a variant: pure TOSA, as text or bytecode."""
         if variant == "fp32":
             return module_bytecode(self.model.module)
         if variant == "mixed":
@@ -63,6 +67,29 @@ class Variants:
         everything = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
         profile = Profile.load(self._artifacts[PROFILE])
         return module_bytecode(rewrite(self.model, profile, everything, self.options).module)
+
+    def onnx_file(self, given: Path | None = None) -> Path:
+        """The ONNX file that the model came from: the one given, else the one that summary.json names.
+
+        Raises:
+            ModelError: it is not there, or is another model.
+        """
+        recorded = self._summary.get("model", {}).get("path")
+        path = given or (Path(recorded) if recorded else None)
+        if path is None:
+            raise ModelError("does not say where the model's file is", where=SUMMARY, remedy=_GIVE)
+        try:
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ModelError(f"cannot be read: {error.strerror}", where=str(path), remedy=_GIVE) from error
+        if found != self.model.hash:
+            raise ModelError("is not the model that was quantized", where=str(path), remedy=_GIVE)
+        return path
+
+    @property
+    def cache(self) -> Path:
+        """Where others may keep what they make of the model."""
+        return self._artifacts[_CACHE]
 
 
 def _read_summary(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from quantune_mlir.execution.targets import Target
 _CPU_INFO: Final = Path("/proc/cpuinfo")
 
 _ONEDNN: Final = (("avx512_vnni", "AVX512_CORE_VNNI"), ("avx_vnni", "AVX2_VNNI"), ("avx2", "AVX2"), ("sse4_1", "SSE41"))
-"""The CPU's feature as Linux calls it, and oneDNN's name for the instructions that IREE uses there; the widest first."""
+"""A CPU feature as Linux calls it, and oneDNN's name for the instructions that go with it; the widest first."""
 
 _LEVELS: Final = {"x86-64-v2": "SSE41", "x86-64-v3": "AVX2", "cascadelake": "AVX512_CORE_VNNI"}
 

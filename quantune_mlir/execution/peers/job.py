@@ -76,7 +76,7 @@ class Job:
         digest = hashlib.sha256()
         for sample in self.calibration:
             for value in sample:
-                digest.update(np.ascontiguousarray(value))
+                digest.update(np.ascontiguousarray(value).data)
         return digest.hexdigest()
 
 

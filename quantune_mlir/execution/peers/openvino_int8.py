@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.errors import PeerError
 from quantune_mlir.execution.peers import openvino_child as child
@@ -37,9 +38,7 @@ def prepare(job: Job) -> Starter:
 
     def make(directory: Path) -> None:
         samples = directory / "samples.npz"
-        stacked = zip(*job.calibration, strict=True)
-        names = [spec.name for spec in job.inputs]
-        np.savez(samples, **{name: np.stack(values) for name, values in zip(names, stacked, strict=True)})
+        _save(samples, job, [np.stack(values) for values in zip(*job.calibration, strict=True)])
         with _Child(["quantize", source, samples, directory / child.MODEL], environment) as process:
             process.expect(child.READY)
         samples.unlink()
@@ -48,12 +47,17 @@ def prepare(job: Job) -> Starter:
 
     def start() -> Contender:
         values = model.parent / "values.npz"
-        np.savez(values, **{spec.name: value for spec, value in zip(job.inputs, job.values, strict=True)})
+        _save(values, job, job.values)
         process = _Child(["serve", model, values, job.threads], environment)
         process.expect(child.READY)
         return Contender(process.run, process.close)
 
     return start
+
+
+def _save(path: Path, job: Job, values: Sequence[NDArray[np.generic]]) -> None:
+    arrays: dict[str, Any] = {spec.name: value for spec, value in zip(job.inputs, values, strict=True)}
+    np.savez(path, **arrays)
 
 
 def _environment(job: Job) -> dict[str, str]:
@@ -66,7 +70,7 @@ class _Child:
     """The other process. It answers one line for each line it is sent."""
 
     def __init__(self, arguments: Sequence[object], environment: dict[str, str]) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         self._process = subprocess.Popen(
             [sys.executable, child.__file__, *map(str, arguments)],
             stdin=subprocess.PIPE,

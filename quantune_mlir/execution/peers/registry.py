@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
@@ -22,7 +22,7 @@ PEERS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def check_names(names: tuple[str, ...]) -> None:
+def check_names(names: Iterable[str]) -> None:
     """Raises PeerError if one of `names` is no peer's."""
     for name in names:
         if name not in PEERS:
