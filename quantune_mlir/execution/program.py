@@ -94,7 +94,7 @@ class Program:
                 map_dtype_to_element_type(array.dtype),
             )
             assert isinstance(view, iree_rt.HalBufferView), "an element type is given"
-            arguments.push_ref(view)
+            arguments.push_ref(view.ref)
 
         def call() -> None:
             self._context.vm_context.invoke(function, arguments, iree_rt.VmVariantList(1))
