@@ -28,12 +28,12 @@ class Comparison:
 
     Attributes:
         times: of each variant and each peer, by name; elements at the same place are of the same round.
-        peers: the names in `times` that are peers.
+        peers: the names in `times` that are peers, and the file that each runs.
         absent: why a peer was left out, by name.
     """
 
     times: dict[str, Times]
-    peers: tuple[str, ...]
+    peers: dict[str, Path]
     absent: dict[str, str]
 
     def latency(self, name: str) -> Latency:
@@ -98,6 +98,7 @@ def compare(
         cache=variants.cache,
     )
     starters: dict[str, Starter] = {}
+    files: dict[str, Path] = {}
     absent: dict[str, str] = {}
     for name in peers:
         with progress.stage(f"prepare {name}"):
@@ -123,9 +124,10 @@ def compare(
                     continue
             stack.callback(contender.close)
             runners[name] = contender.run
+            files[name] = contender.file
         with progress.stage("measure") as tick:
             times = measure(runners, seconds=seconds, on_round=tick)
-    return Comparison(times, tuple(name for name in peers if name in times), absent)
+    return Comparison(times, files, absent)
 
 
 def random_values(inputs: Sequence[InputSpec], rng: np.random.Generator) -> Values:

@@ -82,9 +82,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Contender:
-    """A peer that is ready to be measured, and how to be rid of it."""
+    """A peer that is ready to be measured, the file that it runs, and how to be rid of it."""
 
     run: Runner
+    file: Path
     close: Callable[[], None] = lambda: None
 
 

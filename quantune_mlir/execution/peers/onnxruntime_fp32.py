@@ -10,4 +10,4 @@ from quantune_mlir.execution.peers.ort_session import session_runner
 def prepare(job: Job) -> Starter:
     """See `registry`."""
     model = static_model(job)
-    return lambda: Contender(session_runner(model, job))
+    return lambda: Contender(session_runner(model, job), model)

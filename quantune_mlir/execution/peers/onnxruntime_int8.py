@@ -32,9 +32,10 @@ def prepare(job: Job) -> Starter:
     directory = job.cached("onnxruntime-int8", made_of, lambda folder: _quantize(source, folder, job))
 
     def start() -> Contender:
-        runners = {name: session_runner(directory / f"{name}.onnx", job) for name in ACTIVATIONS}
-        times = measure(runners, seconds=_TRIAL_SECONDS)
-        return Contender(runners[quickest(times)])
+        files = {name: directory / f"{name}.onnx" for name in ACTIVATIONS}
+        runners = {name: session_runner(file, job) for name, file in files.items()}
+        name = quickest(measure(runners, seconds=_TRIAL_SECONDS))
+        return Contender(runners[name], files[name])
 
     return start
 

@@ -50,7 +50,7 @@ def prepare(job: Job) -> Starter:
         _save(values, job, job.values)
         process = _Child(["serve", model, values, job.threads], environment)
         process.expect(child.READY)
-        return Contender(process.run, process.close)
+        return Contender(process.run, model.with_suffix(".bin"), process.close)
 
     return start
 
