@@ -13,9 +13,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -77,6 +78,14 @@ module {
 )
 
 
+def _elements(lanes: str) -> int:
+    return int(lanes.partition("x")[0])
+
+
+def _dtype(lanes: str) -> np.dtype:
+    return np.dtype({"i8": "int8", "i16": "int16", "i32": "int32", "f32": "float32"}[lanes.partition("x")[2]])
+
+
 @dataclass(frozen=True)
 class Instruction:
     """What one loop repeats.
@@ -99,15 +108,15 @@ class Instruction:
     macs: int
     target: str = "host"
 
-    def module(self) -> str:
-        """MLIR whose @main dispatches the loop."""
+    def module(self, steps: int = STEPS) -> str:
+        """MLIR whose @main, of factors and sums, gives the sums after `steps` steps."""
         numbers = range(ACCUMULATORS)
         acc, operand = f"vector<{self.sum_lanes}>", f"vector<{self.lanes}>"
         sums = f"memref<{ACCUMULATORS}x{self.sum_lanes}>"
         body = Template(self.body)
         bits = self.macs * 8
         return _MODULE.substitute(
-            steps=STEPS,
+            steps=steps,
             count=ACCUMULATORS,
             lanes=self.lanes,
             sum_lanes=self.sum_lanes,
@@ -125,6 +134,12 @@ class Instruction:
                 f"vector.store %done#{i}, %sums[%row_{i}, %zero] : {sums}, {acc}" for i in numbers
             ),
         )
+
+    def operands(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Factors that are all 1, and sums that differ from each other: equal ones would be computed once."""
+        factors = np.ones((2, _elements(self.lanes)), _dtype(self.lanes))
+        sums = np.arange(ACCUMULATORS * _elements(self.sum_lanes)).reshape(ACCUMULATORS, -1)
+        return factors, sums.astype(_dtype(self.sum_lanes))
 
 
 INSTRUCTIONS: Final = (
@@ -146,11 +161,8 @@ def measured_peaks(seconds: float = 1.0) -> dict[str, float]:
     available = tuple(instruction for instruction in INSTRUCTIONS if instruction.feature in features)
     calls: dict[str, Runner] = {}
     for instruction in available:
-        element, sum_element = (_dtype(lanes) for lanes in (instruction.lanes, instruction.sum_lanes))
-        factors = np.full((2, _elements(instruction.lanes)), 1, element)
-        sums = np.arange(ACCUMULATORS * _elements(instruction.sum_lanes)).reshape(ACCUMULATORS, -1).astype(sum_element)
         program = Program(compile_bytes(instruction.module().encode(), load_target(instruction.target)))
-        calls[instruction.name] = repeated(program.bound(factors, sums))
+        calls[instruction.name] = repeated(program.bound(*instruction.operands()))
     with pinned(1):
         times = measure(calls, seconds=seconds)
     work = {instruction.name: instruction.macs * ACCUMULATORS * STEPS for instruction in available}
@@ -165,16 +177,6 @@ def print_peaks(peaks: Mapping[str, float]) -> None:
     for name, peak in peaks.items():
         table.add_row(name, f"{peak:.1f}")
     Console().print(table)
-
-
-def _elements(lanes: str) -> int:
-    return int(lanes.partition("x")[0])
-
-
-def _dtype(lanes: str) -> np.dtype:
-    return {"i8": np.dtype(np.int8), "i16": np.dtype(np.int16), "i32": np.dtype(np.int32), "f32": np.dtype(np.float32)}[
-        lanes.partition("x")[2]
-    ]
 
 
 def main() -> None:

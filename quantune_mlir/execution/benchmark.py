@@ -27,7 +27,7 @@ it makes no difference."""
 MAX_CALLS: Final = 1000
 MIN_ROUNDS: Final = 20
 FEW_ROUNDS: Final = 5
-"""Enough where MIN_ROUNDS would take ten times as long as was asked for."""
+"""Enough where MIN_ROUNDS would take ten times as long as was asked for, and more than ten seconds."""
 MAX_ROUNDS: Final = 2000
 
 Runner = Callable[[int], float]
@@ -92,8 +92,8 @@ def measure(
 
     Args:
         runners: what to measure, by name.
-        seconds: about how long to measure. At least MIN_ROUNDS rounds are run, FEW_ROUNDS where those take more than
-            ten times as long, and at most MAX_ROUNDS.
+        seconds: about how long to measure. At least MIN_ROUNDS rounds are run (FEW_ROUNDS of very slow programs), and
+            at most MAX_ROUNDS.
         on_round: called after each round.
     """
     turns = {name: _Turn.sized(run) for name, run in runners.items()}
@@ -102,7 +102,7 @@ def measure(
     rounds = 0
     while rounds < MAX_ROUNDS:
         elapsed = time.perf_counter() - start
-        if elapsed > seconds and (rounds >= MIN_ROUNDS or (rounds >= FEW_ROUNDS and elapsed > 10 * seconds)):
+        if elapsed > seconds and (rounds >= MIN_ROUNDS or (rounds >= FEW_ROUNDS and elapsed > 10 * max(seconds, 1.0))):
             break
         for name, turn in turns.items():
             times[name].append(turn.take())

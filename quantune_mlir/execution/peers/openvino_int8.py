@@ -33,13 +33,13 @@ def prepare(job: Job) -> Starter:
         if importlib.util.find_spec(package) is None:
             raise ModuleNotFoundError(name=package)
     source = static_model(job)
-    environment = _environment(job)
+    variables = environment(job)
     made_of = [source.parent.name, job.calibration_hash(), *(metadata.version(package) for package in _PACKAGES)]
 
     def make(directory: Path) -> None:
         samples = directory / "samples.npz"
         _save(samples, job, [np.stack(values) for values in zip(*job.calibration, strict=True)])
-        with _Child(["quantize", source, samples, directory / child.MODEL], environment) as process:
+        with _Child(["quantize", source, samples, directory / child.MODEL], variables) as process:
             process.expect(child.READY)
         samples.unlink()
 
@@ -48,7 +48,7 @@ def prepare(job: Job) -> Starter:
     def start() -> Contender:
         values = model.parent / "values.npz"
         _save(values, job, job.values)
-        process = _Child(["serve", model, values, job.threads], environment)
+        process = _Child(["serve", model, values, job.threads], variables)
         process.expect(child.READY)
         return Contender(process.run, model.with_suffix(".bin"), process.close)
 
@@ -60,7 +60,8 @@ def _save(path: Path, job: Job, values: Sequence[NDArray[np.generic]]) -> None:
     np.savez(path, **arrays)
 
 
-def _environment(job: Job) -> dict[str, str]:
+def environment(job: Job) -> dict[str, str]:
+    """The child's: ours, with oneDNN limited to the instructions that our programs use."""
     isa = onednn_isa(job.target, cpu_features())
     limit = {"ONEDNN_MAX_CPU_ISA": isa} if isa else {}
     return {**os.environ, **limit, "OPENVINO_TELEMETRY_OPT_OUT": "1"}

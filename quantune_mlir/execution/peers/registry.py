@@ -6,10 +6,12 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from quantune_mlir.errors import PeerError, QuantuneError
-from quantune_mlir.execution.peers.job import Contender, Job, Starter
+from quantune_mlir.execution.peers.job import Job, Starter
+
+T = TypeVar("T")
 
 PEERS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -39,12 +41,11 @@ def prepare(name: str, job: Job) -> Starter:
     Raises:
         PeerError: the peer is not installed, or cannot run this model.
     """
-    module = importlib.import_module(f"{__package__}.{PEERS[name]}")
-    starter = _guarded(name, lambda: module.prepare(job))
+    starter = _guarded(name, lambda: importlib.import_module(f"{__package__}.{PEERS[name]}").prepare(job))
     return lambda: _guarded(name, starter)
 
 
-def _guarded(name: str, work: Callable[[], Starter | Contender]) -> ...:
+def _guarded(name: str, work: Callable[[], T]) -> T:
     try:
         return work()
     except QuantuneError:
