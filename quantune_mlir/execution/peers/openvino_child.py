@@ -7,6 +7,7 @@ openvino_child.py serve MODEL.xml VALUES.npz THREADS           answers READY; th
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -21,9 +22,7 @@ _WARM_UP_CALLS: Final = 3
 
 def quantize(model: str, samples: str, output: str) -> None:
     """Writes the int8 model that NNCF makes with its defaults. `samples` are stacked along a new first axis."""
-    import nncf
-    import openvino
-
+    nncf, openvino = _installed("nncf"), _installed("openvino")
     with np.load(samples) as arrays:
         names = list(arrays)
         feeds = [dict(zip(names, sample, strict=True)) for sample in zip(*arrays.values(), strict=True)]
@@ -34,8 +33,7 @@ def quantize(model: str, samples: str, output: str) -> None:
 
 def serve(model: str, values: str, threads: int, answers: TextIO) -> None:
     """Runs the model as often as stdin says, until it ends."""
-    import openvino
-
+    openvino = _installed("openvino")
     settings: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": threads,
@@ -56,6 +54,11 @@ def serve(model: str, values: str, threads: int, answers: TextIO) -> None:
         for _ in range(calls):
             request.infer()
         print(repr(time.perf_counter() - start), file=answers, flush=True)
+
+
+def _installed(package: str) -> Any:
+    """A package that type checkers need not find."""
+    return importlib.import_module(package)
 
 
 def main() -> None:
