@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,7 @@ def test_variants_and_peers(quantune: Quantune, digits: Path, tmp_path: Path) ->
     assert "Our time over the peer's, in each round" in outcome.stdout
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="runs a program for x86-64")
 def test_calibration_data_and_another_target(quantune: Quantune, digits: Path, tmp_path: Path) -> None:
     results = tmp_path / "bench.json"
     arguments = ("--variant", "int8", "--calibration", DIGITS / "digits_calibration.npz", "--target", "x86-64")
