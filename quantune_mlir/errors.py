@@ -78,5 +78,9 @@ class CompileError(QuantuneError):
     """IREE refused a module."""
 
 
+class PeerError(QuantuneError):
+    """A peer to measure against is unknown, not installed, or cannot run the model."""
+
+
 class IreeVersionError(QuantuneError, ImportError):
     """The installed IREE is missing, or not the one that this version of the project is made for."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import click
-import numpy as np
 
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import Display, reports_errors, write_json
 from quantune_mlir.cli.inputs import FILE
-from quantune_mlir.execution.benchmark import device_for, measure, pinned
+from quantune_mlir.execution.peers.registry import PEERS, check_names
 from quantune_mlir.files import check_writable
-from quantune_mlir.samples import InputSpec
+from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
+from quantune_mlir.workflow.comparison import compare
+from quantune_mlir.workflow.options import DEFAULT_SAMPLES
 from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 
 
@@ -24,38 +23,63 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 @click.option(
     "--variant", "chosen", type=click.Choice(VARIANTS), multiple=True, help="Repeatable. [default: all three]"
 )
+@click.option("--against", metavar="PEERS", help=f"Other engines, separated by commas: {', '.join(PEERS)}.")
+@click.option(
+    "--model",
+    type=FILE,
+    metavar="ONNX",
+    help="The model's file, which other engines need. [default: where it was when it was quantized]",
+)
+@click.option(
+    "--calibration",
+    type=FILE,
+    metavar="DATA",
+    help="Samples for engines that quantize, as for `quantize`. [default: a few random ones, as speed does not "
+    "depend on values]",
+)
+@click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
 @click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Threads of each program."
 )
 @click.option(
     "--seconds", type=click.FloatRange(min=0), default=3.0, show_default=True, metavar="S", help="How long to measure."
 )
-@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the latencies, keyed by variant.")
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the latencies, keyed by variant and peer.")
 @reports_errors
-def command(directory: Path, chosen: tuple[Variant, ...], threads: int, seconds: float, json_file: Path | None) -> None:
-    """Compare the latency of the variants of a quantized model: interleaved rounds, pinned to as many CPUs as threads.
+def command(
+    directory: Path,
+    chosen: tuple[Variant, ...],
+    against: str | None,
+    model: Path | None,
+    calibration: Path | None,
+    target: str,
+    threads: int,
+    seconds: float,
+    json_file: Path | None,
+) -> None:
+    """Compare the latency of the variants of a quantized model, and that of other engines with it.
+
+    In each of many rounds every program has its turn, pinned to as many CPUs as threads.
 
     DIRECTORY is what `quantune quantize` wrote.
     """
+    peers = tuple(dict.fromkeys(name.strip() for name in against.split(","))) if against else ()
+    check_names(peers)
     if json_file is not None:
         check_writable(json_file)
-    variants = Variants(Artifacts.open(directory))
-    display = Display()
-    inputs = [_random(spec, np.random.default_rng(0)) for spec in variants.model.inputs]
-    with pinned(threads):
-        calls = {}
-        for variant in chosen or VARIANTS:
-            with display.stage(f"compile {variant}"):
-                calls[variant] = partial(variants.load(variant, device=device_for(threads)), *inputs)
-        with display.stage("measure") as tick:
-            latencies = measure(calls, seconds=seconds, on_round=tick)
-    results = {name: asdict(latency) for name, latency in latencies.items()}
-    write_json(json_file, results)
-    tables.print_latency(results, threads=threads)
-
-
-def _random(spec: InputSpec, rng: np.random.Generator) -> np.ndarray:
-    """An input in [0, 1); integers and booleans are zeros."""
-    if spec.dtype.kind != "f":
-        return np.zeros(spec.shape, spec.dtype)
-    return rng.random(spec.shape).astype(spec.dtype)
+    variants = Variants(Artifacts.open(directory), target=target)
+    samples = SampleSet.open(calibration, variants.model.inputs, count=DEFAULT_SAMPLES) if calibration else None
+    comparison = compare(
+        variants,
+        chosen or VARIANTS,
+        peers,
+        threads=threads,
+        seconds=seconds,
+        model=model,
+        calibration=samples,
+        progress=Display(),
+    )
+    write_json(json_file, comparison.as_dict())
+    tables.print_latency(comparison, threads=threads)
+    for name, reason in comparison.absent.items():
+        click.echo(f"{name} is left out: {reason}", err=True)

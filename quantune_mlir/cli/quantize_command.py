@@ -83,7 +83,7 @@ def command(
     profile = Profile.load(profile_file) if profile_file else None
     samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)
     quantization = quantize(loaded, samples, options, policy=policy, plan=plan, profile=profile, progress=display)
-    summary = save(quantization, output, source=model.name, force=force, progress=display)
+    summary = save(quantization, output, source=model, force=force, progress=display)
     tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
     OUT.print()
     tables.print_outcome(summary)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from quantune_mlir.cli.console import OUT, Column, print_table
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.planning.sensitivity import LayerSensitivity, Metric, SensitivityList
+from quantune_mlir.workflow.comparison import Comparison
 from quantune_mlir.workflow.variants import Variant
 
 _SHOWN: Final = {Metric.ACTIVATION_SQNR, Metric.SQNR_DELTA, Metric.LOCAL_SQNR, Metric.WEIGHT_SQNR, Metric.MSE}
@@ -66,19 +67,36 @@ def print_evaluation(scores: Mapping[Variant, Mapping[str, Any]]) -> None:
     )
 
 
-def print_latency(results: Mapping[str, Mapping[str, Any]], *, threads: int) -> None:
-    """Latency by variant, and against the first."""
-    first, *_ = results
-    rows = list(results.values())
+def print_latency(comparison: Comparison, *, threads: int) -> None:
+    """Latency by variant and peer, and against the first; then our time over the peers'."""
+    first, *_ = names = list(comparison.times)
+    rows = [comparison.latency(name) for name in names]
     print_table(
         f"Latency in ms, {threads} thread{'s' if threads > 1 else ''}",
         [
-            Column("variant", list(results), text=True),
-            *(Column(name, [f"{row[f'{name}_ms']:.3f}" for row in rows]) for name in ("median", "p10", "p90")),
-            Column("runs", [str(row["runs"]) for row in rows]),
-            Column(f"of {first}", [f"{row['median_ms'] / results[first]['median_ms']:.2f}" for row in rows]),
+            Column("program", names, text=True),
+            Column("median", [f"{row.median_ms:.3f}" for row in rows]),
+            Column("p10", [f"{row.p10_ms:.3f}" for row in rows]),
+            Column("p90", [f"{row.p90_ms:.3f}" for row in rows]),
+            Column("rounds", [str(row.runs) for row in rows]),
+            Column(f"of {first}", [f"{row.median_ms / rows[0].median_ms:.2f}" for row in rows]),
         ],
     )
+    ours = [name for name in names if name not in comparison.peers]
+    pairs = [(name, peer) for name in ours for peer in comparison.peers]
+    if pairs:
+        ratios = [comparison.ratio(*pair) for pair in pairs]
+        OUT.print()
+        print_table(
+            "Our time over the peer's, in each round",
+            [
+                Column("variant", [name for name, _ in pairs], text=True),
+                Column("peer", [peer for _, peer in pairs], text=True),
+                Column("median", [f"{ratio.median:.3f}" for ratio in ratios]),
+                Column("p10", [f"{ratio.p10:.3f}" for ratio in ratios]),
+                Column("p90", [f"{ratio.p90:.3f}" for ratio in ratios]),
+            ],
+        )
 
 
 def print_targets(targets: list[Target]) -> None:

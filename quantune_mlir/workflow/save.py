@@ -18,7 +18,7 @@ def save(
     quantization: Quantization,
     directory: Path | str,
     *,
-    source: str,
+    source: Path | str,
     force: bool = False,
     progress: Progress = SILENT,
 ) -> dict[str, object]:
@@ -27,7 +27,7 @@ def save(
     Args:
         quantization: what to write.
         directory: the output directory; written as a whole or not at all.
-        source: the model's file name, for the summary.
+        source: the model's file, for the summary.
         force: replace an older output directory.
         progress: who is told how far the work is.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir.workflow.quantization import Quantization, integer_options
@@ -23,7 +24,7 @@ _METRICS: Final = (
 
 
 def summarize(
-    quantization: Quantization, *, source: str, fp32_bytes: int, mixed_bytes: int, seconds: dict[str, float]
+    quantization: Quantization, *, source: Path | str, fp32_bytes: int, mixed_bytes: int, seconds: dict[str, float]
 ) -> dict[str, Any]:
     """The content of summary.json. Infinite metrics are written as strings, as JSON has no infinity."""
     sensitivity = {layer.name: layer for layer in quantization.sensitivity.layers}
@@ -50,7 +51,7 @@ def summarize(
     return {
         "format": FORMAT,
         "versions": {name: _version(name) for name in _VERSIONED},
-        "model": {"file": source, "sha256": quantization.model.hash},
+        "model": {"file": Path(source).name, "path": str(Path(source).absolute()), "sha256": quantization.model.hash},
         "options": quantization.options.as_dict(),
         "requantize": integer_options(quantization.options).requantize,
         "policy": quantization.plan.policy,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from quantune_mlir.errors import ModelError, OutputError
+from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import SINGLE_THREAD, Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.files import write_atomically
@@ -16,7 +17,7 @@ from quantune_mlir.ir.text import load_module, module_bytecode
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.workflow.artifacts import FP32, MIXED, PROFILE, PROGRAM, SUMMARY, Artifacts
-from quantune_mlir.workflow.compilation import compile_program
+from quantune_mlir.workflow.compilation import with_kernels
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, rewrite
@@ -24,31 +25,34 @@ from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, rewrite
 Variant = Literal["fp32", "int8", "mixed"]
 VARIANTS: Final[tuple[Variant, ...]] = ("fp32", "int8", "mixed")
 _CACHE: Final = ".programs"
+_GIVE: Final = "give the ONNX file by --model"
 
 
 class Variants:
     """Programs of one output directory. What has to be compiled is kept there, keyed by all it depends on."""
 
-    def __init__(self, artifacts: Artifacts) -> None:
+    def __init__(self, artifacts: Artifacts, *, target: str = ANALYSIS_TARGET) -> None:
+        """Open a directory; programs are compiled for `target`, whose instructions this machine must have."""
         self._artifacts = artifacts
         self._summary = _read_summary(artifacts[SUMMARY])
+        self.target = load_target(target)
         self.options = QuantizeOptions.from_dict(self._summary["options"])
         self.model = Model.load(artifacts[FP32])
 
     def load(self, variant: Variant, *, device: str = SINGLE_THREAD) -> Program:
-        """The program of a variant, compiled for this machine."""
-        if variant == "mixed" and self.options.target == ANALYSIS_TARGET:
-            return Program(self._artifacts[PROGRAM], device=device)
-        return Program(self._compiled(variant), device=device)
+        """The program of a variant."""
+        return Program(self.compiled(variant), device=device)
 
-    def _compiled(self, variant: Variant) -> Path:
-        module = self._module(variant)
-        target = load_target(ANALYSIS_TARGET)
-        versions = json.dumps([target.model_dump(), self._summary["versions"]], sort_keys=True)
+    def compiled(self, variant: Variant) -> Path:
+        """The .vmfb of a variant."""
+        if variant == "mixed" and self.options.target == self.target.name:
+            return self._artifacts[PROGRAM]
+        module = with_kernels(self.tosa(variant), self.target)
+        versions = json.dumps([self.target.model_dump(), self._summary["versions"]], sort_keys=True)
         key = hashlib.sha256(module_bytecode(module) + versions.encode()).hexdigest()[:24]
         path = self._artifacts[_CACHE] / f"{variant}-{key}.vmfb"
         if not path.is_file():
-            program = compile_program(module, target)
+            program = compile_module(module, self.target)
             try:
                 path.parent.mkdir(exist_ok=True)
             except OSError as error:
@@ -56,7 +60,8 @@ class Variants:
             write_atomically(path, program)
         return path
 
-    def _module(self, variant: Variant) -> ir.Module:
+    def tosa(self, variant: Variant) -> ir.Module:
+        """The module of a variant: pure TOSA."""
         if variant == "fp32":
             return self.model.module
         if variant == "mixed":
@@ -64,6 +69,29 @@ class Variants:
         everything = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
         profile = Profile.load(self._artifacts[PROFILE])
         return rewrite(self.model, profile, everything, self.options).module
+
+    def onnx_file(self, given: Path | None = None) -> Path:
+        """The ONNX file that the model came from: the one given, else the one that summary.json names.
+
+        Raises:
+            ModelError: it is not there, or is another model.
+        """
+        recorded = self._summary.get("model", {}).get("path")
+        path = given or (Path(recorded) if recorded else None)
+        if path is None:
+            raise ModelError("does not say where the model's file is", where=SUMMARY, remedy=_GIVE)
+        try:
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ModelError(f"cannot be read: {error.strerror}", where=str(path), remedy=_GIVE) from error
+        if found != self.model.hash:
+            raise ModelError("is not the model that was quantized", where=str(path), remedy=_GIVE)
+        return path
+
+    @property
+    def cache(self) -> Path:
+        """Where others may keep what they make of the model."""
+        return self._artifacts[_CACHE]
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
