@@ -1,0 +1,219 @@
+"""Measures each convolution kernel against what the core can do when all operands are in registers.
+
+    python -m tools.kernel_bench [--isa avx512vnni] [--precision int8] [--match REGEX] [--json FILE] [--markdown FILE]
+
+Each layer is a program of its own, timed in turns with a program that does nothing, whose time, that of a call, is
+taken off. The peak is that of the instruction the kernel is made of, measured before and after (tools/isa_peak.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import log2
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from quantune_mlir.execution.benchmark import measure, pinned, repeated
+from quantune_mlir.execution.compiler import compile_module
+from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.targets import Target, load_target
+from quantune_mlir.ir.constants import constant, tensor_type
+from quantune_mlir.ir.mlir import func, ir, make_context, tosa
+from quantune_mlir.workflow.compilation import with_kernels
+from tools.isa_peak import measured_peaks
+from tools.kernel_shapes import LAYERS, Layer, Precision
+
+PEAKS: Final[dict[str, dict[Precision, str]]] = {
+    "avx512vnni": {"int8": "vpdpbusd_zmm", "fp32": "fma_zmm"},
+    "avxvnni": {"int8": "vpdpbusd_ymm", "fp32": "fma_ymm"},
+    "avx2": {"int8": "vpmaddwd_ymm", "fp32": "fma_ymm"},
+}
+"""The instruction that bounds an instruction set's kernels."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A kernel's speed."""
+
+    network: str
+    layer: str
+    precision: Precision
+    ms: float
+    gmacs: float
+    """Billions of multiply-accumulates a second."""
+    of_peak: float
+    bytes_moved: int
+    is_large: bool
+
+
+def layer_module(layer: Layer, precision: Precision) -> ir.Module:
+    """The layer as TOSA: a convolution, requantized to int8 or clamped like ReLU6; random weights."""
+    rng = np.random.default_rng(0)
+    stored, sums = (np.int8, np.int32) if precision == "int8" else (np.float32, np.float32)
+    filters = 1 if layer.depthwise else layer.channels
+    weights = rng.integers(-127, 128, (layer.filters, layer.kernel, layer.kernel, filters)).astype(stored)
+    if layer.depthwise:
+        weights = weights.transpose(1, 2, 0, 3)
+    pad = layer.kernel // 2
+    # The border that no output reads is cut off, as TOSA asks for.
+    size = (layer.out - 1) * layer.stride + layer.kernel - 2 * pad
+    output = (1, layer.out, layer.out, layer.filters)
+    module = ir.Module.create(ir.Location.unknown())
+    source, result = tensor_type((1, size, size, layer.channels), stored), tensor_type(output, stored)
+    with ir.InsertionPoint(module.body), ir.Location.unknown():
+        main = func.FuncOp("main", ([source], [result]))
+        with ir.InsertionPoint(main.add_entry_block()):
+            build = tosa.DepthwiseConv2DOp if layer.depthwise else tosa.Conv2DOp
+            value = build(
+                tensor_type(output, sums),
+                main.arguments[0],
+                constant(weights),
+                constant(rng.integers(-1000, 1000, layer.filters).astype(sums)),
+                constant(np.full(1, -5 if precision == "int8" else 0, stored)),
+                constant(np.zeros(1, stored)),
+                pad=_integers([pad] * 4),
+                stride=_integers([layer.stride] * 2),
+                dilation=_integers([1, 1]),
+                acc_type=ir.TypeAttr.get(tensor_type((), sums).element_type),
+            ).result
+            func.ReturnOp([_ended(value, rng) if precision == "int8" else _clamped(value)])
+    return module
+
+
+def _ended(value: ir.Value, rng: np.random.Generator) -> ir.Value:
+    """Requantized in floats, one scale a channel."""
+    shape = ir.RankedTensorType(value.type).shape
+    real = tensor_type(shape, np.float32)
+    scales = ((rng.random((1, 1, 1, shape[-1])) + 0.5) * 2e-4).astype(np.float32)
+    value = tosa.CastOp(real, value).result
+    value = tosa.MulOp(real, value, constant(scales), constant(np.zeros(1, np.int8))).result
+    value = tosa.AddOp(real, value, constant(np.full((1, 1, 1, 1), -3, np.float32))).result
+    return tosa.CastOp(tensor_type(shape, np.int8), value).result
+
+
+def _clamped(value: ir.Value) -> ir.Value:
+    low, high = (ir.FloatAttr.get(ir.F32Type.get(), bound) for bound in (0.0, 6.0))
+    return tosa.ClampOp(value.type, value, low, high).result
+
+
+def _integers(values: Sequence[int]) -> ir.Attribute:
+    return ir.DenseI64ArrayAttr.get(list(values))
+
+
+def _program(module: ir.Module, target: Target) -> Program:
+    return Program(compile_module(with_kernels(module, target), target))
+
+
+def _nothing(target: Target) -> Program:
+    kind = tensor_type((16,), np.float32)
+    module = ir.Module.create(ir.Location.unknown())
+    with ir.InsertionPoint(module.body), ir.Location.unknown():
+        main = func.FuncOp("main", ([kind], [kind]))
+        with ir.InsertionPoint(main.add_entry_block()):
+            func.ReturnOp([_clamped(main.arguments[0])])
+    return _program(module, target)
+
+
+def measure_layers(layers: Sequence[Layer], precision: Precision, isa: str, seconds: float) -> list[Measured]:
+    """The speed of each layer's kernel on one CPU.
+
+    Args:
+        layers: what to measure.
+        precision: of inputs and weights.
+        isa: one of PEAKS that this machine has.
+        seconds: how long to measure each.
+    """
+    target = load_target("host").model_copy(update={"isa": isa})
+    results: list[Measured] = []
+    with pinned(1), make_context(), ir.Location.unknown():
+        empty = _nothing(target).bound(np.zeros(16, np.float32))
+        peaks = [measured_peaks(0.5)[PEAKS[isa][precision]]]
+        times: list[float] = []
+        for layer in layers:
+            module = layer_module(layer, precision)
+            shape = ir.RankedTensorType(module.body.operations[0].type.inputs[0]).shape
+            x = (
+                np.random.default_rng(1)
+                .integers(-128, 128, shape)
+                .astype(np.int8 if precision == "int8" else np.float32)
+            )
+            calls = {"layer": repeated(_program(module, target).bound(x)), "empty": repeated(empty)}
+            rounds = measure(calls, seconds=seconds)
+            times.append(float(np.median(rounds["layer"]) - np.median(rounds["empty"])))
+        peaks.append(measured_peaks(0.5)[PEAKS[isa][precision]])
+    peak = sum(peaks) / 2
+    for layer, time in zip(layers, times, strict=True):
+        gmacs = layer.macs / time / 1e9
+        moved = layer.bytes_moved(precision)
+        results.append(
+            Measured(layer.network, layer.name, precision, time * 1e3, gmacs, gmacs / peak, moved, layer.is_large)
+        )
+    return results
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """The geometric mean of positive numbers."""
+    return 2 ** (sum(map(log2, values)) / len(values))
+
+
+def markdown(results: Sequence[Measured]) -> str:
+    """The results as a table."""
+    lines = ["| network | layer | precision | ms | GMAC/s | of peak | MB moved |", "|---|---|---|---|---|---|---|"]
+    for r in results:
+        lines.append(
+            f"| {r.network} | {r.layer} | {r.precision} | {r.ms:.4f} | {r.gmacs:.0f} | {r.of_peak:.0%} "
+            f"| {r.bytes_moved / 1e6:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _print(results: Sequence[Measured]) -> None:
+    table = Table("network", "layer", "precision", *("ms", "GMAC/s", "of peak", "MB moved"))
+    for r in results:
+        numbers = (f"{r.ms:.4f}", f"{r.gmacs:.0f}", f"{r.of_peak:.0%}", f"{r.bytes_moved / 1e6:.2f}")
+        table.add_row(r.network, r.layer, r.precision, *numbers)
+    console = Console()
+    console.print(table)
+    for precision in dict.fromkeys(r.precision for r in results):
+        large = [r.of_peak for r in results if r.is_large and r.precision == precision]
+        if large:
+            console.print(
+                f"{precision}, 1x1 and 3x3 of at least 64 channels: {geometric_mean(large):.0%} of peak in geometric "
+                f"mean, {min(large):.0%} at least"
+            )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--isa", choices=list(PEAKS), default="avx512vnni")
+    parser.add_argument("--precision", choices=["int8", "fp32"], action="append")
+    parser.add_argument("--match", default="", help="only layers in whose network and name this is found")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each layer")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    options: Any = parser.parse_args(arguments)
+    layers = [layer for layer in LAYERS if re.search(options.match, f"{layer.network} {layer.name}")]
+    results: list[Measured] = []
+    precisions: list[Precision] = options.precision or ["int8", "fp32"]
+    for precision in precisions:
+        results += measure_layers(layers, precision, options.isa, options.seconds)
+    _print(results)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(r) for r in results], indent=1) + "\n", encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text(markdown(results), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
