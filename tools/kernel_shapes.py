@@ -60,11 +60,13 @@ class Layer:
 
 
 def _layers(network: str, *shapes: tuple[int, int, int, int] | tuple[int, int, int, int, int]) -> list[Layer]:
-    return [Layer(network, *shape) for shape in shapes]
+    """Layers by size, channels, filters, kernel and, if it is not 1, stride."""
+    return [Layer(network, *shape[:4], stride=shape[4] if len(shape) == 5 else 1) for shape in shapes]
 
 
 def _depthwise(network: str, *shapes: tuple[int, int, int]) -> list[Layer]:
-    return [Layer(network, size, channels, channels, 3, stride, True) for size, channels, stride in shapes]
+    """Depthwise layers with 3x3 kernels by size, channels and stride."""
+    return [Layer(network, size, channels, channels, 3, stride, depthwise=True) for size, channels, stride in shapes]
 
 
 LAYERS: Final = [

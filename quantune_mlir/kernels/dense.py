@@ -38,7 +38,7 @@ from quantune_mlir.kernels.packing import Packing
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
 from quantune_mlir.kernels.tiles import Tile, Workgroup, choose_tile, choose_workgroup, is_packed, reduction_steps
 
-_UNROLLED_STEPS: Final = 8
+_UNROLLED_STEPS: Final = 2
 _SLACK: Final = 16
 """Elements after the scratch that the last step may read; they meet weights of 0."""
 

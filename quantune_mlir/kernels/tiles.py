@@ -15,10 +15,12 @@ _CACHE_BYTES: Final = 40 * 1024
 """What the weights of a block and the packed input may fill together: most of a first-level cache."""
 _SCRATCH_BYTES: Final = (8 * 1024, 32 * 1024)
 """Least and most to pack at a time."""
-_INPUT_BYTES: Final = 256 * 1024
-"""What a workgroup may read of an input that is not packed: a part of a second-level cache."""
-_HEAVY_WEIGHTS: Final = 1024 * 1024
-"""Weights that a second-level cache does not keep: they are to be read seldom."""
+_INPUT_BYTES: Final = 96 * 1024
+"""What a workgroup may read of an input that is not packed."""
+_HEAVY_WEIGHTS: Final = 512 * 1024
+"""Weights that a second-level cache does not keep beside an input: a workgroup should read its part of them once."""
+_HEAVY_INPUT_BYTES: Final = 1024 * 1024
+"""What a workgroup may then read of an input that is not packed."""
 MAX_SCRATCH_BYTES: Final = 64 * 1024
 """What may be packed if less is not enough for a tile: half the stack of one of IREE's worker threads."""
 _MAX_VECTORS: Final = 4
@@ -112,13 +114,13 @@ def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pack
     What is neither packed nor padded may end anywhere; a workgroup that skips its borders has whole rows.
     """
     reduction = prod(reduction_steps(shape, step.depth)) * step.depth * step.weight_bytes
-    is_heavy = reduction * shape.out_channels > _HEAVY_WEIGHTS
+    is_heavy = reduction * shape.out_channels >= _HEAVY_WEIGHTS
     least, most = _SCRATCH_BYTES
     budget = min(max(_CACHE_BYTES - reduction * tile.vectors * step.lanes, least), most)
-    if is_heavy:
-        budget = MAX_SCRATCH_BYTES
     if not packed:
-        budget = _INPUT_BYTES
+        budget = _HEAVY_INPUT_BYTES if is_heavy else _INPUT_BYTES
+    elif is_heavy:
+        budget = MAX_SCRATCH_BYTES
 
     def fits(rows: int, columns: int, limit: int = budget) -> bool:
         return scratch_bytes(shape, step, rows, columns) <= limit
