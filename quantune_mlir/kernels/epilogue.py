@@ -21,6 +21,7 @@ from quantune_mlir.kernels.elementwise_ops import EMITTERS, Context, Lanes, tens
 from quantune_mlir.kernels.group import Group
 
 _SCALAR: Final = -1
+_RUN: Final = 4
 Numbers = NDArray[np.int32 | np.float32]
 
 
@@ -33,6 +34,26 @@ class Place:
     count: int
     column: int = 0
     """Which of the channels that are kept in registers together; vectors of a column share what they load."""
+    runs: tuple[tuple[Index, int], ...] = ()
+    """Where the lanes are not neighbours: (element, count) of each four lanes. `at` and `count` mean nothing then."""
+
+    def load(self, buffer: ir.Value, lanes: int) -> ir.Value:
+        """What stands at this place in another tensor of the result's shape."""
+        if not self.runs:
+            return code.load_lanes(buffer, self.at, self.count, lanes)
+        value = code.splat(0, lanes, str(ir.MemRefType(buffer.type).element_type))
+        for position, (at, count) in enumerate(self.runs):
+            for first, size in code.powers(count, _RUN):
+                value = code.insert(code.load(buffer, code.add(at, first), size), value, position * _RUN + first)
+        return value
+
+    def store(self, value: ir.Value, buffer: ir.Value) -> None:
+        """Put a vector there."""
+        if not self.runs:
+            code.store_lanes(value, buffer, self.at, self.count)
+        for position, (at, count) in enumerate(self.runs):
+            for first, size in code.powers(count, _RUN):
+                code.store(code.part(value, position * _RUN + first, size), buffer, code.add(at, first))
 
 
 @dataclass
@@ -97,6 +118,13 @@ class Epilogue:
 
     def finish(self, accumulator: ir.Value | None, place: Place, lanes: int, bound: Bound) -> None:
         """Compute the epilogue of a vector (i32 or f32; None: the group has no root) and store it."""
+        result = self.compute(accumulator, place, lanes, bound)
+        if self.element == "i8":
+            result = arith.TruncIOp(code.vector_type(lanes, "i8"), result).result
+        place.store(result, bound.output)
+
+    def compute(self, accumulator: ir.Value | None, place: Place, lanes: int, bound: Bound) -> ir.Value:
+        """The results of a vector: f32, or i32 where they are i8."""
         values: dict[ir.Value, Lanes] = {}
         if accumulator is not None:
             assert self._group.root is not None
@@ -114,10 +142,7 @@ class Epilogue:
         for op in self._group.epilogue:
             operands = [read(operand) for operand in tensor_operands(op)]
             values[op.results[0]] = EMITTERS[op.name](op, operands, context)
-        result = read(self._group.result).value
-        if self.element == "i8":
-            result = arith.TruncIOp(code.vector_type(lanes, "i8"), result).result
-        code.store_lanes(result, bound.output, place.at, place.count)
+        return read(self._group.result).value
 
     def _read(self, operand: ir.Value, place: Place, lanes: int, bound: Bound) -> Lanes:
         if operand in self._constants:
@@ -127,7 +152,7 @@ class Epilogue:
             if key not in bound.loaded:
                 bound.loaded[key] = code.load_lanes(bound.channels[operand], place.channel, place.count, lanes)
             return Lanes(bound.loaded[key])
-        loaded = code.load_lanes(bound.tensors[operand], place.at, place.count, lanes)
+        loaded = place.load(bound.tensors[operand], lanes)
         if ir.VectorType(loaded.type).element_type == code.element("i8"):
             return Lanes(arith.ExtSIOp(code.vector_type(lanes, "i32"), loaded).result, -128, 127)
         return Lanes(loaded)

@@ -109,10 +109,15 @@ def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile) -> Work
     return _spread(shape, step, tile, rows, columns)
 
 
+def wanted_workgroups(macs: int) -> int:
+    """How many workgroups a layer of so much work should have at least."""
+    return max(1, min(_WORKGROUPS, macs // _MACS_OF_A_WORKGROUP))
+
+
 def _spread(shape: ConvolutionShape, step: DotStep, tile: Tile, rows: int, columns: int) -> Workgroup:
     """Smaller workgroups where there would be too few to share, as long as each has enough to do."""
     macs = prod((shape.batch, shape.out_height, shape.out_width, shape.out_channels, shape.channels, *shape.kernel))
-    wanted = max(1, min(_WORKGROUPS, macs // _MACS_OF_A_WORKGROUP))
+    wanted = wanted_workgroups(macs)
 
     def count() -> int:
         return shape.batch * ceil(shape.out_height / rows) * ceil(shape.out_width / columns)
