@@ -32,7 +32,7 @@ from quantune_mlir.kernels.executable import MAX_SCALARS, Library, Signature
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
-from quantune_mlir.kernels.tiles import scratch_columns, scratch_rows, wanted_workgroups
+from quantune_mlir.kernels.tiles import wanted_workgroups
 
 
 def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:

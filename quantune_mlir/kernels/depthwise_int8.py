@@ -16,7 +16,6 @@ row is moved back to where it fits. A zero point z of the input is part of the b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, lcm
 
@@ -122,6 +121,11 @@ class DepthwiseKernel:
         bias = np.broadcast_to(self._constant(2), (self.shape.channels,)).astype(np.int64)
         return (bias - (self._zero_point() + self.step.offset) * sums).astype(np.int32)
 
+    def _limit(self) -> float:
+        """What no accumulator exceeds in magnitude: no input is farther than 255 from the zero point."""
+        sums = np.abs(self._constant(1).astype(np.int64)).sum(axis=(0, 1)).reshape(-1)
+        return float((255 * sums + np.abs(self._constant(2).astype(np.int64))).max())
+
     def _weights(self) -> NDArray[np.int8]:
         """[kernel column][word][plane][unit][lane of a run][kernel row of the word]; rows beyond the kernel are 0."""
         (kh, kw), depth = self.shape.kernel, self.step.depth
@@ -199,6 +203,8 @@ class DepthwiseKernel:
     def _emit_vector(self, row: _Row, unit: Index, channels: Index, taps: list[list[ir.Value]], count: int) -> None:
         """The results of neighbouring units of a row; the first `count` are there."""
         places = self._places(row, unit, channels, count)
+        whole = self.shape.channels >= UNIT and count == self._width and self.epilogue.element == "i8"
+        limit, rounding = self._limit(), self.step.rounding if whole else None
         results: list[ir.Value] = []
         for k in range(PLANES):
             numbers = code.mul(code.add(channels, k * self._pitch), RUN)
@@ -208,9 +214,8 @@ class DepthwiseKernel:
                 x = code.load(row.scratch, at, self.lanes * self.step.depth)
                 sums = self.step.step(sums, x, weights[k])
             place = Place(0, numbers, self.lanes, k, places[k])
-            results.append(self.epilogue.compute(sums, place, self.lanes, row.bound))
-        whole = self.shape.channels >= UNIT and count == self._width
-        if self.epilogue.element != "i8" or not whole:
+            results.append(self.epilogue.compute(sums, place, self.lanes, row.bound, limit, rounding))
+        if not whole:
             for result, runs in zip(results, places, strict=True):
                 value = result
                 if self.epilogue.element == "i8":

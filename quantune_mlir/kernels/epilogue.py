@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.elementwise_ops import EMITTERS, Context, Lanes, tensor_operands
 from quantune_mlir.kernels.group import Group
+from quantune_mlir.kernels.rounding import Rounding
 
 _SCALAR: Final = -1
 _RUN: Final = 4
@@ -78,6 +80,7 @@ class Epilogue:
         self.channels: dict[ir.Value, Numbers] = {}
         self._constants: dict[ir.Value, int] = {}
         self._attributes: dict[tuple[ir.Operation, str], int] = {}
+        self._bounds: dict[ir.Value, tuple[float, float]] = {}
         self.scalars: list[int] = []
         for op in group.epilogue:
             for operand in tensor_operands(op):
@@ -91,6 +94,8 @@ class Epilogue:
         if array is None or operand in self.channels or operand in self._constants:
             return
         kind = np.float32 if array.dtype == np.float32 else np.int32
+        if np.isfinite(array).all():
+            self._bounds[operand] = float(array.min()), float(array.max())
         if array.size == 1:
             self._constants[operand] = self._scalar(kind(array.reshape(-1)[0]))
         else:
@@ -123,12 +128,29 @@ class Epilogue:
             result = arith.TruncIOp(code.vector_type(lanes, "i8"), result).result
         place.store(result, bound.output)
 
-    def compute(self, accumulator: ir.Value | None, place: Place, lanes: int, bound: Bound) -> ir.Value:
-        """The results of a vector: f32, or i32 where they are i8."""
+    def compute(
+        self,
+        accumulator: ir.Value | None,
+        place: Place,
+        lanes: int,
+        bound: Bound,
+        limit: float = inf,
+        rounding: Rounding | None = None,
+    ) -> ir.Value:
+        """The results of a vector: f32, or i32 where they are i8.
+
+        Args:
+            accumulator: the root's results; None if the group has none.
+            place: where the vector stands.
+            lanes: its length.
+            bound: buffers and scalars.
+            limit: what the accumulators do not exceed in magnitude.
+            rounding: with it, results may exceed i8: the caller saturates them.
+        """
         values: dict[ir.Value, Lanes] = {}
         if accumulator is not None:
             assert self._group.root is not None
-            values[self._group.root.results[0]] = Lanes(accumulator)
+            values[self._group.root.results[0]] = Lanes(accumulator, -limit, limit)
 
         def read(operand: ir.Value) -> Lanes:
             if operand not in values:
@@ -141,17 +163,22 @@ class Epilogue:
         context = Context(lanes, attribute)
         for op in self._group.epilogue:
             operands = [read(operand) for operand in tensor_operands(op)]
+            if rounding and op.results[0] == self._group.result and _rounds(op):
+                (source,) = operands
+                if -rounding.limit < source.low and source.high < rounding.limit:
+                    return rounding.round(source.value)
             values[op.results[0]] = EMITTERS[op.name](op, operands, context)
         return read(self._group.result).value
 
     def _read(self, operand: ir.Value, place: Place, lanes: int, bound: Bound) -> Lanes:
         if operand in self._constants:
-            return Lanes(self._lanes_of_scalar(self._constants[operand], operand, lanes, bound))
+            scalar = self._lanes_of_scalar(self._constants[operand], operand, lanes, bound)
+            return Lanes(scalar, *self._bounds.get(operand, (-inf, inf)))
         if operand in self.channels:
             key = (list(self.channels).index(operand), place.column)
             if key not in bound.loaded:
                 bound.loaded[key] = code.load_lanes(bound.channels[operand], place.channel, place.count, lanes)
-            return Lanes(bound.loaded[key])
+            return Lanes(bound.loaded[key], *self._bounds.get(operand, (-inf, inf)))
         loaded = place.load(bound.tensors[operand], lanes)
         if ir.VectorType(loaded.type).element_type == code.element("i8"):
             return Lanes(arith.ExtSIOp(code.vector_type(lanes, "i32"), loaded).result, -128, 127)
@@ -165,6 +192,10 @@ class Epilogue:
                 scalar = arith.BitcastOp(code.element("f32"), scalar).result
             bound.loaded[key] = code.broadcast(scalar, lanes)
         return bound.loaded[key]
+
+
+def _rounds(op: ir.Operation) -> bool:
+    return op.name == "tosa.cast" and "f32" in str(op.operands[0].type) and "i8" in str(op.results[0].type)
 
 
 def _number(attribute: ir.Attribute) -> np.generic:

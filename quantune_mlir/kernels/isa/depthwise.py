@@ -16,6 +16,7 @@ from typing import Final
 from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.rounding import Rounding
 
 UNIT: Final = 16
 """Channels of a unit."""
@@ -50,8 +51,13 @@ class DepthwiseStep(ABC):
             return loaded
         return arith.ExtSIOp(code.vector_type(lanes * self.depth, self.element), loaded).result
 
+    @property
+    def rounding(self) -> Rounding | None:
+        """How to round, if `narrow` saturates."""
+        return None
+
     def narrow(self, planes: Sequence[ir.Value]) -> ir.Value:
-        """i32 planes of values that fit i8 as i8 in the order of memory."""
+        """i32 planes as i8 in the order of memory; without `rounding` the values must fit."""
         lanes = lanes_of(planes[0])
         narrow = [arith.TruncIOp(code.vector_type(lanes, "i8"), plane).result for plane in planes]
         halves = [code.shuffle(a, b, range(2 * lanes)) for a, b in (narrow[:2], narrow[2:])]

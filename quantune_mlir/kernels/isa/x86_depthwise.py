@@ -9,6 +9,7 @@ from typing import Final
 from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.isa.depthwise import ByteStep, DepthwiseStep, lanes_of, unpack
+from quantune_mlir.kernels.rounding import Rounding
 
 _PACKS: Final = {
     8: ("llvm.x86.avx2.packssdw", "llvm.x86.avx2.packsswb"),
@@ -19,6 +20,19 @@ _PACKS: Final = {
 def _flip(values: ir.Value) -> ir.Value:
     """i8 to u8, 128 more."""
     return arith.XOrIOp(values, code.splat(-128, lanes_of(values), "i8")).result
+
+
+def _round(values: ir.Value) -> ir.Value:
+    """vcvtps2dq, in the default rounding mode: half to even."""
+    lanes = lanes_of(values)
+    kind = code.vector_type(lanes, "i32")
+    if lanes == 8:
+        return code.intrinsic("llvm.x86.avx.cvt.ps2dq.256", kind, values)
+    zero, every = code.splat(0, lanes, "i32"), code.constant(-1, "i16")
+    return code.intrinsic("llvm.x86.avx512.mask.cvtps2dq.512", kind, values, zero, every, code.constant(4, "i32"))
+
+
+_ROUNDING: Final = Rounding(2.0**30, _round)
 
 
 def _pack(planes: Sequence[ir.Value]) -> ir.Value:
@@ -46,8 +60,13 @@ class VpdpbusdDepthwise(ByteStep):
         """vpdpbusd."""
         return code.intrinsic(self.intrinsic, accumulator.type, accumulator, x, w)
 
+    @property
+    def rounding(self) -> Rounding:
+        """vcvtps2dq."""
+        return _ROUNDING
+
     def narrow(self, planes: Sequence[ir.Value]) -> ir.Value:
-        """Packed within 128 bits."""
+        """Packed within 128 bits, with saturation."""
         return _pack(planes)
 
 
@@ -74,6 +93,11 @@ class VpmaddwdDepthwise(DepthwiseStep):
         """vpmaddwd and vpaddd."""
         return arith.AddIOp(accumulator, code.intrinsic("llvm.x86.avx2.pmadd.wd", accumulator.type, x, w)).result
 
+    @property
+    def rounding(self) -> Rounding:
+        """vcvtps2dq."""
+        return _ROUNDING
+
     def narrow(self, planes: Sequence[ir.Value]) -> ir.Value:
-        """Packed within 128 bits."""
+        """Packed within 128 bits, with saturation."""
         return _pack(planes)
