@@ -15,8 +15,8 @@ read as 0, where the first or last row of a tile is outside. The last tile or bl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from math import ceil, prod
 
 import numpy as np
@@ -32,7 +32,7 @@ from quantune_mlir.kernels.executable import MAX_SCALARS, Library, Signature
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
-from quantune_mlir.kernels.tiles import wanted_workgroups
+from quantune_mlir.kernels.tiles import SCRATCH_BYTES, scratch_columns, scratch_rows, wanted_workgroups
 
 
 def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
@@ -66,7 +66,7 @@ class Share:
 
 
 def choose_tile(shape: ConvolutionShape, step: DotStep) -> Tile:
-    """The tile with the least modelled cycles: two fused multiply-adds and two loads a cycle, four cycles of latency."""
+    """The tile with the least modelled cycles: two products and two loads a cycle, four cycles of latency."""
     taps = prod(shape.kernel)
 
     def cycles(tile: Tile) -> float:
@@ -155,7 +155,7 @@ class DepthwiseKernel:
     # What follows is built inside the kernel.
 
     def _emit(self, buffers: list[ir.Value], scalars: list[ir.Value], place: list[ir.Value]) -> None:
-        shape, share, lanes = self.shape, self.share, self.step.lanes
+        shape, share = self.shape, self.share
         source, weights, bias, *rest, output = buffers
         count = len(self.epilogue.channels)
         bound = self.epilogue.bind(rest[:count], scalars, rest[count:], output)
@@ -164,25 +164,46 @@ class DepthwiseKernel:
             row = code.fitted(code.mul(place[0], share.rows), share.rows, shape.out_height)
         image: Index = place[2] if shape.batch > 1 else 0
         first: Index = code.mul(place[1], share.blocks) if share.blocks < self._blocks else 0
-        taps = prod(shape.kernel)
+        part = _Part(
+            source, weights, bias, bound, image, (first, code.minimum(code.add(first, share.blocks), self._blocks))
+        )
 
-        def block(b: Index) -> list[ir.Value]:
-            channel = _fitted_block(code.mul(b, lanes), lanes, shape.channels)
-            base = code.mul(b, taps * lanes)
-            columns = [code.load(weights, code.add(base, tap * lanes), lanes) for tap in range(taps)]
-            initial = code.load(bias, code.mul(b, lanes), lanes)
-            work = _Block(source, columns, initial, bound, image, channel)
-
-            def tiles(r: Index) -> list[ir.Value]:
-                self._emit_rows(work, code.add(row, code.fitted(r, self.tile.rows, share.rows)))
+        def tiles(part: _Part) -> None:
+            def body(r: Index) -> list[ir.Value]:
+                self._emit_rows(part, code.add(row, code.fitted(r, self.tile.rows, share.rows)))
                 return []
 
-            code.loop(0, share.rows, self.tile.rows, tiles)
+            code.loop(0, share.rows, self.tile.rows, body)
+
+        if self._channels_first:
+            tiles(part)
+        else:
+            self._for_each_block(part, tiles)
+
+    @property
+    def _channels_first(self) -> bool:
+        """Whether all channels of a tile come before the next tile, in the order of memory.
+
+        It is better the other way round if what a block of channels reads stays in the first-level cache.
+        """
+        rows, columns = scratch_rows(self.shape, self.share.rows), scratch_columns(self.shape, self.shape.out_width)
+        return rows * columns * self.step.lanes * code.bytes_of("f32") > SCRATCH_BYTES
+
+    def _for_each_block(self, part: _Part, body: Callable[[_Part], None]) -> None:
+        def one(b: Index) -> list[ir.Value]:
+            body(replace(part, blocks=(b, code.add(b, 1)), loaded=self._load_block(part, b)))
             return []
 
-        code.loop(first, code.minimum(code.add(first, share.blocks), self._blocks), 1, block)
+        code.loop(*part.blocks, 1, one)
 
-    def _emit_rows(self, block: _Block, row: Index) -> None:
+    def _load_block(self, part: _Part, b: Index) -> _Block:
+        lanes, taps = self.step.lanes, prod(self.shape.kernel)
+        base = code.mul(b, taps * lanes)
+        weights = [code.load(part.weights, code.add(base, tap * lanes), lanes) for tap in range(taps)]
+        bias = code.load(part.bias, code.mul(b, lanes), lanes)
+        return _Block(weights, bias, _fitted_block(code.mul(b, lanes), lanes, self.shape.channels))
+
+    def _emit_rows(self, part: _Part, row: Index) -> None:
         """A row of tiles."""
         shape = self.shape
         sh, top = shape.stride[0], shape.pad[0]
@@ -191,13 +212,13 @@ class DepthwiseKernel:
         inside = list(range(span))
 
         def inner() -> None:
-            self._emit_tiles(block, row, [_Line(code.add(first, i)) for i in inside])
+            self._emit_tiles(part, row, [_Line(code.add(first, i)) for i in inside])
 
         def border() -> None:
             lines = [code.add(first, i) for i in inside]
             clipped = [code.minimum(code.maximum(y, 0), shape.height - 1) for y in lines]
             checks = [code.is_within(y, shape.height) for y in lines]
-            self._emit_tiles(block, row, [_Line(y, check) for y, check in zip(clipped, checks, strict=True)])
+            self._emit_tiles(part, row, [_Line(y, check) for y, check in zip(clipped, checks, strict=True)])
 
         last = (shape.out_height - 1) * sh - top + (shape.kernel[0] - 1) * shape.dilation[0]
         if top <= 0 and last < shape.height:
@@ -206,7 +227,7 @@ class DepthwiseKernel:
         low, high = (code.is_within(code.add(first, i), shape.height) for i in (0, span - 1))
         code.when(arith.AndIOp(low, high).result, inner, border)
 
-    def _emit_tiles(self, block: _Block, row: Index, lines: list[_Line]) -> None:
+    def _emit_tiles(self, part: _Part, row: Index, lines: list[_Line]) -> None:
         shape, size = self.shape, self.tile.columns
         starts = [code.fitted(c, size, shape.out_width) for c in range(0, shape.out_width, size)]
         assert all(isinstance(start, int) for start in starts)
@@ -221,43 +242,60 @@ class DepthwiseKernel:
 
         whole = [c for c in range(0, shape.out_width - size + 1, size) if all(valid(c))]
 
+        def emit(start: Index, valid: list[bool]) -> None:
+            def tile(part: _Part) -> None:
+                assert part.loaded is not None
+                self._emit_tile(part, part.loaded, row, start, lines, first_column(start), valid)
+
+            if part.loaded is None:
+                self._for_each_block(part, tile)
+            else:
+                tile(part)
+
         def inner(start: Index) -> list[ir.Value]:
-            self._emit_tile(block, row, start, lines, first_column(start), [True] * span)
+            emit(start, [True] * span)
             return []
 
         if whole:
             code.loop(whole[0], whole[-1] + 1, size, inner)
         for start in starts:
             if isinstance(start, int) and start not in whole:
-                self._emit_tile(block, row, start, lines, first_column(start), valid(start))
+                emit(start, valid(start))
 
     def _emit_tile(
-        self, block: _Block, row: Index, column: Index, lines: list[_Line], first: Index, valid: list[bool]
+        self,
+        part: _Part,
+        block: _Block,
+        row: Index,
+        column: Index,
+        lines: list[_Line],
+        first: Index,
+        valid: list[bool],
     ) -> None:
         tile, shape, lanes = self.tile, self.shape, self.step.lanes
         (sh, sw), (dh, dw), (kh, kw) = shape.stride, shape.dilation, shape.kernel
-        block.bound.loaded.clear()
+        part.bound.loaded.clear()
         sums = {(i, j): block.bias for i in range(tile.rows) for j in range(tile.columns)}
         zero = code.splat(0.0, lanes, "f32")
         for i, line in enumerate(lines):
             by_row = [(out, r) for out in range(tile.rows) for r in range(kh) if out * sh + r * dh == i]
-            at = code.mul(code.add(code.mul(block.image, shape.height), line.row), shape.width)
+            at = code.mul(code.add(code.mul(part.image, shape.height), line.row), shape.width)
             for j, is_valid in enumerate(valid):
                 by_column = [(out, s) for out in range(tile.columns) for s in range(kw) if out * sw + s * dw == j]
                 if not (is_valid and by_row and by_column):
                     continue
                 element = code.add(code.mul(code.add(at, first, j), shape.channels), block.channel)
-                x = code.load_lanes(block.source, element, self._count, lanes)
+                x = code.load_lanes(part.source, element, self._count, lanes)
                 if line.inside is not None:
                     x = code.select(line.inside, x, zero)
                 for y, r in by_row:
                     for z, s in by_column:
                         sums[y, z] = self.step.step(sums[y, z], x, block.weights[r * kw + s])
         for (i, j), value in sums.items():
-            y = code.add(code.mul(block.image, shape.out_height), row, i)
+            y = code.add(code.mul(part.image, shape.out_height), row, i)
             pixel = code.add(code.mul(y, shape.out_width), column, j)
             base = code.add(code.mul(pixel, shape.channels), block.channel)
-            self.epilogue.finish(value, Place(base, block.channel, self._count), lanes, block.bound)
+            self.epilogue.finish(value, Place(base, block.channel, self._count), lanes, part.bound)
 
 
 @dataclass(frozen=True)
@@ -270,14 +308,26 @@ class _Line:
 
 @dataclass(frozen=True)
 class _Block:
-    """What is common to all tiles of a block of channels."""
+    """What the lanes of a block of channels have in common."""
+
+    weights: list[ir.Value]
+    bias: ir.Value
+    channel: Index
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a workgroup works on."""
 
     source: ir.Value
-    weights: list[ir.Value]
+    weights: ir.Value
     bias: ir.Value
     bound: Bound
     image: Index
-    channel: Index
+    blocks: tuple[Index, Index]
+    """From the first block of channels to after the last."""
+    loaded: _Block | None = None
+    """The block, if it is one that was chosen already."""
 
 
 def _fitted_block(first: Index, lanes: int, channels: int) -> Index:
