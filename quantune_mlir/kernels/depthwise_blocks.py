@@ -22,6 +22,8 @@ class Block:
     rows: int
     columns: int
     units: int
+    band: int
+    """Rows that are computed together, from the same words."""
 
     def down(self, shape: ConvolutionShape) -> int:
         """Blocks one below the other."""
@@ -40,15 +42,22 @@ class Block:
         return row, code.fitted(code.mul(right, self.columns), self.columns, shape.out_width)
 
 
+def band_rows(shape: ConvolutionShape, depth: int) -> int:
+    """Output rows whose input rows fit the words that one of them needs, `depth` rows each."""
+    rows = ceil(shape.kernel[0] / depth) * depth
+    together = 1 if shape.dilation[0] > 1 else 1 + (rows - shape.kernel[0]) // shape.stride[0]
+    return min(together, shape.out_height)
+
+
 def scratch_size(shape: ConvolutionShape, depth: int, columns: int, units: int) -> int:
-    """Bytes of one interleaved row."""
+    """Bytes of the interleaved input of a band."""
     stride = shape.stride[1]
     positions = ceil(scratch_columns(shape, columns) / stride) * stride
     return ceil(shape.kernel[0] / depth) * PLANES * positions * units * PLANES * _WORD_BYTES
 
 
 def choose_block(shape: ConvolutionShape, depth: int, width: int) -> Block | None:
-    """The block with the least redundant work whose interleaved row fits the scratch; None if none fits.
+    """The block with the least redundant work whose interleaved input fits the scratch; None if none fits.
 
     Args:
         shape: the convolution.
@@ -72,5 +81,7 @@ def choose_block(shape: ConvolutionShape, depth: int, width: int) -> Block | Non
     _, parts, columns, units = min(found)
     macs = prod((shape.batch, shape.out_height, shape.out_width, shape.channels, *shape.kernel))
     wanted = wanted_workgroups(macs)
-    rows = ceil(shape.out_height / max(1, ceil(wanted / (shape.batch * parts * ceil(all_units / units)))))
-    return Block(rows, columns, units)
+    bands = ceil(wanted / (shape.batch * parts * ceil(all_units / units)))
+    band = band_rows(shape, depth)
+    rows = min(shape.out_height, ceil(shape.out_height / bands / band) * band)
+    return Block(rows, columns, units, band)

@@ -1,13 +1,13 @@
 """int8 depthwise convolutions.
 
     for each workgroup: rows x columns pixels, some units of 16 channels              grid
-      for each output row
+      for each band of output rows
         interleave the input rows that it reads to scratch, once per column           interleaving.py
         for each phase of the weights                                                 see below
-          w[kernel column][plane] = weights
+          w[row][kernel column][plane] = weights
           for each vector of neighbouring (column, unit)
-            acc[plane] = bias + sum over kernel columns of x[plane] . w[plane]
-            requantize, clamp, narrow the four planes together, store                 epilogue.py
+            acc[row][plane] = bias + sum over kernel columns of x[plane] . w[row][plane]
+            requantize, clamp, narrow the four planes of a row together, store        epilogue.py
 
 A row is a sequence of units, columns one after the other, so vectors are full whatever the number of channels. Which
 weights a vector meets repeats after lcm(units of a vector, units of a column) units: the phases. The last vector of a
@@ -35,6 +35,11 @@ from quantune_mlir.kernels.interleaving import Interleaving, unit_channel
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.isa.depthwise import PLANES, RUN, UNIT, DepthwiseStep
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
+
+Runs = tuple[tuple[Index, int], ...]
+"""Where the runs of a plane go: (element, count)."""
+_Taps = dict[tuple[int, int, int], ir.Value]
+"""Weights by row of the band, tap (kernel column and word) and plane."""
 
 
 def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
@@ -127,13 +132,17 @@ class DepthwiseKernel:
         return float((255 * sums + np.abs(self._constant(2).astype(np.int64))).max())
 
     def _weights(self) -> NDArray[np.int8]:
-        """[kernel column][word][plane][unit][lane of a run][kernel row of the word]; rows beyond the kernel are 0."""
-        (kh, kw), depth = self.shape.kernel, self.step.depth
-        words = ceil(kh / depth)
-        padded = np.zeros((words * depth, kw, self.shape.channels), np.int8)
-        padded[:kh] = self._constant(1)[..., 0]
-        ordered = padded[:, :, self._order()].reshape(words, depth, kw, PLANES, self._pitch, RUN)
-        return np.ascontiguousarray(ordered.transpose(2, 0, 3, 4, 5, 1)).reshape(-1)
+        """[row of the band][kernel column][word][plane][unit][lane of a run][input row of the word].
+
+        Input rows that the row does not read are 0.
+        """
+        (kh, kw), depth, words = self.shape.kernel, self.step.depth, self._interleaving.words
+        padded = np.zeros((self.block.band, words * depth, kw, self.shape.channels), np.int8)
+        for row in range(self.block.band):
+            first = row * self.shape.stride[0]
+            padded[row, first : first + kh] = self._constant(1)[..., 0]
+        ordered = padded[..., self._order()].reshape(-1, words, depth, kw, PLANES, self._pitch, RUN)
+        return np.ascontiguousarray(ordered.transpose(0, 3, 1, 4, 5, 6, 2)).reshape(-1)
 
     # What follows is built inside the kernel.
 
@@ -152,16 +161,16 @@ class DepthwiseKernel:
         scratch = code.scratch(interleaving.size, self.step.element)
         interleaving.pad(scratch, column, zero_point)
 
-        def one_row(r: Index) -> list[ir.Value]:
-            y = code.add(row, r)
+        def band(r: Index) -> list[ir.Value]:
+            y = code.add(row, code.fitted(r, block.band, block.rows))
             interleaving.emit(source, scratch, image, y, column, unit, zero_point)
             pixel = code.add(code.mul(code.add(code.mul(image, shape.out_height), y), shape.out_width), column)
-            self._emit_row(_Row(scratch, weights, bias, bound, pixel, unit))
+            self._emit_band(_Band(scratch, weights, bias, bound, pixel, unit))
             return []
 
-        code.loop(0, block.rows, 1, one_row)
+        code.loop(0, block.rows, block.band, band)
 
-    def _emit_row(self, row: _Row) -> None:
+    def _emit_band(self, band: _Band) -> None:
         width, units = self._width, self.block.units
         length = self.block.columns * units
         full = length // width
@@ -169,77 +178,85 @@ class DepthwiseKernel:
 
         def phase(p: Index) -> list[ir.Value]:
             first = code.mul(p, width)
-            channels = code.add(row.unit, first if units % width == 0 else code.remainder(first, units))
-            taps = self._load_taps(row, channels)
-            row.bound.loaded.clear()
+            channels = code.add(band.unit, first if units % width == 0 else code.remainder(first, units))
+            taps = self._load_taps(band, channels)
+            band.bound.loaded.clear()
 
             def vector(v: Index) -> list[ir.Value]:
-                self._emit_vector(row, code.add(first, code.mul(v, period * width)), channels, taps, width)
+                self._emit_vector(band, code.add(first, code.mul(v, period * width)), channels, taps, width)
                 return []
 
             code.loop(0, code.divide(code.sub(full + period - 1, p), period), 1, vector)
-            row.bound.loaded.clear()
+            band.bound.loaded.clear()
             return []
 
         code.loop(0, min(period, full), 1, phase)
         if length % width:
             last = max(length - width, 0)
-            channels = code.add(row.unit, last % units)
-            row.bound.loaded.clear()
-            self._emit_vector(row, last, channels, self._load_taps(row, channels), min(length, width))
-            row.bound.loaded.clear()
+            channels = code.add(band.unit, last % units)
+            band.bound.loaded.clear()
+            self._emit_vector(band, last, channels, self._load_taps(band, channels), min(length, width))
+            band.bound.loaded.clear()
 
-    def _load_taps(self, row: _Row, channels: Index) -> list[list[ir.Value]]:
-        """The weights of each tap (kernel column and word), for each plane."""
+    def _load_taps(self, band: _Band, channels: Index) -> _Taps:
         size = RUN * self.step.depth
-
-        def load(tap: int, plane: int) -> ir.Value:
-            at = code.mul(code.add(channels, (tap * PLANES + plane) * self._pitch), size)
-            return self.step.weights(row.weights, at, self.lanes)
-
         taps = self.shape.kernel[1] * self._interleaving.words
-        return [[load(tap, plane) for plane in range(PLANES)] for tap in range(taps)]
 
-    def _emit_vector(self, row: _Row, unit: Index, channels: Index, taps: list[list[ir.Value]], count: int) -> None:
-        """The results of neighbouring units of a row; the first `count` are there."""
-        places = self._places(row, unit, channels, count)
+        def load(row: int, tap: int, plane: int) -> ir.Value:
+            number = (row * taps + tap) * PLANES + plane
+            return self.step.weights(band.weights, code.mul(code.add(channels, number * self._pitch), size), self.lanes)
+
+        rows, planes = range(self.block.band), range(PLANES)
+        return {(row, tap, plane): load(row, tap, plane) for row in rows for tap in range(taps) for plane in planes}
+
+    def _emit_vector(self, band: _Band, unit: Index, channels: Index, taps: _Taps, count: int) -> None:
+        """The results of neighbouring units of a band; the first `count` are there."""
+        rows = range(self.block.band)
+        places = [self._places(band, row, unit, count) for row in rows]
         whole = self.shape.channels >= UNIT and count == self._width and self.epilogue.element == "i8"
         limit, rounding = self._limit(), self.step.rounding if whole else None
-        results: list[ir.Value] = []
+        results: list[list[ir.Value]] = [[] for _ in rows]
         for k in range(PLANES):
             numbers = code.mul(code.add(channels, k * self._pitch), RUN)
-            sums = code.load(row.bias, numbers, self.lanes)
-            for tap, weights in enumerate(taps):
+            sums = [code.load(band.bias, numbers, self.lanes)] * len(rows)
+            for tap in range(self.shape.kernel[1] * self._interleaving.words):
                 at = self._interleaving.at(*divmod(tap, self._interleaving.words), k, unit)
-                x = code.load(row.scratch, at, self.lanes * self.step.depth)
-                sums = self.step.step(sums, x, weights[k])
-            place = Place(0, numbers, self.lanes, k, places[k])
-            results.append(self.epilogue.compute(sums, place, self.lanes, row.bound, limit, rounding))
-        if not whole:
-            for result, runs in zip(results, places, strict=True):
-                value = result
-                if self.epilogue.element == "i8":
-                    value = arith.TruncIOp(code.vector_type(self.lanes, "i8"), result).result
-                Place(0, 0, 0, runs=runs).store(value, row.bound.output)
-            return
-        packed = self.step.narrow(results)
-        if self.shape.channels % UNIT == 0:
-            code.store(packed, row.bound.output, places[0][0][0])
-            return
-        for u in range(count):
-            code.store(code.part(packed, u * UNIT, UNIT), row.bound.output, places[0][u][0])
+                x = code.load(band.scratch, at, self.lanes * self.step.depth)
+                sums = [self.step.step(sums[row], x, taps[row, tap, k]) for row in rows]
+            for row in rows:
+                place = Place(0, numbers, self.lanes, k, places[row][k])
+                result = self.epilogue.compute(sums[row], place, self.lanes, band.bound, limit, rounding)
+                results[row].append(result)
+        for row in rows:
+            self._store(results[row], places[row], band.bound.output, whole)
 
-    def _places(self, row: _Row, unit: Index, channels: Index, count: int) -> list[tuple[tuple[Index, int], ...]]:
+    def _store(self, planes: list[ir.Value], places: list[Runs], output: ir.Value, whole: bool) -> None:
+        if not whole:
+            for plane, runs in zip(planes, places, strict=True):
+                value = plane
+                if self.epilogue.element == "i8":
+                    value = arith.TruncIOp(code.vector_type(self.lanes, "i8"), plane).result
+                Place(0, 0, 0, runs=runs).store(value, output)
+            return
+        packed = self.step.narrow(planes)
+        starts = [start for start, _ in places[0]]
+        if self.shape.channels % UNIT == 0:
+            code.store(packed, output, starts[0])
+            return
+        for u, start in enumerate(starts):
+            code.store(code.part(packed, u * UNIT, UNIT), output, start)
+
+    def _places(self, band: _Band, row: int, unit: Index, count: int) -> list[Runs]:
         """For each plane, where the runs of units go."""
         shape, units = self.shape, self.block.units
-        base = code.mul(row.pixel, shape.channels)
+        base = code.mul(code.add(band.pixel, row * shape.out_width), shape.channels)
         starts: list[Index] = []
         for u in range(count):
             if shape.channels % UNIT == 0 and units == self._units:
                 starts.append(code.add(base, code.mul(unit, UNIT), u * UNIT))
                 continue
             x, within = code.divide(code.add(unit, u), units), code.remainder(code.add(unit, u), units)
-            channel = unit_channel(shape, code.add(row.unit, within))
+            channel = unit_channel(shape, code.add(band.unit, within))
             starts.append(code.add(base, code.mul(x, shape.channels), channel))
         real = min(shape.channels, UNIT)
         sizes = [max(0, min(RUN, real - k * RUN)) for k in range(PLANES)]
@@ -247,14 +264,14 @@ class DepthwiseKernel:
 
 
 @dataclass(frozen=True)
-class _Row:
-    """An output row of a workgroup."""
+class _Band:
+    """Output rows that are computed together."""
 
     scratch: ir.Value
     weights: ir.Value
     bias: ir.Value
     bound: Bound
     pixel: Index
-    """Its first pixel, in the whole result."""
+    """The first pixel, in the whole result."""
     unit: Index
     """The first unit of channels."""

@@ -1,4 +1,7 @@
-"""The input of one output row of an int8 depthwise convolution, interleaved for its dot products.
+"""The input of a band of output rows of an int8 depthwise convolution, interleaved for its dot products.
+
+A word has more rows than a kernel of 3 needs, so the words of a band serve some output rows, each with weights of its
+own: rows 0 to 3 are [w0 w1 w2 0] for one output row and [0 w0 w1 w2] for the next.
 
 Scratch [word][plane][parity][column][unit] of 16 bytes: what a kernel column reads for neighbouring output columns is
 contiguous. Where the stride is 2 or 3, columns of equal parity (column mod stride) stand together.
@@ -18,8 +21,8 @@ from quantune_mlir.kernels.isa.depthwise import PLANES, RUN, UNIT, DepthwiseStep
 from quantune_mlir.kernels.shapes import ConvolutionShape
 from quantune_mlir.kernels.tiles import scratch_columns
 
-Load = Callable[[Index, int], list[ir.Value | None]]
-"""For each kernel row, so many elements from an offset in the row on; None beyond the kernel."""
+Load = Callable[[Index, int], list[ir.Value]]
+"""So many elements of each input row of the band, from an offset in the row on."""
 
 
 def unit_channel(shape: ConvolutionShape, unit: Index) -> Index:
@@ -41,6 +44,12 @@ class Interleaving:
     def words(self) -> int:
         """Words of each column and channel."""
         return ceil(self.shape.kernel[0] / self.step.depth)
+
+    @property
+    def _input_rows(self) -> list[int]:
+        """The input rows of a band, counted from the first."""
+        (kh, _), (sh, _), (dh, _) = self.shape.kernel, self.shape.stride, self.shape.dilation
+        return [r * dh for r in range((self.block.band - 1) * sh + kh)]
 
     @property
     def size(self) -> int:
@@ -105,10 +114,10 @@ class Interleaving:
         unit: Index,
         padding: ir.Value,
     ) -> None:
-        """Interleave what output row `row` reads from output column `column` and channel unit `unit` on."""
+        """Interleave what the band at output row `row` reads from output column `column` and channel unit `unit` on."""
         shape = self.shape
-        sh, dh, top, kh = shape.stride[0], shape.dilation[0], shape.pad[0], shape.kernel[0]
-        rows = [code.add(code.mul(row, sh), r * dh - top) for r in range(kh)]
+        first = code.add(code.mul(row, shape.stride[0]), -shape.pad[0])
+        rows = [code.add(first, r) for r in self._input_rows]
 
         def line(y: Index) -> Index:
             return code.mul(code.add(code.mul(image, shape.height), y), shape.width * shape.channels)
@@ -116,8 +125,8 @@ class Interleaving:
         def inner() -> None:
             lines = [line(y) for y in rows]
 
-            def load(at: Index, count: int) -> list[ir.Value | None]:
-                return self._padded([self._load(source, code.add(start, at), count) for start in lines])
+            def load(at: Index, count: int) -> list[ir.Value]:
+                return [self._load(source, code.add(start, at), count) for start in lines]
 
             self._columns_of(scratch, column, unit, load)
 
@@ -125,20 +134,15 @@ class Interleaving:
             lines = [line(code.minimum(code.maximum(y, 0), shape.height - 1)) for y in rows]
             inside = [code.is_within(y, shape.height) for y in rows]
 
-            def load(at: Index, count: int) -> list[ir.Value | None]:
+            def load(at: Index, count: int) -> list[ir.Value]:
                 filler = code.broadcast(padding, count)
-                pairs = zip(inside, lines, strict=True)
-                return self._padded(
-                    [
-                        code.select(is_in, self._load(source, code.add(start, at), count), filler)
-                        for is_in, start in pairs
-                    ]
-                )
+                loaded = [self._load(source, code.add(start, at), count) for start in lines]
+                return [code.select(is_in, row, filler) for is_in, row in zip(inside, loaded, strict=True)]
 
             self._columns_of(scratch, column, unit, load)
 
-        last = (shape.out_height - 1) * sh - top + (kh - 1) * dh
-        if top <= 0 and last < shape.height:
+        last = (shape.out_height - self.block.band) * shape.stride[0] - shape.pad[0] + self._input_rows[-1]
+        if shape.pad[0] <= 0 and last < shape.height:
             inner()
             return
         first_in, last_in = (code.is_within(y, shape.height) for y in (rows[0], rows[-1]))
@@ -167,9 +171,6 @@ class Interleaving:
     def _load(self, source: ir.Value, at: Index, count: int) -> ir.Value:
         there = self.shape.channels if self.shape.channels < UNIT else count
         return code.load_lanes(source, at, there, count)
-
-    def _padded(self, rows: list[ir.Value]) -> list[ir.Value | None]:
-        return [*rows, *([None] * (self.words * self.step.depth - len(rows)))]
 
     def _columns_of(self, scratch: ir.Value, column: Index, unit: Index, load: Load) -> None:
         shape, units = self.shape, self.block.units
@@ -235,11 +236,14 @@ class Interleaving:
                 several(count)(code.add(low, at))
 
     def _interleave(self, scratch: ir.Value, parity: int, unit: Index, load: Load, at: Index, count: int) -> None:
-        """`count` units, from element `at` of the input rows to `unit` of the scratch."""
+        """`count` units, from element `at` of the input rows to `unit` of the scratch.
+
+        Rows that a word has too many meet weights of 0.
+        """
         rows = load(at, count * UNIT)
         depth = self.step.depth
         for word in range(self.words):
             given = rows[word * depth : (word + 1) * depth]
-            filled = [code.splat(0, count * UNIT, "i8") if row is None else row for row in given]
-            for plane, value in enumerate(self.step.interleave(filled)):
+            given += given[-1:] * (depth - len(given))
+            for plane, value in enumerate(self.step.interleave(given)):
                 code.store(value, scratch, self._at(word, plane, parity, unit))
