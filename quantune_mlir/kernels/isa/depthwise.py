@@ -60,8 +60,8 @@ class DepthwiseStep(ABC):
         """i32 planes as i8 in the order of memory; without `rounding` the values must fit."""
         lanes = lanes_of(planes[0])
         narrow = [arith.TruncIOp(code.vector_type(lanes, "i8"), plane).result for plane in planes]
-        halves = [code.shuffle(a, b, range(2 * lanes)) for a, b in (narrow[:2], narrow[2:])]
-        return code.shuffle(*halves, [plane_lane(c, lanes) for c in range(PLANES * lanes)])
+        first, second = (code.shuffle(a, b, range(2 * lanes)) for a, b in (narrow[:2], narrow[2:]))
+        return code.shuffle(first, second, [plane_lane(c, lanes) for c in range(PLANES * lanes)])
 
 
 class WidenedStep(DepthwiseStep):
@@ -120,5 +120,5 @@ def unpack(a: ir.Value, b: ir.Value, upper: bool) -> ir.Value:
 
 def _unpack_pairs(a: ir.Value, b: ir.Value, upper: bool) -> ir.Value:
     size = lanes_of(a)
-    pairs = [code.bitcast(value, size // 2, "i16") for value in (a, b)]
-    return code.bitcast(unpack(*pairs, upper), size, "i8")
+    first, second = (code.bitcast(value, size // 2, "i16") for value in (a, b))
+    return code.bitcast(unpack(first, second, upper), size, "i8")
