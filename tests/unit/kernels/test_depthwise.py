@@ -112,7 +112,26 @@ def test_edges(isa: str, element: str) -> None:
 
 @pytest.mark.parametrize("element", ["i8", "f32"])
 @pytest.mark.parametrize("isa", runnable())
-@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_random_shapes(isa: str, element: str, data: st.DataObject) -> None:
     check(data.draw(st.lists(layers(element), min_size=6, max_size=6)), isa)
+
+
+def test_channel_multiplier_stays_tosa() -> None:
+    shapes = "(tensor<1x4x4x8xf32>, tensor<3x3x8x2xf32>, tensor<16xf32>, tensor<1xf32>, tensor<1xf32>)"
+    constants = {"w": ("3x3x8x2", 1.0), "b": ("16", 0.0), "z": ("1", 0.0)}
+    text = "func.func @main(%x: tensor<1x4x4x8xf32>) -> tensor<1x4x4x16xf32> {\n"
+    for name, (shape, value) in constants.items():
+        kind = f"tensor<{shape}xf32>"
+        text += f'%{name} = "tosa.const"() {{values = dense<{value}> : {kind}}} : () -> {kind}\n'
+    text += (
+        '%y = "tosa.depthwise_conv2d"(%x, %w, %b, %z, %z) {acc_type = f32, pad = array<i64: 1, 1, 1, 1>, '
+        f"stride = array<i64: 1, 1>, dilation = array<i64: 1, 1>}} : {shapes} -> tensor<1x4x4x16xf32>\n"
+        "return %y : tensor<1x4x4x16xf32>\n}"
+    )
+    with make_context():
+        module = ir.Module.parse(text)
+        FuseKernels().apply(module)
+        LowerKernels(isa="avx2").apply(module)
+        assert "tosa.depthwise_conv2d" in str(module)
