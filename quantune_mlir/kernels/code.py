@@ -187,6 +187,21 @@ def part(value: ir.Value, first: int, lanes: int) -> ir.Value:
     ).result
 
 
+def shuffle(a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:
+    """The lanes of two vectors, one after the other, that `lanes` names."""
+    return vector.ShuffleOp(a, b, list(lanes)).result
+
+
+def select(condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The vector a or b as a whole."""
+    return arith.SelectOp(condition, a, b).result
+
+
+def is_within(value: Index, limit: int) -> ir.Value:
+    """Whether 0 <= value < limit."""
+    return arith.CmpIOp(arith.CmpIPredicate.ult, index(value), index(limit)).result
+
+
 def insert(piece: ir.Value, into: ir.Value, first: int) -> ir.Value:
     """A vector with some neighbouring lanes replaced."""
     i64 = ir.IntegerType.get_signless(64)
@@ -224,6 +239,13 @@ def store_lanes(value: ir.Value, buffer: ir.Value, at: Index, count: int) -> Non
     """The first `count` lanes to memory."""
     for first, size in powers(count, ir.VectorType(value.type).shape[0]):
         store(part(value, first, size), buffer, add(at, first))
+
+
+def fitted(first: Index, size: int, limit: int) -> Index:
+    """The start of a tile of `size` that begins at `first`, moved back to where it ends within `limit`."""
+    if isinstance(first, int):
+        return min(first, limit - size)
+    return first if limit % size == 0 else minimum(first, limit - size)
 
 
 def scratch(size: int, name: str) -> ir.Value:

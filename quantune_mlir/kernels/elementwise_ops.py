@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Final
 
 from quantune_mlir.ir.constants import constant_value
@@ -16,6 +17,8 @@ from quantune_mlir.kernels import code
 _MAGIC: Final = 12582912.0
 """1.5 * 2^23: adding it to an f32 of less than 2^22 in magnitude rounds half to even; the low bits hold the integer."""
 _MAGIC_BITS: Final = 0x4B400000
+_ROUNDING: Final = 1e-6
+"""More than the relative error of an f32 operation."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Lanes:
     """A vector that stands for a part of a tensor."""
 
     value: ir.Value
-    low: float = float("-inf")
-    high: float = float("inf")
+    low: float = -inf
+    high: float = inf
     """Bounds that the values are known to keep."""
     rounded: ir.Value | None = None
     """For an integer that comes from an f32: the same numbers as f32, before anything was narrowed."""
@@ -39,6 +42,24 @@ class Context:
     lanes: int
     scalar: Callable[[ir.Operation, str], ir.Value]
     """A numeric attribute of an op, in every lane."""
+
+
+def product_bounds(a: Lanes, b: Lanes) -> tuple[float, float]:
+    """The bounds of an f32 product, rounding included."""
+    if not all(map(isfinite, (a.low, a.high, b.low, b.high))):
+        return -inf, inf
+    corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+    return _widened(min(corners), max(corners))
+
+
+def sum_bounds(a: Lanes, b: Lanes) -> tuple[float, float]:
+    """The bounds of an f32 sum, rounding included."""
+    return _widened(a.low + b.low, a.high + b.high)
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    margin = _ROUNDING * max(abs(low), abs(high)) if isfinite(low) and isfinite(high) else 0.0
+    return low - margin, high + margin
 
 
 Emit = Callable[[ir.Operation, Sequence[Lanes], Context], Lanes]
@@ -95,9 +116,10 @@ def _add(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes
         return Lanes(arith.AddIOp(a.value, b.value).result)
     if a.factors is None:
         a, b = b, a
+    bounds = sum_bounds(a, b)
     if a.factors is None:
-        return Lanes(arith.AddFOp(a.value, b.value).result)
-    return Lanes(vector.FMAOp(*a.factors, b.value).result)
+        return Lanes(arith.AddFOp(a.value, b.value).result, *bounds)
+    return Lanes(vector.FMAOp(*a.factors, b.value).result, *bounds)
 
 
 def _sub(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
@@ -109,7 +131,7 @@ def _mul(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes
     a, b = (operand.value for operand in operands)
     if not _is_float(op.results[0]):
         return Lanes(arith.MulIOp(a, b).result)
-    return Lanes(arith.MulFOp(a, b).result, factors=(a, b))
+    return Lanes(arith.MulFOp(a, b).result, *product_bounds(*operands), factors=(a, b))
 
 
 def _clamp(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:

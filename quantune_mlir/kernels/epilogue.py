@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -19,8 +20,10 @@ from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.elementwise_ops import EMITTERS, Context, Lanes, tensor_operands
 from quantune_mlir.kernels.group import Group
+from quantune_mlir.kernels.rounding import Rounding
 
 _SCALAR: Final = -1
+_RUN: Final = 4
 Numbers = NDArray[np.int32 | np.float32]
 
 
@@ -33,6 +36,26 @@ class Place:
     count: int
     column: int = 0
     """Which of the channels that are kept in registers together; vectors of a column share what they load."""
+    runs: tuple[tuple[Index, int], ...] = ()
+    """Where the lanes are not neighbours: (element, count) of each four lanes. `at` and `count` mean nothing then."""
+
+    def load(self, buffer: ir.Value, lanes: int) -> ir.Value:
+        """What stands at this place in another tensor of the result's shape."""
+        if not self.runs:
+            return code.load_lanes(buffer, self.at, self.count, lanes)
+        value = code.splat(0, lanes, str(ir.MemRefType(buffer.type).element_type))
+        for position, (at, count) in enumerate(self.runs):
+            for first, size in code.powers(count, _RUN):
+                value = code.insert(code.load(buffer, code.add(at, first), size), value, position * _RUN + first)
+        return value
+
+    def store(self, value: ir.Value, buffer: ir.Value) -> None:
+        """Put a vector there."""
+        if not self.runs:
+            code.store_lanes(value, buffer, self.at, self.count)
+        for position, (at, count) in enumerate(self.runs):
+            for first, size in code.powers(count, _RUN):
+                code.store(code.part(value, position * _RUN + first, size), buffer, code.add(at, first))
 
 
 @dataclass
@@ -57,6 +80,7 @@ class Epilogue:
         self.channels: dict[ir.Value, Numbers] = {}
         self._constants: dict[ir.Value, int] = {}
         self._attributes: dict[tuple[ir.Operation, str], int] = {}
+        self._bounds: dict[ir.Value, tuple[float, float]] = {}
         self.scalars: list[int] = []
         for op in group.epilogue:
             for operand in tensor_operands(op):
@@ -70,6 +94,8 @@ class Epilogue:
         if array is None or operand in self.channels or operand in self._constants:
             return
         kind = np.float32 if array.dtype == np.float32 else np.int32
+        if np.isfinite(array).all():
+            self._bounds[operand] = float(array.min()), float(array.max())
         if array.size == 1:
             self._constants[operand] = self._scalar(kind(array.reshape(-1)[0]))
         else:
@@ -97,10 +123,34 @@ class Epilogue:
 
     def finish(self, accumulator: ir.Value | None, place: Place, lanes: int, bound: Bound) -> None:
         """Compute the epilogue of a vector (i32 or f32; None: the group has no root) and store it."""
+        result = self.compute(accumulator, place, lanes, bound)
+        if self.element == "i8":
+            result = arith.TruncIOp(code.vector_type(lanes, "i8"), result).result
+        place.store(result, bound.output)
+
+    def compute(
+        self,
+        accumulator: ir.Value | None,
+        place: Place,
+        lanes: int,
+        bound: Bound,
+        limit: float = inf,
+        rounding: Rounding | None = None,
+    ) -> ir.Value:
+        """The results of a vector: f32, or i32 where they are i8.
+
+        Args:
+            accumulator: the root's results; None if the group has none.
+            place: where the vector stands.
+            lanes: its length.
+            bound: buffers and scalars.
+            limit: what the accumulators do not exceed in magnitude.
+            rounding: with it, results may exceed i8: the caller saturates them.
+        """
         values: dict[ir.Value, Lanes] = {}
         if accumulator is not None:
             assert self._group.root is not None
-            values[self._group.root.results[0]] = Lanes(accumulator)
+            values[self._group.root.results[0]] = Lanes(accumulator, -limit, limit)
 
         def read(operand: ir.Value) -> Lanes:
             if operand not in values:
@@ -113,21 +163,23 @@ class Epilogue:
         context = Context(lanes, attribute)
         for op in self._group.epilogue:
             operands = [read(operand) for operand in tensor_operands(op)]
+            if rounding and op.results[0] == self._group.result and _rounds(op):
+                (source,) = operands
+                if -rounding.limit < source.low and source.high < rounding.limit:
+                    return rounding.round(source.value)
             values[op.results[0]] = EMITTERS[op.name](op, operands, context)
-        result = read(self._group.result).value
-        if self.element == "i8":
-            result = arith.TruncIOp(code.vector_type(lanes, "i8"), result).result
-        code.store_lanes(result, bound.output, place.at, place.count)
+        return read(self._group.result).value
 
     def _read(self, operand: ir.Value, place: Place, lanes: int, bound: Bound) -> Lanes:
         if operand in self._constants:
-            return Lanes(self._lanes_of_scalar(self._constants[operand], operand, lanes, bound))
+            scalar = self._lanes_of_scalar(self._constants[operand], operand, lanes, bound)
+            return Lanes(scalar, *self._bounds.get(operand, (-inf, inf)))
         if operand in self.channels:
             key = (list(self.channels).index(operand), place.column)
             if key not in bound.loaded:
                 bound.loaded[key] = code.load_lanes(bound.channels[operand], place.channel, place.count, lanes)
-            return Lanes(bound.loaded[key])
-        loaded = code.load_lanes(bound.tensors[operand], place.at, place.count, lanes)
+            return Lanes(bound.loaded[key], *self._bounds.get(operand, (-inf, inf)))
+        loaded = place.load(bound.tensors[operand], lanes)
         if ir.VectorType(loaded.type).element_type == code.element("i8"):
             return Lanes(arith.ExtSIOp(code.vector_type(lanes, "i32"), loaded).result, -128, 127)
         return Lanes(loaded)
@@ -140,6 +192,10 @@ class Epilogue:
                 scalar = arith.BitcastOp(code.element("f32"), scalar).result
             bound.loaded[key] = code.broadcast(scalar, lanes)
         return bound.loaded[key]
+
+
+def _rounds(op: ir.Operation) -> bool:
+    return op.name == "tosa.cast" and "f32" in str(op.operands[0].type) and "i8" in str(op.results[0].type)
 
 
 def _number(attribute: ir.Attribute) -> np.generic:

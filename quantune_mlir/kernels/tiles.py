@@ -135,12 +135,17 @@ def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pack
     while rows < shape.out_height and fits(min(rows + tile.rows, shape.out_height), columns):
         rows = min(rows + tile.rows, shape.out_height)
     macs = prod((shape.batch, shape.out_height, shape.out_width, shape.out_channels, shape.channels, *shape.kernel))
-    wanted = max(1, min(_WORKGROUPS, macs // _MACS_OF_A_WORKGROUP))
+    wanted = wanted_workgroups(macs)
     blocks = max(1, shape.out_channels // (tile.vectors * step.lanes))
     if is_heavy:
         return Workgroup(rows, columns, min(blocks, wanted))
     rows, columns = _shared(shape, tile, rows, columns, wanted, whole_rows=whole_rows)
     return Workgroup(rows, columns, min(blocks, ceil(wanted / _count(shape, rows, columns))))
+
+
+def wanted_workgroups(macs: int) -> int:
+    """How many workgroups a layer of so much work should have at least."""
+    return max(1, min(_WORKGROUPS, macs // _MACS_OF_A_WORKGROUP))
 
 
 def _count(shape: ConvolutionShape, rows: int, columns: int) -> int:

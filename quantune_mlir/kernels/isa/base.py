@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.isa.depthwise import WIDENED, DepthwiseStep
 
 
 @dataclass(frozen=True)
@@ -60,3 +61,5 @@ class Isa:
     """f32 elements of a vector."""
     int8: DotStep
     fp32: DotStep
+    depthwise: DepthwiseStep = WIDENED
+    """Of int8 depthwise convolutions."""

@@ -13,6 +13,7 @@ from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
+from quantune_mlir.kernels.isa.x86_depthwise import VpdpbusdDepthwise, VpmaddwdDepthwise
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,21 @@ class Vpmaddwd(DotStep):
         return arith.AddIOp(accumulator, products).result
 
 
-_ZMM_DOT: Final = Vpdpbusd(16, 30, intrinsic="llvm.x86.avx512.vpdpbusd.512")
-_YMM_DOT: Final = Vpdpbusd(8, 14, intrinsic="llvm.x86.avx512.vpdpbusd.256")
+_ZMM: Final = "llvm.x86.avx512.vpdpbusd.512"
+_YMM: Final = "llvm.x86.avx512.vpdpbusd.256"
 
-AVX512_VNNI: Final = Isa("avx512vnni", 16, _ZMM_DOT, FusedMultiplyAdd(16, 30))
-AVX_VNNI: Final = Isa("avxvnni", 8, _YMM_DOT, FusedMultiplyAdd(8, 14))
-AVX2: Final = Isa("avx2", 8, Vpmaddwd(), FusedMultiplyAdd(8, 14))
+AVX512_VNNI: Final = Isa(
+    "avx512vnni",
+    16,
+    Vpdpbusd(16, 30, intrinsic=_ZMM),
+    FusedMultiplyAdd(16, 30),
+    VpdpbusdDepthwise(intrinsic=_ZMM),
+)
+AVX_VNNI: Final = Isa(
+    "avxvnni",
+    8,
+    Vpdpbusd(8, 14, intrinsic=_YMM),
+    FusedMultiplyAdd(8, 14),
+    VpdpbusdDepthwise(intrinsic=_YMM),
+)
+AVX2: Final = Isa("avx2", 8, Vpmaddwd(), FusedMultiplyAdd(8, 14), VpmaddwdDepthwise())

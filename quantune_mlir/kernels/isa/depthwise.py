@@ -1,0 +1,124 @@
+"""int8 depthwise convolutions: what an instruction set multiplies at once, and the order in which it keeps channels.
+
+A column of the image is a few rows by some units of 16 neighbouring channels. Its bytes are interleaved into words of
+32 bits: a word holds one channel of `depth` kernel rows, and is multiplied and summed up by one step. Four vectors
+("planes") hold the words of a column: plane k has channels 4k to 4k+3 of each unit. That is what unpack instructions
+yield, which work within 128 bits, and the order that pack instructions undo.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from quantune_mlir.ir.mlir import arith, ir
+from quantune_mlir.kernels import code
+from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.rounding import Rounding
+
+UNIT: Final = 16
+"""Channels of a unit."""
+PLANES: Final = 4
+RUN: Final = 4
+"""Neighbouring channels of a unit in one plane."""
+
+
+@dataclass(frozen=True)
+class DepthwiseStep(ABC):
+    """acc[l] += sum over d of x[l, d] * w[l, d]: one kernel column, `depth` kernel rows."""
+
+    depth: int
+    """Kernel rows in a word."""
+    element: str
+    """Element type of the parts of a word; `depth` of them are 32 bits."""
+    offset: int
+    """What is added to every i8 input: the step reads x + offset."""
+
+    @abstractmethod
+    def interleave(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
+        """The planes of `depth` rows of i8, whole units of each."""
+
+    @abstractmethod
+    def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+        """The i32 accumulators after the step; x is a plane, w the weights of the same lanes."""
+
+    def weights(self, buffer: ir.Value, at: Index, lanes: int) -> ir.Value:
+        """i8 weights [lanes][depth], contiguous in memory, as `step` takes them."""
+        loaded = code.load(buffer, at, lanes * self.depth)
+        if self.element == "i8":
+            return loaded
+        return arith.ExtSIOp(code.vector_type(lanes * self.depth, self.element), loaded).result
+
+    @property
+    def rounding(self) -> Rounding | None:
+        """How to round, if `narrow` saturates."""
+        return None
+
+    def narrow(self, planes: Sequence[ir.Value]) -> ir.Value:
+        """i32 planes as i8 in the order of memory; without `rounding` the values must fit."""
+        lanes = lanes_of(planes[0])
+        narrow = [arith.TruncIOp(code.vector_type(lanes, "i8"), plane).result for plane in planes]
+        first, second = (code.shuffle(a, b, range(2 * lanes)) for a, b in (narrow[:2], narrow[2:]))
+        return code.shuffle(first, second, [plane_lane(c, lanes) for c in range(PLANES * lanes)])
+
+
+class WidenedStep(DepthwiseStep):
+    """acc[l] += x[l] * w[l] in i32: right on any instruction set."""
+
+    def interleave(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
+        """Each plane sign-extended."""
+        (row,) = rows
+        lanes = lanes_of(row) // PLANES
+        order = sorted(range(PLANES * lanes), key=lambda channel: plane_lane(channel, lanes))
+        planes = [code.shuffle(row, row, order[k * lanes : (k + 1) * lanes]) for k in range(PLANES)]
+        return [arith.ExtSIOp(code.vector_type(lanes, "i32"), plane).result for plane in planes]
+
+    def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+        """A product and a sum."""
+        return arith.AddIOp(accumulator, arith.MulIOp(x, w).result).result
+
+
+WIDENED: Final = WidenedStep(1, "i32", 0)
+
+
+class ByteStep(DepthwiseStep, ABC):
+    """Words of four bytes."""
+
+    def interleave(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
+        """Bytes of two rows to pairs, pairs to words."""
+        a, b, c, d = rows
+        planes: list[ir.Value] = []
+        for upper in (False, True):
+            first, second = unpack(a, b, upper), unpack(c, d, upper)
+            planes += [_unpack_pairs(first, second, high) for high in (False, True)]
+        return planes
+
+
+def plane_lane(channel: int, lanes: int) -> int:
+    """Where a channel of neighbouring units stands in the four planes, one after the other."""
+    unit, within = divmod(channel, UNIT)
+    plane, lane = divmod(within, RUN)
+    return plane * lanes + unit * RUN + lane
+
+
+def lanes_of(value: ir.Value) -> int:
+    """The number of elements of a vector."""
+    return ir.VectorType(value.type).shape[0]
+
+
+def unpack(a: ir.Value, b: ir.Value, upper: bool) -> ir.Value:
+    """a and b element by element, of the lower or upper half of each 128 bits; i8 or i16."""
+    size = lanes_of(a)
+    name = str(ir.VectorType(a.type).element_type)
+    unit = UNIT // code.bytes_of(name)
+    first = unit // 2 if upper else 0
+    lanes = [x for start in range(first, size, unit) for i in range(unit // 2) for x in (start + i, size + start + i)]
+    return code.shuffle(a, b, lanes)
+
+
+def _unpack_pairs(a: ir.Value, b: ir.Value, upper: bool) -> ir.Value:
+    size = lanes_of(a)
+    first, second = (code.bitcast(value, size // 2, "i16") for value in (a, b))
+    return code.bitcast(unpack(first, second, upper), size, "i8")
