@@ -13,8 +13,9 @@ from quantune_mlir.kernels.shapes import ConvolutionShape
 
 _CACHE_BYTES: Final = 40 * 1024
 """What the weights of a block and the packed input may fill together: most of a first-level cache."""
-_SCRATCH_BYTES: Final = (8 * 1024, 32 * 1024)
-"""Least and most to pack at a time."""
+SCRATCH_BYTES: Final = 32 * 1024
+"""The most to pack at a time, if it can be so little."""
+_LEAST_SCRATCH_BYTES: Final = 8 * 1024
 _INPUT_BYTES: Final = 96 * 1024
 """What a workgroup may read of an input that is not packed."""
 _HEAVY_WEIGHTS: Final = 512 * 1024
@@ -115,8 +116,8 @@ def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pack
     """
     reduction = prod(reduction_steps(shape, step.depth)) * step.depth * step.weight_bytes
     is_heavy = reduction * shape.out_channels >= _HEAVY_WEIGHTS
-    least, most = _SCRATCH_BYTES
-    budget = min(max(_CACHE_BYTES - reduction * tile.vectors * step.lanes, least), most)
+    beside_weights = _CACHE_BYTES - reduction * tile.vectors * step.lanes
+    budget = min(max(beside_weights, _LEAST_SCRATCH_BYTES), SCRATCH_BYTES)
     if not packed:
         budget = _HEAVY_INPUT_BYTES if is_heavy else _INPUT_BYTES
     elif is_heavy:
