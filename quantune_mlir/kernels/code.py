@@ -99,6 +99,13 @@ def remainder(value: Index, divisor: int) -> Index:
     return 0 if divisor == 1 else arith.RemUIOp(value, index(divisor)).result
 
 
+def fitted(first: Index, size: int, limit: int) -> Index:
+    """The start of a tile of `size` that ends within `limit`: the last one is moved back."""
+    if isinstance(first, int):
+        return min(first, limit - size)
+    return first if limit % size == 0 else minimum(first, limit - size)
+
+
 def loop(
     low: Index, high: Index, step: int, body: Callable[..., Sequence[ir.Value]], carried: Sequence[ir.Value] = ()
 ) -> list[ir.Value]:
@@ -165,6 +172,19 @@ def load(buffer: ir.Value, at: Index, lanes: int) -> ir.Value:
     return vector.LoadOp(kind, buffer, [index(at)]).result
 
 
+def gather(buffer: ir.Value, places: ir.Value, lanes: int) -> ir.Value:
+    """An element for each lane of `places`."""
+    kind = ir.VectorType.get([lanes], ir.MemRefType(buffer.type).element_type)
+    every = splat(1, lanes, "i1")
+    nothing = arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, zero_of(kind.element_type))).result
+    return vector.GatherOp(kind, buffer, [index(0)], places, every, nothing).result
+
+
+def zero_of(kind: ir.Type) -> ir.Attribute:
+    """0 of an element type."""
+    return ir.FloatAttr.get(kind, 0.0) if isinstance(kind, ir.F32Type) else ir.IntegerAttr.get(kind, 0)
+
+
 def load_scalar(buffer: ir.Value, at: Index) -> ir.Value:
     """One element."""
     return memref.LoadOp(buffer, [index(at)]).result
@@ -212,9 +232,7 @@ def load_lanes(buffer: ir.Value, at: Index, count: int, lanes: int) -> ir.Value:
     if count == lanes:
         return load(buffer, at, lanes)
     kind = ir.VectorType.get([lanes], ir.MemRefType(buffer.type).element_type)
-    zero = ir.FloatAttr.get(kind.element_type, 0.0) if isinstance(kind.element_type, ir.F32Type) else None
-    scalar = zero or ir.IntegerAttr.get(kind.element_type, 0)
-    value = arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, scalar)).result
+    value = arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, zero_of(kind.element_type))).result
     for first, size in powers(count, lanes):
         value = insert(load(buffer, add(at, first), size), value, first)
     return value

@@ -154,8 +154,8 @@ class DenseKernel:
         bound = self.epilogue.bind(rest[:count], scalars[1:], rest[count:], output)
         across = ceil(shape.out_width / workgroup.columns)
         down, right = code.divide(place[0], across), code.remainder(place[0], across)
-        row = _fitted(code.mul(down, workgroup.rows), workgroup.rows, shape.out_height)
-        column = _fitted(code.mul(right, workgroup.columns), workgroup.columns, shape.out_width)
+        row = code.fitted(code.mul(down, workgroup.rows), workgroup.rows, shape.out_height)
+        column = code.fitted(code.mul(right, workgroup.columns), workgroup.columns, shape.out_width)
         image: Index = place[2] if shape.batch > 1 else 0
         view = self._view(source, image, row, column, scalars[0])
         lines = _Lines(view, weights, bias, bound, image, row, column)
@@ -221,7 +221,7 @@ class DenseKernel:
 
         def row(r: Index) -> list[ir.Value]:
             def column(c: Index) -> list[ir.Value]:
-                at(_fitted(r, tile.rows, workgroup.rows), _fitted(c, tile.columns, workgroup.columns))
+                at(code.fitted(r, tile.rows, workgroup.rows), code.fitted(c, tile.columns, workgroup.columns))
                 return []
 
             code.loop(0, workgroup.columns, tile.columns, column)
@@ -324,13 +324,6 @@ def _padded(values: NDArray[np.generic], lanes: int) -> NDArray[np.generic]:
     result = np.zeros(ceil(values.size / lanes) * lanes, values.dtype)
     result[: values.size] = values
     return result
-
-
-def _fitted(first: Index, size: int, limit: int) -> Index:
-    """The start of a tile of `size` that ends within `limit`."""
-    if isinstance(first, int):
-        return min(first, limit - size)
-    return first if limit % size == 0 else code.minimum(first, limit - size)
 
 
 def _elements(value: ir.Value) -> int:

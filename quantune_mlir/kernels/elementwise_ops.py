@@ -5,7 +5,7 @@ Tensors of i8 and i32 are vectors of i32 here, f32 of f32, i1 of i1: what is sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +39,8 @@ class Context:
     lanes: int
     scalar: Callable[[ir.Operation, str], ir.Value]
     """A numeric attribute of an op, in every lane."""
+    buffers: Mapping[ir.Value, ir.Value]
+    """The buffers of tables."""
 
 
 Emit = Callable[[ir.Operation, Sequence[Lanes], Context], Lanes]
@@ -157,6 +159,14 @@ def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> L
     return Lanes(result, -128, 127)
 
 
+def _table(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """table[value + 128], from a buffer of i32."""
+    (source,) = operands
+    lanes = context.lanes
+    places = arith.AddIOp(source.value, code.splat(128, lanes, "i32")).result
+    return Lanes(code.gather(context.buffers[op.operands[1]], places, lanes), -128, 127)
+
+
 def _number(attribute: ir.Attribute) -> float:
     kind = ir.FloatAttr if isinstance(attribute, ir.FloatAttr) else ir.IntegerAttr
     return float(kind(attribute).value)
@@ -171,13 +181,14 @@ EMITTERS: Final[dict[str, Emit]] = {
     "tosa.maximum": _extreme(larger, arith.MaxSIOp),
     "tosa.minimum": _extreme(smaller, arith.MinSIOp),
     "tosa.rescale": _rescale,
+    "tosa.table": _table,
 }
 
-_ARITY: Final = {"tosa.mul": 2}
+_ARITY: Final = {"tosa.mul": 2, "tosa.table": 1}
 
 
 def tensor_operands(op: ir.Operation) -> list[ir.Value]:
-    """The operands that have lanes: not the shift of a product."""
+    """The operands that have lanes: not the shift of a product, nor a table."""
     return list(op.operands)[: _ARITY.get(op.name, len(op.operands))]
 
 
@@ -196,6 +207,8 @@ def is_supported(op: ir.Operation) -> bool:
         return shift is not None and not shift.any()
     if op.name == "tosa.cast":
         return (_element(op.operands[0]), _element(op.results[0])) in _CASTS
+    if op.name == "tosa.table":
+        return _element(op.results[0]) == "i8" and constant_value(op.operands[1]) is not None
     if op.name == "tosa.rescale":
         single = "SINGLE_ROUND" in str(op.attributes["rounding_mode"])
         return single and bool(ir.BoolAttr(op.attributes["scale32"]).value) and _element(op.results[0]) != "f32"

@@ -33,6 +33,8 @@ class Place:
     count: int
     column: int = 0
     """Which of the channels that are kept in registers together; vectors of a column share what they load."""
+    to: Index | None = None
+    """Where it goes in the output, if the result is a part of it."""
 
 
 @dataclass
@@ -55,12 +57,17 @@ class Epilogue:
         self.tensors: list[ir.Value] = group.read_by_epilogue
         """What it reads besides constants: tensors of the result's shape."""
         self.channels: dict[ir.Value, Numbers] = {}
+        """Numbers in buffers: one for each channel, or a table."""
+        self._tables: set[ir.Value] = set()
         self._constants: dict[ir.Value, int] = {}
         self._attributes: dict[tuple[ir.Operation, str], int] = {}
         self.scalars: list[int] = []
-        for op in group.epilogue:
+        for op in (*group.prologue, *group.epilogue):
             for operand in tensor_operands(op):
                 self._plan(operand)
+            if op.name == "tosa.table":
+                self._plan(op.operands[1])
+                self._tables.add(op.operands[1])
             for name in ("min_val", "max_val"):
                 if name in op.attributes:
                     self._attributes[op, name] = self._scalar(_number(op.attributes[name]))
@@ -78,6 +85,16 @@ class Epilogue:
     def _scalar(self, number: np.generic) -> int:
         self.scalars.append(int(np.asarray(number).view(np.int32)))
         return len(self.scalars) - 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the result."""
+        return self._group.shape
+
+    @property
+    def depends_on_channel(self) -> bool:
+        """Whether there is a number for each channel."""
+        return len(self.channels) > len(self._tables)
 
     @property
     def element(self) -> str:
@@ -101,7 +118,29 @@ class Epilogue:
         if accumulator is not None:
             assert self._group.root is not None
             values[self._group.root.results[0]] = Lanes(accumulator)
+        result = self._compute(self._group.epilogue, self._group.result, values, place, lanes, bound).value
+        if self.element == "i8":
+            result = arith.TruncIOp(code.vector_type(lanes, "i8"), result).result
+        code.store_lanes(result, bound.output, place.at if place.to is None else place.to, place.count)
 
+    def prepare(self, value: ir.Value, place: Place, lanes: int, bound: Bound) -> ir.Value:
+        """What the prologue makes of a vector of the group's source: i8, f32 or i32 in, i32 or f32 out."""
+        prologue = self._group.prologue
+        source = widened(value, lanes)
+        if not prologue:
+            return source.value
+        given = {prologue[0].operands[0]: source}
+        return self._compute(prologue, prologue[-1].results[0], given, place, lanes, bound).value
+
+    def _compute(
+        self,
+        ops: Sequence[ir.Operation],
+        result: ir.Value,
+        values: dict[ir.Value, Lanes],
+        place: Place,
+        lanes: int,
+        bound: Bound,
+    ) -> Lanes:
         def read(operand: ir.Value) -> Lanes:
             if operand not in values:
                 values[operand] = self._read(operand, place, lanes, bound)
@@ -110,14 +149,11 @@ class Epilogue:
         def attribute(op: ir.Operation, name: str) -> ir.Value:
             return self._lanes_of_scalar(self._attributes[op, name], op.results[0], lanes, bound)
 
-        context = Context(lanes, attribute)
-        for op in self._group.epilogue:
+        context = Context(lanes, attribute, bound.channels)
+        for op in ops:
             operands = [read(operand) for operand in tensor_operands(op)]
             values[op.results[0]] = EMITTERS[op.name](op, operands, context)
-        result = read(self._group.result).value
-        if self.element == "i8":
-            result = arith.TruncIOp(code.vector_type(lanes, "i8"), result).result
-        code.store_lanes(result, bound.output, place.at, place.count)
+        return read(result)
 
     def _read(self, operand: ir.Value, place: Place, lanes: int, bound: Bound) -> Lanes:
         if operand in self._constants:
@@ -127,10 +163,7 @@ class Epilogue:
             if key not in bound.loaded:
                 bound.loaded[key] = code.load_lanes(bound.channels[operand], place.channel, place.count, lanes)
             return Lanes(bound.loaded[key])
-        loaded = code.load_lanes(bound.tensors[operand], place.at, place.count, lanes)
-        if ir.VectorType(loaded.type).element_type == code.element("i8"):
-            return Lanes(arith.ExtSIOp(code.vector_type(lanes, "i32"), loaded).result, -128, 127)
-        return Lanes(loaded)
+        return widened(code.load_lanes(bound.tensors[operand], place.at, place.count, lanes), lanes)
 
     def _lanes_of_scalar(self, position: int, value: ir.Value, lanes: int, bound: Bound) -> ir.Value:
         key = (position, _SCALAR)
@@ -140,6 +173,13 @@ class Epilogue:
                 scalar = arith.BitcastOp(code.element("f32"), scalar).result
             bound.loaded[key] = code.broadcast(scalar, lanes)
         return bound.loaded[key]
+
+
+def widened(value: ir.Value, lanes: int) -> Lanes:
+    """A vector as it was loaded, i8 as i32."""
+    if ir.VectorType(value.type).element_type == code.element("i8"):
+        return Lanes(arith.ExtSIOp(code.vector_type(lanes, "i32"), value).result, -128, 127)
+    return Lanes(value)
 
 
 def _number(attribute: ir.Attribute) -> np.generic:

@@ -21,7 +21,8 @@ from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.kernels.elementwise_ops import is_supported, tensor_operands
-from quantune_mlir.kernels.group import ELEMENTWISE, FAMILIES, VIEWS, fuse
+from quantune_mlir.kernels.group import ELEMENTWISE, FAMILIES, fuse
+from quantune_mlir.kernels.roots import before_root, is_root
 from quantune_mlir.passes.base import Pass
 
 _MOST_OPS: Final = 40
@@ -54,19 +55,11 @@ class FuseKernels(Pass):
 
 def _roots(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
     """Ops that a kernel starts with, the last first: it takes the addition of a residual that is ready before it."""
-    return [op for op in reversed(ops) if op.name in FAMILIES and _is_kernel_root(op)]
+    return [op for op in reversed(ops) if op.name in FAMILIES and is_root(op)]
 
 
 def _elementwise(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
     return [op for op in ops if _joins(op)]
-
-
-def _is_kernel_root(op: ir.Operation) -> bool:
-    if constant_value(op.operands[1]) is None or not is_static_tensor(op.results[0]):
-        return False
-    if op.name == "tosa.matmul":
-        return shape_of(op.operands[0])[0] == 1
-    return constant_value(op.operands[2]) is not None
 
 
 def _joins(op: ir.Operation) -> bool:
@@ -92,7 +85,7 @@ def _joins(op: ir.Operation) -> bool:
 
 def _grow(start: ir.Operation, order: dict[ir.Operation, int], taken: set[ir.Operation]) -> set[ir.Operation] | None:
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
-    members = {start, *_views(start)}
+    members = {start, *before_root(start)}
     best: set[ir.Operation] | None = None
     last = start
     while True:
@@ -106,17 +99,6 @@ def _grow(start: ir.Operation, order: dict[ir.Operation, int], taken: set[ir.Ope
         last = min(joining, key=order.__getitem__)
         members.add(last)
         members.update(_feeders(last, members, taken))
-
-
-def _views(start: ir.Operation) -> set[ir.Operation]:
-    """A slice before a root that nothing else reads, if it leaves batch and channels whole."""
-    if start.name != "tosa.conv2d":
-        return set()
-    view = defining_op(start.operands[0], "tosa.slice")
-    if view is None or view.name not in VIEWS or len(users(view.results[0])) > 1:
-        return set()
-    before, after = shape_of(view.operands[0]), shape_of(view.results[0])
-    return {view} if (before[0], before[3]) == (after[0], after[3]) else set()
 
 
 def _feeders(op: ir.Operation, members: set[ir.Operation], taken: set[ir.Operation]) -> set[ir.Operation]:
