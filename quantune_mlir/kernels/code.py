@@ -161,6 +161,18 @@ def broadcast_lane(value: ir.Value, lanes: int) -> ir.Value:
     return broadcast(vector.ExtractOp(value, [], [0]).result, lanes)
 
 
+def shuffle(a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:
+    """Some lanes of two vectors, counted through both."""
+    return vector.ShuffleOp(a, b, list(lanes)).result
+
+
+def narrowed(value: ir.Value, name: str) -> ir.Value:
+    """A vector as it is stored: i32 as i8 where `name` says so."""
+    if name != I8:
+        return value
+    return arith.TruncIOp(vector_type(ir.VectorType(value.type).shape[0], I8), value).result
+
+
 def bitcast(value: ir.Value, lanes: int, name: str) -> ir.Value:
     """The bits of a vector as another vector."""
     return vector.BitCastOp(vector_type(lanes, name), value).result

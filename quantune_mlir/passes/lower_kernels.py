@@ -14,16 +14,21 @@ from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import FUSED
 from quantune_mlir.ir.units import entry_block
-from quantune_mlir.kernels import dense, elementwise, pooling
+from quantune_mlir.kernels import dense, elementwise, interleave, pooling
 from quantune_mlir.kernels.executable import Library
-from quantune_mlir.kernels.group import CONVOLUTION, ELEMENTWISE, POOLING, Group
+from quantune_mlir.kernels.group import CONVOLUTION, ELEMENTWISE, INTERLEAVE, POOLING, Group
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.isa.table import ISAS, IsaName
 from quantune_mlir.passes.base import Pass
 
 Lower = Callable[[Group, Isa, Library], ir.Value | None]
 
-_KERNELS: Final[dict[str, Lower]] = {CONVOLUTION: dense.lower, ELEMENTWISE: elementwise.lower, POOLING: pooling.lower}
+_KERNELS: Final[dict[str, Lower]] = {
+    CONVOLUTION: dense.lower,
+    ELEMENTWISE: elementwise.lower,
+    INTERLEAVE: interleave.lower,
+    POOLING: pooling.lower,
+}
 
 
 @dataclass(frozen=True)
