@@ -111,4 +111,3 @@ class _Kernel:
             return []
 
         code.loop(first, code.minimum(code.add(first, share), channels), lanes, vector)
-

@@ -173,6 +173,7 @@ def _number(attribute: ir.Attribute) -> float:
 
 
 EMITTERS: Final[dict[str, Emit]] = {
+    "tosa.identity": lambda op, operands, context: operands[0],
     "tosa.cast": _cast,
     "tosa.add": _add,
     "tosa.sub": _sub,

@@ -119,7 +119,9 @@ class Epilogue:
             assert self._group.root is not None
             values[self._group.root.results[0]] = Lanes(accumulator)
         result = self._compute(self._group.epilogue, self._group.result, values, place, lanes, bound).value
-        code.store_lanes(code.narrowed(result, self.element), bound.output, place.at if place.to is None else place.to, place.count)
+        code.store_lanes(
+            code.narrowed(result, self.element), bound.output, place.at if place.to is None else place.to, place.count
+        )
 
     def prepare(self, value: ir.Value, place: Place, lanes: int, bound: Bound) -> ir.Value:
         """What the prologue makes of a vector of the group's source: i8, f32 or i32 in, i32 or f32 out."""
