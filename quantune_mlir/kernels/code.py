@@ -100,7 +100,7 @@ def remainder(value: Index, divisor: int) -> Index:
 
 
 def fitted(first: Index, size: int, limit: int) -> Index:
-    """The start of a tile of `size` that ends within `limit`: the last one is moved back."""
+    """The start of a tile of `size` that ends within `limit`: `first`, a multiple of `size`, or moved back."""
     if isinstance(first, int):
         return min(first, limit - size)
     return first if limit % size == 0 else minimum(first, limit - size)

@@ -2,7 +2,7 @@
 
     for each workgroup: a share of the pixels                                           grid
       for each pixel of it
-        for each vector of channels: load, compute, store                               epilogue.py
+        for each few vectors of channels: load, compute, store                          epilogue.py
 
 Where nothing depends on the channel, the tensor is one pixel of as many channels as it has elements, and the workgroups
 share these.
@@ -23,6 +23,7 @@ from quantune_mlir.kernels.executable import Library, Part, Signature
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.base import Isa
 
+_VECTORS: Final = 4
 _WORKGROUPS: Final = 4
 _ELEMENTS_OF_A_WORKGROUP: Final = 16_384
 """Below this a workgroup is not worth its start."""
@@ -62,8 +63,15 @@ class _Kernel:
         return prod(self.group.shape) if self._is_flat else self.group.shape[-1]
 
     @property
+    def _block(self) -> int:
+        """Channels computed at once: some vectors, or less than one."""
+        if self._channels < self.lanes:
+            return self._channels
+        return min(_VECTORS, self._channels // self.lanes) * self.lanes
+
+    @property
     def _workgroups(self) -> int:
-        shared = ceil(self._channels / self.lanes) if self._is_flat else self._pixels
+        shared = ceil(self._channels / self._block) if self._is_flat else self._pixels
         return min(shared, workgroups_for(prod(self.group.shape)))
 
     def dispatch(self, buffers: Buffers, library: Library) -> ir.Value:
@@ -83,7 +91,7 @@ class _Kernel:
         bound = self.epilogue.bind(inputs[:count], scalars, inputs[count:], output)
         at: Index = place[0] if self._workgroups > 1 else 0
         if self._is_flat:
-            share = ceil(self._channels / self._workgroups / self.lanes) * self.lanes
+            share = ceil(self._channels / self._workgroups / self._block) * self._block
             self._emit_channels(0, code.mul(at, share), share, bound)
             return
         share = ceil(self._pixels / self._workgroups)
@@ -96,18 +104,19 @@ class _Kernel:
         code.loop(first, code.minimum(code.add(first, share), self._pixels), 1, pixel)
 
     def _emit_channels(self, pixel: Index, first: Index, share: int, bound: Bound) -> None:
-        """Channels of a pixel; the last vector is moved back to where it fits."""
-        channels, lanes = self._channels, self.lanes
-        count = min(channels, lanes)
+        """Channels of a pixel, some vectors at once; the last ones are moved back to where they fit."""
+        channels, lanes, size = self._channels, self.lanes, self._block
 
-        def vector(i: Index) -> list[ir.Value]:
+        def block(i: Index) -> list[ir.Value]:
+            start = code.fitted(i, size, channels)
             bound.loaded.clear()
-            channel = code.fitted(i, count, channels)
-            at = code.add(code.mul(pixel, channels), channel)
-            to = None
-            if self.part is not None:
-                to = code.add(code.mul(pixel, self.part.of.channels), channel, self.part.first)
-            self.epilogue.finish(None, Place(at, channel, count, to=to), lanes, bound)
+            for inside in range(0, size, lanes):
+                channel = code.add(start, inside)
+                to = None
+                if self.part is not None:
+                    to = code.add(code.mul(pixel, self.part.of.channels), channel, self.part.first)
+                at = code.add(code.mul(pixel, channels), channel)
+                self.epilogue.finish(None, Place(at, channel, min(lanes, size), inside, to), lanes, bound)
             return []
 
-        code.loop(first, code.minimum(code.add(first, share), channels), lanes, vector)
+        code.loop(first, code.minimum(code.add(first, share), channels), size, block)

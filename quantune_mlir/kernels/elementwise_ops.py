@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from quantune_mlir.ir.constants import constant_value
-from quantune_mlir.ir.mlir import arith, ir, vector
+from quantune_mlir.ir.mlir import arith, ir, math, vector
 from quantune_mlir.kernels import code
 
 _MAGIC: Final = 12582912.0
@@ -167,6 +167,27 @@ def _table(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lan
     return Lanes(code.gather(context.buffers[op.operands[1]], places, lanes), -128, 127)
 
 
+def _function(builder: type[ir.OpView]) -> Emit:
+    """A function of f32 that IREE expands in vectors."""
+    return lambda op, operands, context: Lanes(builder(operands[0].value).result)
+
+
+def _sigmoid(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """1 / (1 + exp(-x))."""
+    one = code.splat(1.0, context.lanes, "f32")
+    power = math.ExpOp(arith.NegFOp(operands[0].value).result).result
+    return Lanes(arith.DivFOp(one, arith.AddFOp(one, power).result).result, 0.0, 1.0)
+
+
+def _reciprocal(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """1 / x."""
+    return Lanes(arith.DivFOp(code.splat(1.0, context.lanes, "f32"), operands[0].value).result)
+
+
+def _negate(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    return Lanes(arith.NegFOp(operands[0].value).result)
+
+
 def _number(attribute: ir.Attribute) -> float:
     kind = ir.FloatAttr if isinstance(attribute, ir.FloatAttr) else ir.IntegerAttr
     return float(kind(attribute).value)
@@ -183,13 +204,24 @@ EMITTERS: Final[dict[str, Emit]] = {
     "tosa.minimum": _extreme(smaller, arith.MinSIOp),
     "tosa.rescale": _rescale,
     "tosa.table": _table,
+    "tosa.abs": _function(math.AbsFOp),
+    "tosa.exp": _function(math.ExpOp),
+    "tosa.tanh": _function(math.TanhOp),
+    "tosa.erf": _function(math.ErfOp),
+    "tosa.log": _function(math.LogOp),
+    "tosa.sigmoid": _sigmoid,
+    "tosa.reciprocal": _reciprocal,
+    "tosa.negate": _negate,
 }
 
-_ARITY: Final = {"tosa.mul": 2, "tosa.table": 1}
+_FLOAT_ONLY: Final = frozenset(
+    f"tosa.{name}" for name in ("abs", "erf", "exp", "log", "negate", "reciprocal", "sigmoid", "tanh")
+)
+_ARITY: Final = {"tosa.mul": 2, "tosa.table": 1, "tosa.negate": 1}
 
 
 def tensor_operands(op: ir.Operation) -> list[ir.Value]:
-    """The operands that have lanes: not the shift of a product, nor a table."""
+    """The operands that have lanes: not the shift of a product, a table, or zero points."""
     return list(op.operands)[: _ARITY.get(op.name, len(op.operands))]
 
 
@@ -208,6 +240,8 @@ def is_supported(op: ir.Operation) -> bool:
         return shift is not None and not shift.any()
     if op.name == "tosa.cast":
         return (_element(op.operands[0]), _element(op.results[0])) in _CASTS
+    if op.name in _FLOAT_ONLY:
+        return _is_float(op.results[0])
     if op.name == "tosa.table":
         return _element(op.results[0]) == "i8" and constant_value(op.operands[1]) is not None
     if op.name == "tosa.rescale":

@@ -22,7 +22,7 @@ from quantune_mlir.ir.quantune_dialect import FUSED, KERNEL, YIELD
 from quantune_mlir.ir.units import is_constant
 
 CONVOLUTION, DEPTHWISE, ELEMENTWISE = "convolution", "depthwise", "elementwise"
-POOLING, INTERLEAVE, SOFTMAX = "pooling", "interleave", "softmax"
+POOLING, INTERLEAVE = "pooling", "interleave"
 FAMILIES: Final = {
     "tosa.conv2d": CONVOLUTION,
     "tosa.matmul": CONVOLUTION,
