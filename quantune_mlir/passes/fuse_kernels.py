@@ -3,10 +3,12 @@
 In:  TOSA of any precision.
 Out: the same, ops that one kernel computes together inside a `quantune.fused` op (see kernels/group.py).
 
-A group starts at a convolution, depthwise convolution or matmul with constant weights, or at an element-wise op. It
-grows along element-wise ops as long as only one value leaves it; what else these ops read may come through element-wise
-ops of their own, which join too. A group ends after the last op at which its value is stored: what an i8 tensor feeds
-may still join, so a residual addition is computed in the registers of the convolution before it.
+A group starts at a convolution, depthwise convolution or matmul with constant weights, at a pooling, a mean or the
+transpose of the network's input, or at an element-wise op (see kernels/roots.py). It grows along element-wise ops as
+long as only one value leaves it; what else these ops read may come through element-wise ops of their own, which join
+too. A group ends after the last op at which its value is stored: what an i8 tensor feeds may still join, so a residual
+addition is computed in the registers of the convolution before it. Element-wise ops among reductions that no kernel
+computes stay as they are: IREE makes one dispatch of them all.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from quantune_mlir.ir.edit import defining_op, is_static_tensor, shape_of, users
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import entry_block
-from quantune_mlir.kernels.elementwise_ops import is_supported, tensor_operands
+from quantune_mlir.kernels.elementwise_ops import EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.group import ELEMENTWISE, FAMILIES, fuse
 from quantune_mlir.kernels.roots import before_root, is_root
 from quantune_mlir.passes.base import Pass
@@ -49,8 +51,17 @@ class FuseKernels(Pass):
                     continue
                 taken.update(members)
                 groups.append((sorted(members, key=order.__getitem__), FAMILIES.get(start.name, ELEMENTWISE)))
+        groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], taken)]
         for members, family in sorted(groups, key=lambda group: order[group[0][-1]]):
             fuse(members, family)
+
+
+def _meets_reductions(members: Sequence[ir.Operation], taken: set[ir.Operation]) -> bool:
+    """Whether ops beside the group are none of ours but such as IREE fuses with it: softmax is one dispatch there."""
+    readers = [user for op in members for user in users(op.results[0])]
+    sources = [defining_op(operand) for op in members for operand in op.operands]
+    beside = [op for op in (*readers, *sources) if op is not None and op not in taken]
+    return any(op.name.startswith("tosa.reduce_") or op.name in EMITTERS for op in beside)
 
 
 def _roots(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
