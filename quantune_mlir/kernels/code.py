@@ -140,7 +140,9 @@ def constant(value: float, name: str) -> ir.Value:
 def splat(value: float, lanes: int, name: str) -> ir.Value:
     """A vector constant of equal lanes."""
     kind = vector_type(lanes, name)
-    scalar = ir.FloatAttr.get(kind.element_type, value) if name == F32 else ir.IntegerAttr.get(kind.element_type, value)
+    scalar = (
+        ir.FloatAttr.get(kind.element_type, value) if name == F32 else ir.IntegerAttr.get(kind.element_type, int(value))
+    )
     return arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, scalar)).result
 
 

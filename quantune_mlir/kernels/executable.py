@@ -46,6 +46,8 @@ class Part:
 
     of: Joined
     first: int
+    filler: float | None = None
+    """Where set, what all other channels are."""
 
 
 class Library:

@@ -121,6 +121,7 @@ class _Kernel:
                     return []
 
                 code.loop(first_channel, last_channel, self._block_size, block)
+                self._fill(output, self._pixel(image, y, x))
                 return []
 
             code.loop(0, shape.out_width, 1, column)
@@ -154,7 +155,7 @@ class _Kernel:
         initial = [self.reduction.initial(max(count, self.lanes)) for _, count in self._block]
         sums = window.reduce(combine, initial, _UNROLLED)
         bound.loaded.clear()
-        pixel = code.add(code.mul(code.add(code.mul(image, shape.out_height), y), shape.out_width), x)
+        pixel = self._pixel(*at)
         for (first, count), total in zip(self._block, sums, strict=True):
             for inside in range(0, count, self.lanes):
                 piece = code.part(total, inside, self.lanes)
@@ -166,3 +167,17 @@ class _Kernel:
                 place = Place(result_at, lanes_channel, min(self.lanes, count - inside), first + inside, to)
                 value = self.reduction.finish(piece, window, self.lanes)
                 self.epilogue.finish(value, place, self.lanes, bound)
+
+    def _pixel(self, image: Index, y: Index, x: Index) -> Index:
+        """The position of an output pixel."""
+        return code.add(code.mul(code.add(code.mul(image, self.shape.out_height), y), self.shape.out_width), x)
+
+    def _fill(self, output: ir.Value, pixel: Index) -> None:
+        """The channels of a pixel that are not the group's own."""
+        if self.part is None or self.part.filler is None:
+            return
+        all_channels, first, last = self.part.of.channels, self.part.first, self.part.first + self.shape.channels
+        for begin, end in ((0, first), (last, all_channels)):
+            for at, lanes in code.powers(end - begin, self.lanes * self.reduction.wider):
+                value = code.splat(self.part.filler, lanes, self.epilogue.element)
+                code.store(value, output, code.add(code.mul(pixel, all_channels), begin + at))

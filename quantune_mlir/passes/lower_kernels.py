@@ -49,7 +49,7 @@ class LowerKernels(Pass):
         library = Library(module)
         isa = ISAS[self.isa]
         ops = [view.operation for view in entry_block(main_function(module))]
-        joins = {i: join for i, op in enumerate(ops) if op.name == "tosa.concat" and (join := Join.of(op))}
+        joins = {i: join for i, op in enumerate(ops) if (join := Join.of(op))}
         parts = {op: (join, place) for join in joins.values() for op, place in join.producers().items()}
         found = [parts.get(op, (None, 0)) for op in ops]
         for i, op in enumerate(ops):

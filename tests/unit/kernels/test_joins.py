@@ -84,3 +84,15 @@ def test_rows_and_constants_stay_tosa() -> None:
     text.results += [rows, concat(text, source, text.constant(np.ones((1, 4, 4, 2), np.float32)))]
     assert leftovers(text, ISA) == ["tosa.concat"]
     assert_equal(run(text, ISA), run(text, None))
+
+
+@pytest.mark.parametrize("element", ["i8", "f32"])
+def test_a_pooling_writes_the_channels_that_are_padded_after_it(element: str) -> None:
+    text = Text()
+    for before, channels, after in ((0, 16, 16), (8, 16, 8), (3, 20, 1), (0, 70, 59)):
+        value = pooled(text, text.input((2, 5, 3, channels), element))
+        text.results.append(text.pad_channels(value, before, after, filler=7))
+    value = pooled(text, text.input((1, 2, 2, 4), element))
+    text.results += [value, text.pad_channels(value, 1, 1, filler=0)]
+    assert leftovers(text, ISA) == ["tosa.pad"]
+    assert_equal(run(text, ISA), run(text, None))
