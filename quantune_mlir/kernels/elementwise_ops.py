@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.mlir import arith, ir, math, vector
 from quantune_mlir.kernels import code
@@ -144,6 +146,8 @@ def _extreme(on_float: Callable[[ir.Value, ir.Value], ir.Value], on_integer: typ
 def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     """((value - input_zp) * multiplier + 2^(shift-1)) >> shift, in 64 bits, + output_zp, saturated."""
     source, multiplier, shift, input_zp, output_zp = (operand.value for operand in operands)
+    if _widens(op):
+        return Lanes(arith.SubIOp(source, input_zp).result)
     wide = code.vector_type(context.lanes, "i64")
     value = arith.ExtSIOp(wide, arith.SubIOp(source, input_zp).result).result
     factor = arith.ExtSIOp(wide, multiplier).result
@@ -157,6 +161,14 @@ def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> L
     result = arith.MaxSIOp(result, code.splat(-128, context.lanes, "i32")).result
     result = arith.MinSIOp(result, code.splat(127, context.lanes, "i32")).result
     return Lanes(result, -128, 127)
+
+
+def _widens(op: ir.Operation) -> bool:
+    """Whether a rescale is value - input_zp in i32: its ratio is 1."""
+    multiplier, shift, output_zp = (constant_value(op.operands[position]) for position in (1, 2, 4))
+    if multiplier is None or shift is None or output_zp is None or _element(op.results[0]) != "i32":
+        return False
+    return bool((multiplier.astype(np.int64) == 1 << shift.astype(np.int64)).all()) and not output_zp.any()
 
 
 def _table(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
