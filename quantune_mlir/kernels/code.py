@@ -99,6 +99,13 @@ def remainder(value: Index, divisor: int) -> Index:
     return 0 if divisor == 1 else arith.RemUIOp(value, index(divisor)).result
 
 
+def fitted(first: Index, size: int, limit: int) -> Index:
+    """The start of a tile of `size` that ends within `limit`: `first`, a multiple of `size`, or moved back."""
+    if isinstance(first, int):
+        return min(first, limit - size)
+    return first if limit % size == 0 else minimum(first, limit - size)
+
+
 def loop(
     low: Index, high: Index, step: int, body: Callable[..., Sequence[ir.Value]], carried: Sequence[ir.Value] = ()
 ) -> list[ir.Value]:
@@ -133,7 +140,9 @@ def constant(value: float, name: str) -> ir.Value:
 def splat(value: float, lanes: int, name: str) -> ir.Value:
     """A vector constant of equal lanes."""
     kind = vector_type(lanes, name)
-    scalar = ir.FloatAttr.get(kind.element_type, value) if name == F32 else ir.IntegerAttr.get(kind.element_type, value)
+    scalar = (
+        ir.FloatAttr.get(kind.element_type, value) if name == F32 else ir.IntegerAttr.get(kind.element_type, int(value))
+    )
     return arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, scalar)).result
 
 
@@ -154,6 +163,18 @@ def broadcast_lane(value: ir.Value, lanes: int) -> ir.Value:
     return broadcast(vector.ExtractOp(value, [], [0]).result, lanes)
 
 
+def shuffle(a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:
+    """Some lanes of two vectors, counted through both."""
+    return vector.ShuffleOp(a, b, list(lanes)).result
+
+
+def narrowed(value: ir.Value, name: str) -> ir.Value:
+    """A vector as it is stored: i32 as i8 where `name` says so."""
+    if name != I8:
+        return value
+    return arith.TruncIOp(vector_type(ir.VectorType(value.type).shape[0], I8), value).result
+
+
 def bitcast(value: ir.Value, lanes: int, name: str) -> ir.Value:
     """The bits of a vector as another vector."""
     return vector.BitCastOp(vector_type(lanes, name), value).result
@@ -163,6 +184,19 @@ def load(buffer: ir.Value, at: Index, lanes: int) -> ir.Value:
     """Contiguous elements as a vector."""
     kind = ir.VectorType.get([lanes], ir.MemRefType(buffer.type).element_type)
     return vector.LoadOp(kind, buffer, [index(at)]).result
+
+
+def gather(buffer: ir.Value, places: ir.Value, lanes: int) -> ir.Value:
+    """An element for each lane of `places`."""
+    kind = ir.VectorType.get([lanes], ir.MemRefType(buffer.type).element_type)
+    every = splat(1, lanes, "i1")
+    nothing = arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, zero_of(kind.element_type))).result
+    return vector.GatherOp(kind, buffer, [index(0)], places, every, nothing).result
+
+
+def zero_of(kind: ir.Type) -> ir.Attribute:
+    """0 of an element type."""
+    return ir.FloatAttr.get(kind, 0.0) if isinstance(kind, ir.F32Type) else ir.IntegerAttr.get(kind, 0)
 
 
 def load_scalar(buffer: ir.Value, at: Index) -> ir.Value:
@@ -185,11 +219,6 @@ def part(value: ir.Value, first: int, lanes: int) -> ir.Value:
     return vector.ExtractStridedSliceOp(
         result, value, ir.ArrayAttr.get(offsets), ir.ArrayAttr.get(sizes), ir.ArrayAttr.get(strides)
     ).result
-
-
-def shuffle(a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:
-    """The lanes of two vectors, one after the other, that `lanes` names."""
-    return vector.ShuffleOp(a, b, list(lanes)).result
 
 
 def select(condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
@@ -227,9 +256,7 @@ def load_lanes(buffer: ir.Value, at: Index, count: int, lanes: int) -> ir.Value:
     if count == lanes:
         return load(buffer, at, lanes)
     kind = ir.VectorType.get([lanes], ir.MemRefType(buffer.type).element_type)
-    zero = ir.FloatAttr.get(kind.element_type, 0.0) if isinstance(kind.element_type, ir.F32Type) else None
-    scalar = zero or ir.IntegerAttr.get(kind.element_type, 0)
-    value = arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, scalar)).result
+    value = arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, zero_of(kind.element_type))).result
     for first, size in powers(count, lanes):
         value = insert(load(buffer, add(at, first), size), value, first)
     return value
@@ -239,13 +266,6 @@ def store_lanes(value: ir.Value, buffer: ir.Value, at: Index, count: int) -> Non
     """The first `count` lanes to memory."""
     for first, size in powers(count, ir.VectorType(value.type).shape[0]):
         store(part(value, first, size), buffer, add(at, first))
-
-
-def fitted(first: Index, size: int, limit: int) -> Index:
-    """The start of a tile of `size` that begins at `first`, moved back to where it ends within `limit`."""
-    if isinstance(first, int):
-        return min(first, limit - size)
-    return first if limit % size == 0 else minimum(first, limit - size)
 
 
 def scratch(size: int, name: str) -> ir.Value:

@@ -29,9 +29,10 @@ from quantune_mlir.ir.constants import constant, constant_value
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
+from quantune_mlir.kernels.buffers import Buffers
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.epilogue import Bound, Epilogue, Place
-from quantune_mlir.kernels.executable import MAX_SCALARS, Library, Signature
+from quantune_mlir.kernels.executable import MAX_SCALARS, Library, Part, Signature
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.packing import Packing
@@ -43,9 +44,9 @@ _SLACK: Final = 16
 """Elements after the scratch that the last step may read; they meet weights of 0."""
 
 
-def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
+def lower(group: Group, isa: Isa, library: Library, part: Part | None = None) -> ir.Value | None:
     """Dispatch the kernel of a convolution or matmul group at the current point; None if there is none for it."""
-    kernel = DenseKernel.plan(group, isa)
+    kernel = DenseKernel.plan(group, isa, part)
     return None if kernel is None else kernel.dispatch(library)
 
 
@@ -63,9 +64,10 @@ class DenseKernel:
     packed: bool
     epilogue: Epilogue
     source: ir.Value
+    part: Part | None = None
 
     @staticmethod
-    def plan(group: Group, isa: Isa) -> DenseKernel | None:
+    def plan(group: Group, isa: Isa, part: Part | None = None) -> DenseKernel | None:
         """Choose tiles; None where the group cannot be computed this way."""
         root = group.root
         assert root is not None
@@ -83,7 +85,7 @@ class DenseKernel:
         epilogue = Epilogue(group)
         if workgroup is None or len(epilogue.scalars) >= MAX_SCALARS:
             return None
-        return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source)
+        return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source, part)
 
     @property
     def _block(self) -> int:
@@ -107,12 +109,12 @@ class DenseKernel:
         places = ceil(shape.out_height / workgroup.rows) * ceil(shape.out_width / workgroup.columns)
         signature = Signature(
             tuple(zip(sizes, kinds, strict=True)),
-            (int(np.prod(result.shape)), self.epilogue.element),
+            Buffers(self.epilogue).output(self.part),
             len(self.epilogue.scalars) + 1,
             (places, workgroup.splits, shape.batch),
         )
         scalars = [self._zero_point() + self.step.offset, *self.epilogue.scalars]
-        return library.dispatch(self.group.family, signature, self._emit, inputs, scalars, result)
+        return library.dispatch(self.group.family, signature, self._emit, inputs, scalars, result, self.part)
 
     def _zero_point(self) -> int:
         root = self.group.root
@@ -211,7 +213,10 @@ class DenseKernel:
                 for v, accumulator in enumerate(row):
                     first = v * self.step.lanes
                     count = min(self.step.lanes, channels - first)
-                    place = Place(code.add(base, first), code.add(channel, first), count, v)
+                    to = None
+                    if self.part is not None:
+                        to = code.add(code.mul(pixel, self.part.of.channels), channel, self.part.first + first)
+                    place = Place(code.add(base, first), code.add(channel, first), count, v, to)
                     self.epilogue.finish(accumulator, place, self.step.lanes, lines.bound)
 
         def row(r: Index) -> list[ir.Value]:

@@ -5,13 +5,15 @@ Tensors of i8 and i32 are vectors of i32 here, f32 of f32, i1 of i1: what is sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Final
 
+import numpy as np
+
 from quantune_mlir.ir.constants import constant_value
-from quantune_mlir.ir.mlir import arith, ir, vector
+from quantune_mlir.ir.mlir import arith, ir, math, vector
 from quantune_mlir.kernels import code
 
 _MAGIC: Final = 12582912.0
@@ -42,6 +44,8 @@ class Context:
     lanes: int
     scalar: Callable[[ir.Operation, str], ir.Value]
     """A numeric attribute of an op, in every lane."""
+    buffers: Mapping[ir.Value, ir.Value]
+    """The buffers of tables."""
 
 
 def product_bounds(a: Lanes, b: Lanes) -> tuple[float, float]:
@@ -164,6 +168,8 @@ def _extreme(on_float: Callable[[ir.Value, ir.Value], ir.Value], on_integer: typ
 def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     """((value - input_zp) * multiplier + 2^(shift-1)) >> shift, in 64 bits, + output_zp, saturated."""
     source, multiplier, shift, input_zp, output_zp = (operand.value for operand in operands)
+    if _widens(op):
+        return Lanes(arith.SubIOp(source, input_zp).result)
     wide = code.vector_type(context.lanes, "i64")
     value = arith.ExtSIOp(wide, arith.SubIOp(source, input_zp).result).result
     factor = arith.ExtSIOp(wide, multiplier).result
@@ -179,12 +185,50 @@ def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> L
     return Lanes(result, -128, 127)
 
 
+def _widens(op: ir.Operation) -> bool:
+    """Whether a rescale is value - input_zp in i32: its ratio is 1."""
+    multiplier, shift, output_zp = (constant_value(op.operands[position]) for position in (1, 2, 4))
+    if multiplier is None or shift is None or output_zp is None or _element(op.results[0]) != "i32":
+        return False
+    return bool((multiplier.astype(np.int64) == 1 << shift.astype(np.int64)).all()) and not output_zp.any()
+
+
+def _table(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """table[value + 128], from a buffer of i32."""
+    (source,) = operands
+    lanes = context.lanes
+    places = arith.AddIOp(source.value, code.splat(128, lanes, "i32")).result
+    return Lanes(code.gather(context.buffers[op.operands[1]], places, lanes), -128, 127)
+
+
+def _function(builder: type[ir.OpView]) -> Emit:
+    """A function of f32 that IREE expands in vectors."""
+    return lambda op, operands, context: Lanes(builder(operands[0].value).result)
+
+
+def _sigmoid(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """1 / (1 + exp(-x))."""
+    one = code.splat(1.0, context.lanes, "f32")
+    power = math.ExpOp(arith.NegFOp(operands[0].value).result).result
+    return Lanes(arith.DivFOp(one, arith.AddFOp(one, power).result).result, 0.0, 1.0)
+
+
+def _reciprocal(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """1 / x."""
+    return Lanes(arith.DivFOp(code.splat(1.0, context.lanes, "f32"), operands[0].value).result)
+
+
+def _negate(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    return Lanes(arith.NegFOp(operands[0].value).result)
+
+
 def _number(attribute: ir.Attribute) -> float:
     kind = ir.FloatAttr if isinstance(attribute, ir.FloatAttr) else ir.IntegerAttr
     return float(kind(attribute).value)
 
 
 EMITTERS: Final[dict[str, Emit]] = {
+    "tosa.identity": lambda op, operands, context: operands[0],
     "tosa.cast": _cast,
     "tosa.add": _add,
     "tosa.sub": _sub,
@@ -193,13 +237,25 @@ EMITTERS: Final[dict[str, Emit]] = {
     "tosa.maximum": _extreme(larger, arith.MaxSIOp),
     "tosa.minimum": _extreme(smaller, arith.MinSIOp),
     "tosa.rescale": _rescale,
+    "tosa.table": _table,
+    "tosa.abs": _function(math.AbsFOp),
+    "tosa.exp": _function(math.ExpOp),
+    "tosa.tanh": _function(math.TanhOp),
+    "tosa.erf": _function(math.ErfOp),
+    "tosa.log": _function(math.LogOp),
+    "tosa.sigmoid": _sigmoid,
+    "tosa.reciprocal": _reciprocal,
+    "tosa.negate": _negate,
 }
 
-_ARITY: Final = {"tosa.mul": 2}
+_FLOAT_ONLY: Final = frozenset(
+    f"tosa.{name}" for name in ("abs", "erf", "exp", "log", "negate", "reciprocal", "sigmoid", "tanh")
+)
+_ARITY: Final = {"tosa.mul": 2, "tosa.table": 1, "tosa.negate": 1}
 
 
 def tensor_operands(op: ir.Operation) -> list[ir.Value]:
-    """The operands that have lanes: not the shift of a product."""
+    """The operands that have lanes: not the shift of a product, a table, or zero points."""
     return list(op.operands)[: _ARITY.get(op.name, len(op.operands))]
 
 
@@ -218,6 +274,10 @@ def is_supported(op: ir.Operation) -> bool:
         return shift is not None and not shift.any()
     if op.name == "tosa.cast":
         return (_element(op.operands[0]), _element(op.results[0])) in _CASTS
+    if op.name in _FLOAT_ONLY:
+        return _is_float(op.results[0])
+    if op.name == "tosa.table":
+        return _element(op.results[0]) == "i8" and constant_value(op.operands[1]) is not None
     if op.name == "tosa.rescale":
         single = "SINGLE_ROUND" in str(op.attributes["rounding_mode"])
         return single and bool(ir.BoolAttr(op.attributes["scale32"]).value) and _element(op.results[0]) != "f32"

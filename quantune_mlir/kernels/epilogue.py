@@ -36,6 +36,8 @@ class Place:
     count: int
     column: int = 0
     """Which of the channels that are kept in registers together; vectors of a column share what they load."""
+    to: Index | None = None
+    """Where it goes in the output, if the result is a part of it."""
     runs: tuple[tuple[Index, int], ...] = ()
     """Where the lanes are not neighbours: (element, count) of each four lanes. `at` and `count` mean nothing then."""
 
@@ -52,7 +54,7 @@ class Place:
     def store(self, value: ir.Value, buffer: ir.Value) -> None:
         """Put a vector there."""
         if not self.runs:
-            code.store_lanes(value, buffer, self.at, self.count)
+            code.store_lanes(value, buffer, self.at if self.to is None else self.to, self.count)
         for position, (at, count) in enumerate(self.runs):
             for first, size in code.powers(count, _RUN):
                 code.store(code.part(value, position * _RUN + first, size), buffer, code.add(at, first))
@@ -78,13 +80,18 @@ class Epilogue:
         self.tensors: list[ir.Value] = group.read_by_epilogue
         """What it reads besides constants: tensors of the result's shape."""
         self.channels: dict[ir.Value, Numbers] = {}
+        """Numbers in buffers: one for each channel, or a table."""
+        self._tables: set[ir.Value] = set()
         self._constants: dict[ir.Value, int] = {}
         self._attributes: dict[tuple[ir.Operation, str], int] = {}
         self._bounds: dict[ir.Value, tuple[float, float]] = {}
         self.scalars: list[int] = []
-        for op in group.epilogue:
+        for op in (*group.prologue, *group.epilogue):
             for operand in tensor_operands(op):
                 self._plan(operand)
+            if op.name == "tosa.table":
+                self._plan(op.operands[1])
+                self._tables.add(op.operands[1])
             for name in ("min_val", "max_val"):
                 if name in op.attributes:
                     self._attributes[op, name] = self._scalar(_number(op.attributes[name]))
@@ -106,6 +113,16 @@ class Epilogue:
         return len(self.scalars) - 1
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the result."""
+        return self._group.shape
+
+    @property
+    def depends_on_channel(self) -> bool:
+        """Whether there is a number for each channel."""
+        return len(self.channels) > len(self._tables)
+
+    @property
     def element(self) -> str:
         """The element type of the result."""
         return str(ir.RankedTensorType(self._group.result.type).element_type)
@@ -123,10 +140,7 @@ class Epilogue:
 
     def finish(self, accumulator: ir.Value | None, place: Place, lanes: int, bound: Bound) -> None:
         """Compute the epilogue of a vector (i32 or f32; None: the group has no root) and store it."""
-        result = self.compute(accumulator, place, lanes, bound)
-        if self.element == "i8":
-            result = arith.TruncIOp(code.vector_type(lanes, "i8"), result).result
-        place.store(result, bound.output)
+        place.store(code.narrowed(self.compute(accumulator, place, lanes, bound), self.element), bound.output)
 
     def compute(
         self,
@@ -151,7 +165,30 @@ class Epilogue:
         if accumulator is not None:
             assert self._group.root is not None
             values[self._group.root.results[0]] = Lanes(accumulator, -limit, limit)
+        return self._compute(
+            self._group.epilogue, self._group.result, values, place, lanes, bound, rounding=rounding
+        ).value
 
+    def prepare(self, value: ir.Value, place: Place, lanes: int, bound: Bound) -> ir.Value:
+        """What the prologue makes of a vector of the group's source: i8, f32 or i32 in, i32 or f32 out."""
+        prologue = self._group.prologue
+        source = widened(value, lanes)
+        if not prologue:
+            return source.value
+        given = {prologue[0].operands[0]: source}
+        return self._compute(prologue, prologue[-1].results[0], given, place, lanes, bound).value
+
+    def _compute(
+        self,
+        ops: Sequence[ir.Operation],
+        result: ir.Value,
+        values: dict[ir.Value, Lanes],
+        place: Place,
+        lanes: int,
+        bound: Bound,
+        *,
+        rounding: Rounding | None = None,
+    ) -> Lanes:
         def read(operand: ir.Value) -> Lanes:
             if operand not in values:
                 values[operand] = self._read(operand, place, lanes, bound)
@@ -160,15 +197,15 @@ class Epilogue:
         def attribute(op: ir.Operation, name: str) -> ir.Value:
             return self._lanes_of_scalar(self._attributes[op, name], op.results[0], lanes, bound)
 
-        context = Context(lanes, attribute)
-        for op in self._group.epilogue:
+        context = Context(lanes, attribute, bound.channels)
+        for op in ops:
             operands = [read(operand) for operand in tensor_operands(op)]
-            if rounding and op.results[0] == self._group.result and _rounds(op):
+            if rounding and op.results[0] == result and _rounds(op):
                 (source,) = operands
                 if -rounding.limit < source.low and source.high < rounding.limit:
-                    return rounding.round(source.value)
+                    return Lanes(rounding.round(source.value))
             values[op.results[0]] = EMITTERS[op.name](op, operands, context)
-        return read(self._group.result).value
+        return read(result)
 
     def _read(self, operand: ir.Value, place: Place, lanes: int, bound: Bound) -> Lanes:
         if operand in self._constants:
@@ -179,10 +216,7 @@ class Epilogue:
             if key not in bound.loaded:
                 bound.loaded[key] = code.load_lanes(bound.channels[operand], place.channel, place.count, lanes)
             return Lanes(bound.loaded[key], *self._bounds.get(operand, (-inf, inf)))
-        loaded = place.load(bound.tensors[operand], lanes)
-        if ir.VectorType(loaded.type).element_type == code.element("i8"):
-            return Lanes(arith.ExtSIOp(code.vector_type(lanes, "i32"), loaded).result, -128, 127)
-        return Lanes(loaded)
+        return widened(place.load(bound.tensors[operand], lanes), lanes)
 
     def _lanes_of_scalar(self, position: int, value: ir.Value, lanes: int, bound: Bound) -> ir.Value:
         key = (position, _SCALAR)
@@ -196,6 +230,13 @@ class Epilogue:
 
 def _rounds(op: ir.Operation) -> bool:
     return op.name == "tosa.cast" and "f32" in str(op.operands[0].type) and "i8" in str(op.results[0].type)
+
+
+def widened(value: ir.Value, lanes: int) -> Lanes:
+    """A vector as it was loaded, i8 as i32."""
+    if ir.VectorType(value.type).element_type == code.element("i8"):
+        return Lanes(arith.ExtSIOp(code.vector_type(lanes, "i32"), value).result, -128, 127)
+    return Lanes(value)
 
 
 def _number(attribute: ir.Attribute) -> np.generic:

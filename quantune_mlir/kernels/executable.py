@@ -26,6 +26,30 @@ class Signature:
     """Workgroups along up to three dimensions, which run in any order and at the same time."""
 
 
+@dataclass
+class Joined:
+    """A tensor that several kernels write their parts of, in place: neighbouring channels of each pixel."""
+
+    type: ir.RankedTensorType
+    value: ir.Value | None = None
+    """The tensor after the last kernel so far; None before the first one."""
+
+    @property
+    def channels(self) -> int:
+        """Elements from one pixel to the next."""
+        return self.type.shape[-1]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The channels of a joined tensor from `first` on."""
+
+    of: Joined
+    first: int
+    filler: float | None = None
+    """Where set, what all other channels are."""
+
+
 class Library:
     """The executables of a module. Kernels of the same code share one."""
 
@@ -41,6 +65,7 @@ class Library:
         inputs: Sequence[ir.Value],
         scalars: Sequence[int],
         result: ir.RankedTensorType,
+        part: Part | None = None,
     ) -> ir.Value:
         """Call a kernel at the current insertion point.
 
@@ -51,12 +76,24 @@ class Library:
             inputs: a tensor for each input buffer.
             scalars: the bits of each scalar.
             result: the type of the result.
+            part: what the kernel writes instead of a result of its own.
+
+        Returns:
+            The result, or the tensor that the part belongs to.
         """
         name = self._executable(family, signature, body)
         i32 = ir.IntegerType.get_signless(32)
         constants = [arith.ConstantOp(i32, ir.IntegerAttr.get(i32, bits)).result for bits in scalars]
         entry = ir.ArrayAttr.get([ir.SymbolRefAttr.get([name, name])])
-        return flow.DispatchOp([result], [], entry, [*constants, *inputs], [], []).results[0]
+        operands = [*constants, *inputs]
+        if part is None:
+            return flow.DispatchOp([result], [], entry, operands, [], []).results[0]
+        joined = part.of
+        into = joined.value if joined.value is not None else flow.TensorEmptyOp(joined.type, []).result
+        tied = ir.ArrayAttr.get([ir.IntegerAttr.get(ir.IndexType.get(), len(operands))])
+        dispatch = flow.DispatchOp([joined.type], [], entry, [*operands, into], [], [], tied_operands=tied)
+        joined.value = dispatch.results[0]
+        return joined.value
 
     def _executable(self, family: str, signature: Signature, body: Body) -> str:
         with ir.Location.unknown():
@@ -113,8 +150,9 @@ def _wrap(name: str, signature: Signature, inner: ir.Module) -> None:
 
 
 def _layout(signature: Signature) -> ir.Attribute:
-    bindings = ["#hal.pipeline.binding<storage_buffer, ReadOnly>"] * len(signature.inputs)
-    bindings.append("#hal.pipeline.binding<storage_buffer>")
+    """Bindings are indirect: with a direct one, IREE records the commands of the whole program again on each call."""
+    bindings = ['#hal.pipeline.binding<storage_buffer, "ReadOnly|Indirect">'] * len(signature.inputs)
+    bindings.append("#hal.pipeline.binding<storage_buffer, Indirect>")
     return ir.Attribute.parse(
-        f"#hal.pipeline.layout<constants = {signature.scalars}, bindings = [{', '.join(bindings)}]>"
+        f"#hal.pipeline.layout<constants = {signature.scalars}, bindings = [{', '.join(bindings)}], flags = Indirect>"
     )

@@ -1,6 +1,7 @@
-"""A fused op as kernels see it: one root, and the element-wise TOSA that follows it, lane by lane.
+"""A fused op as kernels see it: one root, and the element-wise TOSA around it, lane by lane.
 
     %r = "quantune.fused"() ({
+      %x = ...                         a view, or the prologue: element-wise ops of what the root reads
       %acc = tosa.conv2d %x, ...       the root; a group of element-wise ops alone has none
       %y = tosa.cast %acc ...          the epilogue
       ...
@@ -21,12 +22,17 @@ from quantune_mlir.ir.quantune_dialect import FUSED, KERNEL, YIELD
 from quantune_mlir.ir.units import is_constant
 
 CONVOLUTION, DEPTHWISE, ELEMENTWISE = "convolution", "depthwise", "elementwise"
+POOLING, INTERLEAVE = "pooling", "interleave"
 FAMILIES: Final = {
     "tosa.conv2d": CONVOLUTION,
     "tosa.matmul": CONVOLUTION,
     "tosa.depthwise_conv2d": DEPTHWISE,
+    "tosa.max_pool2d": POOLING,
+    "tosa.avg_pool2d": POOLING,
+    "tosa.reduce_sum": POOLING,
+    "tosa.transpose": INTERLEAVE,
 }
-"""Kernel families by root."""
+"""Kernel families by root. Of several sums in a row the last one is the root."""
 
 
 class Group:
@@ -36,15 +42,28 @@ class Group:
         self.op = op
         block = op.regions[0].blocks[0]
         *body, last = (view.operation for view in block.operations)
-        self.root: ir.Operation | None = next((inner for inner in body if inner.name in FAMILIES), None)
-        views = [inner for inner in body if inner.name in VIEWS]
-        self.views: list[ir.Operation] = views
-        started = [*views, *([self.root] if self.root else [])]
+        roots = [inner for inner in body if inner.name in FAMILIES]
+        self.roots: list[ir.Operation] = roots
+        """The root and, where it is a sum, the sums before it."""
+        self.root: ir.Operation | None = roots[-1] if roots else None
+        before = _before(self.root, body)
+        self.views: list[ir.Operation] = [inner for inner in before if inner.name in VIEWS]
+        self.prologue: list[ir.Operation] = [inner for inner in before if inner not in self.views + roots]
+        started = [*before, *roots]
         self.epilogue: list[ir.Operation] = [inner for inner in body if inner not in started]
-        computed = {inner.results[0] for inner in body}
+        self._computed = {inner.results[0] for inner in body}
         read = dict.fromkeys(operand for inner in self.epilogue for operand in inner.operands)
-        self.read_by_epilogue = [value for value in read if value not in computed and not is_constant(value)]
+        self.read_by_epilogue = [value for value in read if value not in self._computed and not is_constant(value)]
         self.result: ir.Value = last.operands[0]
+
+    @property
+    def source(self) -> ir.Value:
+        """What the root reads, through views, prologue and earlier sums."""
+        assert self.root is not None
+        value = self.root.operands[0]
+        while value in self._computed:
+            value = value.owner.operation.operands[0]
+        return value
 
     @property
     def family(self) -> str:
@@ -63,6 +82,17 @@ class Group:
             inner.move_before(self.op)
         self.op.results[0].replace_all_uses_with(last.operands[0])
         self.op.erase()
+
+
+def _before(root: ir.Operation | None, body: Sequence[ir.Operation]) -> list[ir.Operation]:
+    """What the root reads, directly or not, of `body`, in its order."""
+    needed: set[ir.Value] = set() if root is None else set(root.operands)
+    before: list[ir.Operation] = []
+    for inner in reversed(body):
+        if inner.results[0] in needed:
+            before.insert(0, inner)
+            needed.update(inner.operands)
+    return before
 
 
 VIEWS: Final = frozenset({"tosa.slice"})

@@ -3,10 +3,12 @@
 In:  TOSA of any precision.
 Out: the same, ops that one kernel computes together inside a `quantune.fused` op (see kernels/group.py).
 
-A group starts at a convolution, depthwise convolution or matmul with constant weights, or at an element-wise op. It
-grows along element-wise ops as long as only one value leaves it; what else these ops read may come through element-wise
-ops of their own, which join too. A group ends after the last op at which its value is stored: what an i8 tensor feeds
-may still join, so a residual addition is computed in the registers of the convolution before it.
+A group starts at a convolution, depthwise convolution or matmul with constant weights, at a pooling, a mean or the
+transpose of the network's input, or at an element-wise op (see kernels/roots.py). It grows along element-wise ops as
+long as only one value leaves it; what else these ops read may come through element-wise ops of their own, which join
+too. A group ends after the last op at which its value is stored: what an i8 tensor feeds may still join, so a residual
+addition is computed in the registers of the convolution before it. Element-wise ops among reductions that no kernel
+computes stay as they are: IREE makes one dispatch of them all.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from quantune_mlir.ir.edit import defining_op, is_static_tensor, shape_of, users
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import entry_block
-from quantune_mlir.kernels.elementwise_ops import is_supported, tensor_operands
-from quantune_mlir.kernels.group import ELEMENTWISE, FAMILIES, VIEWS, fuse
+from quantune_mlir.kernels.elementwise_ops import EMITTERS, is_supported, tensor_operands
+from quantune_mlir.kernels.group import ELEMENTWISE, FAMILIES, fuse
+from quantune_mlir.kernels.roots import before_root, is_root
 from quantune_mlir.passes.base import Pass
 
 _MOST_OPS: Final = 40
@@ -48,25 +51,26 @@ class FuseKernels(Pass):
                     continue
                 taken.update(members)
                 groups.append((sorted(members, key=order.__getitem__), FAMILIES.get(start.name, ELEMENTWISE)))
+        groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], taken)]
         for members, family in sorted(groups, key=lambda group: order[group[0][-1]]):
             fuse(members, family)
 
 
+def _meets_reductions(members: Sequence[ir.Operation], taken: set[ir.Operation]) -> bool:
+    """Whether ops beside the group are none of ours but such as IREE fuses with it: softmax is one dispatch there."""
+    readers = [user for op in members for user in users(op.results[0])]
+    sources = [defining_op(operand) for op in members for operand in op.operands]
+    beside = [op for op in (*readers, *sources) if op is not None and op not in taken]
+    return any(op.name.startswith("tosa.reduce_") or op.name in EMITTERS for op in beside)
+
+
 def _roots(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
     """Ops that a kernel starts with, the last first: it takes the addition of a residual that is ready before it."""
-    return [op for op in reversed(ops) if op.name in FAMILIES and _is_kernel_root(op)]
+    return [op for op in reversed(ops) if op.name in FAMILIES and is_root(op)]
 
 
 def _elementwise(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
     return [op for op in ops if _joins(op)]
-
-
-def _is_kernel_root(op: ir.Operation) -> bool:
-    if constant_value(op.operands[1]) is None or not is_static_tensor(op.results[0]):
-        return False
-    if op.name == "tosa.matmul":
-        return shape_of(op.operands[0])[0] == 1
-    return constant_value(op.operands[2]) is not None
 
 
 def _joins(op: ir.Operation) -> bool:
@@ -92,7 +96,7 @@ def _joins(op: ir.Operation) -> bool:
 
 def _grow(start: ir.Operation, order: dict[ir.Operation, int], taken: set[ir.Operation]) -> set[ir.Operation] | None:
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
-    members = {start, *_views(start)}
+    members = {start, *before_root(start)}
     best: set[ir.Operation] | None = None
     last = start
     while True:
@@ -106,17 +110,6 @@ def _grow(start: ir.Operation, order: dict[ir.Operation, int], taken: set[ir.Ope
         last = min(joining, key=order.__getitem__)
         members.add(last)
         members.update(_feeders(last, members, taken))
-
-
-def _views(start: ir.Operation) -> set[ir.Operation]:
-    """A slice before a root that nothing else reads, if it leaves batch and channels whole."""
-    if start.name != "tosa.conv2d":
-        return set()
-    view = defining_op(start.operands[0], "tosa.slice")
-    if view is None or view.name not in VIEWS or len(users(view.results[0])) > 1:
-        return set()
-    before, after = shape_of(view.operands[0]), shape_of(view.results[0])
-    return {view} if (before[0], before[3]) == (after[0], after[3]) else set()
 
 
 def _feeders(op: ir.Operation, members: set[ir.Operation], taken: set[ir.Operation]) -> set[ir.Operation]:

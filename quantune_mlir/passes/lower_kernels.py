@@ -1,7 +1,8 @@
 """quantune-lower-kernels.
 
 In:  `quantune.fused` ops.
-Out: dispatches of kernels made for an instruction set; what has no kernel is TOSA again.
+Out: dispatches of kernels made for an instruction set; what has no kernel is TOSA again. A concatenation of channels is
+     gone: the kernels that compute its operands write into one tensor, and what no kernel computes is copied there.
 """
 
 from __future__ import annotations
@@ -14,16 +15,27 @@ from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import FUSED
 from quantune_mlir.ir.units import entry_block
-from quantune_mlir.kernels import dense, depthwise
+from quantune_mlir.kernels import dense, depthwise, elementwise, interleave, pooling
 from quantune_mlir.kernels.executable import Library
-from quantune_mlir.kernels.group import CONVOLUTION, DEPTHWISE, Group
+from quantune_mlir.kernels.group import CONVOLUTION, DEPTHWISE, ELEMENTWISE, INTERLEAVE, POOLING, Group
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.isa.table import ISAS, IsaName
+from quantune_mlir.kernels.joins import Join
 from quantune_mlir.passes.base import Pass
 
-Lower = Callable[[Group, Isa, Library], ir.Value | None]
+Lower = Callable[..., ir.Value | None]
+"""(group, isa, library): the value that a dispatch at the current point computes; None if there is no kernel.
 
-_KERNELS: Final[dict[str, Lower]] = {CONVOLUTION: dense.lower, DEPTHWISE: depthwise.lower}
+Those of `_WRITES_PARTS` take the part of a joined tensor, too, that they are to write instead."""
+
+_KERNELS: Final[dict[str, Lower]] = {
+    CONVOLUTION: dense.lower,
+    DEPTHWISE: depthwise.lower,
+    ELEMENTWISE: elementwise.lower,
+    INTERLEAVE: interleave.lower,
+    POOLING: pooling.lower,
+}
+_WRITES_PARTS: Final = frozenset({CONVOLUTION, ELEMENTWISE, POOLING})
 
 
 @dataclass(frozen=True)
@@ -37,14 +49,29 @@ class LowerKernels(Pass):
     def apply(self, module: ir.Module) -> None:
         library = Library(module)
         isa = ISAS[self.isa]
-        fused = [view.operation for view in entry_block(main_function(module)) if view.operation.name == FUSED]
-        for op in fused:
-            group = Group(op)
-            lower = _KERNELS.get(group.family)
-            with ir.InsertionPoint(op), op.location:
-                result = lower(group, isa, library) if lower else None
-            if result is None:
-                group.inline()
-            else:
-                op.results[0].replace_all_uses_with(result)
-                op.erase()
+        ops = [view.operation for view in entry_block(main_function(module))]
+        joins = {i: join for i, op in enumerate(ops) if (join := Join.of(op))}
+        parts = {op: (join, place) for join in joins.values() for op, place in join.producers().items()}
+        found = [parts.get(op, (None, 0)) for op in ops]
+        for i, op in enumerate(ops):
+            if i in joins:
+                joins[i].finish(isa, library)
+            elif op.name == FUSED:
+                _lower(op, isa, library, *found[i])
+
+
+def _lower(op: ir.Operation, isa: Isa, library: Library, join: Join | None, position: int) -> None:
+    group = Group(op)
+    lower = _KERNELS.get(group.family)
+    part = join.missing[position] if join is not None and group.family in _WRITES_PARTS else None
+    with ir.InsertionPoint(op), op.location:
+        result = None
+        if lower is not None:
+            result = lower(group, isa, library, part) if part is not None else lower(group, isa, library)
+    if result is None:
+        group.inline()
+        return
+    if join is not None and part is not None:
+        del join.missing[position]
+    op.results[0].replace_all_uses_with(result)
+    op.erase()

@@ -1,0 +1,48 @@
+"""The network's input from NCHW to NHWC against IREE's own code for the same TOSA."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from tests.unit.kernels.programs import BY_LANES, Text, Value, assert_equal, leftovers, run
+
+
+def nhwc(text: Text, value: Value) -> Value:
+    batch, channels, *pixels = value.shape
+    rank = len(value.shape)
+    order = ", ".join(map(str, (0, *range(2, rank), 1)))
+    return text.op("transpose", [value], (batch, *pixels, channels), value.element, f"perms = array<i32: {order}>")
+
+
+def quantized(text: Text, value: Value) -> Value:
+    value = text.mul(value, text.number(11.3, value))
+    value = text.like("add", value, text.number(4, value))
+    return text.like("cast", value, element="i8")
+
+
+@pytest.mark.parametrize("isa", BY_LANES)
+def test_input_is_quantized_and_interleaved(isa: str) -> None:
+    text = Text()
+    for channels, pixels in product((2, 3, 4), ((1, 1), (2, 3), (5, 13), (120, 121))):
+        value = text.input((1 + channels % 2, channels, *pixels), "f32")
+        text.results += [nhwc(text, quantized(text, value)), nhwc(text, text.input(value.shape, "f32"))]
+    text.results.append(nhwc(text, text.input((2, 3, 37), "i8")))
+    assert leftovers(text, isa) == []
+    assert_equal(run(text, isa), run(text, None), exact=False)
+
+
+def test_what_another_layer_reads_too_is_computed_once() -> None:
+    text = Text()
+    value = quantized(text, text.input((1, 3, 8, 8), "f32"))
+    text.results += [nhwc(text, value), value]
+    assert_equal(run(text, BY_LANES[0]), run(text, None), exact=False)
+
+
+def test_many_channels_and_other_orders_stay_tosa() -> None:
+    text = Text()
+    text.results.append(nhwc(text, text.input((1, 40, 4, 4), "f32")))
+    value = text.input((1, 3, 4, 5), "f32")
+    text.results.append(text.op("transpose", [value], (1, 5, 4, 3), "f32", "perms = array<i32: 0, 3, 2, 1>"))
+    assert leftovers(text, BY_LANES[0]) == ["tosa.transpose"]
