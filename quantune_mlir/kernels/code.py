@@ -194,6 +194,11 @@ def insert(piece: ir.Value, into: ir.Value, first: int) -> ir.Value:
     return vector.InsertStridedSliceOp(piece, into, offsets, strides).result
 
 
+def shuffle(a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:
+    """A vector of the lanes of two, which are counted through."""
+    return vector.ShuffleOp(a, b, ir.DenseI64ArrayAttr.get(list(lanes))).result
+
+
 def powers(count: int, largest: int) -> list[tuple[int, int]]:
     """`count` as (offset, length) pieces whose lengths are powers of two, the largest first."""
     pieces: list[tuple[int, int]] = []

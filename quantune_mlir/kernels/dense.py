@@ -239,14 +239,16 @@ class DenseKernel:
         start = code.mul(channel, runs * steps * step.depth)
         base = code.add(view.at, code.mul(row, view.row), code.mul(column, view.column))
         offsets = [i * view.row + j * view.column for i in range(tile.rows) for j in range(tile.columns)]
+        pixels = [*offsets, *offsets[-1:] * (-len(offsets) % step.pixels)]
+        together = [pixels[i : i + step.pixels] for i in range(0, len(pixels), step.pixels)]
         biases = [code.load(lines.bias, code.add(channel, v * step.lanes), step.lanes) for v in range(vectors)]
-        initial = [biases[v] for _ in offsets for v in range(vectors)]
+        initial = [step.start(biases[v]) for _ in together for v in range(vectors)]
 
         def one_step(x_at: Index, w_at: Index, sums: Sequence[ir.Value]) -> list[ir.Value]:
             columns = [step.weights(lines.weights, code.add(w_at, v * weight)) for v in range(vectors)]
             result: list[ir.Value] = []
-            for p, offset in enumerate(offsets):
-                x = step.input(view.buffer, code.add(x_at, offset))
+            for p, of_pixels in enumerate(together):
+                x = step.inputs(view.buffer, [code.add(x_at, offset) for offset in of_pixels])
                 result += [step.step(sums[p * vectors + v], x, columns[v]) for v in range(vectors)]
             return result
 
@@ -274,8 +276,11 @@ class DenseKernel:
                 sums = one_run(x_at, code.add(start, code.mul(run, steps * vectors * weight)), sums)
             return list(sums)
 
-        flat = code.loop(0, kh, 1, kernel_row, initial)
-        return [flat[p * vectors : (p + 1) * vectors] for p in range(len(offsets))]
+        flat = [step.unpack(sums) for sums in code.loop(0, kh, 1, kernel_row, initial)]
+        rows = [
+            [flat[p + v][i] for v in range(vectors)] for p in range(0, len(flat), vectors) for i in range(step.pixels)
+        ]
+        return rows[: len(offsets)]
 
 
 @dataclass(frozen=True)

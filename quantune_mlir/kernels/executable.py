@@ -27,10 +27,14 @@ class Signature:
 
 
 class Library:
-    """The executables of a module. Kernels of the same code share one."""
+    """The executables of a module. Kernels of the same code share one.
 
-    def __init__(self, module: ir.Module) -> None:
+    `fuses`: whether the instruction set has a fused multiply-add; without, kernels multiply and add.
+    """
+
+    def __init__(self, module: ir.Module, *, fuses: bool = True) -> None:
         self._module = module
+        self._fuses = fuses
         self._names: dict[str, str] = {}
 
     def dispatch(
@@ -62,6 +66,8 @@ class Library:
         with ir.Location.unknown():
             inner = ir.Module.create()
             _write(inner, signature, body)
+            if not self._fuses:
+                _unfuse(inner)
         code = str(inner.operation)
         key = f"{signature.grid}\n{code}"
         if key not in self._names:
@@ -94,6 +100,24 @@ def _write(inner: ir.Module, signature: Signature, body: Body) -> None:
         place = [hal.InterfaceWorkgroupIDOp(i, results=[ir.IndexType.get()]).result for i in range(len(signature.grid))]
         body(buffers, scalars, place)
         func.ReturnOp([])
+
+
+def _unfuse(inner: ir.Module) -> None:
+    """Multiply and add where there is no instruction for both: LLVM would call fmaf for every lane."""
+    fused: list[ir.Operation] = []
+
+    def collect(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "vector.fma":
+            fused.append(op)
+        return ir.WalkResult.ADVANCE
+
+    inner.operation.walk(collect)
+    for op in fused:
+        a, b, c = op.operands
+        with ir.InsertionPoint(op):
+            total = arith.AddFOp(arith.MulFOp(a, b).result, c).result
+        op.results[0].replace_all_uses_with(total)
+        op.erase()
 
 
 def _wrap(name: str, signature: Signature, inner: ir.Module) -> None:

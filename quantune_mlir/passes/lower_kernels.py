@@ -35,8 +35,8 @@ class LowerKernels(Pass):
     isa: IsaName = "generic"
 
     def apply(self, module: ir.Module) -> None:
-        library = Library(module)
         isa = ISAS[self.isa]
+        library = Library(module, fuses=isa.fuses)
         fused = [view.operation for view in entry_block(main_function(module)) if view.operation.name == FUSED]
         for op in fused:
             group = Group(op)
