@@ -12,8 +12,11 @@ _NEEDS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     ("avx512vnni", frozenset({"avx512f", "avx512bw", "avx512vl", "avx512_vnni"})),
     ("avxvnni", frozenset({"avx_vnni", "fma"})),
     ("avx2", frozenset({"avx2", "fma"})),
+    ("i8mm", frozenset({"asimddp", "i8mm", "bf16"})),
     ("dotprod", frozenset({"asimddp"})),
     ("armv8", frozenset({"asimd"})),
+    ("armv7neon", frozenset({"neon", "vfpv4"})),
+    ("sse4", frozenset({"sse4_2"})),
 )
 """Instruction sets, the best first, and the flags of Linux that say so."""
 GENERIC: Final = "generic"

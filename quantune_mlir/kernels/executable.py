@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from quantune_mlir.ir.mlir import arith, flow, func, hal, ir
 from quantune_mlir.kernels.code import memref_type
+from quantune_mlir.kernels.isa.base import Isa
 
 MAX_SCALARS = 60
 """Push constants that a dispatch may have."""
@@ -27,14 +28,11 @@ class Signature:
 
 
 class Library:
-    """The executables of a module. Kernels of the same code share one.
+    """The executables of a module, made for one instruction set. Kernels of the same code share one."""
 
-    `fuses`: whether the instruction set has a fused multiply-add; without, kernels multiply and add.
-    """
-
-    def __init__(self, module: ir.Module, *, fuses: bool = True) -> None:
+    def __init__(self, module: ir.Module, isa: Isa) -> None:
         self._module = module
-        self._fuses = fuses
+        self._isa = isa
         self._names: dict[str, str] = {}
 
     def dispatch(
@@ -66,7 +64,7 @@ class Library:
         with ir.Location.unknown():
             inner = ir.Module.create()
             _write(inner, signature, body)
-            if not self._fuses:
+            if not self._isa.fuses:
                 _unfuse(inner)
         code = str(inner.operation)
         key = f"{signature.grid}\n{code}"
@@ -74,7 +72,7 @@ class Library:
             name = f"{family}_{len(self._names)}"
             self._names[key] = name
             with ir.Location.unknown(), ir.InsertionPoint.at_block_begin(self._module.body):
-                _wrap(name, signature, inner)
+                _wrap(name, signature, inner, self._isa.features)
         return self._names[key]
 
 
@@ -120,7 +118,7 @@ def _unfuse(inner: ir.Module) -> None:
         op.erase()
 
 
-def _wrap(name: str, signature: Signature, inner: ir.Module) -> None:
+def _wrap(name: str, signature: Signature, inner: ir.Module, features: tuple[str, ...]) -> None:
     source = hal.ExecutableSourceOp(name, sym_visibility="private")
     first = ir.IntegerAttr.get(ir.IndexType.get(), 0)
     with ir.InsertionPoint(source.regions[0].blocks.append()):
@@ -134,6 +132,9 @@ def _wrap(name: str, signature: Signature, inner: ir.Module) -> None:
         hal.ExecutableSourceEndOp()
     (function,) = holder.regions[0].blocks[0].operations
     function.attributes["sym_name"] = ir.StringAttr.get(name)
+    if features:
+        listed = ", ".join(f'"{feature}"' for feature in features)
+        function.attributes["llvm.target_features"] = ir.Attribute.parse(f"#llvm.target_features<[{listed}]>")
 
 
 def _layout(signature: Signature) -> ir.Attribute:

@@ -36,7 +36,7 @@ class LowerKernels(Pass):
 
     def apply(self, module: ir.Module) -> None:
         isa = ISAS[self.isa]
-        library = Library(module, fuses=isa.fuses)
+        library = Library(module, isa)
         fused = [view.operation for view in entry_block(main_function(module)) if view.operation.name == FUSED]
         for op in fused:
             group = Group(op)

@@ -131,7 +131,10 @@ class WideningMultiplyAdd(DotStep):
         return arith.AddIOp(accumulator, code.shuffle(*products, range(8))).result
 
 
-I8MM: Final = Isa("i8mm", 4, Smmla(), FusedMultiplyAdd(4, 30))
+_I8MM_FEATURES: Final = ("+v8.2a", "+dotprod", "+fullfp16", "+bf16", "+i8mm", "+reserve-x18")
+"""Only kernels have i8mm: what IREE 3.13 makes of int8 convolutions with it is wrong. IREE reserves x18 everywhere."""
+
+I8MM: Final = Isa("i8mm", 4, Smmla(), FusedMultiplyAdd(4, 30), features=_I8MM_FEATURES)
 DOTPROD: Final = Isa("dotprod", 4, Sdot(), FusedMultiplyAdd(4, 30))
 ARMV8: Final = Isa("armv8", 4, WideningMultiplyAdd(), FusedMultiplyAdd(4, 30))
 ARMV7_NEON: Final = Isa(

@@ -74,3 +74,5 @@ class Isa:
     fp32: DotStep
     fuses: bool = True
     """Whether one instruction multiplies and adds f32; without, both are rounded."""
+    features: tuple[str, ...] = ()
+    """LLVM features that kernels are compiled with; none: the target's."""
