@@ -109,14 +109,26 @@ def _grow(start: ir.Operation, order: dict[ir.Operation, int], taken: set[ir.Ope
 
 
 def _views(start: ir.Operation) -> set[ir.Operation]:
-    """A slice before a root that nothing else reads, if it leaves batch and channels whole."""
+    """A slice before a root that nothing else reads, if it leaves batch and channels whole.
+
+    On a side that it cuts, the root must not pad: it would read what was cut away.
+    """
     if start.name != "tosa.conv2d":
         return set()
     view = defining_op(start.operands[0], "tosa.slice")
     if view is None or view.name not in VIEWS or len(users(view.results[0])) > 1:
         return set()
     before, after = shape_of(view.operands[0]), shape_of(view.results[0])
-    return {view} if (before[0], before[3]) == (after[0], after[3]) else set()
+    start_at = constant_value(view.operands[1])
+    if start_at is None or (before[0], before[3]) != (after[0], after[3]):
+        return set()
+    pads = list(ir.DenseI64ArrayAttr(start.attributes["pad"]))
+    for dimension in (1, 2):
+        first = int(start_at[dimension])
+        cut = (first, before[dimension] - first - after[dimension])
+        if any(c > 0 and p > 0 for c, p in zip(cut, pads[2 * dimension - 2 :], strict=False)):
+            return set()
+    return {view}
 
 
 def _feeders(op: ir.Operation, members: set[ir.Operation], taken: set[ir.Operation]) -> set[ir.Operation]:
