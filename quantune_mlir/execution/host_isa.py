@@ -23,14 +23,24 @@ GENERIC: Final = "generic"
 
 
 @cache
+def host_flags() -> frozenset[str]:
+    """What Linux calls the features of this machine's CPU; empty where the system does not say."""
+    if not _CPUINFO.is_file():
+        return frozenset()
+    for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return frozenset(value.split())
+    return frozenset()
+
+
+def needs(isa: str) -> frozenset[str]:
+    """The flags without which a machine has not `isa`; none for those that are right on any."""
+    return dict(_NEEDS).get(isa, frozenset())
+
+
 def host_isa() -> str:
     """The best instruction set of this machine; "generic" where the system does not say."""
     if not _CPUINFO.is_file():
         return "armv8" if platform.machine() in ("arm64", "aarch64") else GENERIC
-    flags: set[str] = set()
-    for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            flags = set(value.split())
-            break
-    return next((isa for isa, needs in _NEEDS if needs <= flags), GENERIC)
+    return next((isa for isa, flags in _NEEDS if flags <= host_flags()), GENERIC)

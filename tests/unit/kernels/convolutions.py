@@ -105,7 +105,9 @@ class Convolution:
         if self.cut:
             x = graph.slice(x, (0, self.cut, self.cut, 0), (self.batch, height, width, self.channels))
         w = graph.constant(numbers(self.out_channels, *self.kernel, self.channels))
-        bias = numbers(self.out_channels) if dtype is np.float32 else rng.integers(-999, 999, self.out_channels, np.int32)
+        bias = (
+            numbers(self.out_channels) if dtype is np.float32 else rng.integers(-999, 999, self.out_channels, np.int32)
+        )
         value = self._convolved(x.value, w.value, zero_point) + bias
         pairs = [("pad", self.pad), ("stride", self.stride), ("dilation", self.dilation)]
         listed = [f"{name} = array<i64: {', '.join(str(n) for n in values)}>" for name, values in pairs]

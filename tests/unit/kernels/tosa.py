@@ -48,7 +48,9 @@ class Graph:
     def constant(self, value: np.ndarray) -> Tensor:
         tensor = self._tensor(value)
         literal = f'dense<"0x{np.ascontiguousarray(value).tobytes().hex().upper()}">'
-        self._lines.append(f'{tensor.name} = "tosa.const"() <{{values = {literal} : {tensor.type}}}> : () -> {tensor.type}')
+        self._lines.append(
+            f'{tensor.name} = "tosa.const"() <{{values = {literal} : {tensor.type}}}> : () -> {tensor.type}'
+        )
         return tensor
 
     def shape(self, sizes: Sequence[int]) -> Tensor:
