@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from difflib import get_close_matches
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -15,6 +15,10 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+_STACK_BYTES: Final = 128 * 1024
+"""The stack of one of IREE's worker threads. Kernels pack their input there, see quantune_mlir/kernels/tiles.py."""
 
 
 class Target(BaseModel):
@@ -44,6 +48,8 @@ class Target(BaseModel):
     def compile_flags(self) -> list[str]:
         """All flags of iree-compile for this target."""
         flags = [f"--iree-hal-target-backends={self.backend}", "--iree-input-demote-f64-to-f32=false"]
+        if self.backend == "llvm-cpu":
+            flags.append(f"--iree-llvmcpu-stack-allocation-limit={_STACK_BYTES}")
         if self.triple:
             flags.append(f"--iree-llvmcpu-target-triple={self.triple}")
         if self.cpu:

@@ -145,6 +145,7 @@ NAMED: dict[str, Convolution] = {
     "one channel, 5 x 5": Convolution(1, 6, kernel=(5, 5), pad=(2, 2, 2, 2), zero_point=-128),
     "7 x 7, stride 3": Convolution(3, 10, size=(4, 3), kernel=(7, 7), stride=(3, 3), pad=(3, 2, 3, 1)),
     "1 x 7": Convolution(6, 9, kernel=(1, 7), pad=(0, 0, 3, 3), mode="float"),
+    "3 x 1, padded beside, stride 2": Convolution(9, 12, size=(5, 7), kernel=(3, 1), stride=(1, 2), pad=(1, 0, 3, 3)),
     "dilation 2": Convolution(5, 7, dilation=(2, 2), pad=(2, 1, 0, 3)),
     "dilation 2, large": Convolution(20, 33, size=(3, 11), dilation=(2, 2), pad=(2, 2, 2, 2)),
     "narrower than a tile": Convolution(8, 48, size=(13, 2), pad=(1, 1, 1, 1)),
