@@ -25,7 +25,7 @@ from tests.unit.kernels.tosa import Graph
 
 Run = Callable[[bytes, Sequence[np.ndarray], int], list[np.ndarray]]
 
-ON_THIS_MACHINE = ("avx512vnni", "avxvnni", "avx2", "sse4", "rvv", "scalar", "generic")
+ON_THIS_MACHINE = ("avx512vnni", "avxvnni", "avx2", "sse4", "rvv", "generic")
 ON_ARM = {"i8mm": "armv8-i8mm", "dotprod": "armv8-dotprod", "armv8": "cortex-a53"}
 """Emulated instruction sets, and the targets that name them."""
 

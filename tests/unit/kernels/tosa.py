@@ -114,8 +114,8 @@ class Graph:
             "rescale",
             [x, *(self.constant(c) for c in (multiplier, shift, *zero_points))],
             np.clip(value, limits.min, limits.max).astype(dtype),
-            "scale32 = true, rounding_mode = #tosa.rounding_mode<SINGLE_ROUND>, input_unsigned = false, output_unsigned = false, "
-            f"per_channel = {'true' if scale.size > 1 else 'false'}",
+            "scale32 = true, rounding_mode = #tosa.rounding_mode<SINGLE_ROUND>, "
+            f"input_unsigned = false, output_unsigned = false, per_channel = {'true' if scale.size > 1 else 'false'}",
         )
 
     def _tensor(self, value: np.ndarray) -> Tensor:
