@@ -79,17 +79,13 @@ class Smmla(DotStep):
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """Two smmla."""
-        halves = [
-            code.intrinsic(
-                "llvm.aarch64.neon.smmla.v4i32.v16i8",
-                code.vector_type(4, "i32"),
-                code.part(accumulator, 4 * half, 4),
-                x,
-                code.part(w, 16 * half, 16),
-            )
-            for half in range(2)
-        ]
-        return code.shuffle(*halves, range(8))
+        first, second = (self._half(accumulator, x, w, half) for half in range(2))
+        return code.shuffle(first, second, range(8))
+
+    def _half(self, accumulator: ir.Value, x: ir.Value, w: ir.Value, half: int) -> ir.Value:
+        sums = code.part(accumulator, 4 * half, 4)
+        weights = code.part(w, 16 * half, 16)
+        return code.intrinsic("llvm.aarch64.neon.smmla.v4i32.v16i8", sums.type, sums, x, weights)
 
     def start(self, bias: ir.Value) -> ir.Value:
         """The bias of each half, for both pixels."""
@@ -127,8 +123,8 @@ class WideningMultiplyAdd(DotStep):
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """A multiplication for each half, and one sum."""
         half = code.vector_type(4, "i32")
-        products = [code.intrinsic(self.intrinsic, half, x, code.part(w, first, 4)) for first in (0, 4)]
-        return arith.AddIOp(accumulator, code.shuffle(*products, range(8))).result
+        low, high = (code.intrinsic(self.intrinsic, half, x, code.part(w, first, 4)) for first in (0, 4))
+        return arith.AddIOp(accumulator, code.shuffle(low, high, range(8))).result
 
 
 _I8MM_FEATURES: Final = ("+v8.2a", "+dotprod", "+fullfp16", "+bf16", "+i8mm", "+reserve-x18")
