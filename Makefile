@@ -1,5 +1,6 @@
 # make demo   quantize the sample network and show what was gained
-# make test   everything that CI runs: style, types, layers, then the tests
+# make test   everything that CI runs: style, types, layers, then the tests; as root on Debian it installs qemu-user
+#             and the libraries with which programs for 64-bit Arm are run, elsewhere these tests may be skipped
 # make lint   the first three of these alone
 # make clean  remove what the others made, virtual environments included
 #
@@ -9,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOSA_VENV := .venv-tosa
+AARCH64 := .aarch64
 DEMO := demo
 DIGITS := tests/data
 
@@ -22,6 +24,7 @@ demo: $(VENV)/installed
 	$(BIN)/iree-run-module --module=$(DEMO)/model.vmfb --function=main --input=1x1x8x8xf32=0.5
 
 test: lint $(TOSA_VENV)/installed
+	tools/fetch_aarch64.sh $(BIN)/python $(AARCH64)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev
@@ -31,7 +34,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/lint-imports --no-cache
 
 clean:
-	rm -rf $(VENV) $(TOSA_VENV) $(DEMO) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(TOSA_VENV) $(AARCH64) $(DEMO) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # Each stamp file stands for an environment that is up to date with pyproject.toml.
 

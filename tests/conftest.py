@@ -6,6 +6,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.aarch64 import Emulator, what_is_missing
+
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -25,3 +27,13 @@ def zoo() -> Path:
     if not (directory / "MANIFEST.json").is_file():
         pytest.skip(f"no model zoo at {directory}: set QUANTUNE_ZOO to the directory that holds MANIFEST.json")
     return directory
+
+
+@pytest.fixture(scope="session")
+def aarch64(tmp_path_factory: pytest.TempPathFactory) -> Emulator:
+    """Runs programs for 64-bit Arm."""
+    runtime = Path(os.environ.get("QUANTUNE_AARCH64_RUNTIME", REPOSITORY / ".aarch64")).resolve()
+    missing = what_is_missing(runtime)
+    if missing:
+        pytest.skip(f"64-bit Arm is not run here: {missing}")
+    return Emulator(runtime, tmp_path_factory.mktemp("aarch64"))

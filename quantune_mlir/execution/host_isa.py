@@ -8,26 +8,39 @@ from pathlib import Path
 from typing import Final
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
-_NEEDS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
-    ("avx512vnni", frozenset({"avx512f", "avx512bw", "avx512vl", "avx512_vnni"})),
-    ("avxvnni", frozenset({"avx_vnni", "fma"})),
-    ("avx2", frozenset({"avx2", "fma"})),
-    ("dotprod", frozenset({"asimddp"})),
-    ("armv8", frozenset({"asimd"})),
-)
+_NEEDS: Final[dict[str, frozenset[str]]] = {
+    "avx512vnni": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512_vnni"}),
+    "avxvnni": frozenset({"avx_vnni", "fma"}),
+    "avx2": frozenset({"avx2", "fma"}),
+    "i8mm": frozenset({"asimddp", "i8mm", "bf16"}),
+    "dotprod": frozenset({"asimddp"}),
+    "armv8": frozenset({"asimd"}),
+    "armv7neon": frozenset({"neon", "vfpv4"}),
+    "sse4": frozenset({"sse4_2"}),
+}
 """Instruction sets, the best first, and the flags of Linux that say so."""
 GENERIC: Final = "generic"
 
 
 @cache
+def host_flags() -> frozenset[str]:
+    """What Linux calls the features of this machine's CPU; empty where the system does not say."""
+    if not _CPUINFO.is_file():
+        return frozenset()
+    for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return frozenset(value.split())
+    return frozenset()
+
+
+def needs(isa: str) -> frozenset[str]:
+    """The flags without which a machine has not `isa`; none for those that are right on any."""
+    return _NEEDS.get(isa, frozenset())
+
+
 def host_isa() -> str:
     """The best instruction set of this machine; "generic" where the system does not say."""
     if not _CPUINFO.is_file():
         return "armv8" if platform.machine() in ("arm64", "aarch64") else GENERIC
-    flags: set[str] = set()
-    for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            flags = set(value.split())
-            break
-    return next((isa for isa, needs in _NEEDS if needs <= flags), GENERIC)
+    return next((isa for isa, flags in _NEEDS.items() if flags <= host_flags()), GENERIC)

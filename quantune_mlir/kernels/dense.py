@@ -270,6 +270,8 @@ class DenseKernel:
         start = code.mul(channel, runs * steps * step.depth)
         base = code.add(view.at, code.mul(row, view.row), code.mul(column, view.column))
         offsets = [i * view.row + j * view.column for i in range(tile.rows) for j in range(tile.columns)]
+        whole = [*offsets, *offsets[-1:] * (-len(offsets) % step.pixels)]
+        together = [whole[i : i + step.pixels] for i in range(0, len(whole), step.pixels)]
         biases = [code.load(lines.bias, code.add(channel, v * step.lanes), step.lanes) for v in range(vectors)]
 
         def one_step(x_at: Index, w_at: Index, pixels: Sequence[int], sums: Sequence[ir.Value]) -> list[ir.Value]:
@@ -277,7 +279,7 @@ class DenseKernel:
             columns = [step.weights(lines.weights, place) for place in places]
             result: list[ir.Value] = []
             for position, p in enumerate(pixels):
-                x = step.input(view.buffer, code.add(x_at, offsets[p]))
+                x = step.inputs(view.buffer, [code.add(x_at, offset) for offset in together[p]])
                 result += [step.step(sums[position * vectors + v], x, columns[v]) for v in range(vectors)]
             return result
 
@@ -296,7 +298,7 @@ class DenseKernel:
             return code.loop(0, count, 1, body, sums)
 
         kh, kw = shape.kernel
-        everywhere = range(len(offsets))
+        everywhere = range(len(together))
         of_row = runs // kh * steps
         in_a_row = kw if missing else runs // kh
         of_run = of_row // in_a_row
@@ -314,8 +316,12 @@ class DenseKernel:
             return sums
 
         first, last = self._kernel_rows(lines, row)
-        flat = code.loop(first, last, 1, kernel_row, [biases[v] for _ in offsets for v in range(vectors)])
-        return [flat[p * vectors : (p + 1) * vectors] for p in everywhere]
+        initial = [step.start(biases[v]) for _ in together for v in range(vectors)]
+        flat = [step.unpack(sums) for sums in code.loop(first, last, 1, kernel_row, initial)]
+        rows = [
+            [flat[p + v][i] for v in range(vectors)] for p in range(0, len(flat), vectors) for i in range(step.pixels)
+        ]
+        return rows[: len(offsets)]
 
     def _kernel_rows(self, lines: _Lines, row: Index) -> tuple[Index, Index]:
         """The kernel rows that lie in the image for a tile of one row; all of them if the input was padded."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from quantune_mlir.ir.mlir import arith, flow, func, hal, ir
 from quantune_mlir.kernels.code import memref_type
+from quantune_mlir.kernels.isa.base import Isa
 
 MAX_SCALARS = 60
 """Push constants that a dispatch may have."""
@@ -51,10 +52,11 @@ class Part:
 
 
 class Library:
-    """The executables of a module. Kernels of the same code share one."""
+    """The executables of a module, made for one instruction set. Kernels of the same code share one."""
 
-    def __init__(self, module: ir.Module) -> None:
+    def __init__(self, module: ir.Module, isa: Isa) -> None:
         self._module = module
+        self._isa = isa
         self._names: dict[str, str] = {}
 
     def dispatch(
@@ -99,13 +101,15 @@ class Library:
         with ir.Location.unknown():
             inner = ir.Module.create()
             _write(inner, signature, body)
+            if not self._isa.fuses:
+                _unfuse(inner)
         code = str(inner.operation)
         key = f"{signature.grid}\n{code}"
         if key not in self._names:
             name = f"{family}_{len(self._names)}"
             self._names[key] = name
             with ir.Location.unknown(), ir.InsertionPoint.at_block_begin(self._module.body):
-                _wrap(name, signature, inner)
+                _wrap(name, signature, inner, self._isa.features)
         return self._names[key]
 
 
@@ -133,7 +137,25 @@ def _write(inner: ir.Module, signature: Signature, body: Body) -> None:
         func.ReturnOp([])
 
 
-def _wrap(name: str, signature: Signature, inner: ir.Module) -> None:
+def _unfuse(inner: ir.Module) -> None:
+    """Multiply and add where there is no instruction for both: LLVM would call fmaf for every lane."""
+    fused: list[ir.Operation] = []
+
+    def collect(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "vector.fma":
+            fused.append(op)
+        return ir.WalkResult.ADVANCE
+
+    inner.operation.walk(collect)
+    for op in fused:
+        a, b, c = op.operands
+        with ir.InsertionPoint(op):
+            total = arith.AddFOp(arith.MulFOp(a, b).result, c).result
+        op.results[0].replace_all_uses_with(total)
+        op.erase()
+
+
+def _wrap(name: str, signature: Signature, inner: ir.Module, features: tuple[str, ...]) -> None:
     source = hal.ExecutableSourceOp(name, sym_visibility="private")
     first = ir.IntegerAttr.get(ir.IndexType.get(), 0)
     with ir.InsertionPoint(source.regions[0].blocks.append()):
@@ -147,6 +169,9 @@ def _wrap(name: str, signature: Signature, inner: ir.Module) -> None:
         hal.ExecutableSourceEndOp()
     (function,) = holder.regions[0].blocks[0].operations
     function.attributes["sym_name"] = ir.StringAttr.get(name)
+    if features:
+        listed = ", ".join(f'"{feature}"' for feature in features)
+        function.attributes["llvm.target_features"] = ir.Attribute.parse(f"#llvm.target_features<[{listed}]>")
 
 
 def _layout(signature: Signature) -> ir.Attribute:

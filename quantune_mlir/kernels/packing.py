@@ -50,7 +50,7 @@ class Packing:
         column_step = sw if kw == 1 else 1
         first_row = code.add(code.mul(row, sh), -top)
         first_column = code.add(code.mul(column, sw), -left)
-        begin, end = self._inside(first_column)
+        begin, end = self._inside(first_column, column_step)
         filler = code.broadcast(padding, self.lanes)
         size = self.columns * shape.channels
 
@@ -66,7 +66,7 @@ class Packing:
                 if column_step == 1:
                     self._copy(source, code.add(at, before), scratch, code.add(to, before), inside)
                 else:
-                    self._copy_pixels(source, at, scratch, to, column_step)
+                    self._copy_pixels(source, at, scratch, to, column_step, (begin, end))
                 after = code.mul(code.sub(self.columns, end), shape.channels)
                 self._fill(scratch, code.add(to, before, inside), after, filler)
 
@@ -84,17 +84,21 @@ class Packing:
         last = (shape.out_height - 1) * shape.stride[0] - shape.pad[0] + (shape.kernel[0] - 1) * shape.dilation[0]
         return shape.pad[0] <= 0 and last < shape.height
 
-    def _inside(self, first_column: Index) -> tuple[Index, Index]:
-        """The columns of the scratch that lie in the image."""
+    def _inside(self, first_column: Index, step: int) -> tuple[Index, Index]:
+        """The columns of the scratch that lie in the image, where they are `step` apart."""
         shape = self.shape
         last = (shape.out_width - 1) * shape.stride[1] - shape.pad[1] + (shape.kernel[1] - 1) * shape.dilation[1]
         if shape.pad[1] <= 0 and last < shape.width:
             return 0, self.columns
-        begin = code.minimum(code.maximum(code.sub(0, first_column), 0), self.columns)
-        end = code.maximum(code.minimum(code.sub(shape.width, first_column), self.columns), begin)
-        return begin, end
+        before = code.maximum(code.sub(0, first_column), 0)
+        until_end = code.maximum(code.sub(shape.width, first_column), 0)
+        begin, end = (code.divide(code.add(distance, step - 1), step) for distance in (before, until_end))
+        begin = code.minimum(begin, self.columns)
+        return begin, code.maximum(code.minimum(end, self.columns), begin)
 
-    def _copy_pixels(self, source: ir.Value, at: Index, scratch: ir.Value, to: Index, step: int) -> None:
+    def _copy_pixels(
+        self, source: ir.Value, at: Index, scratch: ir.Value, to: Index, step: int, columns: tuple[Index, Index]
+    ) -> None:
         channels = self.shape.channels
 
         def pixel(j: Index) -> list[ir.Value]:
@@ -102,7 +106,7 @@ class Packing:
             self._copy(source, code.add(at, offset), scratch, code.add(to, code.mul(j, channels)), channels)
             return []
 
-        code.loop(0, self.columns, 1, pixel)
+        code.loop(*columns, 1, pixel)
 
     def _copy(self, source: ir.Value, at: Index, scratch: ir.Value, to: Index, count: Index) -> None:
         def piece(i: Index, lanes: int) -> None:

@@ -71,7 +71,7 @@ def choose_tile(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> Tile
 
 def _tiles(shape: ConvolutionShape, step: DotStep, *, one_row: bool) -> Iterator[Tile]:
     for vectors in range(1, min(_MAX_VECTORS, ceil(shape.out_channels / step.lanes)) + 1):
-        pixels = (step.registers - vectors) // vectors
+        pixels = (step.registers - vectors) // vectors * step.pixels
         for rows in range(1, 2 if one_row else min(pixels, shape.out_height) + 1):
             for columns in range(1, min(pixels // rows, shape.out_width) + 1):
                 yield Tile(rows, columns, vectors)
@@ -85,7 +85,7 @@ def _cycles(shape: ConvolutionShape, step: DotStep, tile: Tile) -> float:
     full, rest = divmod(vectors, tile.vectors)
 
     def one(columns: int) -> float:
-        dots, loads = pixels * columns, pixels + columns
+        dots, loads = ceil(pixels / step.pixels) * columns, pixels + columns
         return steps * (max(dots, loads) / 2 + 0.5) + 10 + 4 * dots
 
     return passes * (full * one(tile.vectors) + (one(rest) if rest else 0))

@@ -47,8 +47,8 @@ class LowerKernels(Pass):
     isa: IsaName = "generic"
 
     def apply(self, module: ir.Module) -> None:
-        library = Library(module)
         isa = ISAS[self.isa]
+        library = Library(module, isa)
         ops = [view.operation for view in entry_block(main_function(module))]
         joins = {i: join for i, op in enumerate(ops) if (join := Join.of(op))}
         parts = {op: (join, place) for join in joins.values() for op, place in join.producers().items()}

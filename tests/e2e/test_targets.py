@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import shutil
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from quantune_mlir import resources
-from quantune_mlir.execution.compiler import compile_bytes
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.integer.options import RequantizeMode
-from quantune_mlir.ir.text import module_bytecode
 from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.quantization import quantize, rewrite
+from tests.aarch64 import Emulator
 from tests.e2e.conftest import DIGITS
 
 IMAGES = 20
@@ -39,12 +35,10 @@ def compiled() -> Compiled:
     samples = SampleSet.open(DIGITS / "digits_calibration.npz", model.inputs, count=IMAGES)
     quantized = quantize(model, samples)
     modules = {
-        mode: module_bytecode(
-            rewrite(model, quantized.profile, quantized.plan, QuantizeOptions(requantize=mode)).module
-        )
+        mode: rewrite(model, quantized.profile, quantized.plan, QuantizeOptions(requantize=mode)).module
         for mode in ("integer", "float")
     }
-    return lambda target, mode: compile_bytes(modules[mode], load_target(target))
+    return lambda target, mode: compile_program(modules[mode], load_target(target))
 
 
 @pytest.fixture(scope="module")
@@ -96,44 +90,12 @@ def test_portable_bytecode_computes_the_same_bytes(
     assert run_all(compiled("vmvx", "integer"), images).tobytes() == expected.tobytes()
 
 
-@pytest.fixture(scope="module")
-def aarch64_runner() -> list[str]:
-    """The command that runs IREE's aarch64 iree-run-module here."""
-    runtime = os.environ.get("QUANTUNE_AARCH64_RUNTIME")
-    emulator = shutil.which("qemu-aarch64")
-    if emulator is None:
-        pytest.skip("no qemu-aarch64: install qemu-user and libc6-arm64-cross")
-    if runtime is None:
-        pytest.skip("set QUANTUNE_AARCH64_RUNTIME to a directory with the unpacked aarch64 wheel of iree-base-runtime")
-    return [
-        emulator,
-        "-cpu",
-        "max",
-        str(Path(runtime) / "iree" / "_runtime_libs" / "iree-run-module"),
-        "--device=local-sync",
-    ]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["armv8-dotprod", "armv8-i8mm", "cortex-a53"])
 def test_aarch64_computes_the_same_bytes(
-    target: str,
-    compiled: Compiled,
-    images: NDArray[np.float32],
-    expected: NDArray[np.float32],
-    aarch64_runner: list[str],
-    tmp_path: Path,
+    target: str, compiled: Compiled, images: NDArray[np.float32], expected: NDArray[np.float32], aarch64: Emulator
 ) -> None:
-    (tmp_path / "program.vmfb").write_bytes(compiled(target, "integer"))
-    environment = {"QEMU_LD_PREFIX": "/usr/aarch64-linux-gnu", **os.environ}
+    program = compiled(target, "integer")
     for image, wanted in zip(images[:5], expected, strict=False):
-        np.save(tmp_path / "x.npy", image[None])
-        subprocess.run(
-            [*aarch64_runner, "--module=program.vmfb", "--function=main", "--input=@x.npy", "--output=@y.npy"],
-            cwd=tmp_path,
-            env=environment,
-            check=True,
-            capture_output=True,
-            timeout=60,
-        )
-        assert np.load(tmp_path / "y.npy").tobytes() == wanted.tobytes()
+        (actual,) = aarch64.run(program, [image[None]], 1)
+        assert actual.tobytes() == wanted.tobytes()

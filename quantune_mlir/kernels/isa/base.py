@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantune_mlir.ir.mlir import ir
@@ -14,7 +15,8 @@ from quantune_mlir.kernels.isa.depthwise import WIDENED, DepthwiseStep
 class DotStep(ABC):
     """One step of many dot products at once: acc[l] += sum over d of x[d] * w[l, d].
 
-    A vector of accumulators belongs to one pixel and `lanes` neighbouring output channels, which all read the same x.
+    A vector of accumulators belongs to `pixels` pixels and `lanes` neighbouring output channels, which all read the
+    same x of a pixel. Between `start` and `unpack` its order is the step's own affair.
     """
 
     lanes: int
@@ -29,6 +31,8 @@ class DotStep(ABC):
     """What is added to every i8 input: the step reads x + offset."""
     accumulator: str
     """Element type of the accumulators."""
+    pixels: int = 1
+    """Pixels that share a vector of accumulators."""
 
     @property
     def weight_bytes(self) -> int:
@@ -45,11 +49,24 @@ class DotStep(ABC):
 
     @abstractmethod
     def input(self, buffer: ir.Value, at: Index) -> ir.Value:
-        """`depth` neighbouring elements, for all lanes."""
+        """`depth` neighbouring elements of one pixel, for all lanes."""
+
+    def inputs(self, buffer: ir.Value, at: Sequence[Index]) -> ir.Value:
+        """What a step reads of `pixels` pixels."""
+        (only,) = at
+        return self.input(buffer, only)
 
     @abstractmethod
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """The accumulators after the step."""
+
+    def start(self, bias: ir.Value) -> ir.Value:
+        """The accumulators before the first step, given a bias for each lane."""
+        return bias
+
+    def unpack(self, accumulator: ir.Value) -> list[ir.Value]:
+        """The sums of each pixel, a vector of `lanes`."""
+        return [accumulator]
 
 
 @dataclass(frozen=True)
@@ -63,3 +80,7 @@ class Isa:
     fp32: DotStep
     depthwise: DepthwiseStep = WIDENED
     """Of int8 depthwise convolutions."""
+    fuses: bool = True
+    """Whether one instruction multiplies and adds f32; without, both are rounded."""
+    features: tuple[str, ...] = ()
+    """LLVM features that kernels are compiled with; none: the target's."""

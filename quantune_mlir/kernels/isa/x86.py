@@ -1,4 +1,4 @@
-"""x86: AVX-512 VNNI, AVX-VNNI and AVX2.
+"""x86: AVX-512 VNNI, AVX-VNNI, AVX2 and SSE4.2.
 
 vpdpbusd multiplies unsigned inputs by signed weights: inputs are read as u8, 128 more than the network's i8.
 """
@@ -48,7 +48,7 @@ class Vpdpbusd(DotStep):
 
 @dataclass(frozen=True)
 class Vpmaddwd(DotStep):
-    """acc[l] += sum of two s16 x s16: AVX2 without VNNI, inputs widened once when they are packed."""
+    """acc[l] += sum of two s16 x s16: without VNNI, inputs widened once when they are packed."""
 
     lanes: int = 8
     registers: int = 14
@@ -56,6 +56,7 @@ class Vpmaddwd(DotStep):
     element: str = "i16"
     offset: int = 0
     accumulator: str = "i32"
+    intrinsic: str = "llvm.x86.avx2.pmadd.wd"
 
     def pack(self, values: ir.Value) -> ir.Value:
         """Sign-extended."""
@@ -63,17 +64,18 @@ class Vpmaddwd(DotStep):
 
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """Two weights for each channel, widened on the way."""
-        return arith.ExtSIOp(code.vector_type(16, "i16"), code.load(buffer, at, 16)).result
+        count = 2 * self.lanes
+        return arith.ExtSIOp(code.vector_type(count, "i16"), code.load(buffer, at, count)).result
 
     def input(self, buffer: ir.Value, at: Index) -> ir.Value:
         """Two inputs in every lane."""
         word = code.bitcast(code.load(buffer, at, 2), 1, "i32")
-        return code.broadcast_lane(word, 8)
+        return code.broadcast_lane(word, self.lanes)
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """vpmaddwd and vpaddd."""
-        words = code.bitcast(x, 16, "i16")
-        products = code.intrinsic("llvm.x86.avx2.pmadd.wd", accumulator.type, words, w)
+        words = code.bitcast(x, 2 * self.lanes, "i16")
+        products = code.intrinsic(self.intrinsic, accumulator.type, words, w)
         return arith.AddIOp(accumulator, products).result
 
 
@@ -95,3 +97,4 @@ AVX_VNNI: Final = Isa(
     VpdpbusdDepthwise(intrinsic=_YMM),
 )
 AVX2: Final = Isa("avx2", 8, Vpmaddwd(), FusedMultiplyAdd(8, 14), VpmaddwdDepthwise())
+SSE4: Final = Isa("sse4", 4, Vpmaddwd(4, intrinsic="llvm.x86.sse2.pmadd.wd"), FusedMultiplyAdd(4, 14), fuses=False)
