@@ -216,7 +216,7 @@ class DenseKernel:
                     to = None
                     if self.part is not None:
                         to = code.add(code.mul(pixel, self.part.of.channels), channel, self.part.first + first)
-                    place = Place(code.add(base, first), code.add(channel, first), count, v, to)
+                    place = Place(code.add(base, first), code.add(channel, first), count, v, to=to)
                     self.epilogue.finish(accumulator, place, self.step.lanes, lines.bound)
 
         def row(r: Index) -> list[ir.Value]:

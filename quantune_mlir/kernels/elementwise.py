@@ -116,7 +116,7 @@ class _Kernel:
                 if self.part is not None:
                     to = code.add(code.mul(pixel, self.part.of.channels), channel, self.part.first)
                 at = code.add(code.mul(pixel, channels), channel)
-                self.epilogue.finish(None, Place(at, channel, min(lanes, size), inside, to), lanes, bound)
+                self.epilogue.finish(None, Place(at, channel, min(lanes, size), inside, to=to), lanes, bound)
             return []
 
         code.loop(first, code.minimum(code.add(first, share), channels), size, block)

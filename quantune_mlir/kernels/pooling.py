@@ -164,7 +164,7 @@ class _Kernel:
                 if self.part is not None:
                     to = code.add(code.mul(pixel, self.part.of.channels), lanes_channel, self.part.first)
                 result_at = code.add(code.mul(pixel, shape.channels), lanes_channel)
-                place = Place(result_at, lanes_channel, min(self.lanes, count - inside), first + inside, to)
+                place = Place(result_at, lanes_channel, min(self.lanes, count - inside), first + inside, to=to)
                 value = self.reduction.finish(piece, window, self.lanes)
                 self.epilogue.finish(value, place, self.lanes, bound)
 
