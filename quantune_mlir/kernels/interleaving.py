@@ -151,11 +151,10 @@ class Interleaving:
     def _inside(self, column: Index) -> tuple[Index, Index]:
         """The columns of the scratch that lie in the image, from the first to after the last."""
         shape, spacing = self.shape, self._spacing
+        last = (shape.out_width - 1) * shape.stride[1] - shape.pad[1] + (shape.kernel[1] - 1) * shape.dilation[1]
+        if shape.pad[1] <= 0 and last < shape.width:
+            return 0, self._columns
         first = self._first_column(column)
-        if not isinstance(first, int):
-            last = (shape.out_width - 1) * shape.stride[1] - shape.pad[1] + (shape.kernel[1] - 1) * shape.dilation[1]
-            if shape.pad[1] <= 0 and last < shape.width:
-                return 0, self._columns
         before = code.divide(code.add(code.maximum(code.sub(0, first), 0), spacing - 1), spacing)
         until = code.divide(code.add(code.maximum(code.sub(shape.width, first), 0), spacing - 1), spacing)
         begin = code.minimum(before, self._columns)
