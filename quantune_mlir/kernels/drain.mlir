@@ -1,9 +1,9 @@
 // Reads one row of the histograms and clears it.
 
 #drain = #hal.pipeline.layout<constants = 1, bindings = [
-  #hal.pipeline.binding<storage_buffer>,
-  #hal.pipeline.binding<storage_buffer>
-]>
+  #hal.pipeline.binding<storage_buffer, Indirect>,
+  #hal.pipeline.binding<storage_buffer, Indirect>
+], flags = Indirect>
 
 //   constants: row of the state
 //   bindings:  histograms: rows x 65536 x i32; counts: 65536 x i32

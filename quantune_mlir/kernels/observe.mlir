@@ -2,10 +2,10 @@
 // constants. Its state starts as zeros and only grows, until it is drained.
 
 #observe = #hal.pipeline.layout<constants = 2, bindings = [
-  #hal.pipeline.binding<storage_buffer, ReadOnly>,
-  #hal.pipeline.binding<storage_buffer>,
-  #hal.pipeline.binding<storage_buffer>
-]>
+  #hal.pipeline.binding<storage_buffer, "ReadOnly|Indirect">,
+  #hal.pipeline.binding<storage_buffer, Indirect>,
+  #hal.pipeline.binding<storage_buffer, Indirect>
+], flags = Indirect>
 
 // Counts the elements of a tensor by the upper 16 bits of their pattern, and keeps the extremes exactly.
 //   constants: number of elements; row of the state
