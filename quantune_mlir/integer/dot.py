@@ -103,6 +103,8 @@ def _accumulate_in_fp32(
     if source.params.zero_point:
         zero_point = emitter.scalar(source.params.zero_point, np.float32, len(shape))
         value = emitter.build(tosa.SubOp, emitter.f32, shape, value, zero_point)
+    if _is_strided_pointwise(unit.op):
+        value = emitter.barrier(value)
     zero = emitter.scalar(0, np.float32)
     return emitter.build(
         type(unit.op.opview),
@@ -116,6 +118,12 @@ def _accumulate_in_fp32(
         acc_type=ir.TypeAttr.get(emitter.f32),
         **spatial,
     )
+
+
+def _is_strided_pointwise(op: ir.Operation) -> bool:
+    """Whether IREE makes scalar code of the op if it fuses what computes its input into it."""
+    kernel = shape_of(op.operands[1])[1:3]
+    return op.name == "tosa.conv2d" and kernel == [1, 1] and list(op.attributes["stride"]) != [1, 1]
 
 
 def emit_matmul(

@@ -15,6 +15,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-assign-precision": "assign_precision:AssignPrecision",
     "quantune-assign-qparams": "assign_qparams:AssignQParams",
     "quantune-cancel-transposes": "cancel_transposes:CancelTransposes",
+    "quantune-expand-rounding": "expand_rounding:ExpandRounding",
     "quantune-fold-constants": "fold_constants:FoldConstants",
     "quantune-fold-scale-shift": "fold_scale_shift:FoldScaleShift",
     "quantune-hoist-clamps": "hoist_clamps:HoistClamps",

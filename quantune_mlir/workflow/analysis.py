@@ -21,6 +21,7 @@ from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energ
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.passes.assign_qparams import AssignQParams
+from quantune_mlir.passes.expand_rounding import ExpandRounding
 from quantune_mlir.passes.lower_observers import MEASURED, LowerObservers
 from quantune_mlir.passes.shadow_int8 import ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
@@ -51,6 +52,7 @@ class Analyzer:
         module = model.with_passes(
             AssignQParams(profile, options.scheme, range_),
             ShadowInt8(options.weights, options.scheme, options.requantize),
+            ExpandRounding(),
             LowerObservers(),
         )
         self._rows = [_row_key(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
