@@ -73,8 +73,13 @@ def observing_program() -> bytes:
 
 
 def counts_of(program: Program, row: int) -> np.ndarray:
-    (counts,) = program.call("drain", row)
-    return counts.view(np.uint32)
+    (occupied,) = program.call("drain", row)
+    buckets, numbers = occupied.view(np.uint32).T
+    assert (np.diff(buckets.astype(np.int64)) > 0).all()
+    assert numbers.all()
+    counts = np.zeros(65536, np.uint32)
+    counts[buckets] = numbers
+    return counts
 
 
 def buckets_of(x: np.ndarray) -> np.ndarray:
