@@ -17,7 +17,7 @@ from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
 from quantune_mlir.integer.epilogue import End, finish
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.constants import constant_value
-from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.ir.mlir import arith, ir, tosa
 from quantune_mlir.ir.units import Unit, is_constant
 from quantune_mlir.numerics.parameters import (
     QuantParams,
@@ -61,8 +61,12 @@ def emit_convolution(
     integers = flat.reshape(_constant(op.operands[1]).shape)
     integer_bias = quantize_bias(bias, source.params.scale, scales)
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
-    if options.exact_fp32 and _is_exact_in_fp32(flat, axis, integer_bias, source.params):
+    largest = _largest_sums(flat, axis, source.params)
+    if options.exact_fp32 and (largest + np.abs(integer_bias.astype(np.int64)) < _EXACT_IN_FP32).all():
         accumulator = _accumulate_in_fp32(emitter, unit, source, integers, integer_bias, spatial)
+    elif options.exact_fp32 and (largest < _EXACT_IN_FP32).all():
+        products = _accumulate_in_fp32(emitter, unit, source, integers, np.zeros_like(integer_bias), spatial)
+        accumulator = _add_bias(emitter, products, integer_bias)
     else:
         accumulator = emitter.build(
             type(op.opview),
@@ -79,14 +83,11 @@ def emit_convolution(
     return finish(emitter, accumulator, source.params.scale * scales.astype(np.float64), end)
 
 
-def _is_exact_in_fp32(
-    weights: NDArray[np.int8], channel_axis: int, bias: NDArray[np.int32], params: QuantParams
-) -> bool:
-    """Whether every sum, in whatever order, stays below 2^24, where fp32 holds all integers."""
+def _largest_sums(weights: NDArray[np.int8], channel_axis: int, params: QuantParams) -> NDArray[np.int64]:
+    """The largest magnitude that the sum of products of each output channel, in whatever order, can reach."""
     others = tuple(axis for axis in range(weights.ndim) if axis != channel_axis)
-    by_channel = np.abs(weights.astype(np.int64)).sum(axis=others)
     largest_input = max(params.qmax - params.zero_point, params.zero_point - params.qmin)
-    return bool((by_channel * largest_input + np.abs(bias.astype(np.int64)) < _EXACT_IN_FP32).all())
+    return np.abs(weights.astype(np.int64)).sum(axis=others) * largest_input
 
 
 def _accumulate_in_fp32(
@@ -103,6 +104,8 @@ def _accumulate_in_fp32(
     if source.params.zero_point:
         zero_point = emitter.scalar(source.params.zero_point, np.float32, len(shape))
         value = emitter.build(tosa.SubOp, emitter.f32, shape, value, zero_point)
+    if _is_strided_pointwise(unit.op):
+        value = emitter.barrier(value)
     zero = emitter.scalar(0, np.float32)
     return emitter.build(
         type(unit.op.opview),
@@ -116,6 +119,20 @@ def _accumulate_in_fp32(
         acc_type=ir.TypeAttr.get(emitter.f32),
         **spatial,
     )
+
+
+def _add_bias(emitter: Emitter, products: ir.Value, bias: NDArray[np.int32]) -> ir.Value:
+    """The i32 accumulator from sums of products, integers held in fp32, and a bias that fp32 may not hold."""
+    shape = shape_of(products)
+    integers = emitter.build(arith.FPToSIOp, emitter.i32, shape, products)
+    along_channels = emitter.constant(bias.reshape((1,) * (len(shape) - 1) + (-1,)))
+    return emitter.build(tosa.AddOp, emitter.i32, shape, integers, along_channels)
+
+
+def _is_strided_pointwise(op: ir.Operation) -> bool:
+    """Whether IREE makes scalar code of the op if it fuses what computes its input into it."""
+    kernel = shape_of(op.operands[1])[1:3]
+    return op.name == "tosa.conv2d" and kernel == [1, 1] and list(op.attributes["stride"]) != [1, 1]
 
 
 def emit_matmul(

@@ -1,12 +1,14 @@
 // Reads one row of the histograms and clears it.
 
 #drain = #hal.pipeline.layout<constants = 1, bindings = [
-  #hal.pipeline.binding<storage_buffer>,
-  #hal.pipeline.binding<storage_buffer>
-]>
+  #hal.pipeline.binding<storage_buffer, Indirect>,
+  #hal.pipeline.binding<storage_buffer, Indirect>,
+  #hal.pipeline.binding<storage_buffer, Indirect>
+], flags = Indirect>
 
 //   constants: row of the state
-//   bindings:  histograms: rows x 65536 x i32; counts: 65536 x i32
+//   bindings:  histograms: rows x 65536 x i32; number of occupied buckets: 1 x i32;
+//              these buckets, ascending, each with its count: 65536 x 2 x i32, of which only the first are written
 hal.executable.source private @quantune_drain {
   hal.executable.export public @drain ordinal(0) layout(#drain) count(%device: !hal.device) -> (index, index, index) {
     %c1 = arith.constant 1 : index
@@ -18,20 +20,43 @@ hal.executable.source private @quantune_drain {
       %c1 = arith.constant 1 : index
       %lanes = arith.constant 16 : index
       %buckets = arith.constant 65536 : index
+      %zero = arith.constant 0 : i32
       %zeros = arith.constant dense<0> : vector<16xi32>
       %row_i32 = hal.interface.constant.load layout(#drain) ordinal(0) : i32
       %row = arith.index_castui %row_i32 : i32 to index
       %next = arith.addi %row, %c1 : index
       %state = arith.muli %next, %buckets : index
       %histograms = hal.interface.binding.subspan layout(#drain) binding(0) : memref<?xi32>{%state}
-      %counts = hal.interface.binding.subspan layout(#drain) binding(1) : memref<65536xi32>
+      %number = hal.interface.binding.subspan layout(#drain) binding(1) : memref<1xi32>
+      %occupied = hal.interface.binding.subspan layout(#drain) binding(2) : memref<65536x2xi32>
       %first = arith.muli %row, %buckets : index
-      scf.for %i = %c0 to %buckets step %lanes {
+      %total = scf.for %i = %c0 to %buckets step %lanes iter_args(%found = %c0) -> (index) {
         %at = arith.addi %first, %i : index
-        %count = vector.load %histograms[%at] : memref<?xi32>, vector<16xi32>
-        vector.store %count, %counts[%i] : memref<65536xi32>, vector<16xi32>
-        vector.store %zeros, %histograms[%at] : memref<?xi32>, vector<16xi32>
+        %counts = vector.load %histograms[%at] : memref<?xi32>, vector<16xi32>
+        %any = vector.reduction <or>, %counts : vector<16xi32> into i32
+        %is_occupied = arith.cmpi ne, %any, %zero : i32
+        %found_now = scf.if %is_occupied -> (index) {
+          %found_here = scf.for %k = %c0 to %lanes step %c1 iter_args(%f = %found) -> (index) {
+            %at_k = arith.addi %at, %k : index
+            %count = memref.load %histograms[%at_k] : memref<?xi32>
+            %bucket = arith.addi %i, %k : index
+            %bucket_i32 = arith.index_castui %bucket : index to i32
+            memref.store %bucket_i32, %occupied[%f, %c0] : memref<65536x2xi32>
+            memref.store %count, %occupied[%f, %c1] : memref<65536x2xi32>
+            %counted = arith.cmpi ne, %count, %zero : i32
+            %one_more = arith.addi %f, %c1 : index
+            %f1 = arith.select %counted, %one_more, %f : index
+            scf.yield %f1 : index
+          }
+          vector.store %zeros, %histograms[%at] : memref<?xi32>, vector<16xi32>
+          scf.yield %found_here : index
+        } else {
+          scf.yield %found : index
+        }
+        scf.yield %found_now : index
       }
+      %total_i32 = arith.index_castui %total : index to i32
+      memref.store %total_i32, %number[%c0] : memref<1xi32>
       return
     }
   }

@@ -2,10 +2,10 @@
 // constants. Its state starts as zeros and only grows.
 
 #measure = #hal.pipeline.layout<constants = 4, bindings = [
-  #hal.pipeline.binding<storage_buffer, ReadOnly>,
-  #hal.pipeline.binding<storage_buffer, ReadOnly>,
-  #hal.pipeline.binding<storage_buffer>
-]>
+  #hal.pipeline.binding<storage_buffer, "ReadOnly|Indirect">,
+  #hal.pipeline.binding<storage_buffer, "ReadOnly|Indirect">,
+  #hal.pipeline.binding<storage_buffer, Indirect>
+], flags = Indirect>
 
 // Adds the energies of a tensor and of its quantization error: sums of blocks of 4,096 elements in f32, blocks in f64.
 //   constants: number of elements; row of the state; scale (f32 bits); zero point

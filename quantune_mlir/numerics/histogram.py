@@ -26,10 +26,6 @@ _PATTERNS = np.arange(BUCKETS, dtype=np.uint32)
 _IS_FINITE = (_PATTERNS & _EXPONENT) != _EXPONENT
 _RANK = np.where(_PATTERNS & _SIGN, 0xFFFF - _PATTERNS, _SIGN + _PATTERNS)
 _BY_VALUE = np.argsort(_RANK)
-FINITE_BUCKETS_BY_VALUE: Final[NDArray[np.uint16]] = _BY_VALUE[_IS_FINITE[_BY_VALUE]].astype(np.uint16)
-"""All buckets of finite values, from the most negative to the most positive."""
-_RANK_BY_VALUE: Final[NDArray[np.int64]] = np.zeros(BUCKETS, np.int64)
-_RANK_BY_VALUE[FINITE_BUCKETS_BY_VALUE] = np.arange(len(FINITE_BUCKETS_BY_VALUE))
 
 
 def _magnitude_edges() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -81,27 +77,31 @@ class Histogram:
         patterns = values.reshape(-1).view(np.uint32) >> np.uint32(16)
         counts = np.bincount(patterns, minlength=BUCKETS)
         extremes = (float(values.min()), float(values.max())) if values.size else (np.inf, -np.inf)
-        return Histogram.from_counts(counts, *extremes)
+        occupied = np.flatnonzero(counts)
+        return Histogram.from_counts(occupied, counts[occupied], *extremes)
 
     @staticmethod
-    def from_counts(counts: ArrayLike, minimum: float, maximum: float) -> Histogram:
-        """From one counter per bucket, as an observer kernel leaves them.
+    def from_counts(
+        occupied: NDArray[np.integer], counts: NDArray[np.integer], minimum: float, maximum: float
+    ) -> Histogram:
+        """From the counters of the occupied buckets, as an observer kernel leaves them.
 
         Args:
-            counts: integer[65536], indexed by the upper 16 bits of the pattern, NaN and Inf included.
+            occupied: integer[k], upper 16 bits of the patterns, ascending, those of NaN and Inf included.
+            counts: integer[k], how many elements fell into each of these buckets.
             minimum: smallest element. Ignored, like `maximum`, where there are NaN or Inf or no elements at all.
             maximum: largest element.
 
         Raises:
-            ValueError: the shape is wrong, or the extremes do not lie in the outermost occupied buckets.
+            ValueError: the shapes differ, or the extremes do not lie in the outermost occupied buckets.
         """
-        dense = np.asarray(counts)
-        if dense.shape != (BUCKETS,) or dense.dtype.kind not in "iu":
-            raise ValueError(f"counts must be {BUCKETS} integers, not {dense.dtype}{list(dense.shape)}")
-        occupied = np.flatnonzero(dense)
-        is_finite = _IS_FINITE[occupied]
-        nonfinite = int(dense[occupied[~is_finite]].sum(dtype=np.uint64))
-        buckets = FINITE_BUCKETS_BY_VALUE[np.sort(_RANK_BY_VALUE[occupied[is_finite]])]
+        if occupied.ndim != 1 or occupied.shape != counts.shape:
+            raise ValueError(f"{list(occupied.shape)} buckets with {list(counts.shape)} counts")
+        positives = int(np.searchsorted(occupied, _SIGN))
+        buckets, counts = (np.concatenate([a[positives:][::-1], a[:positives]]) for a in (occupied, counts))
+        is_finite = _IS_FINITE[buckets]
+        nonfinite = int(counts[~is_finite].sum(dtype=np.uint64))
+        buckets, counts = buckets[is_finite].astype(np.uint16), counts[is_finite].astype(np.uint64)
         if not len(buckets):
             return Histogram(nonfinite=nonfinite)
         for name, extreme, bucket in (("minimum", minimum, buckets[0]), ("maximum", maximum, buckets[-1])):
@@ -109,9 +109,7 @@ class Histogram:
                 raise ValueError(f"{name} {extreme!r} is not in the outermost occupied bucket {_bounds(bucket)}")
         if nonfinite:
             minimum, maximum = _bounds(buckets[0])[0], _bounds(buckets[-1])[1]
-        return Histogram(
-            buckets, dense[buckets].astype(np.uint64), float(minimum) + 0.0, float(maximum) + 0.0, nonfinite
-        )
+        return Histogram(buckets, counts, float(minimum) + 0.0, float(maximum) + 0.0, nonfinite)
 
     def merge(self, other: Histogram) -> Histogram:
         """The histogram of both sets of elements: exact, associative and commutative."""

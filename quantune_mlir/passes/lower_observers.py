@@ -4,7 +4,8 @@ In:  a module with `quantune.observe` and `quantune.measure` ops.
 Out: the same, these ops as dispatches of the observer kernels, which accumulate into module-level state:
 
     @main                       with observers, one more result: extremes of this run, tensor<rows x 2 x i32>
-    @drain(i32)                 one row of the histograms, tensor<65536xi32>, which is cleared
+    @drain(i32)                 one row of the histograms, which is cleared: the buckets that hold something, ascending,
+                                each with its count, tensor<? x 2 x i32>
     @energies                   signal and noise of every measured tensor, tensor<rows x 2 x f64>
 
 The module's attributes `quantune.observed` and `quantune.measured` list the ops' attributes, row by row.
@@ -22,7 +23,7 @@ import numpy as np
 from quantune_mlir import resources
 from quantune_mlir.ir import quantune_dialect
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.mlir import arith, flow, func, ir, util
+from quantune_mlir.ir.mlir import arith, flow, func, ir, tensor, util
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.numerics.histogram import BUCKETS
 from quantune_mlir.passes.base import Pass
@@ -92,14 +93,21 @@ def _lower_observers(module: ir.Module, function: ir.Operation, observers: Seque
 
 def _define_drain(module: ir.Module, histograms: ir.RankedTensorType) -> None:
     i32 = ir.IntegerType.get_signless(32)
-    counts = ir.RankedTensorType.get([BUCKETS], i32)
+    index = ir.IndexType.get()
+    one, largest = ir.RankedTensorType.get([1], i32), ir.RankedTensorType.get([BUCKETS, 2], i32)
+    dynamic = ir.ShapedType.get_dynamic_size()
+    occupied = ir.RankedTensorType.get([dynamic, 2], i32)
     with ir.InsertionPoint(module.body):
-        reader = func.FuncOp("drain", ([i32], [counts]))
+        reader = func.FuncOp("drain", ([i32], [occupied]))
         with ir.InsertionPoint(reader.add_entry_block()):
+            row = reader.arguments[0]
             state = util.GlobalLoadOp(histograms, _HISTOGRAMS).result
-            cleared, row = _dispatch("quantune_drain", "drain", [reader.arguments[0]], [], [state], [counts])
+            cleared, number, pairs = _dispatch("quantune_drain", "drain", [row], [], [state], [one, largest])
             util.GlobalStoreOp(cleared, _HISTOGRAMS)
-            func.ReturnOp([row])
+            zero = arith.ConstantOp(index, 0).result
+            size = arith.IndexCastOp(index, tensor.ExtractOp(number, [zero]).result).result
+            first = tensor.ExtractSliceOp(occupied, pairs, [], [size], [], [0, 0], [dynamic, 2], [1, 1]).result
+            func.ReturnOp([first])
 
 
 def _lower_measures(module: ir.Module, measures: Sequence[ir.Operation]) -> None:

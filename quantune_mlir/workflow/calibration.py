@@ -43,7 +43,7 @@ class Calibrator:
         Raises:
             DataError: a tensor became NaN or Inf; the message names it and the (first) sample of the run.
         """
-        counts: list[NDArray[np.unsignedinteger]] = [np.zeros(0, np.uint64) for _ in self._tensors]
+        histograms = [Histogram() for _ in self._tensors]
         extremes = np.zeros((len(self._tensors), 2), np.uint32)
         for index, run in enumerate(samples):
             results = self._program(*run)
@@ -51,22 +51,20 @@ class Calibrator:
                 extremes = np.maximum(extremes, results[-1].view(np.uint32))
             self._require_finite(extremes, samples.number_of(index))
             if (index + 1) % self._runs_per_drain == 0:
-                counts = self._drain(counts)
+                histograms = self._drain(histograms, extremes)
+                extremes = np.zeros_like(extremes)
             on_sample()
-        counts = self._drain(counts)
-        histograms = {
-            tensor: Histogram.from_counts(count, _value(~low), _value(high))
-            for tensor, count, (high, low) in zip(self._tensors, counts, extremes, strict=True)
-        }
-        return Profile(self._model, samples.samples, histograms)
+        histograms = self._drain(histograms, extremes)
+        return Profile(self._model, samples.samples, dict(zip(self._tensors, histograms, strict=True)))
 
-    def _drain(self, counts: list[NDArray[np.unsignedinteger]]) -> list[NDArray[np.unsignedinteger]]:
-        """Adds the device's 32-bit counters, which are cleared, to `counts`."""
-        drained: list[NDArray[np.unsignedinteger]] = []
-        for row, before in enumerate(counts):
-            (fresh,) = self._program.call("drain", row)
-            counters = fresh.view(np.uint32)
-            drained.append(before + counters.astype(np.uint64) if before.size else counters)
+    def _drain(self, histograms: list[Histogram], extremes: NDArray[np.uint32]) -> list[Histogram]:
+        """Adds the device's 32-bit counters, which are cleared, and the extremes since then to the histograms."""
+        drained: list[Histogram] = []
+        for row, (before, (high, low)) in enumerate(zip(histograms, extremes, strict=True)):
+            (occupied,) = self._program.call("drain", row)
+            buckets, counts = occupied.view(np.uint32).T
+            fresh = Histogram.from_counts(buckets, counts, _value(~low), _value(high))
+            drained.append(before.merge(fresh) if before.count else fresh)
         return drained
 
     def _require_finite(self, extremes: NDArray[np.uint32], sample: int) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
@@ -73,8 +76,13 @@ def observing_program() -> bytes:
 
 
 def counts_of(program: Program, row: int) -> np.ndarray:
-    (counts,) = program.call("drain", row)
-    return counts.view(np.uint32)
+    (occupied,) = program.call("drain", row)
+    buckets, numbers = occupied.view(np.uint32).T
+    assert (np.diff(buckets.astype(np.int64)) > 0).all()
+    assert numbers.all()
+    counts = np.zeros(65536, np.uint32)
+    counts[buckets] = numbers
+    return counts
 
 
 def buckets_of(x: np.ndarray) -> np.ndarray:
@@ -100,6 +108,23 @@ def test_counts_add_up_over_runs_and_extremes_are_those_of_each(observing_progra
     for row in range(len(SIZES)):
         together = np.concatenate([run[row] for run in runs])
         np.testing.assert_array_equal(counts_of(program, row), buckets_of(together))
+
+
+SMALL = (1, 15, 16, 33, 64)
+smallest_or_any = st.integers(0, 20 << 16) | st.sampled_from([0, 1 << 31]) | st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(scope="module")
+def small_program() -> Program:
+    return Program(observing(SMALL))
+
+
+@given(st.tuples(*(hnp.arrays(np.uint32, size, elements=smallest_or_any) for size in SMALL)))
+@settings(deadline=None)
+def test_every_pattern_is_counted_in_its_own_bucket(small_program, patterns) -> None:
+    small_program(*(array.view(np.float32) for array in patterns))
+    for row, array in enumerate(patterns):
+        np.testing.assert_array_equal(counts_of(small_program, row), buckets_of(array.view(np.float32)))
 
 
 def test_draining_clears_one_row_and_no_other(observing_program) -> None:

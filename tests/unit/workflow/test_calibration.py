@@ -41,7 +41,7 @@ def test_profile_is_exact_whenever_counters_are_drained(model, monkeypatch, coun
     calibrator = Calibrator(model, load_target("host"))
     drained: list[int] = []
     drain = calibrator._drain
-    monkeypatch.setattr(calibrator, "_drain", lambda counts: drained.append(1) or drain(counts))
+    monkeypatch.setattr(calibrator, "_drain", lambda *state: drained.append(1) or drain(*state))
     profile = calibrator.run(SampleSet.open(data, model.inputs))
     assert len(drained) == 1 + 7 // (counter_limit // 40)
     expected = {"%x": data["x"], "%y": data["y"], "negative": -data["x"], "sum": data["x"] + data["y"]}
