@@ -32,12 +32,14 @@ _UNBOUNDED: Final = float(np.finfo(np.float32).max)
 class ScalableRange:
     """The output channels of `producer`: scaled down there and up in `consumers`, they leave the function as it is.
 
-    `caps` are the clamps between them whose upper bound is scaled along.
+    `caps` are the clamps between them whose upper bound is scaled along; `values` all that change: the producer's
+    result and what is made of it, up to what the consumers read.
     """
 
     producer: Product
     consumers: tuple[Product, ...]
     caps: tuple[Unit, ...]
+    values: tuple[ir.Value, ...]
 
 
 def find_scalable_ranges(units: Sequence[Unit]) -> list[ScalableRange]:
@@ -48,20 +50,23 @@ def find_scalable_ranges(units: Sequence[Unit]) -> list[ScalableRange]:
         producer = match_product(unit.op) if unit.kind is Kind.DOT else None
         if producer is None:
             continue
-        end = _End([], [])
-        if _reach(unit.output, producer.output_channels, readers, end) and end.consumers:
-            found.append(ScalableRange(producer, tuple(end.consumers), tuple(end.caps)))
+        reached = _Reached([], [], [])
+        if _reach(unit.output, producer.output_channels, readers, reached) and reached.consumers:
+            parts = (tuple(reached.consumers), tuple(reached.caps), tuple(reached.values))
+            found.append(ScalableRange(producer, *parts))
     return found
 
 
 @dataclass(frozen=True)
-class _End:
+class _Reached:
     consumers: list[Product]
     caps: list[Unit]
+    values: list[ir.Value]
 
 
-def _reach(value: ir.Value, channels: int, readers: dict[ir.Value, list[Unit]], end: _End) -> bool:
-    """Whether only products read `value` in the end; collects them, and the caps on the way."""
+def _reach(value: ir.Value, channels: int, readers: dict[ir.Value, list[Unit]], end: _Reached) -> bool:
+    """Whether only products read `value` in the end; collects them, and what is on the way."""
+    end.values.append(value)
     mine = readers.get(value, [])
     known = {op for unit in mine for op in unit.ops}
     if any(use.owner.operation not in known for use in value.uses):

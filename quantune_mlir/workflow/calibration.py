@@ -16,8 +16,10 @@ from quantune_mlir.ir.mlir import ir
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.insert_observers import InsertObservers
+from quantune_mlir.passes.lower_channel_observers import LowerChannelObservers
 from quantune_mlir.passes.lower_observers import OBSERVED, LowerObservers
 from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.channel_sums import ChannelSums
 from quantune_mlir.workflow.model import Model
 
 _COUNTER_LIMIT: Final = 2**32 - 1
@@ -29,12 +31,13 @@ class Calibrator:
 
     def __init__(self, model: Model, target: Target) -> None:
         self._model = model.hash
-        module = model.with_passes(InsertObservers(), LowerObservers())
+        module = model.with_passes(InsertObservers(), LowerChannelObservers(), LowerObservers())
         rows = ir.ArrayAttr(module.operation.attributes[OBSERVED])
         self._tensors = [ir.StringAttr(ir.DictAttr(row)["tensor_name"]).value for row in rows]
         sizes = (int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.tensors.names)
         largest = max(sizes, default=1)
         self._runs_per_drain = _COUNTER_LIMIT // largest
+        self._channels = ChannelSums.observed_by(module)
         self._program = Program(compile_module(module, target))
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Profile:
@@ -44,12 +47,14 @@ class Calibrator:
             DataError: a tensor became NaN or Inf; the message names it and the (first) sample of the run.
         """
         counts: list[NDArray[np.unsignedinteger]] = [np.zeros(0, np.uint64) for _ in self._tensors]
+        channels = self._channels.start()
         extremes = np.zeros((len(self._tensors), 2), np.uint32)
         for index, run in enumerate(samples):
             results = self._program(*run)
             if self._tensors:
                 extremes = np.maximum(extremes, results[-1].view(np.uint32))
             self._require_finite(extremes, samples.number_of(index))
+            channels.add(results[-2:-1])
             if (index + 1) % self._runs_per_drain == 0:
                 counts = self._drain(counts)
             on_sample()
@@ -58,7 +63,7 @@ class Calibrator:
             tensor: Histogram.from_counts(count, _value(~low), _value(high))
             for tensor, count, (high, low) in zip(self._tensors, counts, extremes, strict=True)
         }
-        return Profile(self._model, samples.samples, histograms)
+        return Profile(self._model, samples.samples, histograms, channels.statistics())
 
     def _drain(self, counts: list[NDArray[np.unsignedinteger]]) -> list[NDArray[np.unsignedinteger]]:
         """Adds the device's 32-bit counters, which are cleared, to `counts`."""
