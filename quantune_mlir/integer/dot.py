@@ -3,7 +3,7 @@
     acc[k] = bias[k] + sum_c (x[c] - z_x) * w[c, k]          i32, standing for acc * s_x * s_w[k]
 
 Weights are symmetric: their zero point is 0. Where the mean of each input channel is known (`quantune.input_means`),
-the bias is corrected for what the weights' rounding adds to the output on average (Nagel et al., arXiv 1906.04721, 4.2):
+the bias makes up for what the weights' rounding adds to the output on average (Nagel et al., arXiv 1906.04721, 4.2):
 
     bias[k] - sum_c E[x[c]] * (s_w[k] * w_q[c, k] - w[c, k])
 """
@@ -87,7 +87,7 @@ def emit_convolution(
 
 
 def _mean_error(op: ir.Operation, rounded: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What `rounded` weights add to each output channel on average, borders apart; 0 if the inputs' means are unknown."""
+    """What `rounded` weights add to each output channel on average, borders apart; 0 if no input means are known."""
     if INPUT_MEANS not in op.attributes:
         return np.zeros(1)
     means = np.array(list(ir.DenseF64ArrayAttr(op.attributes[INPUT_MEANS])))

@@ -2,9 +2,9 @@
 
     f(s * x) = s * f(x)    for s > 0
 
-holds of relu, leaky relu, max and average pooling, means and reshapes, channel by channel. Of a clamp to [0, h] it holds
-if the bound is scaled along: clamp(s * x, 0, s * h) = s * clamp(x, 0, h). So A may compute s times what it did if all
-readers B expect that: no value that leaves the readers changes.
+holds of relu, leaky relu, max and average pooling, means and reshapes, channel by channel. Of a clamp to [0, h] it
+holds if the bound is scaled along: clamp(s * x, 0, s * h) = s * clamp(x, 0, h). So a product may compute s times what
+it did if all its readers expect that: their results stay what they were.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ After Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
 two layers, channel i may be divided by s_i > 0 in the first and multiplied by it in the second. With r1_i, the range of
 the first layer's weights that make channel i, and r2_i, that of the second's that read it, the paper takes
 s_i = sqrt(r1_i * r2_i) / r2_i, after which both ranges are the same. That leaves out the activation between the two,
-which has one scale as well. Here its range m_i, which calibration has seen, counts as much as that of the first weights:
+which has one scale as well. Here its range m_i, which calibration has seen, counts as much as that of the first
+weights:
 
     s_i = sqrt( sqrt(r1_i * m_i) / r2_i ),      then  sqrt((r1_i / s_i) * (m_i / s_i)) = r2_i * s_i.
 

@@ -57,9 +57,7 @@ class EqualizeRanges(Pass):
             _scale(found, scales)
 
 
-def _scales(
-    ranges: Sequence[ScalableRange], seen: Mapping[ir.Value, ChannelStatistics]
-) -> list[NDArray[np.float64]]:
+def _scales(ranges: Sequence[ScalableRange], seen: Mapping[ir.Value, ChannelStatistics]) -> list[NDArray[np.float64]]:
     products = {p.op: p for found in ranges for p in (found.producer, *found.consumers)}
     number = {op: index for index, op in enumerate(products)}
     links = [

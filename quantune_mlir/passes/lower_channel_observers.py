@@ -1,8 +1,8 @@
 """quantune-lower-channel-observers.
 
 In:  a module with `quantune.observe_channels` ops.
-Out: the same, these ops as dispatches of one kernel. @main has one more result, tensor<3 x channels x f32>: sum, minimum
-     and maximum of each channel in this run, the tensors side by side.
+Out: the same, these ops as dispatches of one kernel. @main has one more result, tensor<3 x channels x f32>: sum,
+     minimum and maximum of each channel in this run, the tensors side by side.
 
 The module's attribute `quantune.channels` lists the tensors, each with the number of its channels and of the elements
 in each. Observers that add results of their own are lowered after this.

@@ -52,11 +52,11 @@ class ChannelSums:
         """The same tensors, nothing seen yet."""
         return ChannelSums(self._tensors)
 
-    def add(self, results: Sequence[NDArray[np.float32]]) -> None:
+    def add(self, results: Sequence[NDArray[np.generic]]) -> None:
         """Adds what one inference returned: float32[3, channels], or nothing where no channel is observed."""
         self._runs += 1
         if self._tensors:
-            sums, minimum, maximum = results[0]
+            sums, minimum, maximum = results[0].astype(np.float32, copy=False)
             self._bins += exact_bins(sums)
             np.minimum(self._minimum, minimum, out=self._minimum)
             np.maximum(self._maximum, maximum, out=self._maximum)
