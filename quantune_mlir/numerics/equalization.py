@@ -21,8 +21,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-FLOOR: Final = 1e-3
-"""A range below this share of the largest beside it counts as this share: dead channels have no say."""
+WEIGHT_FLOOR: Final = 1e-3
+"""Weights below this share of the largest range beside theirs count as this share: dead channels have no say."""
+
+ACTIVATION_FLOOR: Final = 0.1
+"""The same of activations. It is higher, so that the weights of a channel that is hardly ever active do not grow to make
+up for that: all channels' weights have one scale as well."""
 
 _SWEEPS: Final = 40
 _SETTLED: Final = 1e-3
@@ -75,9 +79,9 @@ def equalizing_scales(layers: Sequence[Magnitudes], links: Sequence[Link]) -> li
     for _ in range(_SWEEPS):
         largest_step = 0.0
         for index, link in enumerate(links):
-            made = _floored(layers[link.producer].of_outputs())
-            read = _floored(np.max([layers[consumer].of_inputs() for consumer in link.consumers], axis=0))
-            held = _floored(link.activation / scales[index])
+            made = _floored(layers[link.producer].of_outputs(), WEIGHT_FLOOR)
+            read = _floored(np.max([layers[consumer].of_inputs() for consumer in link.consumers], axis=0), WEIGHT_FLOOR)
+            held = _floored(link.activation / scales[index], ACTIVATION_FLOOR)
             step = np.sqrt(np.sqrt(made * held) / read)
             step /= np.exp(np.log(step).mean())
             scales[index] = scales[index] * step
@@ -90,6 +94,6 @@ def equalizing_scales(layers: Sequence[Magnitudes], links: Sequence[Link]) -> li
     return scales
 
 
-def _floored(ranges: NDArray[np.float64]) -> NDArray[np.float64]:
+def _floored(ranges: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     largest = ranges.max(initial=0.0)
-    return np.maximum(ranges, FLOOR * largest) if largest > 0 else np.ones_like(ranges)
+    return np.maximum(ranges, share * largest) if largest > 0 else np.ones_like(ranges)

@@ -6,6 +6,10 @@ Out: the same function, with channels between two products scaled so that ranges
      relu(x . W1 + b1) . W2    ==    relu(x . (W1 / s) + b1 / s) . (s * W2)         s > 0, per channel
      clamp(y, 0, h) / s        ==    minimum(clamp(y / s, 0, inf), h / s)
 
+Only channels that a depthwise convolution makes or reads are scaled, unless `everywhere` is given: there one channel
+is one filter, and a filter of small weights is lost beside one of large. Where each output sums over all channels,
+their ranges differ less, and the activation loses more than the weights win.
+
 Scaled tensors carry `quantune.extremes`, as the profile's histograms are of what they held before.
 """
 
@@ -40,6 +44,7 @@ class EqualizeRanges(Pass):
     name: ClassVar[str] = "quantune-equalize-ranges"
 
     profile: Profile
+    everywhere: bool = False
     enabled: bool = True
 
     def apply(self, module: ir.Module) -> None:
@@ -49,12 +54,16 @@ class EqualizeRanges(Pass):
         units = find_units(entry_block(function))
         tensors = find_tensors(function, units)
         seen = {v: self.profile.channels_of(name) for v, name in channel_tensors(units, tensors).items()}
-        ranges = find_scalable_ranges(units)
+        ranges = [found for found in find_scalable_ranges(units) if self.everywhere or _beside_depthwise(found)]
         for found, scales in zip(ranges, _scales(ranges, seen), strict=True):
             for value in found.values:
                 if value in tensors.names:
                     _annotate(value, seen[value], scales)
             _scale(found, scales)
+
+
+def _beside_depthwise(found: ScalableRange) -> bool:
+    return any(p.op.name == "tosa.depthwise_conv2d" for p in (found.producer, *found.consumers))
 
 
 def _scales(ranges: Sequence[ScalableRange], seen: Mapping[ir.Value, ChannelStatistics]) -> list[NDArray[np.float64]]:

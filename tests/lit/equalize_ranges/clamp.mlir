@@ -1,6 +1,6 @@
 // The upper bound of a clamp is scaled along: one bound for each channel, in the layer of the clamp.
 // RUN: %python %S/../quantize/make_profile.py %t.npz channels/%x=0:1 channels/r=0:1,0:16
-// RUN: %quantune-opt %s --quantune-equalize-ranges='profile=%t.npz' --quantune-remove-dead-code | filecheck %s
+// RUN: %quantune-opt %s --quantune-equalize-ranges='profile=%t.npz everywhere' --quantune-remove-dead-code | filecheck %s
 
 // CHECK-LABEL: @main
 // CHECK:       [[C:%.*]] = tosa.clamp {{.*}}max_val{{.*}}0x7F800000 : f32{{.*}}quantune.layer = "r"

@@ -1,7 +1,7 @@
 // Channels between two products are scaled so that ranges are alike, and the scaled tensor carries its range.
 // Ranges of the first weights 1 and 16, of the relu 1 and 16, of the second weights 1 and 1: s is 1/2 and 2.
 // RUN: %python %S/../quantize/make_profile.py %t.npz channels/%x=0:1 channels/r=0:1,0:16
-// RUN: %quantune-opt %s --quantune-equalize-ranges='profile=%t.npz' --quantune-remove-dead-code | filecheck %s
+// RUN: %quantune-opt %s --quantune-equalize-ranges='profile=%t.npz everywhere' --quantune-remove-dead-code | filecheck %s
 
 // CHECK-LABEL: @main
 // CHECK:       [[W:%.*]] = tosa.const {{.*}}dense<{{\[\[\[\[}}2.000000e+00]]], {{\[\[\[}}8.000000e+00]]]]> : tensor<2x1x1x1xf32>

@@ -1,6 +1,6 @@
 // A value that leaves the function keeps its scale.
 // RUN: %python %S/../quantize/make_profile.py %t.npz channels/%x=0:1 channels/r=0:1,0:16
-// RUN: %quantune-opt %s --quantune-equalize-ranges='profile=%t.npz' --quantune-remove-dead-code | filecheck %s
+// RUN: %quantune-opt %s --quantune-equalize-ranges='profile=%t.npz everywhere' --quantune-remove-dead-code | filecheck %s
 
 // CHECK-NOT:   quantune.extremes
 // CHECK-LABEL: @main
