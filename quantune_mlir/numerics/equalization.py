@@ -25,8 +25,8 @@ WEIGHT_FLOOR: Final = 1e-3
 """Weights below this share of the largest range beside theirs count as this share: dead channels have no say."""
 
 ACTIVATION_FLOOR: Final = 0.1
-"""The same of activations. It is higher, so that the weights of a channel that is hardly ever active do not grow to make
-up for that: all channels' weights have one scale as well."""
+"""The same of activations. It is higher, so that the weights of a channel that is hardly ever active do not grow to
+make up for that: all channels' weights have one scale as well."""
 
 _SWEEPS: Final = 40
 _SETTLED: Final = 1e-3

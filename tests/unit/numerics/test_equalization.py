@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from quantune_mlir.numerics.equalization import Link, Magnitudes, equalizing_scales
 
 
-def dense(rng: np.random.Generator, outputs: int, inputs: int) -> Magnitudes:
-    return Magnitudes(np.exp(rng.normal(0, 1.5, (outputs, 1, 1, inputs))), (0,), 3)
+def dense(rng: np.random.Generator, outputs: int, inputs: int, spread: float = 1.5) -> Magnitudes:
+    return Magnitudes(np.exp(rng.normal(0, spread, (outputs, 1, 1, inputs))), (0,), 3)
 
 
 def depthwise(rng: np.random.Generator, channels: int) -> Magnitudes:
@@ -26,8 +26,8 @@ def spread(ranges: np.ndarray) -> float:
 @given(st.integers(0, 10**6), st.integers(2, 12))
 def test_two_layers_meet_the_formula_in_one_step(seed: int, channels: int) -> None:
     rng = np.random.default_rng(seed)
-    first, second = dense(rng, channels, 3), dense(rng, 4, channels)
-    activation = rng.uniform(0.2, 1.0, channels)
+    first, second = dense(rng, channels, 3, spread=0.2), dense(rng, 4, channels, spread=0.2)
+    activation = rng.uniform(0.5, 1.0, channels)
     (scales,) = equalizing_scales([first, second], [Link(0, (1,), activation)])
     assert np.exp(np.log(scales).mean()) == pytest.approx(1)
     balance = np.sqrt(first.of_outputs() * activation) / scales / (second.of_inputs() * scales)
