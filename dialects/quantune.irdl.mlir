@@ -10,6 +10,14 @@ irdl.dialect @quantune {
     irdl.attributes {"tensor_name" = %string}
   }
 
+  // Marks a f32 tensor of which mean and extremes of each channel (the last axis) are wanted.
+  irdl.operation @observe_channels {
+    %tensor = irdl.base "!builtin.tensor"
+    %string = irdl.base "#builtin.string"
+    irdl.operands(value: %tensor)
+    irdl.attributes {"tensor_name" = %string}
+  }
+
   // Marks a tensor to be compared with its f32 reference: i8, worth scale * (q - zero_point), or f32.
   // noise: "accumulated" (every layer so far int8), "local" (this layer alone) or "rounding" (this tensor alone).
   irdl.operation @measure {

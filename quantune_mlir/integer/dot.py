@@ -2,7 +2,10 @@
 
     acc[k] = bias[k] + sum_c (x[c] - z_x) * w[c, k]          i32, standing for acc * s_x * s_w[k]
 
-Weights are symmetric: their zero point is 0.
+Weights are symmetric: their zero point is 0. Where the mean of each input channel is known (`quantune.input_means`),
+the bias makes up for what the weights' rounding adds to the output on average (Nagel et al., arXiv 1906.04721, 4.2):
+
+    bias[k] - sum_c E[x[c]] * (s_w[k] * w_q[c, k] - w[c, k])
 """
 
 from __future__ import annotations
@@ -16,11 +19,14 @@ from numpy.typing import NDArray
 from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
 from quantune_mlir.integer.epilogue import End, finish
 from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.attributes import INPUT_MEANS
 from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.mlir import arith, ir, tosa
+from quantune_mlir.ir.products import response
 from quantune_mlir.ir.units import Unit, is_constant
 from quantune_mlir.numerics.parameters import (
     QuantParams,
+    dequantize_weights,
     fit_scales_to_bias,
     quantize_bias,
     quantize_weights,
@@ -59,6 +65,7 @@ def emit_convolution(
     scales = fit_scales_to_bias(scales, bias, source.params.scale, options.scheme)
     flat = quantize_weights(weights, scales, channel_axis)
     integers = flat.reshape(_constant(op.operands[1]).shape)
+    bias = bias - _mean_error(op, dequantize_weights(flat, scales, channel_axis).reshape(integers.shape))
     integer_bias = quantize_bias(bias, source.params.scale, scales)
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
     largest = _largest_sums(flat, axis, source.params)
@@ -81,6 +88,14 @@ def emit_convolution(
             **spatial,
         )
     return finish(emitter, accumulator, source.params.scale * scales.astype(np.float64), end)
+
+
+def _mean_error(op: ir.Operation, rounded: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What `rounded` weights add to each output channel on average, borders apart; 0 if no input means are known."""
+    if INPUT_MEANS not in op.attributes:
+        return np.zeros(1)
+    means = np.array(list(ir.DenseF64ArrayAttr(op.attributes[INPUT_MEANS])))
+    return response(op, rounded.astype(np.float64) - _constant(op.operands[1]), means)
 
 
 def _largest_sums(weights: NDArray[np.int8], channel_axis: int, params: QuantParams) -> NDArray[np.int64]:

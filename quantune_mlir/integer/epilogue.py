@@ -5,11 +5,15 @@ The accumulator stands for acc * scale (one scale, or one for each channel of th
 integer:  tosa.rescale with 32-bit multipliers and a single rounding, then the clamp if saturation is not enough
 float:    q = saturate(round_half_even(f32(acc) * (scale / s_out) + z_out)), clamped before rounding if need be
 none:     f32(acc) * scale, for a result that only fp32 ops read: no int8 rounding at all
+
+An upper bound that differs between channels is a tosa.minimum: of the accumulator in integer mode, elsewhere of the
+fp32 value. Where saturation does the same for every channel, there is none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,35 +25,58 @@ from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.numerics.parameters import QMAX, QMIN, QuantParams
 from quantune_mlir.numerics.requantize import multipliers_and_shifts
 
+_INT32_MAX: Final = 2**31 - 1
+_BELOW_HALF: Final = 0.499
+
+Bounds = tuple[float, float | NDArray[np.float32]]
+"""A clamp's bounds in real numbers; the upper one may differ between channels."""
+
 
 @dataclass(frozen=True)
 class End:
     """How a unit's result leaves it: int8 with `params`, or fp32 where `params` is None; `clamp` in real numbers."""
 
     params: QuantParams | None
-    clamp: tuple[float, float] | None
+    clamp: Bounds | None
     mode: RequantizeMode
 
     def integer_clamp(self) -> tuple[int, int]:
-        """The clamp's bounds as int8."""
+        """The clamp's bounds as int8; of an upper bound that differs between channels, the highest."""
         assert self.params is not None
         if self.clamp is None:
             return QMIN, QMAX
-        low, high = (np.clip(x / self.params.scale + self.params.zero_point, QMIN, QMAX) for x in self.clamp)
-        return int(np.rint(low)), int(np.rint(high))
+        low, high = (self._as_int8(bound) for bound in self.clamp)
+        return int(low.max()), int(high.max())
+
+    def channel_bounds(self) -> NDArray[np.int64] | None:
+        """The upper bound of each channel as int8, if they differ."""
+        assert self.params is not None
+        if self.clamp is None:
+            return None
+        bounds = self._as_int8(self.clamp[1])
+        return bounds if (bounds != bounds.flat[0]).any() else None
+
+    def _as_int8(self, bound: float | NDArray[np.float32]) -> NDArray[np.int64]:
+        assert self.params is not None
+        scaled = np.asarray(bound, np.float64) / self.params.scale + self.params.zero_point
+        return np.rint(np.clip(scaled, QMIN, QMAX)).astype(np.int64)
 
 
 def finish(emitter: Emitter, accumulator: ir.Value, scale: float | NDArray[np.float64], end: End) -> ir.Value:
     """The i8 (or, without output parameters, fp32) result of an accumulator: i32, or integers held in fp32."""
     if end.params is None:
         value = multiply(emitter, emitter.cast(accumulator, emitter.f32), np.asarray(scale, np.float32))
-        return value if end.clamp is None else _clamp(emitter, value, *end.clamp)
+        return value if end.clamp is None else _clamp_fp32(emitter, value, *end.clamp)
     ratio = np.asarray(scale, np.float64) / end.params.scale
     low, high = end.integer_clamp()
     if end.mode == "integer":
+        accumulator = emitter.cast(accumulator, emitter.i32)
+        bounds = end.channel_bounds()
+        if bounds is not None:
+            accumulator = _minimum(emitter, accumulator, _accumulator_bounds(bounds - end.params.zero_point, ratio))
         value = rescale(
             emitter,
-            emitter.cast(accumulator, emitter.i32),
+            accumulator,
             ratio,
             input_zp=0,
             output_zp=end.params.zero_point,
@@ -67,6 +94,9 @@ def round_to_int8(emitter: Emitter, value: ir.Value, end: End) -> ir.Value:
     if end.params.zero_point:
         zero_point = emitter.scalar(end.params.zero_point, np.float32, len(shape))
         value = emitter.build(tosa.AddOp, emitter.f32, shape, value, zero_point)
+    bounds = end.channel_bounds()
+    if bounds is not None:
+        value = _minimum(emitter, value, bounds.astype(np.float32))
     low, high = end.integer_clamp()
     if (low, high) != (QMIN, QMAX):
         value = _clamp(emitter, value, low, high)
@@ -101,6 +131,25 @@ def rescale(
         input_unsigned=False,
         output_unsigned=False,
     )
+
+
+def _accumulator_bounds(bounds: NDArray[np.int64], ratio: NDArray[np.float64]) -> NDArray[np.int32]:
+    """The largest accumulator of each channel that `ratio` rescales to no more than its bound."""
+    return np.floor((bounds + _BELOW_HALF) / ratio).clip(max=_INT32_MAX).astype(np.int32)
+
+
+def _clamp_fp32(emitter: Emitter, value: ir.Value, low: float, high: float | NDArray[np.float32]) -> ir.Value:
+    if np.ndim(high):
+        value = _minimum(emitter, value, np.asarray(high, np.float32))
+    return _clamp(emitter, value, low, float(np.max(high)))
+
+
+def _minimum(emitter: Emitter, value: ir.Value, bounds: NDArray[np.float32] | NDArray[np.int32]) -> ir.Value:
+    """tosa.minimum of a tensor and one bound for each channel of its last axis."""
+    shape = shape_of(value)
+    bounds = bounds.reshape((1,) * (len(shape) - 1) + (bounds.size,))
+    element = ir.RankedTensorType(value.type).element_type
+    return emitter.build(tosa.MinimumOp, element, shape, value, emitter.constant(bounds))
 
 
 def _clamp(emitter: Emitter, value: ir.Value, low: float, high: float) -> ir.Value:

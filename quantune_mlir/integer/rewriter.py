@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from quantune_mlir.integer import arithmetic, boundary
 from quantune_mlir.integer.emitter import Emitter, Quantized
-from quantune_mlir.integer.epilogue import End
+from quantune_mlir.integer.epilogue import Bounds, End
 from quantune_mlir.integer.lowering import lower_unit
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.constants import constant_value
@@ -113,6 +115,12 @@ class Rewriter:
         return arithmetic.quantize_constant(emitter, value, activation_params(low, high, self._options.scheme))
 
 
-def clamp_bounds(unit: Unit) -> tuple[float, float]:
+def clamp_bounds(unit: Unit) -> Bounds:
     """The real bounds of a clamp unit."""
-    return tuple(ir.FloatAttr(unit.op.attributes[name]).value for name in ("min_val", "max_val"))
+    clamp, *minimum = unit.ops
+    low, high = (ir.FloatAttr(clamp.attributes[name]).value for name in ("min_val", "max_val"))
+    for op in minimum:
+        bounds = constant_value(op.operands[1])
+        assert bounds is not None
+        return low, np.minimum(bounds.reshape(-1), high)
+    return low, high

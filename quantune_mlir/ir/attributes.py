@@ -7,6 +7,8 @@
 | `quantune.name`      | function arguments/results | the model's own input and output names                     |
 | `quantune.qparams`   | ops, function arguments    | quantization parameters of the (first) result or argument  |
 | `quantune.precision` | ops                        | "int8" or "fp32"                                           |
+| `quantune.input_means` | convolutions             | mean of each input channel, array<f64>                     |
+| `quantune.extremes`  | ops                        | least and largest number that the result held, array<f32>  |
 
 Layout transposes, which belong to no node, may lack `quantune.layer`.
 """
@@ -20,3 +22,5 @@ OP: Final = "quantune.op"
 NAME: Final = "quantune.name"
 QPARAMS: Final = "quantune.qparams"
 PRECISION: Final = "quantune.precision"
+INPUT_MEANS: Final = "quantune.input_means"
+EXTREMES: Final = "quantune.extremes"

@@ -9,6 +9,7 @@ import numpy as np
 
 from quantune_mlir.ir.constants import constant, constant_value
 from quantune_mlir.ir.mlir import ir
+from quantune_mlir.numerics.equalization import Magnitudes
 
 _WEIGHTS: Final = 1
 _BIAS: Final = 2
@@ -61,13 +62,18 @@ class Product:
 
         A shift needs a bias, and an op that does not read beyond the border.
         """
-        kind = _KINDS[self.op.name]
-        axes = (kind.input_axis,)
+        axes = (_KINDS[self.op.name].input_axis,)
         if self.bias is not None:
-            summed = tuple(axis for axis in range(self.weights.ndim) if axis not in kind.output_axes)
-            added = (self.weights * _along(self.weights, axes, shift)).sum(axis=summed)
-            self._set(_BIAS, self.bias + added.reshape(-1))
+            self._set(_BIAS, self.bias + response(self.op, self.weights, shift))
         self._set(_WEIGHTS, self.weights * _along(self.weights, axes, scale))
+
+    @property
+    def magnitudes(self) -> Magnitudes:
+        """The largest absolute weight between each input and each output channel."""
+        kind = _KINDS[self.op.name]
+        summed = tuple(a for a in range(self.weights.ndim) if a != kind.input_axis and a not in kind.output_axes)
+        largest = np.abs(self.weights).max(axis=summed, keepdims=True)
+        return Magnitudes(largest, kind.output_axes, kind.input_axis)
 
     @property
     def output_channels(self) -> int:
@@ -83,6 +89,16 @@ class Product:
         self.op.operands[operand] = constant(
             array.astype(np.float32), loc=self.op.location, ip=ir.InsertionPoint(self.op)
         )
+
+
+def response(op: ir.Operation, weights: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """What `op` with these weights makes of inputs that are constant in each channel: one number for each output.
+
+    Bias and borders are left out, and strides of a transposed convolution.
+    """
+    kind = _KINDS[op.name]
+    summed = tuple(axis for axis in range(weights.ndim) if axis not in kind.output_axes)
+    return (weights * _along(weights, (kind.input_axis,), inputs)).sum(axis=summed).reshape(-1)
 
 
 def match_product(op: ir.Operation | None) -> Product | None:

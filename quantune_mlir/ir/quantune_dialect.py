@@ -18,6 +18,7 @@ FUSED: Final = "quantune.fused"
 YIELD: Final = "tosa.yield"
 KERNEL: Final = "kernel"
 OBSERVE: Final = "quantune.observe"
+OBSERVE_CHANNELS: Final = "quantune.observe_channels"
 MEASURE: Final = "quantune.measure"
 
 Noise = Literal["accumulated", "local", "rounding"]
@@ -40,6 +41,7 @@ class _OpDefinition:
 _STRING: Final = "string"
 _DEFINITIONS: Final = {
     OBSERVE: _OpDefinition((("f32",),), {"tensor_name": _STRING}),
+    OBSERVE_CHANNELS: _OpDefinition((("f32",),), {"tensor_name": _STRING}),
     MEASURE: _OpDefinition(
         (("f32",), ("i8", "f32")), {"tensor_name": _STRING, "noise": _STRING, "scale": "f32", "zero_point": "i32"}
     ),
@@ -49,6 +51,12 @@ _DEFINITIONS: Final = {
 def observe(value: ir.Value, name: str, *, loc: ir.Location | None = None) -> ir.Operation:
     """Mark the f32 tensor `value` to be profiled under `name`. Built at the current insertion point."""
     return ir.Operation.create(OBSERVE, operands=[value], attributes={"tensor_name": ir.StringAttr.get(name)}, loc=loc)
+
+
+def observe_channels(value: ir.Value, name: str, *, loc: ir.Location | None = None) -> ir.Operation:
+    """Mark the f32 tensor `value`, whose mean and extremes are wanted for each channel. Otherwise like `observe`."""
+    attributes = {"tensor_name": ir.StringAttr.get(name)}
+    return ir.Operation.create(OBSERVE_CHANNELS, operands=[value], attributes=attributes, loc=loc)
 
 
 def measure(

@@ -3,9 +3,9 @@
 In: a function of fp32 TOSA whose ops carry `quantune.layer`.
 Out: its non-constant ops as a list of `Unit`, in topological order.
 
-Most units are one op. Two kinds are several ops of one layer: a unary function (every op elementwise, one tensor in,
-constants splat), whose int8 form is one table; and a mean (reduce_sum ops, then a multiplication by a splat), whose
-int8 form is one sum and one rescale.
+Most units are one op. Three kinds are several ops of one layer: a unary function (every op elementwise, one tensor in,
+constants splat), whose int8 form is one table; a mean (reduce_sum ops, then a multiplication by a splat), whose int8
+form is one sum and one rescale; and a clamp whose upper bound differs between channels (tosa.clamp, tosa.minimum).
 """
 
 from __future__ import annotations
@@ -160,14 +160,27 @@ def _as_region(ops: Sequence[ir.Operation]) -> Unit | None:
     inputs = _activation_inputs(ops)
     if len(inputs) != 1 or not is_float(inputs[0]) or not is_float(ops[-1].results[0]):
         return None
+    if _is_clamp(ops):
+        return _make_unit(Kind.CLAMP, ops)
     if all(op.name in _ELEMENTWISE and _constants_are_splat(op) and _keeps_shape(op, inputs[0]) for op in ops):
-        kind = Kind.CLAMP if len(ops) == 1 and ops[0].name == "tosa.clamp" else Kind.UNARY
-        return _make_unit(kind, ops)
+        return _make_unit(Kind.UNARY, ops)
     sums = [op for op in ops if op.name == "tosa.reduce_sum"]
     rest = ops[len(sums) :]
     if sums and list(ops[: len(sums)]) == sums and all(_multiplies_by_splat(op) for op in rest):
         return _make_unit(Kind.MEAN, ops)
     return None
+
+
+def _is_clamp(ops: Sequence[ir.Operation]) -> bool:
+    if ops[0].name != "tosa.clamp" or len(ops) > 2:
+        return False
+    return len(ops) == 1 or (ops[1].name == "tosa.minimum" and _has_channel_constant(ops[1]))
+
+
+def _has_channel_constant(op: ir.Operation) -> bool:
+    """Whether the second operand is a constant with one number for each index of the last axis, or for all."""
+    bounds = constant_value(op.operands[1])
+    return bounds is not None and bounds.size == bounds.shape[-1] and _keeps_shape(op, op.operands[0])
 
 
 def _multiplies_by_splat(op: ir.Operation) -> bool:

@@ -135,7 +135,7 @@ def fit_scales_to_bias(
     return np.maximum(scales, raised).astype(np.float32)
 
 
-def quantize_bias(bias: NDArray[np.float32], input_scale: float, scales: NDArray[np.float32]) -> NDArray[np.int32]:
+def quantize_bias(bias: ArrayLike, input_scale: float, scales: NDArray[np.float32]) -> NDArray[np.int32]:
     """int32 bias with scale input_scale * scales and zero point 0, saturated."""
     quantized = np.rint(np.asarray(bias, np.float64) / (input_scale * scales.astype(np.float64)))
     limits = np.iinfo(np.int32)

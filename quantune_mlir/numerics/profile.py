@@ -1,4 +1,4 @@
-"""A calibration profile: one histogram per tensor of a model. Saved as .npz, merged exactly."""
+"""A calibration profile: a histogram of each tensor of a model, channel statistics of some. Merged exactly."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
+from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _HEADER: Final = "header"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -29,17 +30,35 @@ class Profile(Mapping[str, Histogram]):
         model: hash of the model profiled.
         samples: number of samples seen.
         histograms: by tensor name, in graph order.
+        channels: by the names of ir/channels.py, in graph order.
 
     Raises:
         DataError: a tensor held NaN or Inf; it is named.
     """
 
-    def __init__(self, model: str, samples: int, histograms: Mapping[str, Histogram]) -> None:
+    def __init__(
+        self,
+        model: str,
+        samples: int,
+        histograms: Mapping[str, Histogram],
+        channels: Mapping[str, ChannelStatistics] | None = None,
+    ) -> None:
         for name, histogram in histograms.items():
             histogram.require_finite(name)
         self.model = model
         self.samples = samples
+        self.channels = dict(channels or {})
         self._histograms = dict(histograms)
+
+    def channels_of(self, tensor: str) -> ChannelStatistics:
+        """The channel statistics of a tensor. Raises DataError if the profile has none."""
+        if tensor not in self.channels:
+            raise DataError(
+                "the profile has no channel statistics of this tensor",
+                where=tensor,
+                remedy="profile this model again; it has changed",
+            )
+        return self.channels[tensor]
 
     def __getitem__(self, tensor: str) -> Histogram:
         return self._histograms[tensor]
@@ -53,14 +72,22 @@ class Profile(Mapping[str, Histogram]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Profile):
             return NotImplemented
-        return (self.model, self.samples, list(self.items())) == (other.model, other.samples, list(other.items()))
+        mine, theirs = ((p.model, p.samples, list(p.items()), list(p.channels.items())) for p in (self, other))
+        return mine == theirs
 
     __hash__ = None  # type: ignore[assignment]
 
     def to_bytes(self) -> bytes:
         """The .npz file: the same bytes for the same profile."""
         histograms = list(self.values())
-        header = {"format": FORMAT, "model": self.model, "samples": self.samples, "tensors": list(self)}
+        channels = list(self.channels.values())
+        header = {
+            "format": FORMAT,
+            "model": self.model,
+            "samples": self.samples,
+            "tensors": list(self),
+            "channel_tensors": list(self.channels),
+        }
         buckets = [histogram.buckets for histogram in histograms]
         counts = [histogram.counts for histogram in histograms]
         return _zip(
@@ -71,6 +98,11 @@ class Profile(Mapping[str, Histogram]):
                 "maximum": np.array([histogram.maximum for histogram in histograms], np.float32),
                 "buckets": np.concatenate([np.zeros(0, np.uint16), *buckets]),
                 "counts": np.concatenate([np.zeros(0, np.uint64), *counts]),
+                "channel_lengths": np.array([len(c.minimum) for c in channels], np.uint32),
+                "channel_counts": np.array([c.count for c in channels], np.uint64),
+                "channel_sums": np.concatenate([np.zeros((0, BINS), np.int64), *(c.bins for c in channels)]),
+                "channel_minimum": np.concatenate([np.zeros(0, np.float32), *(c.minimum for c in channels)]),
+                "channel_maximum": np.concatenate([np.zeros(0, np.float32), *(c.maximum for c in channels)]),
             }
         )
 
@@ -89,7 +121,10 @@ class Profile(Mapping[str, Histogram]):
                     )
                 histograms = _split(arrays)
                 profile = Profile(
-                    str(header["model"]), int(header["samples"]), dict(zip(header["tensors"], histograms, strict=True))
+                    str(header["model"]),
+                    int(header["samples"]),
+                    dict(zip(header["tensors"], histograms, strict=True)),
+                    dict(zip(header["channel_tensors"], _split_channels(arrays), strict=True)),
                 )
         except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile) as error:
             raise DataError(f"not a readable profile: {error}", where=where, remedy="calibrate again") from error
@@ -118,9 +153,9 @@ def merge(profiles: Sequence[Profile]) -> Profile:
     if not profiles:
         raise DataError("no profile to merge")
     first, *others = profiles
-    histograms = dict(first)
+    histograms, channels = dict(first), dict(first.channels)
     for index, other in enumerate(others, start=2):
-        if other.model != first.model or list(other) != list(first):
+        if other.model != first.model or list(other) != list(first) or list(other.channels) != list(channels):
             difference = "another model" if other.model != first.model else "other tensors of the model"
             raise DataError(
                 f"profile {index} is of {difference} than profile 1 ({other.model[:12]} and {first.model[:12]})",
@@ -128,7 +163,9 @@ def merge(profiles: Sequence[Profile]) -> Profile:
             )
         for name, histogram in other.items():
             histograms[name] = histograms[name].merge(histogram)
-    return Profile(first.model, sum(profile.samples for profile in profiles), histograms)
+        for name, statistics in other.channels.items():
+            channels[name] = channels[name].merge(statistics)
+    return Profile(first.model, sum(profile.samples for profile in profiles), histograms, channels)
 
 
 def _split(arrays: Mapping[str, NDArray[np.generic]]) -> list[Histogram]:
@@ -139,6 +176,17 @@ def _split(arrays: Mapping[str, NDArray[np.generic]]) -> list[Histogram]:
         Histogram(b, c, float(lowest), float(highest))
         for b, c, lowest, highest in zip(buckets, counts, arrays["minimum"], arrays["maximum"], strict=True)
     ]
+
+
+def _split_channels(arrays: Mapping[str, NDArray[np.generic]]) -> list[ChannelStatistics]:
+    ends = np.cumsum(arrays["channel_lengths"].astype(np.int64))
+    sums = np.split(arrays["channel_sums"].astype(np.int64, casting="equiv"), ends)[:-1]
+    extremes = (
+        np.split(arrays[name].astype(np.float32, casting="equiv"), ends)[:-1]
+        for name in ("channel_minimum", "channel_maximum")
+    )
+    counts = arrays["channel_counts"].tolist()
+    return [ChannelStatistics(*parts) for parts in zip(counts, sums, *extremes, strict=True)]
 
 
 def _zip(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:

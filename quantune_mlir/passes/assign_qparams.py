@@ -3,6 +3,7 @@
 In:  simplified fp32 TOSA, and a profile of its tensors.
 Out: the same, each tensor that has an int8 form annotated with `quantune.qparams`.
 
+A tensor with `quantune.extremes`, which equalization has scaled, gets that range: the profile has seen other numbers.
 Tensors that share parameters (DESIGN: reshapes, pools, concatenations) get the range of their merged histograms, and
 of the constants that are padded or concatenated to them.
 """
@@ -17,10 +18,11 @@ from typing import ClassVar
 import numpy as np
 
 from quantune_mlir.errors import DataError
+from quantune_mlir.ir.attributes import EXTREMES
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import write_qparams
-from quantune_mlir.ir.tensors import find_tensors, joined_constants
+from quantune_mlir.ir.tensors import Tensors, find_tensors, joined_constants
 from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.parameters import QuantParams, activation_params
@@ -50,12 +52,18 @@ class AssignQParams(Pass):
                 constants[tensors.groups[unit.output]] += _extremes(unit)
         chosen: dict[tuple[ir.Value, ...], QuantParams] = {}
         for group in dict.fromkeys(tensors.groups.values()):
-            histogram = reduce(Histogram.merge, (self._histogram(tensors.names[root]) for root in group))
-            low, high = choose_range(histogram, self.range, scheme=self.scheme)
+            low, high = self._range(group, tensors)
             chosen[group] = activation_params(
                 min(low, *constants[group], 0), max(high, *constants[group], 0), self.scheme
             )
         write_qparams(function, {value: chosen[group] for value, group in tensors.groups.items()})
+
+    def _range(self, group: tuple[ir.Value, ...], tensors: Tensors) -> tuple[float, float]:
+        scaled = [extremes for root in group if (extremes := _scaled_extremes(root)) is not None]
+        histograms = [self._histogram(tensors.names[root]) for root in group if _scaled_extremes(root) is None]
+        if histograms:
+            scaled.append(choose_range(reduce(Histogram.merge, histograms), self.range, scheme=self.scheme))
+        return min(low for low, _ in scaled), max(high for _, high in scaled)
 
     def _histogram(self, tensor: str) -> Histogram:
         if tensor not in self.profile:
@@ -63,6 +71,13 @@ class AssignQParams(Pass):
                 "the profile has no such tensor", where=tensor, remedy="profile this model again; it has changed"
             )
         return self.profile[tensor]
+
+
+def _scaled_extremes(root: ir.Value) -> tuple[float, float] | None:
+    if isinstance(root, ir.BlockArgument) or EXTREMES not in root.owner.operation.attributes:
+        return None
+    low, high = ir.DenseF32ArrayAttr(root.owner.operation.attributes[EXTREMES])
+    return low, high
 
 
 def _extremes(unit: Unit) -> list[float]:

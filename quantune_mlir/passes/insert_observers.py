@@ -1,15 +1,18 @@
 """quantune-insert-observers.
 
 In:  simplified fp32 TOSA.
-Out: the same, with `quantune.observe` on every tensor whose values are new: graph inputs and results of computing ops.
+Out: the same, with `quantune.observe` on every tensor whose values are new (graph inputs and results of computing ops),
+     and `quantune.observe_channels` on those that a repair needs channel by channel (ir/channels.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir.channels import channel_tensors
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.tensors import find_tensors
@@ -19,20 +22,27 @@ from quantune_mlir.passes.base import Pass
 
 @dataclass(frozen=True)
 class InsertObservers(Pass):
-    """Mark every tensor that needs a histogram."""
+    """Mark every tensor that needs a histogram, or the mean and extremes of its channels."""
 
     name: ClassVar[str] = "quantune-insert-observers"
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
         block = entry_block(function)
-        tensors = find_tensors(function, find_units(block))
+        units = find_units(block)
+        tensors = find_tensors(function, units)
+        channels = channel_tensors(units, tensors)
         first = block.operations[0]
-        for value, tensor in tensors.names.items():
-            if isinstance(value, ir.BlockArgument):
-                with ir.InsertionPoint(first), ir.Location.unknown():
-                    quantune_dialect.observe(value, tensor)
-            else:
-                producer = value.owner.operation
-                with ir.InsertionPoint.after(producer), producer.location:
-                    quantune_dialect.observe(value, tensor)
+        _insert(tensors.names, first, quantune_dialect.observe)
+        _insert(channels, first, quantune_dialect.observe_channels)
+
+
+def _insert(names: Mapping[ir.Value, str], first: ir.Operation, observe: Callable[[ir.Value, str], object]) -> None:
+    for value, tensor in names.items():
+        if isinstance(value, ir.BlockArgument):
+            with ir.InsertionPoint(first), ir.Location.unknown():
+                observe(value, tensor)
+        else:
+            producer = value.owner.operation
+            with ir.InsertionPoint.after(producer), producer.location:
+                observe(value, tensor)

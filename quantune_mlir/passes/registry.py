@@ -12,15 +12,18 @@ from quantune_mlir.passes.base import Pass
 _PACKAGE: Final = "quantune_mlir.passes"
 
 PASSES: Final[dict[str, str]] = {
+    "quantune-assign-input-means": "assign_input_means:AssignInputMeans",
     "quantune-assign-precision": "assign_precision:AssignPrecision",
     "quantune-assign-qparams": "assign_qparams:AssignQParams",
     "quantune-cancel-transposes": "cancel_transposes:CancelTransposes",
+    "quantune-equalize-ranges": "equalize_ranges:EqualizeRanges",
     "quantune-expand-rounding": "expand_rounding:ExpandRounding",
     "quantune-fold-constants": "fold_constants:FoldConstants",
     "quantune-fold-scale-shift": "fold_scale_shift:FoldScaleShift",
     "quantune-fuse-kernels": "fuse_kernels:FuseKernels",
     "quantune-hoist-clamps": "hoist_clamps:HoistClamps",
     "quantune-insert-observers": "insert_observers:InsertObservers",
+    "quantune-lower-channel-observers": "lower_channel_observers:LowerChannelObservers",
     "quantune-lower-kernels": "lower_kernels:LowerKernels",
     "quantune-lower-observers": "lower_observers:LowerObservers",
     "quantune-quantize": "quantize:Quantize",

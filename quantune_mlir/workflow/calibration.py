@@ -15,8 +15,10 @@ from quantune_mlir.ir.mlir import ir
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.insert_observers import InsertObservers
+from quantune_mlir.passes.lower_channel_observers import LowerChannelObservers
 from quantune_mlir.passes.lower_observers import OBSERVED, LowerObservers
 from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.channel_sums import ChannelSums
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 
@@ -29,12 +31,13 @@ class Calibrator:
 
     def __init__(self, model: Model, target: Target) -> None:
         self._model = model.hash
-        module = model.with_passes(InsertObservers(), LowerObservers())
+        module = model.with_passes(InsertObservers(), LowerChannelObservers(), LowerObservers())
         rows = ir.ArrayAttr(module.operation.attributes[OBSERVED])
         self._tensors = [ir.StringAttr(ir.DictAttr(row)["tensor_name"]).value for row in rows]
         sizes = (int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.tensors.names)
         largest = max(sizes, default=1)
         self._runs_per_drain = _COUNTER_LIMIT // largest
+        self._channels = ChannelSums.observed_by(module)
         self._program = Program(compile_program(module, target))
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Profile:
@@ -43,6 +46,7 @@ class Calibrator:
         Raises:
             DataError: a tensor became NaN or Inf; the message names it and the (first) sample of the run.
         """
+        channels = self._channels.start()
         histograms = [Histogram() for _ in self._tensors]
         extremes = np.zeros((len(self._tensors), 2), np.uint32)
         for index, run in enumerate(samples):
@@ -50,12 +54,14 @@ class Calibrator:
             if self._tensors:
                 extremes = np.maximum(extremes, results[-1].view(np.uint32))
             self._require_finite(extremes, samples.number_of(index))
+            channels.add(results[-2:-1])
             if (index + 1) % self._runs_per_drain == 0:
                 histograms = self._drain(histograms, extremes)
                 extremes = np.zeros_like(extremes)
             on_sample()
         histograms = self._drain(histograms, extremes)
-        return Profile(self._model, samples.samples, dict(zip(self._tensors, histograms, strict=True)))
+        by_tensor = dict(zip(self._tensors, histograms, strict=True))
+        return Profile(self._model, samples.samples, by_tensor, channels.statistics())
 
     def _drain(self, histograms: list[Histogram], extremes: NDArray[np.uint32]) -> list[Histogram]:
         """Adds the device's 32-bit counters, which are cleared, and the extremes since then to the histograms."""

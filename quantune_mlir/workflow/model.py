@@ -88,6 +88,10 @@ class Model:
         """Its layers, in topological order."""
         return find_layers(self.units, self.tensors)
 
+    def after(self, *passes: Pass) -> Model:
+        """The model that `passes` make of it."""
+        return Model(self.with_passes(*passes)) if passes else self
+
     def with_passes(self, *passes: Pass) -> ir.Module:
         """A copy of the module after `passes`."""
         copy = parse_module(module_bytecode(self.module), self.module.context)

@@ -20,6 +20,9 @@ class QuantizeOptions:
         weights: granularity of the weights' scales.
         scheme: where zero points lie and which scales are allowed.
         range: how a tensor's range follows from its histogram.
+        equalize: scale channels between layers so that their ranges are alike; None: where weights have one scale per
+            tensor.
+        correct_bias: let the bias make up for what the rounding of weights adds on average.
         requantize: arithmetic of requantization; None takes what suits the target.
         target: name of a target description, see `quantune targets`.
         samples: at most so many calibration samples are used.
@@ -29,10 +32,17 @@ class QuantizeOptions:
     weights: Granularity = "per-channel"
     scheme: Scheme = Scheme.ASYMMETRIC
     range: RangeMethod = RangeMethod.MSE
+    equalize: bool | None = None
+    correct_bias: bool = True
     requantize: RequantizeMode | None = None
     target: str = "host"
     samples: int = DEFAULT_SAMPLES
     seed: int = 0
+
+    @property
+    def equalizes(self) -> bool:
+        """Whether ranges are equalized."""
+        return self.weights == "per-tensor" if self.equalize is None else self.equalize
 
     @staticmethod
     def from_dict(fields: Mapping[str, Any]) -> QuantizeOptions:

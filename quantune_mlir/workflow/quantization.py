@@ -31,6 +31,7 @@ from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
+from quantune_mlir.workflow.repairs import repairs
 
 ANALYSIS_TARGET = "host"
 """Both inference runs happen here, whatever CPU the program is for."""
@@ -113,7 +114,7 @@ def analyze(
     target = load_target(ANALYSIS_TARGET)
     integer = integer_options(options)
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
-        analyzer = Analyzer(model, profile, integer, options.range, target)
+        analyzer = Analyzer(model.after(*repairs(profile, options)), profile, integer, options.range, target)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(samples)) as tick:
         analysis = analyzer.run(samples, tick)
     sensitivity = SensitivityList.of(
@@ -129,7 +130,9 @@ def analyze(
 def rewrite(model: Model, profile: Profile, plan: PrecisionPlan, options: QuantizeOptions) -> Rewrite:
     """The mixed module that `plan` asks for."""
     integer = integer_options(options)
-    module = model.with_passes(AssignQParams(profile, options.scheme, options.range), AssignPrecision(plan))
+    module = model.with_passes(
+        *repairs(profile, options), AssignQParams(profile, options.scheme, options.range), AssignPrecision(plan)
+    )
     units = find_units(entry_block(main_function(module)))
     layers = find_layers(units, find_tensors(main_function(module), units))
     precision = {layer.name: _precision(layer) for layer in layers}

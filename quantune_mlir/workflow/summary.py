@@ -54,6 +54,10 @@ def summarize(
         "model": {"file": Path(source).name, "path": str(Path(source).absolute()), "sha256": quantization.model.hash},
         "options": quantization.options.as_dict(),
         "requantize": integer_options(quantization.options).requantize,
+        "repairs": {
+            "equalize": quantization.options.equalizes,
+            "correct_bias": quantization.options.correct_bias,
+        },
         "policy": quantization.plan.policy,
         "inference_runs": {
             "fp32": quantization.runs.fp32,

@@ -375,6 +375,7 @@ class TestQuantuneOpt:
         options, made = summary["options"], tmp_path / "mixed.mlir"
         activations = f"scheme={options['scheme']} range={options['range']}"
         flags = [
+            f"--quantune-assign-input-means=profile={digits / 'profile.npz'}",
             f"--quantune-assign-qparams=profile={digits / 'profile.npz'} {activations}",
             f"--quantune-assign-precision=plan={digits / 'plan.yaml'}",
             f"--quantune-quantize=weights={options['weights']} requantize={summary['requantize']}",

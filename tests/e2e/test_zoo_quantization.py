@@ -26,7 +26,8 @@ PEER_TOP1 = {"kws_dscnn": 0.917, "resnet8_cifar10": 0.886, NARROW: 0.716}
 ALLOWED_INT8_LOSS = 0.005
 ALLOWED_MIXED_LOSS = 0.007
 ALLOWED_AUC_CHANGE = 0.01
-WON_BACK = 0.8
+ALLOWED_REPAIRED_LOSS = 0.05
+ALLOWED_MIXED_PER_TENSOR_LOSS = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +83,12 @@ def test_predicted_noise_is_that_of_int8(network: str, measured: Measure) -> Non
 
 
 @pytest.mark.slow
-def test_mixed_wins_back_what_per_tensor_weights_lose(measured: Measure) -> None:
+def test_repairs_and_mixed_win_back_what_per_tensor_weights_lose(measured: Measure) -> None:
+    """All-int8 without repairs is at .000."""
     row = measured("mobilenet_v1_025_imagenet", "per-tensor")
-    loss = score(row, "fp32") - score(row, "int8")
-    assert loss > 0.03, "the network no longer needs mixed precision"
-    assert score(row, "mixed") >= score(row, "fp32") - (1 - WON_BACK) * loss
-    assert 0 < row.int8_mac_share < 1
+    assert score(row, "int8") >= score(row, "fp32") - ALLOWED_REPAIRED_LOSS
+    assert score(row, "mixed") >= score(row, "fp32") - ALLOWED_MIXED_PER_TENSOR_LOSS
+    output_sqnr = row.output_sqnr_db
+    assert output_sqnr["int8"] is not None and output_sqnr["mixed"] is not None
+    assert output_sqnr["mixed"] > output_sqnr["int8"]
+    assert 0.6 <= row.int8_mac_share < 1

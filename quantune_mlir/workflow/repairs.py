@@ -1,0 +1,17 @@
+"""What is done to a model before a layer is given up to fp32: the passes of the repairs that are switched on."""
+
+from __future__ import annotations
+
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.passes.assign_input_means import AssignInputMeans
+from quantune_mlir.passes.base import Pass
+from quantune_mlir.passes.equalize_ranges import EqualizeRanges
+from quantune_mlir.workflow.options import QuantizeOptions
+
+
+def repairs(profile: Profile, options: QuantizeOptions) -> list[Pass]:
+    """To be run on the simplified model before parameters are assigned."""
+    return [
+        AssignInputMeans(profile, enabled=options.correct_bias),
+        EqualizeRanges(profile, enabled=options.equalizes),
+    ]
