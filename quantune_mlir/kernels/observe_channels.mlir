@@ -2,9 +2,9 @@
 // constants.
 
 #observe = #hal.pipeline.layout<constants = 4, bindings = [
-  #hal.pipeline.binding<storage_buffer, ReadOnly>,
-  #hal.pipeline.binding<storage_buffer>
-]>
+  #hal.pipeline.binding<storage_buffer, "ReadOnly|Indirect">,
+  #hal.pipeline.binding<storage_buffer, Indirect>
+], flags = Indirect>
 
 // The sum, minimum and maximum of each channel of a tensor, channels innermost: sums of blocks of 256 rows in f32,
 // blocks in f64.

@@ -39,7 +39,7 @@ class Digits:
     """The digits network, one run over its calibration samples, and its mixed programs."""
 
     def __init__(self, path: Path, weights: Granularity = "per-channel") -> None:
-        self.options = QuantizeOptions(weights=weights)
+        self.options = QuantizeOptions(weights=weights, correct_bias=False, equalize=False)
         self.model = Model.load(path)
         self.samples = SampleSet.open(DATA / "digits_calibration.npz", self.model.inputs)
         target = load_target("host")
