@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from functools import cached_property
+from math import ceil, inf
 from typing import Final
 
 import numpy as np
@@ -116,6 +117,15 @@ class DenseKernel:
         scalars = [self._zero_point() + self.step.offset, *self.epilogue.scalars]
         return library.dispatch(self.group.family, signature, self._emit, inputs, scalars, result, self.part)
 
+    @cached_property
+    def _limit(self) -> float:
+        """What no sum of products and bias exceeds in magnitude, if it is an integer."""
+        if self.stored != "i8":
+            return inf
+        weights, bias = self._weights_and_bias()
+        sums = np.abs(weights.astype(np.int64)).sum(axis=(1, 2, 3))
+        return float((255 * sums + np.abs(bias.astype(np.int64))).max())
+
     def _zero_point(self) -> int:
         root = self.group.root
         assert root is not None
@@ -123,19 +133,22 @@ class DenseKernel:
         zero_point = constant_value(root.operands[position]) if len(root.operands) > position else None
         return 0 if zero_point is None or self.stored == "f32" else int(zero_point.reshape(-1)[0])
 
-    def _constants(self) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-        """Packed weights [blocks][runs][steps][vector][lane][depth], and the bias, both padded to whole vectors."""
+    def _weights_and_bias(self) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+        """Weights [K, KH, KW, C] and bias [K] as the group has them."""
         root = self.group.root
         assert root is not None
         weights = constant_value(root.operands[1])
         assert weights is not None
         if root.name == "tosa.matmul":
-            weights = weights[0].T[:, None, None, :]
-            bias = np.zeros(self.shape.out_channels, np.int32 if self.stored == "i8" else np.float32)
-        else:
-            found = constant_value(root.operands[2])
-            assert found is not None
-            bias = np.broadcast_to(found, (self.shape.out_channels,))
+            zeros = np.zeros(self.shape.out_channels, np.int32 if self.stored == "i8" else np.float32)
+            return weights[0].T[:, None, None, :], zeros
+        bias = constant_value(root.operands[2])
+        assert bias is not None
+        return weights, np.broadcast_to(bias, (self.shape.out_channels,))
+
+    def _constants(self) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+        """Packed weights [blocks][runs][steps][vector][lane][depth], and the bias, both padded to whole vectors."""
+        weights, bias = self._weights_and_bias()
         if self.stored == "i8":
             sums = weights.astype(np.int64).sum(axis=(1, 2, 3))
             bias = (bias - (self._zero_point() + self.step.offset) * sums).astype(np.int32)
@@ -217,7 +230,7 @@ class DenseKernel:
                     if self.part is not None:
                         to = code.add(code.mul(pixel, self.part.of.channels), channel, self.part.first + first)
                     place = Place(code.add(base, first), code.add(channel, first), count, v, to=to)
-                    self.epilogue.finish(accumulator, place, self.step.lanes, lines.bound)
+                    self.epilogue.finish(accumulator, place, self.step.lanes, lines.bound, self._limit)
 
         def row(r: Index) -> list[ir.Value]:
             r = code.fitted(r, tile.rows, workgroup.rows)

@@ -19,6 +19,7 @@ from quantune_mlir.kernels import code
 _MAGIC: Final = 12582912.0
 """1.5 * 2^23: adding it to an f32 of less than 2^22 in magnitude rounds half to even; the low bits hold the integer."""
 _MAGIC_BITS: Final = 0x4B400000
+_MAGIC_LIMIT: Final = 2.0**22 - 256
 _ROUNDING: Final = 1e-6
 """More than the relative error of an f32 operation."""
 
@@ -35,6 +36,10 @@ class Lanes:
     """For an integer that comes from an f32: the same numbers as f32, before anything was narrowed."""
     factors: tuple[ir.Value, ir.Value] | None = None
     """For a product of f32: what was multiplied. A sum that follows becomes a fused multiply-add."""
+    is_integral: bool = False
+    """Whether these are f32 without fractions."""
+    terms: tuple[ir.Value, ir.Value, ir.Value] | None = None
+    """For a fused multiply-add of an integral addend: its operands. Rounding that follows joins the addend."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,9 @@ def _cast(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lane
 
 
 def _round_to_int8(source: Lanes, context: Context) -> Lanes:
+    """Half to even, saturated: before rounding, or after it where the values are known to be small enough."""
+    if max(-source.low, source.high) < _MAGIC_LIMIT:
+        return _round_then_saturate(source, context)
     value = source.value
     low, high = max(source.low, -128.0), min(source.high, 127.0)
     if source.low < -128:
@@ -114,6 +122,26 @@ def _round_to_int8(source: Lanes, context: Context) -> Lanes:
     return Lanes(integer, low, high, rounded=arith.SubFOp(shifted, magic).result)
 
 
+def _round_then_saturate(source: Lanes, context: Context) -> Lanes:
+    """Integers that saturate when they are narrowed, which takes no instruction of its own where that can saturate."""
+    magic = code.splat(_MAGIC, context.lanes, "f32")
+    if source.terms is None:
+        shifted = arith.AddFOp(source.value, magic).result
+    else:
+        a, b, addend = source.terms
+        shifted = vector.FMAOp(a, b, arith.AddFOp(addend, magic).result).result
+    bits = code.bitcast(shifted, context.lanes, "i32")
+    integer = arith.SubIOp(bits, code.splat(_MAGIC_BITS, context.lanes, "i32")).result
+    real = arith.SubFOp(shifted, magic).result
+    if source.low < -128:
+        integer = arith.MaxSIOp(integer, code.splat(-128, context.lanes, "i32")).result
+        real = larger(real, code.splat(-128.0, context.lanes, "f32"))
+    if source.high > 127:
+        integer = arith.MinSIOp(integer, code.splat(127, context.lanes, "i32")).result
+        real = smaller(real, code.splat(127.0, context.lanes, "f32"))
+    return Lanes(integer, max(source.low, -128.0), min(source.high, 127.0), rounded=real)
+
+
 def _add(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     a, b = operands
     if not _is_float(op.results[0]):
@@ -123,7 +151,8 @@ def _add(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes
     bounds = sum_bounds(a, b)
     if a.factors is None:
         return Lanes(arith.AddFOp(a.value, b.value).result, *bounds)
-    return Lanes(vector.FMAOp(*a.factors, b.value).result, *bounds)
+    terms = (*a.factors, b.value)
+    return Lanes(vector.FMAOp(*terms).result, *bounds, terms=terms if b.is_integral else None)
 
 
 def _sub(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:

@@ -138,9 +138,9 @@ class Epilogue:
             output,
         )
 
-    def finish(self, accumulator: ir.Value | None, place: Place, lanes: int, bound: Bound) -> None:
-        """Compute the epilogue of a vector (i32 or f32; None: the group has no root) and store it."""
-        place.store(code.narrowed(self.compute(accumulator, place, lanes, bound), self.element), bound.output)
+    def finish(self, accumulator: ir.Value | None, place: Place, lanes: int, bound: Bound, limit: float = inf) -> None:
+        """Compute the epilogue of a vector, as `compute` does, and store it."""
+        place.store(code.narrowed(self.compute(accumulator, place, lanes, bound, limit), self.element), bound.output)
 
     def compute(
         self,
@@ -154,7 +154,7 @@ class Epilogue:
         """The results of a vector: f32, or i32 where they are i8.
 
         Args:
-            accumulator: the root's results; None if the group has none.
+            accumulator: the root's results, i32 or f32; None if the group has none.
             place: where the vector stands.
             lanes: its length.
             bound: buffers and scalars.
@@ -210,7 +210,7 @@ class Epilogue:
     def _read(self, operand: ir.Value, place: Place, lanes: int, bound: Bound) -> Lanes:
         if operand in self._constants:
             scalar = self._lanes_of_scalar(self._constants[operand], operand, lanes, bound)
-            return Lanes(scalar, *self._bounds.get(operand, (-inf, inf)))
+            return Lanes(scalar, *self._bounds.get(operand, (-inf, inf)), is_integral=_is_integral(operand))
         if operand in self.channels:
             key = (list(self.channels).index(operand), place.column)
             if key not in bound.loaded:
@@ -226,6 +226,11 @@ class Epilogue:
                 scalar = arith.BitcastOp(code.element("f32"), scalar).result
             bound.loaded[key] = code.broadcast(scalar, lanes)
         return bound.loaded[key]
+
+
+def _is_integral(constant: ir.Value) -> bool:
+    numbers = constant_value(constant)
+    return numbers is not None and bool((numbers == np.rint(numbers)).all())
 
 
 def _rounds(op: ir.Operation) -> bool:
