@@ -10,7 +10,7 @@ the bias makes up for what the weights' rounding adds to the output on average (
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -21,11 +21,10 @@ from quantune_mlir.integer.epilogue import End, finish
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.attributes import INPUT_MEANS
 from quantune_mlir.ir.constants import constant_value
-from quantune_mlir.ir.mlir import arith, ir, tosa
+from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.products import response
 from quantune_mlir.ir.units import Unit, is_constant
 from quantune_mlir.numerics.parameters import (
-    QuantParams,
     dequantize_weights,
     fit_scales_to_bias,
     quantize_bias,
@@ -33,7 +32,6 @@ from quantune_mlir.numerics.parameters import (
     weight_params,
 )
 
-_EXACT_IN_FP32: Final = 2**24
 _SPATIAL_ATTRIBUTES: Final = ("pad", "stride", "dilation", "out_pad")
 
 
@@ -68,25 +66,18 @@ def emit_convolution(
     bias = bias - _mean_error(op, dequantize_weights(flat, scales, channel_axis).reshape(integers.shape))
     integer_bias = quantize_bias(bias, source.params.scale, scales)
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
-    largest = _largest_sums(flat, axis, source.params)
-    if options.exact_fp32 and (largest + np.abs(integer_bias.astype(np.int64)) < _EXACT_IN_FP32).all():
-        accumulator = _accumulate_in_fp32(emitter, unit, source, integers, integer_bias, spatial)
-    elif options.exact_fp32 and (largest < _EXACT_IN_FP32).all():
-        products = _accumulate_in_fp32(emitter, unit, source, integers, np.zeros_like(integer_bias), spatial)
-        accumulator = _add_bias(emitter, products, integer_bias)
-    else:
-        accumulator = emitter.build(
-            type(op.opview),
-            emitter.i32,
-            shape_of(op.results[0]),
-            source.value,
-            emitter.constant(integers),
-            emitter.constant(integer_bias),
-            emitter.scalar(source.params.zero_point, np.int8),
-            emitter.scalar(0, np.int8),
-            acc_type=ir.TypeAttr.get(emitter.i32),
-            **spatial,
-        )
+    accumulator = emitter.build(
+        type(op.opview),
+        emitter.i32,
+        shape_of(op.results[0]),
+        source.value,
+        emitter.constant(integers),
+        emitter.constant(integer_bias),
+        emitter.scalar(source.params.zero_point, np.int8),
+        emitter.scalar(0, np.int8),
+        acc_type=ir.TypeAttr.get(emitter.i32),
+        **spatial,
+    )
     return finish(emitter, accumulator, source.params.scale * scales.astype(np.float64), end)
 
 
@@ -96,58 +87,6 @@ def _mean_error(op: ir.Operation, rounded: NDArray[np.float32]) -> NDArray[np.fl
         return np.zeros(1)
     means = np.array(list(ir.DenseF64ArrayAttr(op.attributes[INPUT_MEANS])))
     return response(op, rounded.astype(np.float64) - _constant(op.operands[1]), means)
-
-
-def _largest_sums(weights: NDArray[np.int8], channel_axis: int, params: QuantParams) -> NDArray[np.int64]:
-    """The largest magnitude that the sum of products of each output channel, in whatever order, can reach."""
-    others = tuple(axis for axis in range(weights.ndim) if axis != channel_axis)
-    largest_input = max(params.qmax - params.zero_point, params.zero_point - params.qmin)
-    return np.abs(weights.astype(np.int64)).sum(axis=others) * largest_input
-
-
-def _accumulate_in_fp32(
-    emitter: Emitter,
-    unit: Unit,
-    source: Quantized,
-    weights: NDArray[np.int8],
-    bias: NDArray[np.int32],
-    spatial: Mapping[str, ir.Attribute],
-) -> ir.Value:
-    """The accumulator as integers in fp32."""
-    shape = shape_of(source.value)
-    value = emitter.cast(source.value, emitter.f32)
-    if source.params.zero_point:
-        zero_point = emitter.scalar(source.params.zero_point, np.float32, len(shape))
-        value = emitter.build(tosa.SubOp, emitter.f32, shape, value, zero_point)
-    if _is_strided_pointwise(unit.op):
-        value = emitter.barrier(value)
-    zero = emitter.scalar(0, np.float32)
-    return emitter.build(
-        type(unit.op.opview),
-        emitter.f32,
-        shape_of(unit.output),
-        value,
-        emitter.constant(weights.astype(np.float32)),
-        emitter.constant(bias.astype(np.float32)),
-        zero,
-        zero,
-        acc_type=ir.TypeAttr.get(emitter.f32),
-        **spatial,
-    )
-
-
-def _add_bias(emitter: Emitter, products: ir.Value, bias: NDArray[np.int32]) -> ir.Value:
-    """The i32 accumulator from sums of products, integers held in fp32, and a bias that fp32 may not hold."""
-    shape = shape_of(products)
-    integers = emitter.build(arith.FPToSIOp, emitter.i32, shape, products)
-    along_channels = emitter.constant(bias.reshape((1,) * (len(shape) - 1) + (-1,)))
-    return emitter.build(tosa.AddOp, emitter.i32, shape, integers, along_channels)
-
-
-def _is_strided_pointwise(op: ir.Operation) -> bool:
-    """Whether IREE makes scalar code of the op if it fuses what computes its input into it."""
-    kernel = shape_of(op.operands[1])[1:3]
-    return op.name == "tosa.conv2d" and kernel == [1, 1] and list(op.attributes["stride"]) != [1, 1]
 
 
 def emit_matmul(

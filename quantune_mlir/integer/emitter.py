@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,6 @@ from quantune_mlir.ir.constants import constant
 from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.units import Unit
 from quantune_mlir.numerics.parameters import QuantParams
-
-_BARRIER: Final = "iree_tensor_ext.compute_barrier.start"
 
 
 @dataclass(frozen=True)
@@ -75,11 +72,6 @@ class Emitter:
         if ir.RankedTensorType(value.type).element_type == element:
             return value
         return self.build(tosa.CastOp, element, shape_of(value), value)
-
-    def barrier(self, value: ir.Value) -> ir.Value:
-        """`value`, which IREE will not fuse into what reads it."""
-        with self._point, self._unit.op.location:
-            return ir.Operation.create(_BARRIER, results=[value.type], operands=[value]).result
 
     def stamp(self, op: ir.Operation) -> ir.Value:
         """Marks an op as belonging to this emitter's layer; its single result."""

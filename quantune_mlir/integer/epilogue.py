@@ -63,7 +63,7 @@ class End:
 
 
 def finish(emitter: Emitter, accumulator: ir.Value, scale: float | NDArray[np.float64], end: End) -> ir.Value:
-    """The i8 (or, without output parameters, fp32) result of an accumulator: i32, or integers held in fp32."""
+    """The i8 (or, without output parameters, fp32) result of an i32 accumulator."""
     if end.params is None:
         value = multiply(emitter, emitter.cast(accumulator, emitter.f32), np.asarray(scale, np.float32))
         return value if end.clamp is None else _clamp_fp32(emitter, value, *end.clamp)

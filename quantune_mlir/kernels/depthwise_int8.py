@@ -224,7 +224,7 @@ class DepthwiseKernel:
                 x = code.load(band.scratch, at, self.lanes * self.step.depth)
                 sums = [self.step.step(sums[row], x, taps[row, tap, k]) for row in rows]
             for row in rows:
-                place = Place(0, numbers, self.lanes, k, places[row][k])
+                place = Place(0, numbers, self.lanes, k, runs=places[row][k])
                 result = self.epilogue.compute(sums[row], place, self.lanes, band.bound, limit, rounding)
                 results[row].append(result)
         for row in rows:

@@ -46,14 +46,13 @@ class ShadowInt8(Pass):
     weights: Granularity = "per-channel"
     scheme: Scheme = Scheme.ASYMMETRIC
     requantize: RequantizeMode = "float"
-    exact_fp32: bool = True
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
         units = find_units(entry_block(function))
         if not units:
             return
-        shadow = _Shadow(function, units, IntegerOptions(self.weights, self.scheme, self.requantize, self.exact_fp32))
+        shadow = _Shadow(function, units, IntegerOptions(self.weights, self.scheme, self.requantize))
         shadow.measure_arguments()
         following = _following(function)
         for unit in units:
