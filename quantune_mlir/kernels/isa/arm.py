@@ -13,7 +13,10 @@ from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
+from quantune_mlir.kernels.isa.depthwise import ByteStep
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
+
+_SDOT: Final = "llvm.aarch64.neon.sdot.v4i32.v16i8"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,15 @@ class Sdot(DotStep):
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """sdot."""
-        return code.intrinsic("llvm.aarch64.neon.sdot.v4i32.v16i8", accumulator.type, accumulator, x, w)
+        return code.intrinsic(_SDOT, accumulator.type, accumulator, x, w)
+
+
+class SdotDepthwise(ByteStep):
+    """Four kernel rows at once, s8 x s8."""
+
+    def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+        """sdot."""
+        return code.intrinsic(_SDOT, accumulator.type, accumulator, x, w)
 
 
 @dataclass(frozen=True)
@@ -130,8 +141,10 @@ class WideningMultiplyAdd(DotStep):
 _I8MM_FEATURES: Final = ("+v8.2a", "+dotprod", "+fullfp16", "+bf16", "+i8mm", "+reserve-x18")
 """Only kernels have i8mm: what IREE 3.13 makes of int8 convolutions with it is wrong. IREE reserves x18 everywhere."""
 
-I8MM: Final = Isa("i8mm", 4, Smmla(), FusedMultiplyAdd(4, 30), features=_I8MM_FEATURES)
-DOTPROD: Final = Isa("dotprod", 4, Sdot(), FusedMultiplyAdd(4, 30))
+_DEPTHWISE: Final = SdotDepthwise(4, "i8", 0)
+
+I8MM: Final = Isa("i8mm", 4, Smmla(), FusedMultiplyAdd(4, 30), _DEPTHWISE, features=_I8MM_FEATURES)
+DOTPROD: Final = Isa("dotprod", 4, Sdot(), FusedMultiplyAdd(4, 30), _DEPTHWISE)
 ARMV8: Final = Isa("armv8", 4, WideningMultiplyAdd(), FusedMultiplyAdd(4, 30))
 ARMV7_NEON: Final = Isa(
     "armv7neon",
