@@ -292,6 +292,7 @@ def test_options_keep_the_accuracy(digits: Path, tmp_path: Path, changed: dict[s
     plan, again = tmp_path / "plan.yaml", tmp_path / "mixed.mlir"
     plan.write_text(made.plan.to_yaml())
     settings = {name: str(value) for name, value in changed.items()} | {
+        "equalize": str(options.equalizes).lower(),
         "profile": str(digits / "profile.npz"),
         "plan": str(plan),
     }
