@@ -36,10 +36,6 @@ class Lanes:
     """For an integer that comes from an f32: the same numbers as f32, before anything was narrowed."""
     factors: tuple[ir.Value, ir.Value] | None = None
     """For a product of f32: what was multiplied. A sum that follows becomes a fused multiply-add."""
-    is_integral: bool = False
-    """Whether these are f32 without fractions."""
-    terms: tuple[ir.Value, ir.Value, ir.Value] | None = None
-    """For a fused multiply-add of an integral addend: its operands. Rounding that follows joins the addend."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +121,7 @@ def _round_to_int8(source: Lanes, context: Context) -> Lanes:
 def _round_then_saturate(source: Lanes, context: Context) -> Lanes:
     """Integers that saturate when they are narrowed, which takes no instruction of its own where that can saturate."""
     magic = code.splat(_MAGIC, context.lanes, "f32")
-    if source.terms is None:
-        shifted = arith.AddFOp(source.value, magic).result
-    else:
-        a, b, addend = source.terms
-        shifted = vector.FMAOp(a, b, arith.AddFOp(addend, magic).result).result
+    shifted = arith.AddFOp(source.value, magic).result
     bits = code.bitcast(shifted, context.lanes, "i32")
     integer = arith.SubIOp(bits, code.splat(_MAGIC_BITS, context.lanes, "i32")).result
     real = arith.SubFOp(shifted, magic).result
@@ -151,8 +143,7 @@ def _add(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes
     bounds = sum_bounds(a, b)
     if a.factors is None:
         return Lanes(arith.AddFOp(a.value, b.value).result, *bounds)
-    terms = (*a.factors, b.value)
-    return Lanes(vector.FMAOp(*terms).result, *bounds, terms=terms if b.is_integral else None)
+    return Lanes(vector.FMAOp(*a.factors, b.value).result, *bounds)
 
 
 def _sub(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:

@@ -210,7 +210,7 @@ class Epilogue:
     def _read(self, operand: ir.Value, place: Place, lanes: int, bound: Bound) -> Lanes:
         if operand in self._constants:
             scalar = self._lanes_of_scalar(self._constants[operand], operand, lanes, bound)
-            return Lanes(scalar, *self._bounds.get(operand, (-inf, inf)), is_integral=_is_integral(operand))
+            return Lanes(scalar, *self._bounds.get(operand, (-inf, inf)))
         if operand in self.channels:
             key = (list(self.channels).index(operand), place.column)
             if key not in bound.loaded:
@@ -226,11 +226,6 @@ class Epilogue:
                 scalar = arith.BitcastOp(code.element("f32"), scalar).result
             bound.loaded[key] = code.broadcast(scalar, lanes)
         return bound.loaded[key]
-
-
-def _is_integral(constant: ir.Value) -> bool:
-    numbers = constant_value(constant)
-    return numbers is not None and bool((numbers == np.rint(numbers)).all())
 
 
 def _rounds(op: ir.Operation) -> bool:
