@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.ir.constants import constant, constant_value
-from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
+from quantune_mlir.kernels.buffers import Buffers, described
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.depthwise_blocks import Block, choose_block
 from quantune_mlir.kernels.epilogue import Bound, Epilogue, Place
@@ -89,12 +89,12 @@ class DepthwiseKernel:
         """Build the kernel, unless an equal one is there, and call it."""
         shape, block = self.shape, self.block
         order = self._order()
-        numbers = [values[order].reshape(-1) for values in (self._bias(), *self.epilogue.channels.values())]
+        numbers = [self._bias()[order].reshape(-1), *self.epilogue.reordered(order)]
         inputs = [self.source, constant(self._weights()), *(constant(v) for v in numbers), *self.epilogue.tensors]
         result = ir.RankedTensorType(self.group.op.results[0].type)
         signature = Signature(
-            tuple((int(np.prod(shape_of(v))), str(ir.RankedTensorType(v.type).element_type)) for v in inputs),
-            (int(np.prod(result.shape)), self.epilogue.element),
+            tuple(map(described, inputs)),
+            Buffers(self.epilogue).output(None),
             len(self.epilogue.scalars) + 1,
             (block.down(shape) * block.across(shape), ceil(self._units / block.units), shape.batch),
         )

@@ -122,6 +122,10 @@ class Epilogue:
         """Whether there is a number for each channel."""
         return len(self.channels) > len(self._tables)
 
+    def reordered(self, order: NDArray[np.intp]) -> list[Numbers]:
+        """What `channels` holds, channels in another order; a table stays as it is."""
+        return [v if key in self._tables else v[order].reshape(-1) for key, v in self.channels.items()]
+
     @property
     def element(self) -> str:
         """The element type of the result."""
