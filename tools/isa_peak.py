@@ -22,7 +22,7 @@ from rich.table import Table
 
 from quantune_mlir.execution.benchmark import Runner, measure, pinned, repeated
 from quantune_mlir.execution.compiler import compile_bytes
-from quantune_mlir.execution.peers.isa import cpu_features
+from quantune_mlir.execution.host_isa import host_flags
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 
@@ -157,7 +157,7 @@ def measured_peaks(seconds: float = 1.0) -> dict[str, float]:
     Args:
         seconds: about how long to measure.
     """
-    features = cpu_features()
+    features = host_flags()
     available = tuple(instruction for instruction in INSTRUCTIONS if instruction.feature in features)
     calls: dict[str, Runner] = {}
     for instruction in available:

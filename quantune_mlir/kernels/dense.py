@@ -27,13 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.ir.constants import constant, constant_value
-from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
-from quantune_mlir.kernels.buffers import Buffers
+from quantune_mlir.kernels.buffers import Buffers, described
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.epilogue import Bound, Epilogue, Place
-from quantune_mlir.kernels.executable import MAX_SCALARS, Library, Part, Signature
+from quantune_mlir.kernels.executable import Library, Part, Signature
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.packing import Packing
@@ -84,7 +83,7 @@ class DenseKernel:
         tile = choose_tile(shape, step, packed=packed)
         workgroup = choose_workgroup(shape, step, tile, packed=packed)
         epilogue = Epilogue(group)
-        if workgroup is None or len(epilogue.scalars) >= MAX_SCALARS:
+        if workgroup is None or not Buffers(epilogue).fit:
             return None
         return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source, part)
 
@@ -97,23 +96,17 @@ class DenseKernel:
         """Build the kernel, unless an equal one is there, and call it."""
         shape, workgroup = self.shape, self.workgroup
         weights, bias = self._constants()
-        vectors = [*self.epilogue.channels.values()]
-        inputs = [self.source, constant(weights), constant(bias), *(constant(v) for v in vectors)]
-        sizes = [_elements(inputs[0]), weights.size, bias.size, *(v.size for v in vectors)]
-        kinds = [self.stored, str(ir.RankedTensorType(inputs[1].type).element_type), self.step.accumulator]
-        kinds += ["f32" if v.dtype == np.float32 else "i32" for v in vectors]
-        for tensor in self.epilogue.tensors:
-            inputs.append(tensor)
-            sizes.append(_elements(tensor))
-            kinds.append(str(ir.RankedTensorType(tensor.type).element_type))
+        buffers = Buffers(self.epilogue)
+        own = [self.source, constant(weights), constant(bias)]
         result = ir.RankedTensorType(self.group.op.results[0].type)
         places = ceil(shape.out_height / workgroup.rows) * ceil(shape.out_width / workgroup.columns)
         signature = Signature(
-            tuple(zip(sizes, kinds, strict=True)),
-            Buffers(self.epilogue).output(self.part),
+            (*map(described, own), *buffers.inputs),
+            buffers.output(self.part),
             len(self.epilogue.scalars) + 1,
             (places, workgroup.splits, shape.batch),
         )
+        inputs = [*own, *buffers.tensors()]
         scalars = [self._zero_point() + self.step.offset, *self.epilogue.scalars]
         return library.dispatch(self.group.family, signature, self._emit, inputs, scalars, result, self.part)
 
@@ -193,7 +186,7 @@ class DenseKernel:
         shape = self.shape
         (sh, sw), (top, left) = shape.stride, shape.pad
         if not self.packed:
-            at = code.add(code.mul(code.add(code.mul(image, shape.height), code.mul(row, sh), -top), shape.width))
+            at = code.mul(code.add(code.mul(image, shape.height), code.mul(row, sh), -top), shape.width)
             at = code.mul(code.add(at, code.mul(column, sw), -left), shape.channels)
             line = shape.width * shape.channels
             return _View(source, at, sh * line, sw * shape.channels, shape.dilation[0] * line)
@@ -395,7 +388,3 @@ def _padded(values: NDArray[np.generic], lanes: int) -> NDArray[np.generic]:
     result = np.zeros(ceil(values.size / lanes) * lanes, values.dtype)
     result[: values.size] = values
     return result
-
-
-def _elements(value: ir.Value) -> int:
-    return int(np.prod(shape_of(value)))

@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.ir.constants import constant, constant_value
-from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
+from quantune_mlir.kernels.buffers import Buffers, described
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.epilogue import Bound, Epilogue, Place
-from quantune_mlir.kernels.executable import MAX_SCALARS, Library, Signature
+from quantune_mlir.kernels.executable import Library, Signature
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
@@ -42,7 +42,7 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     source = group.views[0].operands[0] if group.views else root.operands[0]
     shape = convolution_shape(root, source, group.views)
     epilogue = Epilogue(group)
-    if len(epilogue.scalars) >= MAX_SCALARS:
+    if not Buffers(epilogue).fit:
         return None
     tile = choose_tile(shape, isa.fp32)
     share = choose_share(shape, isa.fp32, tile)
@@ -127,15 +127,16 @@ class DepthwiseKernel:
     def dispatch(self, library: Library) -> ir.Value:
         """Build the kernel, unless an equal one is there, and call it."""
         shape, share = self.shape, self.share
-        numbers = [constant(values) for values in (*self._constants(), *self.epilogue.channels.values())]
-        inputs = [self.source, *numbers, *self.epilogue.tensors]
+        buffers = Buffers(self.epilogue)
+        own = [self.source, *map(constant, self._constants())]
         result = ir.RankedTensorType(self.group.op.results[0].type)
         signature = Signature(
-            tuple((int(np.prod(shape_of(v))), str(ir.RankedTensorType(v.type).element_type)) for v in inputs),
-            (int(np.prod(result.shape)), self.epilogue.element),
+            (*map(described, own), *buffers.inputs),
+            buffers.output(None),
             len(self.epilogue.scalars),
             (ceil(shape.out_height / share.rows), ceil(self._blocks / share.blocks), shape.batch),
         )
+        inputs = [*own, *buffers.tensors()]
         return library.dispatch(self.group.family, signature, self._emit, inputs, self.epilogue.scalars, result)
 
     def _constants(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from quantune_mlir.execution.targets import Target
-
-_CPU_INFO: Final = Path("/proc/cpuinfo")
 
 _ONEDNN: Final = (("avx512_vnni", "AVX512_CORE_VNNI"), ("avx_vnni", "AVX2_VNNI"), ("avx2", "AVX2"), ("sse4_1", "SSE41"))
 """A CPU feature as Linux calls it, and oneDNN's name for the instructions that go with it; the widest first."""
 
 _LEVELS: Final = {"x86-64-v2": "SSE41", "x86-64-v3": "AVX2", "cascadelake": "AVX512_CORE_VNNI"}
-
-
-def cpu_features() -> frozenset[str]:
-    """This CPU's features as Linux calls them; empty where it does not say."""
-    try:
-        lines = _CPU_INFO.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return frozenset()
-    flags = next((line for line in lines if line.startswith(("flags", "Features"))), ":")
-    return frozenset(flags.partition(":")[2].split())
 
 
 def onednn_isa(target: Target, features: frozenset[str]) -> str | None:

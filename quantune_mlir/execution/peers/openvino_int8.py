@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import PeerError
+from quantune_mlir.execution.host_isa import host_flags
 from quantune_mlir.execution.peers import openvino_child as child
-from quantune_mlir.execution.peers.isa import cpu_features, onednn_isa
+from quantune_mlir.execution.peers.isa import onednn_isa
 from quantune_mlir.execution.peers.job import Contender, Job, Starter
 from quantune_mlir.execution.peers.onnx_file import static_model
 
@@ -62,7 +63,7 @@ def _save(path: Path, job: Job, values: Sequence[NDArray[np.generic]]) -> None:
 
 def environment(job: Job) -> dict[str, str]:
     """The child's: ours, with oneDNN limited to the instructions that our programs use."""
-    isa = onednn_isa(job.target, cpu_features())
+    isa = onednn_isa(job.target, host_flags())
     limit = {"ONEDNN_MAX_CPU_ISA": isa} if isa else {}
     return {**os.environ, **limit, "OPENVINO_TELEMETRY_OPT_OUT": "1"}
 

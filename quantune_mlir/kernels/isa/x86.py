@@ -13,7 +13,7 @@ from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
-from quantune_mlir.kernels.isa.x86_depthwise import VpdpbusdDepthwise, VpmaddwdDepthwise
+from quantune_mlir.kernels.isa.x86_depthwise import VpdpbusdDepthwise, VpmaddwdDepthwise, to_unsigned
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,7 @@ class Vpdpbusd(DotStep):
 
     def pack(self, values: ir.Value) -> ir.Value:
         """i8 to u8: the sign bit flipped."""
-        lanes = ir.VectorType(values.type).shape[0]
-        return arith.XOrIOp(values, code.splat(-128, lanes, "i8")).result
+        return to_unsigned(values)
 
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """Four weights for each channel."""

@@ -17,7 +17,7 @@ _PACKS: Final = {
 }
 
 
-def _flip(values: ir.Value) -> ir.Value:
+def to_unsigned(values: ir.Value) -> ir.Value:
     """i8 to u8, 128 more."""
     return arith.XOrIOp(values, code.splat(-128, lanes_of(values), "i8")).result
 
@@ -54,7 +54,7 @@ class VpdpbusdDepthwise(ByteStep):
 
     def interleave(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
         """As u8."""
-        return super().interleave([_flip(row) for row in rows])
+        return super().interleave([to_unsigned(row) for row in rows])
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """vpdpbusd."""
@@ -80,7 +80,7 @@ class VpmaddwdDepthwise(DepthwiseStep):
 
     def interleave(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
         """As u8, widened to 16 bits by zeros, then pairs."""
-        a, b = (_flip(row) for row in rows)
+        a, b = (to_unsigned(row) for row in rows)
         size = lanes_of(a)
         zero = code.splat(0, size, "i8")
         planes: list[ir.Value] = []

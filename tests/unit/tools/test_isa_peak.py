@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quantune_mlir.execution.compiler import compile_bytes
-from quantune_mlir.execution.peers.isa import cpu_features
+from quantune_mlir.execution.host_isa import host_flags
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from tools.isa_peak import INSTRUCTIONS, Instruction, measured_peaks
@@ -27,7 +27,7 @@ def expected(instruction: Instruction) -> np.ndarray:
 
 @pytest.mark.parametrize("instruction", INSTRUCTIONS, ids=lambda instruction: instruction.name)
 def test_the_loop_does_all_its_work(instruction: Instruction) -> None:
-    if instruction.feature not in cpu_features():
+    if instruction.feature not in host_flags():
         pytest.skip(f"this CPU has no {instruction.feature}")
     module = instruction.module(STEPS).encode()
     program = Program(compile_bytes(module, load_target(instruction.target)))
@@ -36,6 +36,6 @@ def test_the_loop_does_all_its_work(instruction: Instruction) -> None:
 
 def test_peaks_are_positive_numbers() -> None:
     peaks = measured_peaks(seconds=0.05)
-    features = cpu_features()
+    features = host_flags()
     assert list(peaks) == [one.name for one in INSTRUCTIONS if one.feature in features]
     assert all(math.isfinite(peak) and peak > 0 for peak in peaks.values())

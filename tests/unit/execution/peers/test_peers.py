@@ -89,7 +89,7 @@ def test_openvino_tells_why_it_ended(make_job: MakeJob) -> None:
 
 def test_openvino_may_not_use_amx(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
     features = frozenset({"avx2", "avx_vnni", "avx512_vnni", "amx_int8"})
-    monkeypatch.setattr(openvino_int8, "cpu_features", lambda: features)
+    monkeypatch.setattr(openvino_int8, "host_flags", lambda: features)
     assert openvino_int8.environment(make_job())["ONEDNN_MAX_CPU_ISA"] == "AVX512_CORE_VNNI"
 
 
