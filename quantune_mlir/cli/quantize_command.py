@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -18,13 +18,14 @@ from quantune_mlir.cli.inputs import (
     quantization_options,
     quantize_options,
 )
+from quantune_mlir.cli.policy_options import plan_policy, policy_options
 from quantune_mlir.errors import PlanError
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow import artifacts
 from quantune_mlir.workflow.model import Model
-from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy, load_plan
+from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
 
@@ -37,14 +38,7 @@ from quantune_mlir.workflow.save import save
 @click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
 @click.option("--plan", "plan_file", type=FILE, metavar="FILE", help="A plan.yaml, perhaps edited; honoured exactly.")
 @profile_option
-@click.option(
-    "--fp32-layers", type=click.IntRange(min=0), metavar="N", help="Policy: the N most sensitive layers in fp32."
-)
-@click.option(
-    "--min-sqnr", type=float, metavar="DB", help="Policy: as few fp32 layers as reach this predicted output SQNR."
-)
-@click.option("--all", "everything", type=click.Choice(["int8", "fp32"]), help="Policy: one precision throughout.")
-@click.option("--keep-fp32", metavar="REGEX", help="Keep layers in fp32 in whose name it is found, under any policy.")
+@policy_options
 @quantization_options
 @model_options
 @reports_errors
@@ -56,10 +50,6 @@ def command(
     target: str,
     plan_file: Path | None,
     profile_file: Path | None,
-    fp32_layers: int | None,
-    min_sqnr: float | None,
-    everything: Literal["int8", "fp32"] | None,
-    keep_fp32: str | None,
     batch: int,
     shapes: tuple[str, ...],
     **chosen: Any,
@@ -70,8 +60,8 @@ def command(
     """
     artifacts.check_output(output, force=force)
     load_target(target)
+    policy = plan_policy(chosen)
     options = quantize_options(target=target, **chosen)
-    policy = PlanPolicy(everything, fp32_layers, min_sqnr, keep_fp32)
     if plan_file is not None and policy != DEFAULT_POLICY:
         raise PlanError(
             "a plan leaves a policy nothing to decide", where=str(plan_file), remedy="give one or the other"

@@ -44,3 +44,14 @@ def host_isa() -> str:
     if not _CPUINFO.is_file():
         return "armv8" if platform.machine() in ("arm64", "aarch64") else GENERIC
     return next((isa for isa, flags in _NEEDS.items() if flags <= host_flags()), GENERIC)
+
+
+@cache
+def cpu_name() -> str:
+    """What the system calls this machine's CPU."""
+    if _CPUINFO.is_file():
+        for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() in ("model name", "Hardware", "CPU part"):
+                return value.strip()
+    return platform.processor() or platform.machine()

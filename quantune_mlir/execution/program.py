@@ -73,16 +73,16 @@ class Program:
             return []
         return [np.array(r.to_host()) for r in (results if isinstance(results, tuple | list) else (results,))]
 
-    def bound(self, *inputs: Array) -> Callable[[], None]:
-        """@main on inputs that lie in device memory already, results left there: what a benchmark calls.
+    def bound(self, *inputs: Array, function: str = "main") -> Callable[[], None]:
+        """A function on inputs that lie in device memory already, results left there: what a benchmark calls.
 
         Python's conversions of arguments and results, some 10 µs, are no part of it.
 
         Raises:
             DataError: the function takes other inputs.
         """
-        self(*inputs)
-        function = self._module["main"].vm_function
+        self.call(function, *inputs)
+        vm_function = self._module[function].vm_function
         device = self._context.config.device
         arguments = iree_rt.VmVariantList(len(inputs))
         for array in inputs:
@@ -97,7 +97,7 @@ class Program:
             arguments.push_ref(view.ref)
 
         def call() -> None:
-            self._context.vm_context.invoke(function, arguments, iree_rt.VmVariantList(1))
+            self._context.vm_context.invoke(vm_function, arguments, iree_rt.VmVariantList(1))
 
         return call
 

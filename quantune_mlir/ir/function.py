@@ -1,4 +1,4 @@
-"""The one function of a model's module."""
+"""The functions of a module."""
 
 from __future__ import annotations
 
@@ -19,3 +19,9 @@ def main_function(module: ir.Module) -> ir.Operation:
                 raise PassError("function main must have a body of one block", where=str(operation.location))
             return operation
     raise PassError("the module has no function main", remedy="pass a module made by the importer")
+
+
+def functions(module: ir.Module) -> list[ir.Operation]:
+    """Every `func.func` of a module whose body is a single block."""
+    found = (op.operation for op in module.body.operations)
+    return [op for op in found if op.name == "func.func" and len(op.regions[0].blocks) == 1]

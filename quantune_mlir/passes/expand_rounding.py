@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from quantune_mlir.ir.edit import replace, users
-from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.function import functions
 from quantune_mlir.ir.mlir import arith, ir, tosa
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.numerics.parameters import QMAX, QMIN
@@ -32,7 +32,7 @@ class ExpandRounding(Pass):
 
     def apply(self, module: ir.Module) -> None:
         with module.context:
-            ops = [op.operation for op in entry_block(main_function(module))]
+            ops = [op.operation for function in functions(module) for op in entry_block(function)]
             for op in [op for op in ops if _is_cast(op, "f32", "i8")]:
                 with ir.InsertionPoint(op), op.location:
                     _expand(op)

@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 
 from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.edit import defining_op, is_static_tensor, shape_of, users
-from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.function import functions
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.kernels.elementwise_ops import EMITTERS, is_supported, tensor_operands
@@ -37,23 +37,27 @@ class FuseKernels(Pass):
     name: ClassVar[str] = "quantune-fuse-kernels"
 
     def apply(self, module: ir.Module) -> None:
-        block = entry_block(main_function(module))
-        ops = [view.operation for view in block.operations]
-        order = {op: position for position, op in enumerate(ops)}
-        taken: set[ir.Operation] = set()
-        groups: list[tuple[list[ir.Operation], str]] = []
-        for starts in (_roots(ops), _elementwise(ops)):
-            for start in starts:
-                if start in taken:
-                    continue
-                members = _grow(start, order, taken)
-                if members is None:
-                    continue
-                taken.update(members)
-                groups.append((sorted(members, key=order.__getitem__), FAMILIES.get(start.name, ELEMENTWISE)))
-        groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], taken)]
-        for members, family in sorted(groups, key=lambda group: order[group[0][-1]]):
-            fuse(members, family)
+        for function in functions(module):
+            _fuse(entry_block(function))
+
+
+def _fuse(block: ir.Block) -> None:
+    ops = [view.operation for view in block.operations]
+    order = {op: position for position, op in enumerate(ops)}
+    taken: set[ir.Operation] = set()
+    groups: list[tuple[list[ir.Operation], str]] = []
+    for starts in (_roots(ops), _elementwise(ops)):
+        for start in starts:
+            if start in taken:
+                continue
+            members = _grow(start, order, taken)
+            if members is None:
+                continue
+            taken.update(members)
+            groups.append((sorted(members, key=order.__getitem__), FAMILIES.get(start.name, ELEMENTWISE)))
+    groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], taken)]
+    for members, family in sorted(groups, key=lambda group: order[group[0][-1]]):
+        fuse(members, family)
 
 
 def _meets_reductions(members: Sequence[ir.Operation], taken: set[ir.Operation]) -> bool:

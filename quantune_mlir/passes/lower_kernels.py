@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.function import functions
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import FUSED
 from quantune_mlir.ir.units import entry_block
@@ -49,15 +49,20 @@ class LowerKernels(Pass):
     def apply(self, module: ir.Module) -> None:
         isa = ISAS[self.isa]
         library = Library(module, isa)
-        ops = [view.operation for view in entry_block(main_function(module))]
-        joins = {i: join for i, op in enumerate(ops) if (join := Join.of(op))}
-        parts = {op: (join, place) for join in joins.values() for op, place in join.producers().items()}
-        found = [parts.get(op, (None, 0)) for op in ops]
-        for i, op in enumerate(ops):
-            if i in joins:
-                joins[i].finish(isa, library)
-            elif op.name == FUSED:
-                _lower(op, isa, library, *found[i])
+        for function in functions(module):
+            _lower_all(entry_block(function), isa, library)
+
+
+def _lower_all(block: ir.Block, isa: Isa, library: Library) -> None:
+    ops = [view.operation for view in block.operations]
+    joins = {i: join for i, op in enumerate(ops) if (join := Join.of(op))}
+    parts = {op: (join, place) for join in joins.values() for op, place in join.producers().items()}
+    found = [parts.get(op, (None, 0)) for op in ops]
+    for i, op in enumerate(ops):
+        if i in joins:
+            joins[i].finish(isa, library)
+        elif op.name == FUSED:
+            _lower(op, isa, library, *found[i])
 
 
 def _lower(op: ir.Operation, isa: Isa, library: Library, join: Join | None, position: int) -> None:

@@ -7,46 +7,64 @@ import re
 from collections.abc import Sequence
 
 from quantune_mlir.errors import PlanError
+from quantune_mlir.planning.costs import CostModel
+from quantune_mlir.planning.front import Problem
 from quantune_mlir.planning.graph import LayerNode
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
-from quantune_mlir.planning.policies import Decision, Decisions, Policy
-from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.planning.policies import Policy
+from quantune_mlir.planning.reasons import Decision, Decisions
+from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, SensitivityList
 
 
-def make_plan(
-    sensitivity: SensitivityList,
-    graph: Sequence[LayerNode],
-    policy: Policy,
-    *,
-    policy_name: str,
-    keep_fp32: str | None = None,
-) -> PrecisionPlan:
-    """The plan that `policy` makes of a sensitivity list.
+class Planner:
+    """Makes the plans of one network."""
 
-    Args:
-        sensitivity: every layer of the graph, the most sensitive first.
-        graph: the layers in graph order.
-        policy: decides on the layers that are quantizable and not kept.
-        policy_name: the policy in words, for the file.
-        keep_fp32: a regular expression; layers in whose name it is found stay fp32, whatever the policy.
+    def __init__(
+        self,
+        sensitivity: SensitivityList,
+        graph: Sequence[LayerNode],
+        costs: CostModel | None = None,
+        *,
+        keep_fp32: str | None = None,
+    ) -> None:
+        """What there is to decide.
 
-    Raises:
-        PlanError: list and graph differ, or `keep_fp32` is no regular expression or matches no layer.
-    """
-    names = [node.name for node in graph]
-    if {layer.name for layer in sensitivity.layers} != set(names):
-        raise PlanError("the sensitivity list is not of this model", remedy="analyze the model again")
-    fixed: Decisions = {
-        node.name: Decision(Precision.FP32, f"{node.op} has no int8 form") for node in graph if not node.quantizable
-    }
-    if keep_fp32 is not None:
-        reason = f"matches --keep-fp32 {keep_fp32!r}"
-        fixed |= {name: Decision(Precision.FP32, reason) for name in matching(names, keep_fp32)}
-        policy_name = f"{policy_name}, keep_fp32 {keep_fp32!r}"
-    free = [layer for layer in sensitivity.layers if layer.name not in fixed]
-    decisions = without_needless_boundaries(fixed | policy(free, sensitivity.rounding_normalized_mse or 0.0), graph)
-    layers = (LayerPlan(name=n.name, op=n.op, precision=d.precision, reason=d.reason) for n, d in decisions)
-    return PrecisionPlan(format=1, model=sensitivity.model, policy=policy_name, layers=tuple(layers))
+        Args:
+            sensitivity: every layer of the graph, the most sensitive first. Sorted by another metric than the default
+                one, its order is the only one in which layers become fp32.
+            graph: the layers in graph order.
+            costs: of both precisions; None: as multiply-accumulates tell.
+            keep_fp32: a regular expression; layers in whose name it is found stay fp32, whatever the policy.
+
+        Raises:
+            PlanError: list and graph differ, or `keep_fp32` is no regular expression or matches no layer.
+        """
+        names = [node.name for node in graph]
+        if {layer.name for layer in sensitivity.layers} != set(names):
+            raise PlanError("the sensitivity list is not of this model", remedy="analyze the model again")
+        self._graph = graph
+        self._model = sensitivity.model
+        self._suffix = ""
+        self._fixed: Decisions = {
+            node.name: Decision(Precision.FP32, f"{node.op} has no int8 form") for node in graph if not node.quantizable
+        }
+        if keep_fp32 is not None:
+            reason = f"matches --keep-fp32 {keep_fp32!r}"
+            self._fixed |= {name: Decision(Precision.FP32, reason) for name in matching(names, keep_fp32)}
+            self._suffix = f", keep_fp32 {keep_fp32!r}"
+        self.problem = Problem(
+            [layer for layer in sensitivity.layers if layer.name not in self._fixed],
+            sensitivity.rounding_normalized_mse or 0.0,
+            costs or CostModel.by_macs({node.name: node.macs for node in graph if node.quantizable}),
+            kept=list(self._fixed),
+            in_order=sensitivity.metric is not DEFAULT_METRIC,
+        )
+
+    def plan(self, policy: Policy, policy_name: str) -> PrecisionPlan:
+        """The plan that a policy makes; its name, in words, is for the file. Raises PlanError as the policy does."""
+        decisions = without_needless_boundaries(self._fixed | policy(self.problem), self._graph)
+        layers = (LayerPlan(name=n.name, op=n.op, precision=d.precision, reason=d.reason) for n, d in decisions)
+        return PrecisionPlan(format=1, model=self._model, policy=policy_name + self._suffix, layers=tuple(layers))
 
 
 def without_needless_boundaries(decisions: Decisions, graph: Sequence[LayerNode]) -> list[tuple[LayerNode, Decision]]:

@@ -1,4 +1,4 @@
-"""Policies: from the sensitivity list to the layers that stay fp32, each with its reason in numbers.
+"""Policies: from the sensitivity list and the costs to the layers that stay fp32, each with its reason in numbers.
 
 The noise model behind the predictions: each int8 layer adds its share of the noise-to-signal power at the network's
 output (see propagation.py), independently of the others, and so does the rounding of tensors between layers, which no
@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import accumulate
-from typing import Final, NamedTuple
+from itertools import pairwise
+from typing import Final
 
 from quantune_mlir.errors import PlanError
-from quantune_mlir.planning.plan import Precision
+from quantune_mlir.planning.budget import Budget
+from quantune_mlir.planning.costs import Cost
+from quantune_mlir.planning.front import Point, Problem, Trail, best_buys, pareto_front, walk
+from quantune_mlir.planning.reasons import Decisions, decibels, explained
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 
 FLOOR_DB: Final = 20.0
@@ -37,120 +40,81 @@ GOAL_DB: Final = 32.0
 """Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
 
 WORTHWHILE_DB: Final = 0.1
-"""Between floor and goal, fp32 has to buy so many dB for each percent of the network's MACs."""
+"""Between floor and goal, fp32 has to buy so many dB for each percent of the time that int8 saves."""
 
-BOUNDARY_SHARE: Final = 0.01
-"""What a layer in fp32 costs beside its MACs (boundaries, bytes), as a share of the network's MACs."""
+LEAST_SHARE: Final = 0.01
+"""What a layer in fp32 costs at least, as a share of the time that int8 saves."""
 
-
-class Decision(NamedTuple):
-    """One layer's precision, and why."""
-
-    precision: Precision
-    reason: str
+Policy = Callable[[Problem], Decisions]
+"""Decides on the layers that are free to be either."""
 
 
-Decisions = dict[str, Decision]
-Policy = Callable[[Sequence[LayerSensitivity], float], Decisions]
-"""Decides on the layers that are free to be either, the most sensitive first, given the noise of rounding."""
-
-
-def all_int8(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
+def all_int8(problem: Problem) -> Decisions:
     """Every layer in int8."""
-    return {layer.name: Decision(Precision.INT8, "the policy is int8 throughout") for layer in layers}
+    return explained(problem, Point(walk(problem, ()), 0), int8="the policy is int8 throughout")
 
 
-def all_fp32(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
+def all_fp32(problem: Problem) -> Decisions:
     """Every layer in fp32."""
-    return {layer.name: Decision(Precision.FP32, "the policy is fp32 throughout") for layer in layers}
+    trail = walk(problem, problem.layers)
+    return explained(problem, Point(trail, len(trail.steps) - 1), fp32="the policy is fp32 throughout")
 
 
 def fp32_layers(count: int) -> Policy:
-    """The `count` most sensitive layers in fp32."""
+    """The `count` most sensitive layers in fp32, no more and no less."""
 
-    def decide(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
-        if not 0 <= count <= len(layers):
-            raise PlanError(f"{count} layers are to stay fp32, but only {len(layers)} could be either")
-        return _explained(layers, layers[:count], rounding)
+    def decide(problem: Problem) -> Decisions:
+        if not 0 <= count <= len(problem.layers):
+            raise PlanError(f"{count} layers are to stay fp32, but only {len(problem.layers)} could be either")
+        return explained(problem, Point(walk(problem, problem.layers[:count], alone=True), count))
 
     return decide
 
 
-def min_sqnr(target_db: float) -> Policy:
-    """The most sensitive layers in fp32, as few as reach a predicted output SQNR of `target_db`.
+def within(budget: Budget) -> Policy:
+    """The best plan of the front within a budget.
 
-    Layers that add no noise are passed over. If what rounding adds is too much already, every layer stays fp32.
+    With a least SQNR, the quickest plan that has it; else the one with the least noise.
+
+    Raises (the policy does):
+        PlanError: no plan is within the budget; with the nearest one.
     """
 
-    def decide(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
-        noisy = [layer for layer in layers if layer.noise > 0]
-        allowed = _noise(target_db)
-        needed = next((i for i, left in enumerate(_noise_left(noisy, rounding)) if left <= allowed), None)
-        return _explained(layers, layers if needed is None else noisy[:needed], rounding)
+    def decide(problem: Problem) -> Decisions:
+        return explained(problem, budget.choose(pareto_front(problem), problem))
 
     return decide
 
 
-def default(layers: Sequence[LayerSensitivity], rounding: float) -> Decisions:
-    """fp32 where it buys most per MAC: up to the floor at any cost, up to the goal where it is worthwhile."""
-    total = sum(layer.macs for layer in layers) or 1
+def default(problem: Problem) -> Decisions:
+    """fp32 where it buys most for its time: up to the floor at any cost, up to the goal where it is worthwhile."""
+    return explained(problem, knee(problem))
 
-    def cost(layer: LayerSensitivity) -> float:
-        return layer.macs / total + BOUNDARY_SHARE
 
-    noisy = [layer for layer in layers if layer.noise > 0]
-    noisy.sort(key=lambda layer: (-layer.noise / cost(layer), layer.index))
-    left = _noise_left(noisy, rounding)
-    saturated = _db(left[0]) < SATURATED_DB
-    floor = min(SATURATED_FLOOR_DB if saturated else FLOOR_DB, _db(rounding) - ROUNDING_MARGIN_DB)
-    needed = 0
-    for layer, before, after in zip(noisy, left[:-1], left[1:], strict=True):
-        worthwhile = _db(after) - _db(before) >= WORTHWHILE_DB * 100 * cost(layer)
-        if _db(before) >= GOAL_DB or (_db(before) >= floor and (saturated or not worthwhile)):
-            break
-        needed += 1
-    return _explained(layers, noisy[:needed], rounding)
+def knee(problem: Problem) -> Point:
+    """Where the trail of best buys stops being worthwhile."""
+    saved = problem.end.time - problem.start.time
+
+    def share(cost: Cost) -> float:
+        return LEAST_SHARE + (max(0.0, cost.time) / saved if saved > 0 else 0.0)
+
+    order = [layer for layer in best_buys(problem, share) if layer.noise > 0]
+    trail = walk(problem, order)
+    saturated = decibels(problem.noise) < SATURATED_DB
+    floor = min(SATURATED_FLOOR_DB if saturated else FLOOR_DB, decibels(problem.rounding) - ROUNDING_MARGIN_DB)
+    return Point(trail, _stop(trail, share, floor=floor, saturated=saturated))
+
+
+def _stop(trail: Trail, share: Callable[[Cost], float], *, floor: float, saturated: bool) -> int:
+    """The number of steps before the first that is not wanted."""
+    for taken, (before, after) in enumerate(pairwise(trail.steps)):
+        now, then = decibels(before.noise), decibels(after.noise)
+        worthwhile = then - now >= WORTHWHILE_DB * 100 * share(after.cost - before.cost)
+        if now >= GOAL_DB or (now >= floor and (saturated or not worthwhile)):
+            return taken
+    return len(trail.steps) - 1
 
 
 def predicted_sqnr_db(int8_layers: Sequence[LayerSensitivity], rounding: float) -> float:
     """Predicted SQNR at the network's output with these layers in int8; +inf without noise."""
-    return _db(rounding + math.fsum(layer.noise for layer in int8_layers))
-
-
-def _explained(layers: Sequence[LayerSensitivity], fp32: Sequence[LayerSensitivity], rounding: float) -> Decisions:
-    """Decisions with their reasons: `fp32` in the order taken, the others int8."""
-    rank = {layer.name: i for i, layer in enumerate(sorted(layers, key=lambda layer: (-layer.noise, layer.index)), 1)}
-    taken = {layer.name for layer in fp32}
-    int8 = [layer for layer in layers if layer.name not in taken]
-    left = _noise_left(fp32, rounding + math.fsum(layer.noise for layer in int8))
-    decisions: Decisions = {}
-    for layer in int8:
-        share = 100 * layer.noise / left[0] if left[0] else 0.0
-        decisions[layer.name] = Decision(
-            Precision.INT8, f"{share:.2g} % of the noise that int8 throughout is predicted to have at the output"
-        )
-    for layer, before, after in zip(fp32, left[:-1], left[1:], strict=True):
-        decisions[layer.name] = Decision(
-            Precision.FP32,
-            f"adds the {_ordinal(rank[layer.name])} most noise to the output; keeping it fp32 raises the predicted "
-            f"output SQNR from {_db(before):.1f} to {_db(after):.1f} dB",
-        )
-    return decisions
-
-
-def _noise_left(layers: Sequence[LayerSensitivity], rest: float) -> list[float]:
-    """float[n + 1]: `rest`, and the noise of the layers from i on."""
-    return list(accumulate((layer.noise for layer in reversed(layers)), initial=rest))[::-1]
-
-
-def _noise(sqnr_db: float) -> float:
-    return 10 ** (-sqnr_db / 10)
-
-
-def _db(noise: float) -> float:
-    return -10 * math.log10(noise) if noise > 0 else math.inf
-
-
-def _ordinal(number: int) -> str:
-    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{suffix}"
+    return decibels(rounding + math.fsum(layer.noise for layer in int8_layers))

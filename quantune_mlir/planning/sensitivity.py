@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -48,6 +48,10 @@ class Metric(str, Enum):
     def high_is_sensitive(self) -> bool:
         """Whether large values mean much noise: true of errors, and of the SQNR that a layer loses."""
         return "mse" in self.value or self is Metric.SQNR_DELTA
+
+
+DEFAULT_METRIC: Final = Metric.OUTPUT_NORMALIZED_MSE
+"""What the list is sorted by, unless another is asked for."""
 
 
 class LayerSensitivity(BaseModel):
@@ -106,7 +110,7 @@ class SensitivityList(BaseModel):
         rounding: float | None = None,
         model: str,
         samples: int,
-        metric: Metric = Metric.OUTPUT_NORMALIZED_MSE,
+        metric: Metric = DEFAULT_METRIC,
         options: Mapping[str, str | bool | int | float | None] | None = None,
     ) -> SensitivityList:
         """Sort the layers by `metric`."""

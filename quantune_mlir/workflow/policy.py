@@ -3,43 +3,88 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
 from quantune_mlir.errors import PlanError
 from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.planning import policies
+from quantune_mlir.planning.budget import Budget, Limit
+from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.plan import PrecisionPlan
-from quantune_mlir.planning.planner import make_plan, matching
-from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
+from quantune_mlir.planning.planner import Planner, matching
+from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, LayerSensitivity, Metric, SensitivityList
 from quantune_mlir.workflow.model import Model
 
 
 @dataclass(frozen=True)
 class PlanPolicy:
-    """At most one of the first three; none of them: the default policy.
+    """One of `everything`, `fp32_layers`, `max_drop`, or limits, which combine; none of them: the default policy.
 
     Attributes:
         everything: one precision throughout.
         fp32_layers: so many of the most sensitive layers stay fp32.
-        min_sqnr_db: as few layers stay fp32 as reach this predicted SQNR at the output.
+        min_sqnr_db: the predicted SQNR at the output is at least this.
+        max_latency: the time of one inference is at most this: `5ms`, or `0.5x` of that of fp32.
+        max_size: the constants take at most this: `300KB`, or `0.5x` of those of fp32.
+        max_drop: at most so many percent of the samples are lost against fp32, see `search`.
         keep_fp32: a regular expression; layers in whose name it is found stay fp32 under any policy.
+        metric: what the layers are sorted by; with another than the default one, in no other order they become fp32.
+        costs: where times come from; None: measured if seconds are limited, else modelled.
     """
 
     everything: Literal["int8", "fp32"] | None = None
     fp32_layers: int | None = None
     min_sqnr_db: float | None = None
     keep_fp32: str | None = None
+    max_latency: str | None = None
+    max_size: str | None = None
+    max_drop: float | None = None
+    metric: Metric = DEFAULT_METRIC
+    costs: Literal["model", "measured"] | None = None
 
     def __post_init__(self) -> None:
-        if sum(option is not None for option in (self.everything, self.fp32_layers, self.min_sqnr_db)) > 1:
-            raise PlanError("more than one policy is given", remedy="choose one of --all, --fp32-layers, --min-sqnr")
+        limited = any(limit is not None for limit in (self.min_sqnr_db, self.max_latency, self.max_size)) or None
+        chosen = (self.everything, self.fp32_layers, self.max_drop, limited)
+        if sum(option is not None for option in chosen) > 1:
+            raise PlanError(
+                "more than one policy is given",
+                remedy="choose one of --all, --fp32-layers, --max-drop, or limits: "
+                "--min-sqnr, --max-latency, --max-size",
+            )
         if self.min_sqnr_db is not None and not self.min_sqnr_db >= 0:
             raise PlanError(
                 f"an output SQNR of {self.min_sqnr_db} dB cannot be asked for",
                 where="--min-sqnr",
                 remedy="20 dB are little, 40 dB are much",
             )
+        if self.max_drop is not None and not 0 <= self.max_drop <= 100:
+            raise PlanError(f"a drop of {self.max_drop:g} points cannot be asked for", where="--max-drop")
+        self.budget  # noqa: B018 - refuses limits that cannot be read
+
+    @cached_property
+    def budget(self) -> Budget:
+        """The limits."""
+        time = None if self.max_latency is None else Limit.of_time(self.max_latency)
+        size = None if self.max_size is None else Limit.of_size(self.max_size)
+        return Budget(self.min_sqnr_db, time, size)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the plan is to keep to limits."""
+        return self.budget != Budget()
+
+    @property
+    def measures(self) -> bool:
+        """Whether times are measured."""
+        in_seconds = self.budget.max_time is not None and not self.budget.max_time.relative
+        return self.costs == "measured" or (self.costs is None and in_seconds)
+
+    @property
+    def weighs_costs(self) -> bool:
+        """Whether the plan depends on what layers cost."""
+        return self.everything is None and self.fp32_layers is None
 
     def check(self, model: Model) -> None:
         """Raises already the PlanError that `plan` would raise after the runs, whatever they find."""
@@ -55,31 +100,33 @@ class PlanPolicy:
             )
             for index, layer in enumerate(model.layers)
         )
-        self.plan(SensitivityList.of(blank, model=model.hash, samples=0), model)
+        planner = self.planner(SensitivityList.of(blank, model=model.hash, samples=0), model)
+        if not self.is_limited and self.max_drop is None:
+            planner.plan(*self._policy())
 
-    def plan(self, sensitivity: SensitivityList, model: Model) -> PrecisionPlan:
-        """The plan of this policy for a model. Raises PlanError if it cannot be met."""
+    def planner(self, sensitivity: SensitivityList, model: Model, costs: CostModel | None = None) -> Planner:
+        """What makes plans of a model. Raises PlanError if `keep_fp32` does not fit it."""
         names = [layer.name for layer in model.layers]
         graph = planned_layers(model.layers, matching(names, self.keep_fp32) if self.keep_fp32 is not None else ())
         planned = {node.name for node in graph}
         listed = tuple(layer for layer in sensitivity.layers if layer.name in planned)
-        name, policy = self._policy()
-        return make_plan(
-            sensitivity.model_copy(update={"layers": listed}),
-            graph,
-            policy,
-            policy_name=name,
-            keep_fp32=self.keep_fp32,
-        )
+        return Planner(sensitivity.model_copy(update={"layers": listed}), graph, costs, keep_fp32=self.keep_fp32)
 
-    def _policy(self) -> tuple[str, policies.Policy]:
+    def plan(self, sensitivity: SensitivityList, model: Model, costs: CostModel | None = None) -> PrecisionPlan:
+        """The plan of this policy for a model. Raises PlanError if it cannot be met."""
+        return self.planner(sensitivity, model, costs).plan(*self._policy())
+
+    def _policy(self) -> tuple[policies.Policy, str]:
         if self.everything is not None:
-            return f"all {self.everything}", {"int8": policies.all_int8, "fp32": policies.all_fp32}[self.everything]
+            return {"int8": policies.all_int8, "fp32": policies.all_fp32}[self.everything], f"all {self.everything}"
         if self.fp32_layers is not None:
-            return f"fp32_layers {self.fp32_layers}", policies.fp32_layers(self.fp32_layers)
-        if self.min_sqnr_db is not None:
-            return f"min_sqnr {self.min_sqnr_db:g} dB", policies.min_sqnr(self.min_sqnr_db)
-        return "default", policies.default
+            return policies.fp32_layers(self.fp32_layers), self._named(f"fp32_layers {self.fp32_layers}")
+        if self.is_limited:
+            return policies.within(self.budget), self._named(str(self.budget))
+        return policies.default, self._named("default")
+
+    def _named(self, name: str) -> str:
+        return name if self.metric is DEFAULT_METRIC else f"{name}, by {self.metric}"
 
 
 DEFAULT_POLICY: Final = PlanPolicy()

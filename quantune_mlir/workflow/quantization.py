@@ -21,12 +21,15 @@ from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.passes.quantize import Quantize
 from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
-from quantune_mlir.planning.plan import PrecisionPlan
+from quantune_mlir.planning.costs import CostModel
+from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.analysis import Analyzer
 from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.compilation import compile_program
+from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
+from quantune_mlir.workflow.kernel_groups import grouped
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
@@ -140,6 +143,25 @@ def rewrite(model: Model, profile: Profile, plan: PrecisionPlan, options: Quanti
     return Rewrite(module, precision)
 
 
+def find_costs(
+    model: Model, profile: Profile, options: QuantizeOptions, policy: PlanPolicy, watch: Stopwatch
+) -> CostModel:
+    """What each precision of each layer costs on the target: modelled, or measured on this machine.
+
+    Raises:
+        PlanError: another machine is to be measured.
+    """
+    everything = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
+    target = load_target(options.target)
+    with watch.stage("model_costs", "model the costs"):
+        fp32, int8 = grouped(model.module), grouped(rewrite(model, profile, everything, options).module)
+        if not policy.measures:
+            return modelled_costs(model, fp32, int8, target)
+    number = number_of_costs(model, fp32, int8)
+    with watch.stage("measure_costs", "measure the kernels, once on each machine", number) as tick:
+        return measured_costs(model, fp32, int8, target, tick)
+
+
 def quantize(
     model: Model,
     samples: SampleSet,
@@ -170,8 +192,11 @@ def quantize(
         plan = plan.fitted_to(planned_layers(model.layers, plan.precision_of()), model.hash)
     watch = Stopwatch(progress)
     profile, sensitivity, runs = analyze(model, samples, options, watch, profile)
-    with watch.stage("plan", "plan"):
-        plan = plan or policy.plan(sensitivity, model)
+    sensitivity = sensitivity.sorted_by(policy.metric)
+    if plan is None:
+        costs = find_costs(model, profile, options, policy, watch) if policy.weighs_costs else None
+        with watch.stage("plan", "plan"):
+            plan = policy.plan(sensitivity, model, costs)
     with watch.stage("rewrite", "rewrite to mixed precision"):
         mixed = rewrite(model, profile, plan, options)
     return Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds)

@@ -1,0 +1,79 @@
+"""The options that say which layers stay fp32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, Metric
+from quantune_mlir.workflow.policy import PlanPolicy
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS: Final = {
+    "everything": "everything",
+    "fp32_layers": "fp32_layers",
+    "min_sqnr": "min_sqnr_db",
+    "max_latency": "max_latency",
+    "max_size": "max_size",
+    "max_drop": "max_drop",
+    "keep_fp32": "keep_fp32",
+    "costs": "costs",
+}
+"""Names of options and of the fields of PlanPolicy."""
+
+
+def policy_options(command: F) -> F:
+    """The options that make up PlanPolicy."""
+    for option in (
+        click.option(
+            "--costs",
+            type=click.Choice(["model", "measured"]),
+            help="What layers cost: as the instruction set's throughput tells, or measured on this machine, once. "
+            "[default: measured if --max-latency is in seconds]",
+        ),
+        click.option(
+            "--metric",
+            type=click.Choice([metric.value for metric in Metric]),
+            metavar="METRIC",
+            default=DEFAULT_METRIC.value,
+            show_default=True,
+            help="What layers are sorted by, see `quantune analyze`.",
+        ),
+        click.option(
+            "--keep-fp32", metavar="REGEX", help="Keep layers in fp32 in whose name it is found, under any policy."
+        ),
+        click.option("--all", "everything", type=click.Choice(["int8", "fp32"]), help="Policy: one precision."),
+        click.option(
+            "--max-drop",
+            type=float,
+            metavar="POINTS",
+            help="Policy: the quickest plan that loses at most so many percent of the samples that fp32 has right "
+            "(of all, without labels). Candidates are compiled and run over the calibration samples.",
+        ),
+        click.option(
+            "--max-size", metavar="SIZE", help="Limit: of the constants, as 300KB, or 0.5x for half of fp32's."
+        ),
+        click.option(
+            "--max-latency", metavar="TIME", help="Limit: of an inference, as 5ms, or 0.5x for half of fp32's."
+        ),
+        click.option(
+            "--min-sqnr", type=float, metavar="DB", help="Limit: the quickest plan with this predicted output SQNR."
+        ),
+        click.option(
+            "--fp32-layers",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="Policy: the N most sensitive layers in fp32.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def plan_policy(chosen: dict[str, Any]) -> PlanPolicy:
+    """The policy of a command's arguments, which are taken out of `chosen`. Raises PlanError as PlanPolicy does."""
+    fields = {field: chosen.pop(name) for name, field in _OPTIONS.items()}
+    return PlanPolicy(metric=Metric(chosen.pop("metric")), **fields)

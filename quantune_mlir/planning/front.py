@@ -1,0 +1,172 @@
+"""The front: plans of which none is quicker, smaller and less noisy than another.
+
+Candidates are the prefixes of a few sorted lists of layers. Layers move from int8 to fp32 one by one, and each takes
+along the neighbours that are no slower in fp32 once it is: so no boundary is left that costs more than it returns.
+Everything is O(n log n) in the number of layers of a network whose values have a bounded number of readers.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from quantune_mlir.planning.costs import Cost, CostModel, Ledger
+from quantune_mlir.planning.sensitivity import LayerSensitivity
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What there is to decide.
+
+    Attributes:
+        layers: those that may be either, in the order of the sensitivity list.
+        rounding: noise-to-signal power at the output of tensors that are rounded to int8 between layers.
+        costs: of the whole network.
+        kept: layers that are fp32 whatever is decided.
+        in_order: whether layers may become fp32 in the order of `layers` only.
+    """
+
+    layers: Sequence[LayerSensitivity]
+    rounding: float
+    costs: CostModel
+    kept: Collection[str] = ()
+    in_order: bool = False
+
+    @cached_property
+    def start(self) -> Cost:
+        """The cost of all int8."""
+        return self.costs.total(self.kept)
+
+    @cached_property
+    def end(self) -> Cost:
+        """The cost of all fp32."""
+        return self.costs.total([*self.kept, *(layer.name for layer in self.layers)])
+
+    @cached_property
+    def noise(self) -> float:
+        """Predicted noise-to-signal power at the output of all int8."""
+        return self.rounding + math.fsum(layer.noise for layer in self.layers)
+
+    def ledger(self) -> Ledger:
+        """Costs, with all layers in int8 that may be."""
+        ledger = Ledger(self.costs)
+        for name in self.kept:
+            ledger.to_fp32(name)
+        return ledger
+
+
+@dataclass(frozen=True)
+class Step:
+    """One move along a trail: a layer, the neighbours that come along, and where that leads."""
+
+    layers: tuple[LayerSensitivity, ...]
+    noise: float
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Trail:
+    """From all int8 to all fp32. `steps[0]` moves nothing."""
+
+    steps: tuple[Step, ...]
+
+    def fp32(self, steps: int) -> list[LayerSensitivity]:
+        """The layers that are fp32 after so many steps, in the order in which they became it."""
+        return [layer for step in self.steps[: steps + 1] for layer in step.layers]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One plan: a trail up to some step."""
+
+    trail: Trail
+    steps: int
+
+    @property
+    def noise(self) -> float:
+        """Predicted noise-to-signal power at the output."""
+        return self.trail.steps[self.steps].noise
+
+    @property
+    def cost(self) -> Cost:
+        """Time and bytes."""
+        return self.trail.steps[self.steps].cost
+
+    @property
+    def fp32(self) -> list[LayerSensitivity]:
+        """The layers in fp32, in the order in which they were taken."""
+        return self.trail.fp32(self.steps)
+
+
+def walk(problem: Problem, order: Sequence[LayerSensitivity], *, alone: bool = False) -> Trail:
+    """The trail that takes the layers in this order; each `alone`, or with the neighbours that come along."""
+    ledger = problem.ledger()
+    free = {layer.name: layer for layer in problem.layers}
+    noise = problem.noise
+    steps = [Step((), noise, ledger.total)]
+    for layer in order:
+        if not ledger.in_int8(layer.name):
+            continue
+        moved = _move(ledger, layer, {} if alone else free)
+        noise -= math.fsum(each.noise for each in moved)
+        steps.append(Step(tuple(moved), max(noise, problem.rounding), ledger.total))
+    return Trail(tuple(steps))
+
+
+def best_buys(problem: Problem, cost: Callable[[Cost], float]) -> list[LayerSensitivity]:
+    """The layers by noise over cost, highest first, each as if it alone became fp32."""
+    if problem.in_order:
+        return list(problem.layers)
+    ledger = problem.ledger()
+
+    def rank(layer: LayerSensitivity) -> tuple[float, int]:
+        price = cost(ledger.price(layer.name))
+        if layer.noise <= 0:
+            return 0.0, layer.index
+        return (-layer.noise / price if price > 0 else -math.inf), layer.index
+
+    return sorted(problem.layers, key=rank)
+
+
+def pareto_front(problem: Problem) -> list[Point]:
+    """The plans worth having, quickest first."""
+    by_time, by_size = (best_buys(problem, cost) for cost in (lambda price: price.time, lambda price: price.size))
+    trails = (walk(problem, order) for order in (problem.layers, by_time, by_size))
+    points = [Point(trail, steps) for trail in trails for steps in range(len(trail.steps))]
+    points.append(
+        Point(Trail((Step((), problem.noise, problem.start), Step(tuple(problem.layers), 0.0, problem.end))), 1)
+    )
+    points.sort(key=lambda point: (point.cost.time, point.noise, point.cost.size, point.steps))
+    return _undominated(points)
+
+
+def _undominated(points: Sequence[Point]) -> list[Point]:
+    """Of points sorted by time those that no earlier one beats in noise and size."""
+    stairs: list[tuple[float, float]] = []
+    front: list[Point] = []
+    for point in points:
+        noise, size = point.noise, point.cost.size
+        at = bisect_left(stairs, (noise, math.inf))
+        if at and stairs[at - 1][1] <= size:
+            continue
+        front.append(point)
+        while at < len(stairs) and stairs[at][1] >= size:
+            del stairs[at]
+        insort(stairs, (noise, size))
+    return front
+
+
+def _move(ledger: Ledger, first: LayerSensitivity, free: dict[str, LayerSensitivity]) -> list[LayerSensitivity]:
+    """Moves a layer to fp32, and every int8 neighbour that is then no slower there; what was moved."""
+    moved, pending = [first], [first.name]
+    ledger.to_fp32(first.name)
+    while pending:
+        for name in ledger.neighbours(pending.pop()):
+            if name in free and ledger.in_int8(name) and ledger.price(name).time <= 0:
+                ledger.to_fp32(name)
+                moved.append(free[name])
+                pending.append(name)
+    return moved

@@ -1,0 +1,156 @@
+"""What each precision of each layer costs on a target: measured on this machine, or modelled."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Literal
+
+from quantune_mlir.errors import PlanError
+from quantune_mlir.execution.host_isa import host_isa
+from quantune_mlir.execution.targets import Target
+from quantune_mlir.ir.layers import Layer
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.units import Kind
+from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
+from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
+from quantune_mlir.workflow.group_latency import LatencyCache, conversion_key, measure_latencies
+from quantune_mlir.workflow.kernel_groups import GroupedModule, KernelGroup
+from quantune_mlir.workflow.model import Model
+
+CostSource = Literal["model", "measured"]
+_CONVERTING = frozenset({Kind.BINARY, Kind.UNARY, Kind.CLAMP})
+"""Kinds that change the precision of what they read as they read it."""
+
+
+def modelled_costs(model: Model, fp32: GroupedModule, int8: GroupedModule, target: Target) -> CostModel:
+    """Costs in cycles, as the instruction set's throughput tells; the same on every machine."""
+    isa = host_isa() if target.isa == "host" else target.isa
+    speed = THROUGHPUTS[isa or "generic"]
+    return _cost_model(
+        model,
+        fp32,
+        int8,
+        time=lambda group: speed.cycles(group.work),
+        conversion=lambda shape: speed.conversion(prod(shape)),
+        unit="cycles",
+    )
+
+
+def measured_costs(
+    model: Model,
+    fp32: GroupedModule,
+    int8: GroupedModule,
+    target: Target,
+    on_groups: Callable[[], None] = lambda: None,
+) -> CostModel:
+    """Costs in µs, each distinct kernel measured on this machine unless it was before.
+
+    Raises:
+        PlanError: the target is another machine.
+    """
+    if target.cpu != "host":
+        raise PlanError(
+            f"the kernels of {target.name} cannot be measured on this machine",
+            where="--costs measured",
+            remedy="leave it out: its costs are modelled",
+        )
+    shapes = {shape for *_, shape in _shared_values(model)}
+    cache = LatencyCache.of_host(target)
+    times = measure_latencies([*fp32.groups, *int8.groups], sorted(shapes), target, cache, on_groups)
+    return _cost_model(
+        model,
+        fp32,
+        int8,
+        time=lambda group: times[group.key],
+        conversion=lambda shape: times[conversion_key(shape)],
+        unit="µs",
+    )
+
+
+def number_of_costs(model: Model, fp32: GroupedModule, int8: GroupedModule) -> int:
+    """How many distinct things `measured_costs` has to know."""
+    keys = {group.key for group in (*fp32.groups, *int8.groups)}
+    return len(keys) + len({shape for *_, shape in _shared_values(model)})
+
+
+def _cost_model(
+    model: Model,
+    fp32: GroupedModule,
+    int8: GroupedModule,
+    *,
+    time: Callable[[KernelGroup], float],
+    conversion: Callable[[tuple[int, ...]], float],
+    unit: Literal["µs", "cycles"],
+) -> CostModel:
+    deciding = {layer.name: layer for layer in model.layers if layer.decides}
+    owners = _owners(model)
+    times = {precision: _by_owner(module, owners, time) for precision, module in (("int8", int8), ("fp32", fp32))}
+    layers = {
+        name: LayerCost(
+            int8=Cost(times["int8"].get(name, 0.0), layer.weight_elements),
+            fp32=Cost(times["fp32"].get(name, 0.0), 4.0 * layer.weight_elements),
+        )
+        for name, layer in deciding.items()
+    }
+    fixed = Cost(times["fp32"].get("", 0.0), 4.0 * sum(x.weight_elements for x in model.layers if not x.decides))
+    streams = [Stream(producer, readers, conversion(shape)) for producer, readers, shape in _shared_values(model)]
+    return CostModel(layers, streams, fixed, unit)
+
+
+def _by_owner(
+    grouped: GroupedModule, owners: Mapping[str, str], time: Callable[[KernelGroup], float]
+) -> dict[str, float]:
+    """The time of the groups of each deciding layer; "" has those that cost the same under any plan."""
+    found: dict[str, float] = defaultdict(float)
+    first = next(iter(owners.values()), "")
+    for group in grouped.groups:
+        owner = next((owners[name] for name in group.layers if name in owners), "") if group.layers else first
+        found[owner] += time(group)
+    return found
+
+
+def _owners(model: Model) -> dict[str, str]:
+    """By layer the deciding layer whose precision it has: itself, or the nearest one before it; else none."""
+    made_by: dict[ir.Value, str] = {}
+    owners: dict[str, str] = {}
+    for layer in model.layers:
+        owner = layer.name if layer.decides else next((made_by[v] for v in layer.inputs if v in made_by), "")
+        if not layer.quantizable:
+            owner = ""
+        owners[layer.name] = owner
+        if owner:
+            made_by.update(dict.fromkeys((unit.output for unit in layer.units), owner))
+    return owners
+
+
+def _shared_values(model: Model) -> list[tuple[str, tuple[Reader, ...], tuple[int, ...]]]:
+    """What more than one layer reads: who makes it, who reads it, and its shape.
+
+    Through layers that decide nothing; graph inputs are called after themselves, with a percent sign.
+    """
+    names = model.tensors.names.items()
+    sources: dict[ir.Value, str] = {value: name for value, name in names if isinstance(value, ir.BlockArgument)}
+    readers: dict[str, dict[str, Reader]] = defaultdict(dict)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for unit in model.units:
+        if unit.layer is None and unit.inputs and unit.inputs[0] in sources:
+            sources[unit.output] = sources[unit.inputs[0]]
+    for layer in model.layers:
+        for value in layer.inputs:
+            if value not in sources:
+                continue
+            source = sources[value]
+            if layer.decides or not layer.quantizable:
+                readers[source][layer.name] = Reader(layer.name, _converts(layer))
+                shapes.setdefault(source, tuple(ir.RankedTensorType(value.type).shape))
+        own = layer.name if layer.decides or not layer.quantizable else None
+        passed_on = own or next((sources[value] for value in layer.inputs if value in sources), None)
+        if passed_on is not None:
+            sources.update(dict.fromkeys((unit.output for unit in layer.units), passed_on))
+    return [(name, tuple(found.values()), shapes[name]) for name, found in readers.items() if len(found) > 1]
+
+
+def _converts(layer: Layer) -> bool:
+    return all(unit.kind in _CONVERTING for unit in layer.units)

@@ -1,0 +1,105 @@
+"""The kernel groups of a module: what is dispatched together, how much work that is, and for which layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+from quantune_mlir.ir.attributes import LAYER
+from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.quantune_dialect import FUSED
+from quantune_mlir.ir.text import module_bytecode, parse_module
+from quantune_mlir.ir.units import entry_block, is_constant, string_attribute
+from quantune_mlir.kernels.group import Group
+from quantune_mlir.kernels.isa.throughput import Work
+from quantune_mlir.kernels.outline import outside_values
+from quantune_mlir.passes.driver import run_pipeline
+from quantune_mlir.passes.fuse_kernels import FuseKernels
+
+_IGNORED = {"func.return", "tosa.const", "tosa.const_shape"}
+_VIEWS = {"tosa.reshape", "tosa.identity"}
+_BYTES = {"i8": 1, "i1": 1, "i16": 2, "i32": 4, "f32": 4, "i48": 8, "i64": 8}
+
+
+@dataclass(frozen=True)
+class KernelGroup:
+    """One dispatch, or one op that no kernel computes.
+
+    Attributes:
+        op: the `quantune.fused` op, or that op.
+        key: the same for groups of the same ops on tensors of the same types.
+        layers: names of the layers whose ops it holds, the root's first.
+        work: what it has to do.
+    """
+
+    op: ir.Operation
+    key: str
+    layers: tuple[str, ...]
+    work: Work
+
+
+@dataclass(frozen=True)
+class GroupedModule:
+    """A module whose ops are grouped, and the groups. Their ops live as long as the module."""
+
+    module: ir.Module
+    groups: tuple[KernelGroup, ...]
+
+
+def grouped(module: ir.Module) -> GroupedModule:
+    """The kernel groups of a copy of `module`."""
+    copy = parse_module(module_bytecode(module), module.context)
+    run_pipeline(copy, [FuseKernels()])
+    ops = [view.operation for view in entry_block(main_function(copy))]
+    return GroupedModule(copy, tuple(_group(op) for op in ops if op.name not in _IGNORED | _VIEWS))
+
+
+def _group(op: ir.Operation) -> KernelGroup:
+    members = list(_members(op))
+    root = Group(op).root if op.name == FUSED else op
+    first = string_attribute(root, LAYER) if root is not None else None
+    names = [name for member in members if (name := string_attribute(member, LAYER))]
+    layers = tuple(dict.fromkeys([first, *names] if first else names))
+    return KernelGroup(op, "; ".join(map(_signature, members)), layers, _work(op, root))
+
+
+def _members(op: ir.Operation) -> Iterator[ir.Operation]:
+    if op.name != FUSED:
+        yield op
+        return
+    *body, _ = (view.operation for view in op.regions[0].blocks[0].operations)
+    yield from body
+
+
+def _signature(op: ir.Operation) -> str:
+    """An op without its name, place and numbers."""
+    attributes = (f"{name}={op.attributes[name]}" for name in sorted(op.attributes) if "quantune" not in name)
+    operands = (f"{'const ' if is_constant(value) else ''}{value.type}" for value in op.operands)
+    results = (str(result.type) for result in op.results)
+    return f"{op.name}({', '.join(operands)}) -> {', '.join(results)} {{{', '.join(attributes)}}}"
+
+
+def _work(op: ir.Operation, root: ir.Operation | None) -> Work:
+    tensors = [*outside_values(op), *op.results]
+    moved = sum(_size(value) for value in tensors if isinstance(value.type, ir.RankedTensorType))
+    elements = sum(prod(shape_of(result)) for result in op.results)
+    family, macs = "other", 0
+    if root is not None and root.name in ("tosa.conv2d", "tosa.transpose_conv2d"):
+        source = root.operands[0] if root.name == "tosa.transpose_conv2d" else root.results[0]
+        weights = shape_of(root.operands[1])
+        per_element = prod(weights[1:]) if root.name == "tosa.conv2d" else prod(weights[:3])
+        family, macs = "dense", prod(shape_of(source)) * per_element
+    elif root is not None and root.name == "tosa.matmul":
+        family, macs = "dense", prod(shape_of(root.results[0])) * shape_of(root.operands[1])[1]
+    elif root is not None and root.name == "tosa.depthwise_conv2d":
+        family, macs = "depthwise", prod(shape_of(root.results[0])) * prod(shape_of(root.operands[1])[:2])
+    in_int8 = root is not None and "i32" in str(root.results[0].type)
+    return Work(family, "int8" if in_int8 else "fp32", macs, elements, moved)
+
+
+def _size(value: ir.Value) -> int:
+    kind = ir.RankedTensorType(value.type)
+    return prod(kind.shape) * _BYTES.get(str(kind.element_type), 4)
