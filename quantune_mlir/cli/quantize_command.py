@@ -39,6 +39,13 @@ from quantune_mlir.workflow.save import save
 @click.option("--plan", "plan_file", type=FILE, metavar="FILE", help="A plan.yaml, perhaps edited; honoured exactly.")
 @profile_option
 @policy_options
+@click.option(
+    "--validation",
+    "validation_data",
+    type=FILE,
+    metavar="DATA",
+    help="Samples that --max-drop runs its candidates over. [default: those of --calibration]",
+)
 @quantization_options
 @model_options
 @reports_errors
@@ -50,6 +57,7 @@ def command(
     target: str,
     plan_file: Path | None,
     profile_file: Path | None,
+    validation_data: Path | None,
     batch: int,
     shapes: tuple[str, ...],
     **chosen: Any,
@@ -66,15 +74,28 @@ def command(
         raise PlanError(
             "a plan leaves a policy nothing to decide", where=str(plan_file), remedy="give one or the other"
         )
+    if validation_data is not None and policy.max_drop is None:
+        raise PlanError("only --max-drop asks for validation samples", where="--validation", remedy="leave it out")
     display = Display()
     with display.stage("import"):
         loaded = Model.load(model, batch=batch, shapes=parse_shapes(shapes))
     plan = load_plan(plan_file, loaded) if plan_file else None
     profile = Profile.load(profile_file) if profile_file else None
     samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)
-    quantization = quantize(loaded, samples, options, policy=policy, plan=plan, profile=profile, progress=display)
+    validation = None if validation_data is None else SampleSet.open(validation_data, loaded.inputs)
+    quantization = quantize(
+        loaded,
+        samples,
+        options,
+        policy=policy,
+        plan=plan,
+        profile=profile,
+        validation=validation,
+        progress=display,
+    )
     summary = save(quantization, output, source=model, force=force, progress=display)
     tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
     OUT.print()
+    tables.print_trials(quantization.trials)
     tables.print_outcome(summary)
     OUT.print(f"written to {output}", highlight=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from quantune_mlir.cli.console import OUT, Column, print_table
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.planning.sensitivity import LayerSensitivity, Metric, SensitivityList
 from quantune_mlir.workflow.comparison import Comparison
+from quantune_mlir.workflow.search import Trial
 from quantune_mlir.workflow.variants import Variant
 
 _SHOWN: Final = {Metric.ACTIVATION_SQNR, Metric.SQNR_DELTA, Metric.LOCAL_SQNR, Metric.WEIGHT_SQNR, Metric.MSE}
@@ -32,6 +33,24 @@ def print_sensitivity(ranked: SensitivityList, precision: Mapping[str, str] | No
             Column("MMAC", [f"{layer.macs / 1e6:.3f}" if layer.macs else "-" for layer in layers], optional=3),
         ],
     )
+
+
+def print_trials(trials: Sequence[Trial]) -> None:
+    """The plans that were run to find one that loses few samples; nothing if there are none."""
+    if not trials:
+        return
+    print_table(
+        "Plans tried; percent of the samples",
+        [
+            Column("fp32 layers", [str(trial.fp32_layers) for trial in trials]),
+            Column("predicted SQNR", [f"{trial.predicted_sqnr_db:.1f}" for trial in trials]),
+            Column("lost", [f"{trial.drop.lost:.2f}" for trial in trials]),
+            Column("won", [f"{trial.drop.won:.2f}" for trial in trials]),
+            Column("expected to be lost", [f"{trial.drop.expected:.2f}" for trial in trials]),
+            Column("accepted", ["yes" if trial.accepted else "no" for trial in trials]),
+        ],
+    )
+    OUT.print()
 
 
 def print_outcome(summary: Mapping[str, Any]) -> None:

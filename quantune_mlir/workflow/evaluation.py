@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.errors import DataError
 from quantune_mlir.execution.program import Program
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.outputs import by_sample, class_labels
 from quantune_mlir.workflow.progress import SILENT, Progress
 from quantune_mlir.workflow.variants import Variant, Variants
 
@@ -79,13 +79,13 @@ def evaluate(
     for variant in dict.fromkeys(variants_to_run):
         with progress.stage(f"compile {variant}"):
             programs[variant] = variants.load(variant)
-    labels = _labels(samples)
+    labels = class_labels(samples)
     scores: dict[Variant, Score] = {variant: Score() for variant in chosen}
     outputs: dict[Variant, list[NDArray[np.float32]]] = {variant: [] for variant in chosen}
     with progress.stage("evaluate", len(samples)) as tick:
         for index, run in enumerate(samples):
             first = {variant: program(*run)[0].astype(np.float32) for variant, program in programs.items()}
-            per_sample = {variant: _by_sample(output, samples.batch) for variant, output in first.items()}
+            per_sample = {variant: by_sample(output, samples.batch) for variant, output in first.items()}
             mine = labels[index * samples.batch : (index + 1) * samples.batch] if labels is not None else None
             for variant in chosen:
                 scores[variant].add(per_sample[variant], per_sample["fp32"], mine)
@@ -96,21 +96,3 @@ def evaluate(
         {variant: score.as_dict(labelled=labels is not None) for variant, score in scores.items()},
         {variant: np.concatenate(rows) for variant, rows in outputs.items() if rows},
     )
-
-
-def _labels(samples: SampleSet) -> NDArray[np.integer] | None:
-    if samples.labels is None:
-        return None
-    labels = np.asarray(samples.labels)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise DataError(
-            f"labels must be one integer per sample, not {labels.dtype}{list(labels.shape)}",
-            where="labels",
-            remedy="save class indices, or leave `labels` out",
-        )
-    return labels.astype(np.int64)
-
-
-def _by_sample(output: NDArray[np.float32], batch: int) -> NDArray[np.float32]:
-    """The output with samples along axis 0, also where the model drops a batch of one."""
-    return output if output.ndim and output.shape[0] == batch else output.reshape(batch, -1)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quantune_mlir.errors import DataError
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
@@ -23,6 +26,7 @@ from quantune_mlir.passes.quantize import Quantize
 from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.planner import Planner
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.analysis import Analyzer
@@ -32,9 +36,11 @@ from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_
 from quantune_mlir.workflow.kernel_groups import grouped
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
+from quantune_mlir.workflow.outputs import class_labels, first_outputs
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.repairs import repairs
+from quantune_mlir.workflow.search import Trial, search
 
 ANALYSIS_TARGET = "host"
 """Both inference runs happen here, whatever CPU the program is for."""
@@ -69,6 +75,7 @@ class Quantization:
     mixed: Rewrite
     runs: InferenceRuns
     seconds: dict[str, float]
+    trials: tuple[Trial, ...] = ()
 
     def compile(self, target: str | None = None) -> bytes:
         """The .vmfb of the mixed module for a target (default: that of the options)."""
@@ -170,6 +177,7 @@ def quantize(
     policy: PlanPolicy = DEFAULT_POLICY,
     plan: PrecisionPlan | None = None,
     profile: Profile | None = None,
+    validation: SampleSet | None = None,
     progress: Progress = SILENT,
 ) -> Quantization:
     """Quantize a model in two inference runs.
@@ -181,6 +189,7 @@ def quantize(
         policy: how the sensitivity list becomes a plan.
         plan: a ready plan, to be honoured exactly; the policy is then not asked.
         profile: what run 1 gave before, on these or on more samples; it is not done again.
+        validation: what candidates are run over if the policy limits the drop; None: `samples`.
         progress: who is told how far the work is.
 
     Raises:
@@ -193,13 +202,44 @@ def quantize(
     watch = Stopwatch(progress)
     profile, sensitivity, runs = analyze(model, samples, options, watch, profile)
     sensitivity = sensitivity.sorted_by(policy.metric)
+    trials: tuple[Trial, ...] = ()
     if plan is None:
         costs = find_costs(model, profile, options, policy, watch) if policy.weighs_costs else None
-        with watch.stage("plan", "plan"):
-            plan = policy.plan(sensitivity, model, costs)
+        if policy.max_drop is None:
+            with watch.stage("plan", "plan"):
+                plan = policy.plan(sensitivity, model, costs)
+        else:
+            planner = policy.planner(sensitivity, model, costs)
+            checked = samples if validation is None else validation
+            plan, trials = _search(planner, model, profile, options, checked, policy.max_drop, watch)
     with watch.stage("rewrite", "rewrite to mixed precision"):
         mixed = rewrite(model, profile, plan, options)
-    return Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds)
+    return Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds, trials)
+
+
+def _search(
+    planner: Planner,
+    model: Model,
+    profile: Profile,
+    options: QuantizeOptions,
+    samples: SampleSet,
+    max_drop: float,
+    watch: Stopwatch,
+) -> tuple[PrecisionPlan, tuple[Trial, ...]]:
+    target = load_target(ANALYSIS_TARGET)
+
+    def scores(module: ir.Module, what: str) -> NDArray[np.float32]:
+        with watch.stage("compile_trials", f"compile {what}"):
+            program = Program(compile_program(module, target))
+        with watch.stage("run_trials", f"run {what}", len(samples)) as tick:
+            return first_outputs(program, samples, tick)
+
+    def scores_of(plan: PrecisionPlan) -> NDArray[np.float32]:
+        return scores(rewrite(model, profile, plan, options).module, "a candidate")
+
+    labels = class_labels(samples)
+    found = search(planner, scores(model.module, "fp32"), labels, scores_of, max_drop=max_drop)
+    return found.plan, found.trials
 
 
 def _precision(layer: Layer) -> str:

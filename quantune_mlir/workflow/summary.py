@@ -59,6 +59,17 @@ def summarize(
             "correct_bias": quantization.options.correct_bias,
         },
         "policy": quantization.plan.policy,
+        "trials": [
+            {
+                "fp32_layers": trial.fp32_layers,
+                "predicted_sqnr_db": _number(trial.predicted_sqnr_db),
+                "lost_percent": trial.drop.lost,
+                "won_percent": trial.drop.won,
+                "expected_lost_percent": round(trial.drop.expected, 3),
+                "accepted": trial.accepted,
+            }
+            for trial in quantization.trials
+        ],
         "inference_runs": {
             "fp32": quantization.runs.fp32,
             "int8": quantization.runs.int8,

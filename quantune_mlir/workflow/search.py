@@ -1,0 +1,99 @@
+"""`--max-drop`: the quickest plan of the front that loses few samples, found by running candidates.
+
+Along the front, from all int8 to all fp32, plans become slower and less noisy. All int8 is tried first, then the front
+is halved: at most log2(n) + 2 plans of n are compiled and run. All fp32 is not tried, it loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.numerics.drop import Drop, estimate_drop
+from quantune_mlir.planning.front import Point, pareto_front
+from quantune_mlir.planning.plan import PrecisionPlan
+from quantune_mlir.planning.planner import Planner
+from quantune_mlir.planning.policies import Policy
+from quantune_mlir.planning.reasons import decibels, explained
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A plan that was run.
+
+    Attributes:
+        fp32_layers: how many layers it keeps in fp32 that could be int8.
+        predicted_sqnr_db: at the output.
+        drop: against fp32.
+        accepted: whether that is little enough.
+    """
+
+    fp32_layers: int
+    predicted_sqnr_db: float
+    drop: Drop
+    accepted: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """The plan, and all that were tried on the way."""
+
+    plan: PrecisionPlan
+    trials: tuple[Trial, ...]
+
+
+def search(
+    planner: Planner,
+    reference: NDArray[np.floating],
+    labels: NDArray[np.integer] | None,
+    scores_of: Callable[[PrecisionPlan], NDArray[np.floating]],
+    *,
+    max_drop: float,
+) -> Found:
+    """The quickest plan whose expected drop is at most `max_drop` points.
+
+    Args:
+        planner: of the network.
+        reference: (samples, classes), the first output of fp32.
+        labels: (samples,), what is right; None: what fp32 says.
+        scores_of: compiles a plan, runs it, and returns its first output.
+        max_drop: percent of the samples.
+    """
+    front = slower_and_cleaner(pareto_front(planner.problem))
+    trials: list[Trial] = []
+    plans: dict[int, PrecisionPlan] = {}
+
+    def accepts(index: int) -> bool:
+        point = front[index]
+        plans[index] = planner.plan(_policy(point), f"max_drop {max_drop:g}")
+        drop = estimate_drop(reference, scores_of(plans[index]), labels)
+        trials.append(Trial(len(point.fp32), decibels(point.noise), drop, drop.points <= max_drop))
+        return trials[-1].accepted
+
+    refused, accepted = 0, len(front) - 1
+    if accepted and accepts(0):
+        accepted = 0
+    while accepted - refused > 1:
+        middle = (refused + accepted) // 2
+        if accepts(middle):
+            accepted = middle
+        else:
+            refused = middle
+    plan = plans.get(accepted) or planner.plan(_policy(front[accepted]), f"max_drop {max_drop:g}")
+    return Found(plan, tuple(trials))
+
+
+def slower_and_cleaner(front: Sequence[Point]) -> list[Point]:
+    """The points of a front that are worth having whatever their size, quickest first."""
+    chosen: list[Point] = []
+    for point in front:
+        if not chosen or point.noise < chosen[-1].noise:
+            chosen.append(point)
+    return chosen
+
+
+def _policy(point: Point) -> Policy:
+    return lambda problem: explained(problem, point)
