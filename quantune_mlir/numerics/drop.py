@@ -1,25 +1,28 @@
 """How many samples a noisier classifier loses, estimated from few.
 
 Counting lost samples is coarse: 100 samples show no drop finer than a point, and hardly one point from none. But how
-far a sample's scores are from a tie says how much noise it bears. Let m be the score of the right class less that of
-its strongest rival in fp32, and e the change of that difference in int8. With s^2 the mean of e^2 over all samples,
+far a sample's scores are from a tie says how much noise it bears. Let m_k be the score of the right class less that of
+its rival k in fp32, and e_k the change of that difference in int8. With s_k^2 the mean over samples of e_k^2, k by rank
+in fp32,
 
-    expected losses = mean over samples that fp32 has right of  Phi(-m / s),
+    expected losses = mean over samples that fp32 has right of  1 - product over k of Phi(m_k / s_k),
 
-Phi being the normal distribution function. (The formula is ours.) Wins are not counted against losses: on other samples
-they may be fewer.
+Phi being the normal distribution function. (The formula is ours; rivals count as independent, which errs towards more
+losses.) Wins are not counted against losses: on other samples they may be fewer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erfc, sqrt
+from math import erfc, prod, sqrt
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 _TINY: Final = 1e-30
+_RIVALS: Final = 20
+"""Classes that may take the right one's place: the strongest."""
 _SUM_TOLERANCE: Final = 1e-3
 
 
@@ -61,14 +64,15 @@ def estimate_drop(
         return Drop(0.0, 0.0, 0.0)
     others = before.copy()
     others[rows, right] = -np.inf
-    rival = others.argmax(axis=1)
-    margin = before[rows, right] - before[rows, rival]
-    noise = float(np.sqrt(np.mean((after[rows, right] - after[rows, rival] - margin) ** 2)))
+    rivals = np.argsort(-others, axis=1, kind="stable")[:, : min(_RIVALS, before.shape[1] - 1)]
+    margins = before[rows, right][:, None] - np.take_along_axis(before, rivals, axis=1)
+    changes = after[rows, right][:, None] - np.take_along_axis(after, rivals, axis=1) - margins
+    noise = np.maximum(np.sqrt(np.mean(changes**2, axis=0)), _TINY)
     had, has = chosen == right, after.argmax(axis=1) == right
-    chances = [0.5 * erfc(m / (noise * sqrt(2))) if noise else 0.0 for m in margin[had]]
+    kept = [prod(0.5 * erfc(-z / sqrt(2)) for z in sample) for sample in margins[had] / noise]
     share = 100 / len(before)
     lost, won = int((had & ~has).sum()), int((~had & has).sum())
-    return Drop(share * lost, share * won, share * sum(chances))
+    return Drop(share * lost, share * won, share * sum(1 - chance for chance in kept))
 
 
 def logits(scores: NDArray[np.floating]) -> NDArray[np.float64]:

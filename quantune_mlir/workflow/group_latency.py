@@ -64,7 +64,7 @@ class LatencyCache:
 
     def add(self, found: Mapping[str, float]) -> None:
         """Keep what was measured. A cache that cannot be written is none: it is measured again next time."""
-        self._found |= {_short(key): round(value, 3) for key, value in found.items()}
+        self._found |= {_short(key): value for key, value in found.items()}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._path, (json.dumps(self._found, indent=0) + "\n").encode())
@@ -123,7 +123,7 @@ def _measure(outlines: Mapping[str, Outline], target: Target, context: ir.Contex
     with pinned(1):
         runners = {name: repeated(program.bound(*arrays, function=name)) for name, arrays in inputs.items()}
         times = {name: float(np.median(rounds)) * 1e6 for name, rounds in measure(runners, seconds=0.0).items()}
-    return {key: max(times[name] - times[NOTHING], _LEAST) for key, name in names.items()}
+    return {key: round(max(times[name] - times[NOTHING], _LEAST), 3) for key, name in names.items()}
 
 
 def _inputs(function: ir.Operation) -> list[NDArray[np.generic]]:

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+
+from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
+from quantune_mlir.planning.front import Point, Problem, best_buys, pareto_front, walk
+from tests.unit.planning.problems import layer, problems
+
+
+def beats(one: Point, other: Point) -> bool:
+    ours, theirs = ((p.cost.time, p.noise, p.cost.size) for p in (one, other))
+    return all(a <= b for a, b in zip(ours, theirs, strict=True)) and ours != theirs
+
+
+@given(problems())
+def test_no_point_of_the_front_beats_another(problem: Problem) -> None:
+    front = pareto_front(problem)
+    assert not any(beats(one, other) for one in front for other in front)
+    assert [p.cost.time for p in front] == sorted(p.cost.time for p in front)
+
+
+@given(problems())
+def test_every_prefix_of_the_list_is_beaten_or_on_the_front(problem: Problem) -> None:
+    front = pareto_front(problem)
+    trail = walk(problem, problem.layers)
+    for steps in range(len(trail.steps)):
+        point = Point(trail, steps)
+        assert any(
+            p.cost.time <= point.cost.time and p.noise <= point.noise and p.cost.size <= point.cost.size for p in front
+        )
+
+
+@given(problems())
+def test_points_cost_what_their_layers_cost(problem: Problem) -> None:
+    for point in pareto_front(problem):
+        names = [each.name for each in point.fp32]
+        assert len(set(names)) == len(names)
+        assert point.cost.time == pytest.approx(problem.costs.total(names).time)
+        left = math.fsum(each.noise for each in problem.layers if each.name not in names)
+        everything = len(names) == len(problem.layers) and point.noise == 0
+        assert everything or point.noise == pytest.approx(problem.rounding + left)
+
+
+@given(problems())
+def test_no_boundary_is_left_that_costs_more_than_it_returns(problem: Problem) -> None:
+    trail = walk(problem, best_buys(problem, lambda cost: cost.time))
+    ledger = problem.ledger()
+    for step in trail.steps:
+        for moved in step.layers:
+            ledger.to_fp32(moved.name)
+        for moved in step.layers:
+            assert all(ledger.price(name).time > 0 for name in ledger.neighbours(moved.name))
+
+
+def test_a_neighbour_comes_along_where_that_takes_a_boundary_away() -> None:
+    costs = {name: LayerCost(Cost(10), Cost(14)) for name in ("layer0", "layer1", "layer2")}
+    readers = (Reader("layer1", False), Reader("layer2", False))
+    problem = Problem(
+        [layer(1, 0.5), layer(0, 0.1), layer(2, 0.1)],
+        0.0,
+        CostModel(costs, [Stream("layer0", readers, 9.0)], Cost(), "µs"),
+    )
+    first = walk(problem, problem.layers).steps[1]
+    assert [each.name for each in first.layers] == ["layer1", "layer2"], "5 less than a conversion"
+    assert first.cost.time == 38
+    alone = walk(problem, problem.layers[:1], alone=True).steps[1]
+    assert [each.name for each in alone.layers] == ["layer1"] and alone.cost.time == 43

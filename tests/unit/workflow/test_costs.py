@@ -1,0 +1,106 @@
+"""The costs of the digits network: what belongs to which layer, modelled and measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quantune_mlir.errors import PlanError
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow import group_latency
+from quantune_mlir.workflow.calibration import Calibrator
+from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
+from quantune_mlir.workflow.group_latency import LatencyCache
+from quantune_mlir.workflow.kernel_groups import GroupedModule, grouped
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import DEFAULTS
+from quantune_mlir.workflow.quantization import rewrite
+
+DATA = Path(__file__).parents[2] / "data"
+HOST = load_target("host")
+Forms = tuple[Model, GroupedModule, GroupedModule]
+
+
+@pytest.fixture(scope="module")
+def forms() -> Forms:
+    model = Model.load(DATA / "digits.onnx")
+    samples = SampleSet.open(DATA / "digits_calibration.npz", model.inputs, count=8)
+    profile = Calibrator(model, HOST).run(samples)
+    int8 = rewrite(model, profile, PrecisionPlan(format=1, default=Precision.INT8), DEFAULTS)
+    return model, grouped(model.module), grouped(int8.module)
+
+
+def test_every_dispatch_belongs_to_the_layer_that_starts_it(forms: Forms) -> None:
+    _, fp32, int8 = forms
+    first = [group.layers[0] for group in int8.groups if group.work.macs]
+    assert first == ["stem/conv", "depthwise/conv", "pointwise/conv", "head/conv", "classifier/gemm"]
+    assert first == [group.layers[0] for group in fp32.groups if group.work.macs]
+
+
+def test_work_is_counted_in_the_precision_of_the_multiplications(forms: Forms) -> None:
+    model, fp32, int8 = forms
+    macs = {layer.name: layer.macs for layer in model.layers if layer.macs}
+    for module, precision, weight_bytes in ((fp32, "fp32", 4), (int8, "int8", 1)):
+        dots = [group for group in module.groups if group.work.macs]
+        assert {group.layers[0]: group.work.macs for group in dots} == macs
+        assert {group.work.precision for group in dots} == {precision}
+        weights = {layer.name: layer.weight_elements for layer in model.layers}
+        assert all(group.work.moved > weight_bytes * weights[group.layers[0]] for group in dots)
+
+
+def test_int8_is_modelled_as_quicker_and_smaller(forms: Forms) -> None:
+    costs = modelled_costs(*forms, HOST)
+    assert costs.unit == "cycles"
+    deciding = [layer.name for layer in forms[0].layers if layer.decides]
+    assert list(costs.layers) == deciding
+    int8, fp32 = costs.total(()), costs.total(deciding)
+    assert int8.time < fp32.time and int8.size < fp32.size / 3
+    assert costs == modelled_costs(*forms, HOST)
+
+
+def test_what_is_read_twice_has_a_boundary(forms: Forms) -> None:
+    streams = {stream.producer: stream for stream in modelled_costs(*forms, HOST).streams}
+    (split,) = streams.values()
+    converting = {reader.layer: reader.converts for reader in split.readers}
+    assert converting == {"depthwise/conv": False, "residual/add": True}
+    assert split.conversion > 0
+
+
+def test_slower_instruction_sets_take_longer(forms: Forms) -> None:
+    model, fp32, int8 = forms
+    everything = [layer.name for layer in model.layers if layer.decides]
+    times = [
+        modelled_costs(model, fp32, int8, load_target(name)).total(everything).time
+        for name in ("x86-64-avx512vnni", "x86-64-avx2", "cortex-a53", "riscv32")
+    ]
+    assert times == sorted(set(times))
+
+
+def test_measured_once(forms: Forms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(group_latency.CACHE_VARIABLE, str(tmp_path / "cache"))
+    known: list[int] = []
+    costs = measured_costs(*forms, HOST, lambda: known.append(1))
+    assert costs.unit == "µs"
+    assert len(known) == number_of_costs(*forms)
+    assert all(cost.int8.time >= 0 and cost.fp32.time >= 0 for cost in costs.layers.values())
+    assert costs.layers["stem/conv"].int8.time > 0
+    monkeypatch.setattr(group_latency, "_measure", lambda *_: pytest.fail("measured again"))
+    assert measured_costs(*forms, HOST) == costs
+
+
+def test_a_broken_cache_is_an_empty_one(tmp_path: Path) -> None:
+    file = tmp_path / "cache.json"
+    for content in ("{", "[1]", '{"a": "slow"}'):
+        file.write_text(content)
+        assert LatencyCache(file).get("a") is None
+    cache = LatencyCache(file)
+    cache.add({"a": 1.5})
+    assert LatencyCache(file).get("a") == 1.5
+
+
+def test_other_machines_are_not_measured_here(forms: Forms) -> None:
+    with pytest.raises(PlanError, match=r"cortex-a53 cannot be measured(.|\n)*modelled"):
+        measured_costs(*forms, load_target("cortex-a53"))
