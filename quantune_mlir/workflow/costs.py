@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Literal
 
@@ -16,7 +16,7 @@ from quantune_mlir.ir.units import Kind
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
 from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
 from quantune_mlir.workflow.group_latency import LatencyCache, conversion_key, measure_latencies
-from quantune_mlir.workflow.kernel_groups import GroupedModule, KernelGroup
+from quantune_mlir.workflow.kernel_groups import KernelGroup
 from quantune_mlir.workflow.model import Model
 
 CostSource = Literal["model", "measured"]
@@ -24,7 +24,7 @@ _CONVERTING = frozenset({Kind.BINARY, Kind.UNARY, Kind.CLAMP})
 """Kinds that change the precision of what they read as they read it."""
 
 
-def modelled_costs(model: Model, fp32: GroupedModule, int8: GroupedModule, target: Target) -> CostModel:
+def modelled_costs(model: Model, fp32: Sequence[KernelGroup], int8: Sequence[KernelGroup], target: Target) -> CostModel:
     """Costs in cycles, as the instruction set's throughput tells; the same on every machine."""
     isa = host_isa() if target.isa == "host" else target.isa
     speed = THROUGHPUTS[isa or "generic"]
@@ -40,8 +40,8 @@ def modelled_costs(model: Model, fp32: GroupedModule, int8: GroupedModule, targe
 
 def measured_costs(
     model: Model,
-    fp32: GroupedModule,
-    int8: GroupedModule,
+    fp32: Sequence[KernelGroup],
+    int8: Sequence[KernelGroup],
     target: Target,
     on_groups: Callable[[], None] = lambda: None,
 ) -> CostModel:
@@ -58,7 +58,7 @@ def measured_costs(
         )
     shapes = {shape for *_, shape in _shared_values(model)}
     cache = LatencyCache.of_host(target)
-    times = measure_latencies([*fp32.groups, *int8.groups], sorted(shapes), target, cache, on_groups)
+    times = measure_latencies([*fp32, *int8], sorted(shapes), target, cache, on_groups)
     return _cost_model(
         model,
         fp32,
@@ -69,16 +69,16 @@ def measured_costs(
     )
 
 
-def number_of_costs(model: Model, fp32: GroupedModule, int8: GroupedModule) -> int:
+def number_of_costs(model: Model, fp32: Sequence[KernelGroup], int8: Sequence[KernelGroup]) -> int:
     """How many distinct things `measured_costs` has to know."""
-    keys = {group.key for group in (*fp32.groups, *int8.groups)}
+    keys = {group.key for group in (*fp32, *int8)}
     return len(keys) + len({shape for *_, shape in _shared_values(model)})
 
 
 def _cost_model(
     model: Model,
-    fp32: GroupedModule,
-    int8: GroupedModule,
+    fp32: Sequence[KernelGroup],
+    int8: Sequence[KernelGroup],
     *,
     time: Callable[[KernelGroup], float],
     conversion: Callable[[tuple[int, ...]], float],
@@ -100,12 +100,12 @@ def _cost_model(
 
 
 def _by_owner(
-    grouped: GroupedModule, owners: Mapping[str, str], time: Callable[[KernelGroup], float]
+    groups: Sequence[KernelGroup], owners: Mapping[str, str], time: Callable[[KernelGroup], float]
 ) -> dict[str, float]:
     """The time of the groups of each deciding layer; "" has those that cost the same under any plan."""
     found: dict[str, float] = defaultdict(float)
     first = next(iter(owners.values()), "")
-    for group in grouped.groups:
+    for group in groups:
         owner = next((owners[name] for name in group.layers if name in owners), "") if group.layers else first
         found[owner] += time(group)
     return found

@@ -30,40 +30,34 @@ class KernelGroup:
 
     Attributes:
         op: the `quantune.fused` op, or that op.
+        module: what it is in, which lives as long as the group.
         key: the same for groups of the same ops on tensors of the same types.
         layers: names of the layers whose ops it holds, the root's first.
         work: what it has to do.
     """
 
     op: ir.Operation
+    module: ir.Module
     key: str
     layers: tuple[str, ...]
     work: Work
 
 
-@dataclass(frozen=True)
-class GroupedModule:
-    """A module whose ops are grouped, and the groups. Their ops live as long as the module."""
-
-    module: ir.Module
-    groups: tuple[KernelGroup, ...]
-
-
-def grouped(module: ir.Module) -> GroupedModule:
+def kernel_groups(module: ir.Module) -> list[KernelGroup]:
     """The kernel groups of a copy of `module`."""
     copy = parse_module(module_bytecode(module), module.context)
     run_pipeline(copy, [FuseKernels()])
     ops = [view.operation for view in entry_block(main_function(copy))]
-    return GroupedModule(copy, tuple(_group(op) for op in ops if op.name not in _IGNORED | _VIEWS))
+    return [_group(op, copy) for op in ops if op.name not in _IGNORED | _VIEWS]
 
 
-def _group(op: ir.Operation) -> KernelGroup:
+def _group(op: ir.Operation, module: ir.Module) -> KernelGroup:
     members = list(_members(op))
     root = Group(op).root if op.name == FUSED else op
     first = string_attribute(root, LAYER) if root is not None else None
     names = [name for member in members if (name := string_attribute(member, LAYER))]
     layers = tuple(dict.fromkeys([first, *names] if first else names))
-    return KernelGroup(op, "; ".join(map(_signature, members)), layers, _work(op, root))
+    return KernelGroup(op, module, "; ".join(map(_signature, members)), layers, _work(op, root))
 
 
 def _members(op: ir.Operation) -> Iterator[ir.Operation]:

@@ -33,7 +33,7 @@ from quantune_mlir.workflow.analysis import Analyzer
 from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
-from quantune_mlir.workflow.kernel_groups import grouped
+from quantune_mlir.workflow.kernel_groups import kernel_groups
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.outputs import class_labels, first_outputs
@@ -161,7 +161,7 @@ def find_costs(
     everything = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
     target = load_target(options.target)
     with watch.stage("model_costs", "model the costs"):
-        fp32, int8 = grouped(model.module), grouped(rewrite(model, profile, everything, options).module)
+        fp32, int8 = kernel_groups(model.module), kernel_groups(rewrite(model, profile, everything, options).module)
         if not policy.measures:
             return modelled_costs(model, fp32, int8, target)
     number = number_of_costs(model, fp32, int8)
