@@ -47,6 +47,7 @@ def print_trials(trials: Sequence[Trial]) -> None:
             Column("lost", [f"{trial.drop.lost:.2f}" for trial in trials]),
             Column("won", [f"{trial.drop.won:.2f}" for trial in trials]),
             Column("expected to be lost", [f"{trial.drop.expected:.2f}" for trial in trials]),
+            Column("on other samples", [f"{trial.drop.unseen:.2f}" for trial in trials]),
             Column("accepted", ["yes" if trial.accepted else "no" for trial in trials]),
         ],
     )

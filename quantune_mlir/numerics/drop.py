@@ -9,12 +9,20 @@ in fp32,
 
 Phi being the normal distribution function. (The formula is ours; rivals count as independent, which errs towards more
 losses.) Wins are not counted against losses: on other samples they may be fewer.
+
+A network is surer of samples that it was trained on than of others, and people calibrate with those. The middle of the
+margins moves little, though, only the ties go: on nine networks and samples that they had not seen, margins near zero
+were 0.44 to 0.8 times as frequent as 1 / (the median margin M). So the losses are also reckoned as
+
+    unseen losses = 1/2 * 0.65 / M * s_1 / sqrt(2 pi),
+
+half of all that changes sides where margins have the density 0.65 / M around zero.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erfc, prod, sqrt
+from math import erfc, pi, prod, sqrt
 from typing import Final
 
 import numpy as np
@@ -23,6 +31,8 @@ from numpy.typing import NDArray
 _TINY: Final = 1e-30
 _RIVALS: Final = 20
 """Classes that may take the right one's place: the strongest."""
+_TIES: Final = 0.65
+"""Density of margins around zero, times the median margin."""
 _SUM_TOLERANCE: Final = 1e-3
 
 
@@ -34,16 +44,18 @@ class Drop:
         lost: samples that fp32 has right (or, without labels, all) and it has not.
         won: those that it has right and fp32 has not; 0 without labels.
         expected: losses as they are expected of the noise in the scores.
+        unseen: the same on samples of which fp32 is less sure than it may be of these.
     """
 
     lost: float
     won: float
     expected: float
+    unseen: float
 
     @property
     def points(self) -> float:
-        """What to expect on other samples: the larger of the losses counted and estimated."""
-        return max(self.lost - self.won, self.expected)
+        """What to expect on other samples: the largest of the losses counted and estimated."""
+        return max(self.lost - self.won, self.expected, self.unseen)
 
 
 def estimate_drop(
@@ -61,7 +73,7 @@ def estimate_drop(
     chosen = before.argmax(axis=1)
     right = chosen if labels is None else labels
     if before.shape[1] < 2:
-        return Drop(0.0, 0.0, 0.0)
+        return Drop(0.0, 0.0, 0.0, 0.0)
     others = before.copy()
     others[rows, right] = -np.inf
     rivals = np.argsort(-others, axis=1, kind="stable")[:, : min(_RIVALS, before.shape[1] - 1)]
@@ -72,7 +84,9 @@ def estimate_drop(
     kept = [prod(0.5 * erfc(-z / sqrt(2)) for z in sample) for sample in margins[had] / noise]
     share = 100 / len(before)
     lost, won = int((had & ~has).sum()), int((~had & has).sum())
-    return Drop(share * lost, share * won, share * sum(1 - chance for chance in kept))
+    median = max(float(np.median(np.abs(margins[:, 0]))), _TINY)
+    unseen = 50 * _TIES / median * float(noise[0]) / sqrt(2 * pi)
+    return Drop(share * lost, share * won, share * sum(1 - chance for chance in kept), min(unseen, 100.0))
 
 
 def logits(scores: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -66,6 +66,7 @@ def summarize(
                 "lost_percent": trial.drop.lost,
                 "won_percent": trial.drop.won,
                 "expected_lost_percent": round(trial.drop.expected, 3),
+                "unseen_lost_percent": round(trial.drop.unseen, 3),
                 "accepted": trial.accepted,
             }
             for trial in quantization.trials
