@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import Target
@@ -27,6 +27,8 @@ from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise_at_output
+
+_NONE: Final = slice(0)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Analyzer:
     def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Energies:
         """The signal and noise energies that one run over the samples sums up."""
         for run in samples:
-            self._program(*run)
+            self._program.call("main", *run, keep=_NONE)
             on_sample()
         sums = self._program.call("energies")[0] if self._rows else ()
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
