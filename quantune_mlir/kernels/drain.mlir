@@ -10,8 +10,8 @@
 
 //   constants: row of the state
 //   bindings:  histograms: rows x 65536 x i32; extremes: rows x 2 x i32;
-//              number of occupied buckets: 1 x i32; extremes of the row: 2 x i32;
-//              these buckets, ascending, each with its count: 65536 x 2 x i32, of which only the first are written
+//              the occupied buckets, ascending, each with its count: 65536 x 2 x i32, of which the first are written;
+//              how many these are: 1 x i32; extremes of the row: 2 x i32
 hal.executable.source private @quantune_drain {
   hal.executable.export public @drain ordinal(0) layout(#drain) count(%device: !hal.device) -> (index, index, index) {
     %c1 = arith.constant 1 : index
@@ -34,9 +34,9 @@ hal.executable.source private @quantune_drain {
       %histograms = hal.interface.binding.subspan layout(#drain) binding(0) : memref<?xi32>{%state}
       %state2 = arith.muli %next, %c2 : index
       %extremes = hal.interface.binding.subspan layout(#drain) binding(1) : memref<?xi32>{%state2}
-      %number = hal.interface.binding.subspan layout(#drain) binding(2) : memref<1xi32>
-      %extreme = hal.interface.binding.subspan layout(#drain) binding(3) : memref<2xi32>
-      %occupied = hal.interface.binding.subspan layout(#drain) binding(4) : memref<65536x2xi32>
+      %number = hal.interface.binding.subspan layout(#drain) binding(3) : memref<1xi32>
+      %extreme = hal.interface.binding.subspan layout(#drain) binding(4) : memref<2xi32>
+      %occupied = hal.interface.binding.subspan layout(#drain) binding(2) : memref<65536x2xi32>
       %first = arith.muli %row, %buckets : index
       %slot = arith.muli %row, %c2 : index
       %pair = vector.load %extremes[%slot] : memref<?xi32>, vector<2xi32>

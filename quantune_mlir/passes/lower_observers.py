@@ -3,7 +3,7 @@
 In:  a module with `quantune.observe`, `quantune.observe_channels` and `quantune.measure` ops.
 Out: the same, these ops as dispatches of the observer kernels, which accumulate into module-level state:
 
-    @main        with observers, one more result: the largest key of this run, see kernels/observe.mlir, tensor<1 x i32>
+    @main        with observers, one more result: the largest key so far, see kernels/observe.mlir, tensor<1 x i32>
     @drain(i32)  one row of the histograms: the buckets that hold something, ascending, each with its count,
                  tensor<? x 2 x i32>; and its extremes, tensor<2 x i32>
     @channels    exact sums, minima and maxima of all observed channels, the tensors side by side,
@@ -93,22 +93,20 @@ def _define_drain(module: ir.Module, histograms: Global, extremes: Global) -> No
     integer = ir.IntegerType.get_signless(32)
     index = ir.IndexType.get()
     dynamic = ir.ShapedType.get_dynamic_size()
-    one, two, largest, occupied = (
-        ir.RankedTensorType.get(shape, integer) for shape in ([1], [2], [BUCKETS, 2], [dynamic, 2])
-    )
+    one, two, occupied = (ir.RankedTensorType.get(shape, integer) for shape in ([1], [2], [dynamic, 2]))
+    pairs = Global.of(module, "quantune_drained", [BUCKETS, 2], integer)
     import_text(module, resources.kernel_text("drain.mlir"))
     with ir.InsertionPoint(module.body):
         reader = func.FuncOp("drain", ([integer], [occupied, two]))
         with ir.InsertionPoint(reader.add_entry_block()):
-            state = [histograms.load(), extremes.load()]
-            arguments = [reader.arguments[0]]
-            results = [one, two, largest]
-            *kept, number, extreme, pairs = dispatch("quantune_drain", "drain", arguments, state, results)
-            for part, value in zip((histograms, extremes), kept, strict=True):
+            parts = [histograms, extremes, pairs]
+            state = [part.load() for part in parts]
+            *kept, number, extreme = dispatch("quantune_drain", "drain", [reader.arguments[0]], state, [one, two])
+            for part, value in zip(parts, kept, strict=True):
                 part.store(value)
             zero = arith.ConstantOp(index, 0).result
             size = arith.IndexCastOp(index, tensor.ExtractOp(number, [zero]).result).result
-            first = tensor.ExtractSliceOp(occupied, pairs, [], [size], [], [0, 0], [dynamic, 2], [1, 1]).result
+            first = tensor.ExtractSliceOp(occupied, kept[-1], [], [size], [], [0, 0], [dynamic, 2], [1, 1]).result
             func.ReturnOp([first, extreme])
 
 
