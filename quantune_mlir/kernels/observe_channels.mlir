@@ -6,7 +6,7 @@
 //
 // Each of 32 lanes sums up one channel: blocks of 256 in f32, blocks in f64. Where the channels are no multiple of 32, a
 // period of several rows is. What the lanes hold in the end, at most 32 of a channel, is rounded to f32 and added
-// exactly; so is each element after the last whole period.
+// exactly; so is each element after the last whole period, at most 31 of a channel.
 // Adds what `lanes` lanes hold to their channels, the first of which is `start`. A sum m * 2^(e - 149), 0 <= e, is added
 // as m * 2^(e mod 16) to the bin e / 16.
 func.func private @add_lanes(%sums: memref<32xf32>, %lows: memref<32xf32>, %highs: memref<32xf32>, %lanes: index,

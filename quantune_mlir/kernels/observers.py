@@ -14,7 +14,7 @@ from typing import Final
 from quantune_mlir import resources
 
 MAX_BATCH: Final = 8
-"""Tensors that one dispatch looks at: as many as IREE's limit on a dispatch's numbers (60) allows every kernel."""
+"""The most tensors that one dispatch looks at; IREE lets a dispatch have 60 numbers, a kernel takes at most 4 a tensor."""
 
 
 @dataclass(frozen=True)
