@@ -14,7 +14,7 @@ from typing import Final
 from quantune_mlir import resources
 
 MAX_BATCH: Final = 8
-"""The most tensors that one dispatch looks at; IREE lets a dispatch have 60 numbers, a kernel takes at most 4 a tensor."""
+"""The most tensors that one dispatch looks at. IREE lets it have 60 numbers; a kernel takes up to 4 for each."""
 
 
 @dataclass(frozen=True)
