@@ -1,14 +1,17 @@
-// Reads one row of the histograms and clears it.
+// Reads one row of the histograms and of the extremes, and clears it.
 
 #drain = #hal.pipeline.layout<constants = 1, bindings = [
+  #hal.pipeline.binding<storage_buffer, Indirect>,
+  #hal.pipeline.binding<storage_buffer, Indirect>,
   #hal.pipeline.binding<storage_buffer, Indirect>,
   #hal.pipeline.binding<storage_buffer, Indirect>,
   #hal.pipeline.binding<storage_buffer, Indirect>
 ], flags = Indirect>
 
 //   constants: row of the state
-//   bindings:  histograms: rows x 65536 x i32; number of occupied buckets: 1 x i32;
-//              these buckets, ascending, each with its count: 65536 x 2 x i32, of which only the first are written
+//   bindings:  histograms: rows x 65536 x i32; extremes: rows x 2 x i32;
+//              the occupied buckets, ascending, each with its count: 65536 x 2 x i32, of which the first are written;
+//              how many these are: 1 x i32; extremes of the row: 2 x i32
 hal.executable.source private @quantune_drain {
   hal.executable.export public @drain ordinal(0) layout(#drain) count(%device: !hal.device) -> (index, index, index) {
     %c1 = arith.constant 1 : index
@@ -18,6 +21,8 @@ hal.executable.source private @quantune_drain {
     func.func @drain() {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
+      %c2 = arith.constant 2 : index
+      %zero_pair = arith.constant dense<0> : vector<2xi32>
       %lanes = arith.constant 16 : index
       %buckets = arith.constant 65536 : index
       %zero = arith.constant 0 : i32
@@ -27,9 +32,16 @@ hal.executable.source private @quantune_drain {
       %next = arith.addi %row, %c1 : index
       %state = arith.muli %next, %buckets : index
       %histograms = hal.interface.binding.subspan layout(#drain) binding(0) : memref<?xi32>{%state}
-      %number = hal.interface.binding.subspan layout(#drain) binding(1) : memref<1xi32>
+      %state2 = arith.muli %next, %c2 : index
+      %extremes = hal.interface.binding.subspan layout(#drain) binding(1) : memref<?xi32>{%state2}
+      %number = hal.interface.binding.subspan layout(#drain) binding(3) : memref<1xi32>
+      %extreme = hal.interface.binding.subspan layout(#drain) binding(4) : memref<2xi32>
       %occupied = hal.interface.binding.subspan layout(#drain) binding(2) : memref<65536x2xi32>
       %first = arith.muli %row, %buckets : index
+      %slot = arith.muli %row, %c2 : index
+      %pair = vector.load %extremes[%slot] : memref<?xi32>, vector<2xi32>
+      vector.store %pair, %extreme[%c0] : memref<2xi32>, vector<2xi32>
+      vector.store %zero_pair, %extremes[%slot] : memref<?xi32>, vector<2xi32>
       %total = scf.for %i = %c0 to %buckets step %lanes iter_args(%found = %c0) -> (index) {
         %at = arith.addi %first, %i : index
         %counts = vector.load %histograms[%at] : memref<?xi32>, vector<16xi32>

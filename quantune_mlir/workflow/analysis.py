@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import Target
@@ -15,7 +15,7 @@ from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
-from quantune_mlir.ir.units import Kind, Unit
+from quantune_mlir.ir.units import Kind
 from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
@@ -27,6 +27,8 @@ from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise_at_output
+
+_NONE: Final = slice(0)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Analyzer:
             LowerObservers(),
         )
         self._rows = [_row_key(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
+        self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
         self._program = Program(compile_program(module, target))
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:
@@ -66,7 +69,7 @@ class Analyzer:
     def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Energies:
         """The signal and noise energies that one run over the samples sums up."""
         for run in samples:
-            self._program(*run)
+            self._program.call("main", *run, keep=_NONE)
             on_sample()
         sums = self._program.call("energies")[0] if self._rows else ()
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
@@ -78,7 +81,7 @@ class Analyzer:
     def _describe(self, layer: Layer, index: int, energies: Energies, budget: NoiseBudget) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))
         local = energies.get((group_end(layer, self._clamps), LOCAL))
-        weights = sum((self._weight_energy(unit) for unit in layer.units), ErrorEnergy())
+        weights = self._weight_energies[layer.name]
         before = [energies[key].sqnr_db for key in self._noisy_inputs(layer) if key in energies]
         return LayerSensitivity(
             name=layer.name,
@@ -115,12 +118,16 @@ class Analyzer:
             value = self._makers[value].inputs[0]
         return value
 
-    def _weight_energy(self, unit: Unit) -> ErrorEnergy:
-        found = weights_of(unit) if unit.kind is Kind.DOT else None
-        if found is None:
-            return ErrorEnergy()
-        weights, axis = found
-        return weight_energy(weights, self._options.scheme, axis if self._options.weights == "per-channel" else None)
+    def _weight_energy(self, layer: Layer) -> ErrorEnergy:
+        """What rounding does to a layer's weights: known before any sample is seen."""
+        total = ErrorEnergy()
+        for unit in layer.units:
+            found = weights_of(unit) if unit.kind is Kind.DOT else None
+            if found is not None:
+                weights, axis = found
+                by_channel = axis if self._options.weights == "per-channel" else None
+                total += weight_energy(weights, self._options.scheme, by_channel)
+        return total
 
 
 def _row_key(row: ir.Attribute) -> tuple[str, Noise]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
 from quantune_mlir.execution.program import Program
@@ -15,13 +14,13 @@ from quantune_mlir.ir.mlir import ir
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.insert_observers import InsertObservers
-from quantune_mlir.passes.lower_channel_observers import LowerChannelObservers
 from quantune_mlir.passes.lower_observers import OBSERVED, LowerObservers
 from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.channel_sums import ChannelSums
+from quantune_mlir.workflow.channel_sums import channel_statistics, observed_channels
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 
+_LAST: Final = slice(-1, None)
 _COUNTER_LIMIT: Final = 2**32 - 1
 _KEY_OF_INFINITY: Final = np.uint32(0xFF800000)
 
@@ -31,13 +30,13 @@ class Calibrator:
 
     def __init__(self, model: Model, target: Target) -> None:
         self._model = model.hash
-        module = model.with_passes(InsertObservers(), LowerChannelObservers(), LowerObservers())
+        module = model.with_passes(InsertObservers(), LowerObservers())
         rows = ir.ArrayAttr(module.operation.attributes[OBSERVED])
         self._tensors = [ir.StringAttr(ir.DictAttr(row)["tensor_name"]).value for row in rows]
         sizes = (int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.tensors.names)
         largest = max(sizes, default=1)
         self._runs_per_drain = _COUNTER_LIMIT // largest
-        self._channels = ChannelSums.observed_by(module)
+        self._channels = observed_channels(module)
         self._program = Program(compile_program(module, target))
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Profile:
@@ -46,41 +45,42 @@ class Calibrator:
         Raises:
             DataError: a tensor became NaN or Inf; the message names it and the (first) sample of the run.
         """
-        channels = self._channels.start()
         histograms = [Histogram() for _ in self._tensors]
-        extremes = np.zeros((len(self._tensors), 2), np.uint32)
         for index, run in enumerate(samples):
-            results = self._program(*run)
-            if self._tensors:
-                extremes = np.maximum(extremes, results[-1].view(np.uint32))
-            self._require_finite(extremes, samples.number_of(index))
-            channels.add(results[-2:-1])
+            highest = self._program.call("main", *run, keep=_LAST)
+            if self._tensors and highest[0].view(np.uint32)[0] >= _KEY_OF_INFINITY:
+                raise self._not_finite(samples.number_of(index))
             if (index + 1) % self._runs_per_drain == 0:
-                histograms = self._drain(histograms, extremes)
-                extremes = np.zeros_like(extremes)
+                histograms = self._drain(histograms)
             on_sample()
-        histograms = self._drain(histograms, extremes)
+        histograms = self._drain(histograms)
+        state = self._program.call("channels") if self._channels else []
+        channels = channel_statistics(self._channels, state, len(samples))
         by_tensor = dict(zip(self._tensors, histograms, strict=True))
-        return Profile(self._model, samples.samples, by_tensor, channels.statistics())
+        return Profile(self._model, samples.samples, by_tensor, channels)
 
-    def _drain(self, histograms: list[Histogram], extremes: NDArray[np.uint32]) -> list[Histogram]:
-        """Adds the device's 32-bit counters, which are cleared, and the extremes since then to the histograms."""
+    def _drain(self, histograms: Sequence[Histogram]) -> list[Histogram]:
+        """Adds the device's 32-bit counters and extremes, which are cleared, to the histograms."""
         drained: list[Histogram] = []
-        for row, (before, (high, low)) in enumerate(zip(histograms, extremes, strict=True)):
-            (occupied,) = self._program.call("drain", row)
+        for row, before in enumerate(histograms):
+            occupied, extremes = self._program.call("drain", row)
             buckets, counts = occupied.view(np.uint32).T
+            high, low = extremes.view(np.uint32)
             fresh = Histogram.from_counts(buckets, counts, _value(~low), _value(high))
             drained.append(before.merge(fresh) if before.count else fresh)
         return drained
 
-    def _require_finite(self, extremes: NDArray[np.uint32], sample: int) -> None:
-        bad = np.flatnonzero((extremes >= _KEY_OF_INFINITY).any(axis=1))
-        if bad.size:
-            raise DataError(
-                f"the fp32 model yields NaN or Inf at sample {sample}",
-                where=f"tensor {self._tensors[bad[0]]!r}",
-                remedy="remove the sample, or repair the model at this layer",
-            )
+    def _not_finite(self, sample: int) -> DataError:
+        """What to say of a run that left NaN or Inf in a tensor. The device's state is cleared."""
+        extremes = [self._program.call("drain", row)[1].view(np.uint32) for row in range(len(self._tensors))]
+        if self._channels:
+            self._program.call("channels")
+        bad = next(row for row, keys in enumerate(extremes) if (keys >= _KEY_OF_INFINITY).any())
+        return DataError(
+            f"the fp32 model yields NaN or Inf at sample {sample}",
+            where=f"tensor {self._tensors[bad]!r}",
+            remedy="remove the sample, or repair the model at this layer",
+        )
 
 
 def _value(key: np.uint32) -> float:

@@ -76,13 +76,19 @@ def observing_program() -> bytes:
 
 
 def counts_of(program: Program, row: int) -> np.ndarray:
-    (occupied,) = program.call("drain", row)
+    return drained(program, row)[0]
+
+
+def drained(program: Program, row: int) -> tuple[np.ndarray, np.float32, np.float32]:
+    """A row's counts of all buckets, its smallest and its largest value."""
+    occupied, extremes = program.call("drain", row)
+    high, low = extremes.view(np.uint32)
     buckets, numbers = occupied.view(np.uint32).T
     assert (np.diff(buckets.astype(np.int64)) > 0).all()
     assert numbers.all()
     counts = np.zeros(65536, np.uint32)
     counts[buckets] = numbers
-    return counts
+    return counts, value_of(~low), value_of(high)
 
 
 def buckets_of(x: np.ndarray) -> np.ndarray:
@@ -95,19 +101,32 @@ def value_of(key: np.uint32) -> np.float32:
     return np.uint32(bits).view(np.float32)
 
 
-def test_counts_add_up_over_runs_and_extremes_are_those_of_each(observing_program) -> None:
+def test_counts_and_extremes_are_those_of_all_runs(observing_program) -> None:
     rng = np.random.default_rng(0)
     program = Program(observing_program)
     runs = [
         [(rng.standard_normal(n) * 10.0 ** rng.integers(-3, 4)).astype(np.float32) for n in SIZES] for _ in range(3)
     ]
     for run in runs:
-        extremes = program(*run)[-1].view(np.uint32)
-        for row, x in enumerate(run):
-            assert (value_of(~extremes[row, 1]), value_of(extremes[row, 0])) == (x.min(), x.max())
+        program(*run)
     for row in range(len(SIZES)):
         together = np.concatenate([run[row] for run in runs])
-        np.testing.assert_array_equal(counts_of(program, row), buckets_of(together))
+        counts, low, high = drained(program, row)
+        np.testing.assert_array_equal(counts, buckets_of(together))
+        assert (low, high) == (together.min(), together.max())
+
+
+@pytest.mark.parametrize(("row", "value"), [(0, 7.0), (5, -9.0), (3, np.inf), (2, -np.inf), (7, np.nan)])
+def test_main_returns_the_largest_key_so_far(observing_program, row: int, value: float) -> None:
+    program = Program(observing_program)
+    inputs = [np.full(n, 0.5, np.float32) for n in SIZES]
+    (key,) = program(*inputs)[-1].view(np.uint32)
+    assert value_of(key) == 0.5
+    inputs[row][-1] = value
+    (key,) = program(*inputs)[-1].view(np.uint32)
+    assert (key >= 0xFF800000) == (not np.isfinite(value))
+    if np.isfinite(value):
+        assert value_of(key) == abs(value)
 
 
 SMALL = (1, 15, 16, 33, 64)
@@ -152,10 +171,10 @@ def test_two_programs_loaded_at_once_do_not_interfere(observing_program) -> None
 def test_special_values() -> None:
     arrays = [np.array(values, np.float32) for values in SPECIAL.values()]
     program = Program(observing([array.size for array in arrays]))
-    extremes = program(*arrays)[-1].view(np.uint32)
+    program(*arrays)
     for row, (name, array) in enumerate(zip(SPECIAL, arrays, strict=True)):
-        np.testing.assert_array_equal(counts_of(program, row), buckets_of(array), err_msg=name)
-        high, low = value_of(extremes[row, 0]), value_of(~extremes[row, 1])
+        counts, low, high = drained(program, row)
+        np.testing.assert_array_equal(counts, buckets_of(array), err_msg=name)
         if np.isnan(array).any():
             assert np.isnan([high, low]).any(), name
         else:
@@ -198,3 +217,4 @@ def test_equal_tensors_have_no_noise() -> None:
     (energies,) = program.call("energies")
     assert energies[0, 1] == energies[1, 1] == 0
     assert energies[0, 0] == np.sum(x.astype(np.float64) ** 2)
+    assert not program.call("energies")[0].any(), "reading clears"

@@ -65,3 +65,13 @@ def test_what_becomes_infinite_is_named(model) -> None:
     with pytest.raises(DataError, match="NaN or Inf at sample 1") as caught:
         Calibrator(model, load_target("host")).run(SampleSet.open(data, model.inputs))
     assert caught.value.where == "tensor 'sum'"
+
+
+def test_a_run_after_one_that_failed_starts_afresh(model) -> None:
+    calibrator = Calibrator(model, load_target("host"))
+    bad, good = samples(3), samples(4)
+    bad["x"][1, 7] = bad["y"][1, 0] = np.finfo(np.float32).max
+    with pytest.raises(DataError):
+        calibrator.run(SampleSet.open(bad, model.inputs))
+    profile = calibrator.run(SampleSet.open(good, model.inputs))
+    assert profile["sum"] == Histogram.of(good["x"] + good["y"])

@@ -1,0 +1,139 @@
+"""What observers add to: globals of the module, passed on from one dispatch to the next and read in the end."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+from quantune_mlir.ir.mlir import arith, flow, func, ir, util
+from quantune_mlir.kernels.observers import MAX_BATCH, Observer
+
+_BATCH_ELEMENTS: Final = 1 << 12
+"""Elements of the tensors that one dispatch may look at, if it looks at several: until then they have to be kept."""
+
+
+@dataclass(frozen=True)
+class Global:
+    """One part of the state: an initialized global of a module."""
+
+    name: str
+    type: ir.RankedTensorType
+    initial: ir.Attribute
+
+    @staticmethod
+    def of(module: ir.Module, name: str, shape: Sequence[int], element: ir.Type, initial: float = 0) -> Global:
+        """Defines it, every element `initial`."""
+        is_integer = isinstance(element, ir.IntegerType)
+        value = ir.IntegerAttr.get(element, int(initial)) if is_integer else ir.FloatAttr.get(element, initial)
+        kind = ir.RankedTensorType.get(shape, element)
+        state = Global(name, kind, ir.DenseElementsAttr.get_splat(kind, value))
+        with ir.InsertionPoint.at_block_begin(module.body):
+            util.GlobalOp(name, kind, sym_visibility="private", is_mutable=True, initial_value=state.initial)
+        return state
+
+    def start(self) -> ir.Value:
+        """The initial value."""
+        return arith.ConstantOp(self.type, self.initial).result
+
+    def load(self) -> ir.Value:
+        """The value now."""
+        return util.GlobalLoadOp(self.type, self.name).result
+
+    def store(self, value: ir.Value) -> None:
+        """Replaces the value."""
+        util.GlobalStoreOp(value, self.name)
+
+
+@dataclass(frozen=True)
+class Look:
+    """An op that a kernel is to replace, the `place`-th of them, and the kernel's numbers but that of elements."""
+
+    place: int
+    op: ir.Operation
+    numbers: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        """Of each of the tensors."""
+        return prod(ir.RankedTensorType(self.op.operands[0].type).shape)
+
+
+def lower_looks(
+    module: ir.Module, looks: Mapping[Observer, Sequence[Look]], state: Sequence[ir.Value]
+) -> list[ir.Value]:
+    """Replaces the ops by dispatches of their kernels, small tensors together; the state after the last one.
+
+    A dispatch stands where the last of its ops stood.
+    """
+    sizes = tuple(prod(ir.RankedTensorType(value.type).shape) for value in state)
+    groups: list[tuple[Observer, list[Look]]] = []
+    for observer, all_looks in looks.items():
+        found = _groups(all_looks)
+        groups += [(observer, group) for group in found]
+        import_text(module, observer.executable(map(len, found), sizes))
+    values = list(state)
+    for observer, group in sorted(groups, key=lambda found: found[1][-1].place):
+        last = group[-1].op
+        with ir.InsertionPoint(last), last.location:
+            numbers = [i32(number) for look in group for number in (look.elements, *look.numbers)]
+            tensors = [tensor for look in group for tensor in look.op.operands]
+            values = dispatch(observer.name, observer.entry(len(group)), [*numbers, *tensors], values)
+    for look in itertools.chain.from_iterable(looks.values()):
+        look.op.erase()
+    return values
+
+
+def _groups(looks: Sequence[Look]) -> list[list[Look]]:
+    groups: list[list[Look]] = []
+    room = 0
+    for look in looks:
+        if look.elements > room or len(groups[-1]) == MAX_BATCH:
+            groups.append([])
+            room = max(_BATCH_ELEMENTS, look.elements)
+        groups[-1].append(look)
+        room -= look.elements
+    return groups
+
+
+def dispatch(
+    executable: str,
+    entry: str,
+    arguments: Sequence[ir.Value],
+    state: Sequence[ir.Value],
+    results: Sequence[ir.Type] = (),
+) -> list[ir.Value]:
+    """Calls a kernel that updates `state` in place; the updated state, then the results."""
+    first = len(arguments)
+    index = ir.IndexType.get()
+    places = [*(first + i for i in range(len(state))), *(-1 for _ in results)]
+    tied = ir.ArrayAttr.get([ir.IntegerAttr.get(index, place) for place in places])
+    entry_point = ir.ArrayAttr.get([ir.SymbolRefAttr.get([executable, entry])])
+    types = [*(value.type for value in state), *results]
+    return list(flow.DispatchOp(types, [], entry_point, [*arguments, *state], [], [], tied_operands=tied).results)
+
+
+def define_reader(module: ir.Module, name: str, state: Sequence[Global]) -> None:
+    """A function that returns the state and sets it back to what it was in the beginning."""
+    with ir.InsertionPoint(module.body):
+        reader = func.FuncOp(name, ([], [part.type for part in state]))
+        with ir.InsertionPoint(reader.add_entry_block()):
+            values = [part.load() for part in state]
+            for part in state:
+                part.store(part.start())
+            func.ReturnOp(values)
+
+
+def import_text(module: ir.Module, text: str) -> None:
+    """Puts the ops of an MLIR text at the beginning of a module."""
+    parsed = ir.Module.parse(text, module.context)
+    with ir.InsertionPoint.at_block_begin(module.body):
+        for op in parsed.body.operations:
+            op.operation.clone()
+
+
+def i32(value: int) -> ir.Value:
+    """A constant."""
+    return arith.ConstantOp(ir.IntegerType.get_signless(32), value).result
