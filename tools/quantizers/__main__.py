@@ -70,8 +70,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.quantizers")
     commands = parser.add_subparsers(dest="command", required=True)
     runs = commands.add_parser("run", help="measure; what the directory holds already is not measured again")
-    runs.add_argument("--json", type=Path, required=True, metavar="DIR", help="one JSON file for each row, and all else")
-    runs.add_argument("--networks", default="all", help=f"separated by commas; {DIGITS} needs no zoo (default: the zoo)")
+    runs.add_argument(
+        "--json", type=Path, required=True, metavar="DIR", help="one JSON file for each row, and all else"
+    )
+    runs.add_argument(
+        "--networks", default="all", help=f"separated by commas; {DIGITS} needs no zoo (default: the zoo)"
+    )
     runs.add_argument("--cases", default="*", help="patterns, separated by commas, such as 'ours/*,nncf/default'")
     runs.add_argument("--samples", type=int, default=CALIBRATION_SAMPLES, help="of calibration (default: 100)")
     runs.add_argument("--cpu", type=int, default=max(os.sched_getaffinity(0)), help="the CPU that all are bound to")

@@ -75,7 +75,7 @@ class Data:
 
 
 class Samples:
-    """Rows of an .npy file, each read when it is asked for: quantizers differ in memory by what they keep themselves."""
+    """Rows of an .npy file, each read when it is asked for: what a quantizer keeps, it keeps itself."""
 
     def __init__(self, path: Path, count: int | None) -> None:
         self._path = path
@@ -109,10 +109,10 @@ def prepared(networks: Networks | None, name: str, directory: Path) -> Data:
 def _export(networks: Networks | None, name: str, directory: Path) -> Data:
     if name == DIGITS or networks is None:
         data = Data(directory, _DIGITS_DIRECTORY / "digits.onnx", "input", "top1")
-        for split, file in (("calib", "digits_calibration.npz"), ("val", "digits_test.npz")):
+        files: dict[Split, str] = {"calib": "digits_calibration.npz", "val": "digits_test.npz"}
+        for split, file in files.items():
             with np.load(_DIGITS_DIRECTORY / file) as arrays:
-                labels = arrays["labels"] if "labels" in arrays else None
-                _put_first(data, split, arrays["input"], labels)
+                _put_first(data, split, arrays["input"], arrays.get("labels"))
         return data
     metric = None if name in ARCHITECTURES else networks.zoo.metric(name)
     data = Data(directory, networks.model(name), "input", metric)

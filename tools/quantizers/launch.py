@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,7 +58,7 @@ def run_worker(limits: Limits, *arguments: object) -> Step:
         process = subprocess.Popen(command, env=environment(limits), stdout=said, stderr=subprocess.STDOUT)
         try:
             while process.poll() is None:
-                peak = max(peak, sum(map(_resident_kib, _tree(process.pid))))
+                peak = max(peak, _tree_kib(process.pid))
                 if time.monotonic() - start > limits.seconds:
                     raise StepFailed(f"stopped after {limits.seconds:.0f} s at {peak / 2**20:.1f} GiB")
                 time.sleep(_POLL_SECONDS)
@@ -96,6 +98,20 @@ def _tree(pid: int) -> list[int]:
     return [pid, *(descendant for child in children for descendant in _tree(child))]
 
 
+def _tree_kib(pid: int) -> int:
+    """Resident memory of a worker and of other programs that it started; its forks share its memory."""
+    program = _program(pid)
+    started = [child for child in _tree(pid)[1:] if _program(child) != program]
+    return sum(map(_resident_kib, [pid, *started]))
+
+
+def _program(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
 def _resident_kib(pid: int) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
@@ -105,7 +121,5 @@ def _resident_kib(pid: int) -> int:
 
 
 def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, 9)
-    except ProcessLookupError:
-        pass
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

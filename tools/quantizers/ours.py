@@ -44,7 +44,9 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
         details={
             "int8_mac_share": summary["totals"]["int8_mac_share"],
             "fp32_layers": [
-                layer.name for layer in model.layers if layer.decides and quantized.mixed.precision[layer.name] == "fp32"
+                layer.name
+                for layer in model.layers
+                if layer.decides and quantized.mixed.precision[layer.name] == "fp32"
             ],
             "fp32_bytes": summary["totals"]["fp32_program_bytes"],
         },
