@@ -26,10 +26,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Measures what is wanted and not there yet."""
     directory: Path = arguments.json
     networks = _networks(directory)
-    known = [DIGITS] if networks is None else [*networks.zoo.names, *LARGE, DIGITS]
-    wanted = known[: -1 if len(known) > 1 else None] if arguments.networks == "all" else arguments.networks.split(",")
+    default = [DIGITS] if networks is None else [*networks.zoo.names, *LARGE]
+    known = {*default, DIGITS}
+    wanted = default if arguments.networks == "all" else arguments.networks.split(",")
     if unknown := [name for name in wanted if name not in known]:
-        raise ValueError(f"unknown networks {unknown}; known: {', '.join(known)}")
+        raise ValueError(f"unknown networks {unknown}; known: {', '.join(sorted(known))}")
     cases = chosen(arguments.cases.split(","))
     write_machine(directory)
     limits = Limits(arguments.cpu, arguments.memory, arguments.seconds)

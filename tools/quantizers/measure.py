@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.files import write_atomically
-from quantune_mlir.workflow.variants import VARIANTS
-from tools.quantizers import ours
-from tools.quantizers.cases import OURS, REFERENCE, Case
+from tools.quantizers.cases import REFERENCE, Case
 from tools.quantizers.data import Data
 from tools.quantizers.launch import Limits, Step, StepFailed, run_worker
 from tools.quantizers.scores import Paired, centred_log_probabilities, centred_logits, predictions, sqnr_db
@@ -53,17 +51,14 @@ def measured(case: Case, data: Data, directory: Path, limits: Limits, samples: i
 
 def _judged(case: Case, data: Data, directory: Path, limits: Limits, step: Step, score: Scorer) -> dict[str, Any]:
     row: dict[str, Any] = json.loads((directory / "quantized.json").read_text(encoding="utf-8"))
-    files: dict[str, list[str]] = row.pop("files")
-    chosen = VARIANTS if case.quantizer == OURS else tuple(files)
+    chosen: list[str] = row["variants"]
     for variant in chosen:
         run_worker(limits, "run", case.name, data.directory, directory, variant)
-    if case.quantizer == OURS:
-        files = {name: list(map(str, found)) for name, found in ours.variant_files(directory).items()}
-    reference = _reference(data, directory)
+    reference = _outputs(directory.parent / REFERENCE / "fp32.npz")
     variants: dict[str, Any] = {}
     for variant in chosen:
-        size = sum(Path(file).stat().st_size for file in files[variant])
-        variants[variant] = {"bytes": size} | _scored(_outputs(directory / f"{variant}.npz"), reference, data, score)
+        outputs = _outputs(directory / f"{variant}.npz")
+        variants[variant] = {"bytes": int(outputs.pop("bytes"))} | _scored(outputs, reference, data, score)
     return row | {"process_seconds": step.seconds, "tree_peak_kib": step.tree_peak_kib, "variants": variants}
 
 
@@ -76,7 +71,7 @@ def _scored(outputs: Outputs, reference: Outputs, data: Data, score: Scorer) -> 
     row |= {
         "predictions": answers,
         "changed": int(np.not_equal(answers, before).sum()),
-        "answers_tied": int((_sorted(outputs["output"])[:, -1] == _sorted(outputs["output"])[:, -2]).sum()),
+        "answers_tied": _tied(outputs["output"]),
     }
     labels = data.labels("val")
     if labels is None:
@@ -98,11 +93,6 @@ def _comparable(reference: Outputs, outputs: Outputs) -> tuple[NDArray[Any], NDA
     return centred_logits(reference["logits"]), centred_log_probabilities(outputs["output"])
 
 
-def _reference(data: Data, directory: Path) -> Outputs:
-    """fp32's outputs: those of the reference case, whose directory stands beside."""
-    return _outputs(directory.parent / REFERENCE / "fp32.npz")
-
-
 def _outputs(path: Path) -> Outputs:
     with np.load(path) as arrays:
         return dict(arrays)
@@ -112,8 +102,9 @@ def _finite(outputs: Outputs) -> bool:
     return bool(np.isfinite(outputs["output"]).all())
 
 
-def _sorted(outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.sort(outputs, axis=1)
+def _tied(outputs: NDArray[np.float32]) -> int:
+    """Samples with more than one largest output."""
+    return int(((outputs == outputs.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
 
 
 def write_row(path: Path, row: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def load() -> None:
 def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stages) -> Quantized:
     """See `Quantizer`."""
     if case.name == REFERENCE:
-        return Quantized({"fp32": [data.model]})
+        return Quantized(("fp32",))
     method, granularity = case.settings
     ready, model = directory / "preprocessed.onnx", directory / _MODEL
     with stages.stage("preprocess"):
@@ -56,19 +56,20 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
             calibrate_method=_METHODS[method],
         )
     ready.unlink()
-    return Quantized({"int8": [model]})
+    return Quantized(("int8",))
 
 
 def runners(case: Case, data: Data, directory: Path, variant: str) -> Runners:
     """See `Quantizer`."""
-    model = onnx.load(data.model if case.name == REFERENCE else directory / _MODEL)
+    file = data.model if case.name == REFERENCE else directory / _MODEL
+    model = onnx.load(file)
     output = _session(model)
     softmaxes = [node for node in model.graph.node if node.op_type == "Softmax"]
     if len(softmaxes) != 1:
-        return Runners(output, None)
+        return Runners([file], output, None)
     del model.graph.output[:]
     model.graph.output.append(helper.make_tensor_value_info(softmaxes[0].input[0], onnx.TensorProto.FLOAT, None))
-    return Runners(output, _session(model))
+    return Runners([file], output, _session(model))
 
 
 def _session(model: onnx.ModelProto) -> Run:

@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any, cast
 
+from quantune_mlir.execution.program import Program
 from quantune_mlir.integer.options import Granularity
 from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.samples import SampleSet
@@ -40,7 +41,7 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
     quantized = quantize_model(model, found, options, policy=PlanPolicy(**promise), progress=stages)
     summary: dict[str, Any] = save(quantized, directory / _OUTPUT, source=data.model, progress=stages)
     return Quantized(
-        files={"mixed": [directory / _OUTPUT / "model.vmfb"]},
+        variants=VARIANTS,
         details={
             "int8_mac_share": summary["totals"]["int8_mac_share"],
             "fp32_layers": [
@@ -48,18 +49,12 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
                 for layer in model.layers
                 if layer.decides and quantized.mixed.precision[layer.name] == "fp32"
             ],
-            "fp32_bytes": summary["totals"]["fp32_program_bytes"],
         },
     )
 
 
 def runners(case: Case, data: Data, directory: Path, variant: str) -> Runners:
-    """See `Quantizer`. fp32 and all int8 are compiled here; their files are kept beside the others."""
-    program = Variants(Artifacts.open(directory / _OUTPUT)).load(cast(Variant, variant))
-    return Runners(output=lambda sample: program(sample)[0], logits=None)
-
-
-def variant_files(directory: Path) -> dict[str, list[Path]]:
-    """By variant, its program, compiled if it is not there."""
-    variants = Variants(Artifacts.open(directory / _OUTPUT))
-    return {variant: [variants.compiled(variant)] for variant in VARIANTS}
+    """See `Quantizer`. fp32 and all int8 are compiled here."""
+    file = Variants(Artifacts.open(directory / _OUTPUT)).compiled(cast(Variant, variant))
+    program = Program(file)
+    return Runners([file], output=lambda sample: program(sample)[0], logits=None)

@@ -23,11 +23,11 @@ class Quantized:
     """Variants of a network, on disk.
 
     Attributes:
-        files: by variant, what is deployed; their bytes are counted.
+        variants: their names.
         details: whatever else is worth knowing, as JSON holds it.
     """
 
-    files: dict[str, list[Path]]
+    variants: tuple[str, ...]
     details: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -36,10 +36,12 @@ class Runners:
     """How a variant is run.
 
     Attributes:
+        files: what is deployed; their bytes are counted.
         output: the network's own output.
         logits: what its closing softmax reads; None: it has none, or what the softmax read follows from its output.
     """
 
+    files: list[Path]
     output: Run
     logits: Run | None
 

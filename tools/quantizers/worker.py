@@ -44,7 +44,7 @@ def quantize(case: Case, data: Data, directory: Path, samples: int) -> None:
         "cpu_seconds": stages.cpu_seconds,
         "before_kib": before,
         "peak_kib": peak_kib(),
-        "files": {variant: list(map(str, files)) for variant, files in quantized.files.items()},
+        "variants": quantized.variants,
         "details": quantized.details,
     }
     (directory / "quantized.json").write_text(json.dumps(written), encoding="utf-8")
@@ -58,7 +58,7 @@ def run(case: Case, data: Data, directory: Path, variant: str) -> None:
     module = quantizer(case)
     module.load()
     runners = module.runners(case, data, directory, variant)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"bytes": sum(file.stat().st_size for file in runners.files)}
     for name, runner in (("output", runners.output), ("logits", runners.logits)):
         if runner is not None:
             found[name] = np.concatenate([runner(sample).reshape(1, -1) for sample in data.samples("val")])
