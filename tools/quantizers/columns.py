@@ -14,7 +14,6 @@ from tools.quantizers.cases import (
     METHODS,
     REFERENCE,
     Case,
-    has_max_drop,
     nncf,
     onnxruntime_static,
     ours,
@@ -54,8 +53,7 @@ NNCF_CONTROL: Final = Column("NNCF acc. control", nncf(ACCURACY_CONTROL), "int8"
 
 def our_columns() -> list[Column]:
     """Of the default scheme."""
-    found = [column for g in GRANULARITIES for column in (INT8[g], MIXED[g])]
-    return found + [MAX_DROP[g] for g in GRANULARITIES if has_max_drop()]
+    return [column for g in GRANULARITIES for column in (INT8[g], MIXED[g], MAX_DROP[g])]
 
 
 def peer_columns() -> list[Column]:

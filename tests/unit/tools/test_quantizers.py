@@ -158,12 +158,14 @@ def test_ratios_need_as_many_samples(tmp_path: Path) -> None:
 
 def test_report_shows_what_was_measured_and_what_failed(tmp_path: Path) -> None:
     failed = {"network": "net", "metric": "top1", "case": "nncf/default", "failures": {"100": "boom"}, "load_before": 0}
-    text = markdown(results(tmp_path, row("net", ours("per-channel"), [0, 1, 3]), failed))
+    latency = {"targets": {"host": {"net": {"latency": {"mixed": {"median_ms": 1.5}}}}}}
+    text = markdown(results(tmp_path, row("net", ours("per-channel"), [0, 1, 3]), failed), latency)
 
     assert "| net | +1 −1 | +1 −1 |" in text
     assert "| net | 97.0 % | 1: head |" in text
     assert "- net, nncf/default, 100 samples: boom" in text
     assert "| net | 1 (4) |" in text
+    assert "| net | 1.500 |" in text
 
 
 def test_failing_case_is_tried_with_fewer_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
