@@ -11,10 +11,10 @@ from typing import Final
 
 from tools.networks import Networks
 from tools.quantizers import report
-from tools.quantizers.cases import chosen
-from tools.quantizers.data import CALIBRATION_SAMPLES, DIGITS, Data, prepared
+from tools.quantizers.cases import REFERENCE, chosen
+from tools.quantizers.data import CALIBRATION_SAMPLES, DIGITS, prepared
 from tools.quantizers.launch import Limits
-from tools.quantizers.measure import measured, write_row
+from tools.quantizers.measure import Scorer, measured, reference_outputs, write_row
 from tools.quantizers.results import row_path, write_machine
 from tools.zoo import Zoo
 
@@ -37,18 +37,12 @@ def run(arguments: argparse.Namespace) -> None:
     for name in wanted:
         data = prepared(networks, name, directory / "data" / name)
         for case in cases:
-            path = row_path(directory, name, case)
-            if path.is_file() and not arguments.force:
+            path, made = row_path(directory, name, case), directory / "made" / name
+            there = path.is_file() and (case.name != REFERENCE or reference_outputs(made).is_file())
+            if there and not arguments.force:
                 continue
             start = time.monotonic()
-            row = measured(
-                case,
-                data,
-                directory / "made" / name / case.file_stem,
-                limits,
-                arguments.samples,
-                score=lambda outputs, data=data, name=name: _zoo_score(networks, name, data, outputs),
-            )
+            row = measured(case, data, made / case.file_stem, limits, arguments.samples, _scorer(networks, name))
             write_row(path, {"network": name, "metric": data.metric, **row})
             outcome = "failed: " + "; ".join(row["failures"].values()) if "variants" not in row else ""
             print(f"{name} {case.name}: {time.monotonic() - start:.1f} s {outcome}", file=sys.stderr, flush=True)
@@ -63,8 +57,8 @@ def _networks(directory: Path) -> Networks | None:
         return None
 
 
-def _zoo_score(networks: Networks | None, name: str, data: Data, outputs: object) -> float | None:
-    return None if networks is None or data.metric is None else networks.zoo.score(name, outputs)  # type: ignore[arg-type]
+def _scorer(networks: Networks | None, name: str) -> Scorer:
+    return lambda outputs: networks.zoo.score(name, outputs) if networks else None
 
 
 def main() -> None:

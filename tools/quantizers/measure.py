@@ -43,10 +43,20 @@ def measured(case: Case, data: Data, directory: Path, limits: Limits, samples: i
         directory.mkdir(parents=True)
         try:
             step = run_worker(limits, "quantize", case.name, data.directory, directory, count)
-            return row | {"calibration_samples": count} | _judged(case, data, directory, limits, step, score)
         except StepFailed as failure:
             row["failures"][str(count)] = str(failure)
+            continue
+        try:
+            return row | {"calibration_samples": count} | _judged(case, data, directory, limits, step, score)
+        except StepFailed as failure:
+            row["failures"][str(count)] = f"cannot be run: {failure}"
+            break
     return row
+
+
+def reference_outputs(made: Path) -> Path:
+    """Where the reference's outputs are: `made` holds a directory for each case of a network."""
+    return made / REFERENCE / "fp32.npz"
 
 
 def _judged(case: Case, data: Data, directory: Path, limits: Limits, step: Step, score: Scorer) -> dict[str, Any]:
@@ -54,7 +64,7 @@ def _judged(case: Case, data: Data, directory: Path, limits: Limits, step: Step,
     chosen: list[str] = row["variants"]
     for variant in chosen:
         run_worker(limits, "run", case.name, data.directory, directory, variant)
-    reference = _outputs(directory.parent / REFERENCE / "fp32.npz")
+    reference = _outputs(reference_outputs(directory.parent))
     variants: dict[str, Any] = {}
     for variant in chosen:
         outputs = _outputs(directory / f"{variant}.npz")

@@ -6,6 +6,8 @@ import importlib
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from quantune_mlir.execution.program import Program
 from quantune_mlir.integer.options import Granularity
 from quantune_mlir.numerics.schemes import Scheme
@@ -37,7 +39,7 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
     promise: dict[str, Any] = {"max_drop": 100 * MAX_DROP} if "max-drop" in more else {}
     with stages.stage("import the model"):
         model = Model.load(data.model)
-        found = SampleSet.open(data.directory / "calib", model.inputs, count=samples)
+        found = _samples(data, samples, model)
     quantized = quantize_model(model, found, options, policy=PlanPolicy(**promise), progress=stages)
     summary: dict[str, Any] = save(quantized, directory / _OUTPUT, source=data.model, progress=stages)
     return Quantized(
@@ -51,6 +53,14 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
             ],
         },
     )
+
+
+def _samples(data: Data, count: int, model: Model) -> SampleSet:
+    """The first ones, as all get them; a SampleSet itself would choose."""
+    folder = data.directory / "calib"
+    if count >= len(data.samples("calib")):
+        return SampleSet.open(folder, model.inputs)
+    return SampleSet.open({data.input: np.load(folder / f"{data.input}.npy", mmap_mode="r")[:count]}, model.inputs)
 
 
 def runners(case: Case, data: Data, directory: Path, variant: str) -> Runners:

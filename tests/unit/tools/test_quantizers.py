@@ -15,7 +15,7 @@ from tools.quantizers.cases import OURS, REFERENCE, Case, all_cases, chosen, nnc
 from tools.quantizers.columns import MIXED, STATIC, against
 from tools.quantizers.data import Data, prepared
 from tools.quantizers.goals import cpu_work, everything, ratios, with_analysis_programs, work
-from tools.quantizers.launch import Limits, StepFailed
+from tools.quantizers.launch import Limits, Step, StepFailed
 from tools.quantizers.openvino_nncf import Validation
 from tools.quantizers.report import markdown
 from tools.quantizers.results import Results, row_path
@@ -188,6 +188,21 @@ def test_failing_case_is_tried_with_fewer_samples(tmp_path: Path, monkeypatch: p
     assert asked == [100, 25, 10]
     assert row_["failures"] == dict.fromkeys(("100", "25", "10"), "out of memory")
     assert "variants" not in row_
+
+
+def test_variant_that_cannot_be_run_is_not_quantized_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_to_run(limits: Limits, step: str, case: str, data: Path, directory: Path, last: object) -> Step:
+        if step == "run":
+            raise StepFailed("not enough registers")
+        (directory / "quantized.json").write_text(json.dumps({"variants": ["int8"]}))
+        return Step(1.0, 1024)
+
+    monkeypatch.setattr(measure, "run_worker", fail_to_run)
+    data = digits(tmp_path / DIGITS)
+    found = measure.measured(nncf("default"), data, tmp_path / "made" / "case", Limits(0, 1, 1), 100, lambda _: None)
+
+    assert found["failures"] == {"100": "cannot be run: not enough registers"}
+    assert "variants" not in found
 
 
 @pytest.mark.slow
