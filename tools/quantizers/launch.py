@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tools.quantizers import worker
 
 _POLL_SECONDS: Final = 0.02
 _MESSAGE_CHARACTERS: Final = 300
+_ERROR: Final = re.compile(r"^\w[\w.]*(?:Error|Exception|bad_alloc)\b", re.MULTILINE)
 
 
 class StepFailed(Exception):
@@ -69,9 +71,16 @@ def run_worker(limits: Limits, *arguments: object) -> Step:
             process.wait()
         if process.returncode:
             said.seek(0)
-            lines = said.read().decode(errors="replace").strip().splitlines() or [f"exit code {process.returncode}"]
-            raise StepFailed(f"{lines[-1][:_MESSAGE_CHARACTERS]} (at {peak / 2**20:.1f} GiB)")
+            reason = last_error(said.read().decode(errors="replace")) or f"exit code {process.returncode}"
+            raise StepFailed(f"{reason} (at {peak / 2**20:.1f} GiB)")
     return Step(time.monotonic() - start, peak)
+
+
+def last_error(text: str) -> str:
+    """The message of the last exception in what a program said, without the traceback; else its last line."""
+    errors = [match.start() for match in _ERROR.finditer(text)]
+    lines = text[errors[-1] :].split() if errors else text.strip().splitlines()[-1:]
+    return " ".join(lines)[:_MESSAGE_CHARACTERS]
 
 
 def environment(limits: Limits) -> dict[str, str]:

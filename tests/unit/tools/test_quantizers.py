@@ -15,7 +15,7 @@ from tools.quantizers.cases import OURS, REFERENCE, Case, all_cases, chosen, nnc
 from tools.quantizers.columns import MIXED, STATIC, against
 from tools.quantizers.data import Data, prepared
 from tools.quantizers.goals import cpu_work, everything, ratios, with_analysis_programs, work
-from tools.quantizers.launch import Limits, Step, StepFailed
+from tools.quantizers.launch import Limits, Step, StepFailed, last_error
 from tools.quantizers.openvino_nncf import Validation
 from tools.quantizers.report import markdown
 from tools.quantizers.results import Results, row_path
@@ -203,6 +203,14 @@ def test_variant_that_cannot_be_run_is_not_quantized_again(tmp_path: Path, monke
 
     assert found["failures"] == {"100": "cannot be run: not enough registers"}
     assert "variants" not in found
+
+
+def test_error_of_a_worker_is_found_in_its_traceback() -> None:
+    traceback = "Collecting\nTraceback (most recent call last):\n  File x\npackage.SomeError: 1 error\nfield\n  NaN\n"
+
+    assert last_error(traceback) == "package.SomeError: 1 error field NaN"
+    assert last_error("Killed by\nthe system\n") == "the system"
+    assert last_error("") == ""
 
 
 @pytest.mark.slow
