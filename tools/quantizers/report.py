@@ -17,11 +17,13 @@ _INTRODUCTION = """\
 # Our quantizer beside others
 
 Written by `python -m tools.quantizers report`; [tools/quantizers](../../tools/quantizers) says how each number comes
-about. {cpu}; {versions}. Every step runs in a process of its own, bound to one CPU. All get the same calibration
-samples (100 unless the table of failures says otherwise) and run the same validation samples. ORT is ONNX Runtime's
-`quantize_static` (QDQ, u8s8, `reduce_range` off); NNCF runs in OpenVINO, fp32 where there is no int8, with the
-instructions of oneDNN limited to VNNI. ch: weights per channel, t: per tensor. Score is top-1, and AUC for AD; networks
-without labels of their own run ImageNet images. {load}"""
+about. Every step runs in a process of its own, bound to one CPU. All get the same calibration samples (100 unless it
+says otherwise under failures) and run the same validation samples. ORT is ONNX Runtime's `quantize_static` (QDQ, u8s8,
+`reduce_range` off); NNCF runs in OpenVINO, fp32 where there is no int8, with the instructions of oneDNN limited to those
+that our programs use. ch: weights per channel, t: per tensor. Score is top-1, and AUC for AD; networks without labels
+of their own run ImageNet images.
+
+{cpu}; {versions}. {load}"""
 _SQNR = """\
 Of the outputs against fp32's, dB. Of networks that end in a softmax, that of what it reads, less the mean over the
 classes, which a softmax does not see (ours: from the logarithms of the outputs)."""
