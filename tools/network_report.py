@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+from tools.markdown import table
 
 Rows = Mapping[str, Mapping[str, Any]]
 """By network, what `network_row` wrote."""
@@ -134,14 +136,15 @@ def markdown(results: Mapping[str, Any]) -> str:
     targets: Mapping[str, Rows] = results["targets"]
     about = results.get("machine", {})
     versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items() if version)
-    parts = [f"{about.get('cpu', 'unknown CPU')}, one thread unless said; {versions}.", _goal_table(goals(targets))]
+    parts = [f"{about.get('cpu', 'unknown CPU')}, one thread unless said; {versions}.", goal_table(goals(targets))]
     for target, rows in targets.items():
         if rows:
             parts += [f"## Target {target}", _latency_table(rows), _memory_table(rows), *_absences(rows)]
     return "\n\n".join(parts) + "\n"
 
 
-def _goal_table(found: Sequence[Goal]) -> str:
+def goal_table(found: Sequence[Goal]) -> str:
+    """Each goal with what was reached."""
     rows = [
         [
             goal.name,
@@ -153,7 +156,7 @@ def _goal_table(found: Sequence[Goal]) -> str:
         ]
         for goal in found
     ]
-    return _table(["goal", "over networks", "limit", "reached", "met", "worst"], rows)
+    return table(["goal", "over networks", "limit", "reached", "met", "worst"], rows)
 
 
 def _extreme(goal: Goal) -> str:
@@ -177,7 +180,7 @@ def _latency_table(rows: Rows) -> str:
         body.append([network, f"{row['macs'] / 1e6:.1f}", *times, _spread(row["int8_over_fp32"]), *shares])
     means = [_mean(ratios(rows, ours, peer)) for ours, peer in pairs]
     body.append(["geometric mean", *[""] * (1 + len(OURS) + len(peers)), _mean(int8_over_fp32(rows)), *means])
-    return _table(head, body)
+    return table(head, body)
 
 
 def _memory_table(rows: Rows) -> str:
@@ -193,7 +196,7 @@ def _memory_table(rows: Rows) -> str:
         ]
         for network, row in rows.items()
     ]
-    return _table(head, body)
+    return table(head, body)
 
 
 def _peers(rows: Rows) -> list[str]:
@@ -220,8 +223,3 @@ def _spread(ratio: Mapping[str, float] | None) -> str:
 
 def _mean(values: Mapping[str, float]) -> str:
     return f"{geometric_mean(list(values.values())):.2f}" if values else "-"
-
-
-def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *body))

@@ -9,7 +9,8 @@ weights:
 
     s_i = sqrt( sqrt(r1_i * m_i) / r2_i ),      then  sqrt((r1_i / s_i) * (m_i / s_i)) = r2_i * s_i.
 
-A layer between two others changes with both, so this is repeated over all of them until nothing moves.
+A layer between two others changes with both, so this is repeated over all of them until nothing moves. Channels that
+are dead on both sides and between them stay as they are: nothing tells where they should go.
 """
 
 from __future__ import annotations
@@ -73,17 +74,24 @@ class Link:
 
 
 def equalizing_scales(layers: Sequence[Magnitudes], links: Sequence[Link]) -> list[NDArray[np.float64]]:
-    """s of each link, float64[channels], of geometric mean 1."""
+    """s of each link, float64[channels], of geometric mean 1 over the channels that are not dead."""
     layers = list(layers)
     scales = [np.ones_like(link.activation) for link in links]
     for _ in range(_SWEEPS):
         largest_step = 0.0
         for index, link in enumerate(links):
-            made = _floored(layers[link.producer].of_outputs(), WEIGHT_FLOOR)
-            read = _floored(np.max([layers[consumer].of_inputs() for consumer in link.consumers], axis=0), WEIGHT_FLOOR)
-            held = _floored(link.activation / scales[index], ACTIVATION_FLOOR)
+            readers = [layers[consumer].of_inputs() for consumer in link.consumers]
+            ranges = (
+                (layers[link.producer].of_outputs(), WEIGHT_FLOOR),
+                (link.activation / scales[index], ACTIVATION_FLOOR),
+                (np.max(readers, axis=0), WEIGHT_FLOOR),
+            )
+            made, held, read = (_floored(values, share) for values, share in ranges)
             step = np.sqrt(np.sqrt(made * held) / read)
-            step /= np.exp(np.log(step).mean())
+            alive = np.any(
+                [values >= floored for (values, _), floored in zip(ranges, (made, held, read), strict=True)], 0
+            )
+            step = np.where(alive, step / np.exp(np.log(step[alive]).mean()) if alive.any() else 1.0, 1.0)
             scales[index] = scales[index] * step
             layers[link.producer] = layers[link.producer].scaled_outputs(1 / step)
             for consumer in link.consumers:

@@ -55,6 +55,29 @@ def test_dead_channels_have_no_say() -> None:
     assert second[2] <= second[0]
 
 
+def test_channels_that_are_dead_throughout_move_nothing() -> None:
+    """Most channels of a chain are dead; the others go where they would go without them."""
+    alive = np.arange(16) < 4
+
+    def chain(mask: np.ndarray) -> list[np.ndarray]:
+        first, middle, last = dense(rng_of(1), 16, 8), depthwise(rng_of(2), 16), dense(rng_of(3), 8, 16)
+        parts = (first.largest[mask], middle.largest[:, :, mask], last.largest[..., mask])
+        dimmed = [part.copy() for part in parts]
+        if mask.all():
+            dimmed[0][~alive], dimmed[1][:, :, ~alive], dimmed[2][..., ~alive] = 1e-9, 1e-9, 1e-9
+        layers = [Magnitudes(dimmed[0], (0,), 3), Magnitudes(dimmed[1], (2, 3), 2), Magnitudes(dimmed[2], (0,), 3)]
+        held = np.where(alive, 1.0, 0.0)[mask]
+        return equalizing_scales(layers, [Link(0, (1,), held), Link(1, (2,), held)])
+
+    for whole, part in zip(chain(np.ones(16, bool)), chain(alive), strict=True):
+        assert whole[alive] == pytest.approx(part)
+        assert (whole[~alive] == 1).all()
+
+
+def rng_of(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
 def test_nothing_but_zeros_stays_as_it_is() -> None:
     layers = [Magnitudes(np.zeros((2, 1, 1, 1)), (0,), 3), Magnitudes(np.zeros((1, 1, 1, 2)), (0,), 3)]
     (scales,) = equalizing_scales(layers, [Link(0, (1,), np.zeros(2))])

@@ -1,0 +1,8 @@
+"""Our quantizer beside those of ONNX Runtime and NNCF, on the same samples: accuracy, time, memory, size.
+
+    python -m tools.quantizers run --json DIR [--networks kws_dscnn,digits] [--cases 'ours/*,nncf/default']
+    python -m tools.quantizers report DIR docs/results
+
+`cases` says what is compared, `data` on which samples, `launch` starts a process for each step, `worker` is that
+process, `ours`, `onnxruntime_static` and `openvino_nncf` quantize and run, `scores` judges, `report` writes Markdown.
+"""

@@ -1,0 +1,95 @@
+"""The command line: see the package."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from tools.networks import Networks
+from tools.quantizers import report
+from tools.quantizers.cases import REFERENCE, chosen
+from tools.quantizers.data import CALIBRATION_SAMPLES, DIGITS, prepared
+from tools.quantizers.launch import Limits
+from tools.quantizers.measure import Scorer, measured, reference_outputs, write_row
+from tools.quantizers.results import row_path, write_machine
+from tools.zoo import Zoo
+
+LARGE: Final = ("resnet18_v1", "mobilenet_v2", "resnet50_v1", "vgg16")
+"""Last, since they take longest."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measures what is wanted and not there yet."""
+    directory: Path = arguments.json
+    networks = _networks(directory)
+    default = [DIGITS] if networks is None else [*networks.zoo.names, *LARGE]
+    known = {*default, DIGITS}
+    wanted = default if arguments.networks == "all" else arguments.networks.split(",")
+    if unknown := [name for name in wanted if name not in known]:
+        raise ValueError(f"unknown networks {unknown}; known: {', '.join(sorted(known))}")
+    cases = chosen(arguments.cases.split(","))
+    write_machine(directory)
+    limits = Limits(arguments.cpu, arguments.memory, arguments.seconds)
+    for name in wanted:
+        data = prepared(networks, name, directory / "data" / name)
+        for case in cases:
+            path, made = row_path(directory, name, case), directory / "made" / name
+            there = path.is_file() and (case.name != REFERENCE or reference_outputs(made).is_file())
+            if there and not arguments.force:
+                continue
+            start = time.monotonic()
+            row = measured(case, data, made / case.file_stem, limits, arguments.samples, _scorer(networks, name))
+            write_row(path, {"network": name, "metric": data.metric, **row})
+            outcome = "failed: " + "; ".join(row["failures"].values()) if "variants" not in row else ""
+            print(f"{name} {case.name}: {time.monotonic() - start:.1f} s {outcome}", file=sys.stderr, flush=True)
+
+
+def _networks(directory: Path) -> Networks | None:
+    """None where there is no zoo."""
+    try:
+        return Networks(Zoo.find(), directory / "synthetic")
+    except FileNotFoundError as error:
+        print(f"{error}; only {DIGITS} can be measured", file=sys.stderr)
+        return None
+
+
+def _scorer(networks: Networks | None, name: str) -> Scorer:
+    return lambda outputs: networks.zoo.score(name, outputs) if networks else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.quantizers")
+    commands = parser.add_subparsers(dest="command", required=True)
+    runs = commands.add_parser("run", help="measure; what the directory holds already is not measured again")
+    runs.add_argument(
+        "--json", type=Path, required=True, metavar="DIR", help="one JSON file for each row, and all else"
+    )
+    runs.add_argument(
+        "--networks", default="all", help=f"separated by commas; {DIGITS} needs no zoo (default: the zoo)"
+    )
+    runs.add_argument("--cases", default="*", help="patterns, separated by commas, such as 'ours/*,nncf/default'")
+    runs.add_argument("--samples", type=int, default=CALIBRATION_SAMPLES, help="of calibration (default: 100)")
+    runs.add_argument("--cpu", type=int, default=max(os.sched_getaffinity(0)), help="the CPU that all are bound to")
+    runs.add_argument("--memory", type=float, default=10.0, metavar="GIB", help="a process may have (default: 10)")
+    runs.add_argument("--seconds", type=float, default=3600.0, help="a process may take (default: 3600)")
+    runs.add_argument("--force", action="store_true", help="measure again what is there")
+    reports = commands.add_parser("report", help="write quantizers.md")
+    reports.add_argument("json", type=Path, metavar="DIR")
+    reports.add_argument("output", type=Path, metavar="FOLDER")
+    reports.add_argument("--latency", type=Path, metavar="FILE", help="what tools.network_bench wrote by --json")
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "run":
+            run(arguments)
+        else:
+            report.write(arguments.json, arguments.output, arguments.latency)
+    except (ValueError, FileNotFoundError) as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

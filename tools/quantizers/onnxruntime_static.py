@@ -1,0 +1,97 @@
+"""ONNX Runtime's `quantize_static`, QDQ with unsigned activations and signed weights; and the network as it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import helper
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from tools.quantizers.cases import REFERENCE, Case
+from tools.quantizers.data import Data, Samples
+from tools.quantizers.quantized import Quantized, Run, Runners
+from tools.quantizers.stages import Stages
+
+_METHODS: Final = {
+    "minmax": CalibrationMethod.MinMax,
+    "entropy": CalibrationMethod.Entropy,
+    "percentile": CalibrationMethod.Percentile,
+}
+_MODEL: Final = "int8.onnx"
+_make_options: Final = onnxruntime.SessionOptions
+
+
+def load() -> None:
+    """See `Quantizer`. The imports above are all."""
+    logging.getLogger().setLevel(logging.ERROR)
+
+
+def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stages) -> Quantized:
+    """See `Quantizer`."""
+    if case.name == REFERENCE:
+        return Quantized(("fp32",))
+    method, granularity = case.settings
+    ready, model = directory / "preprocessed.onnx", directory / _MODEL
+    with stages.stage("preprocess"):
+        quant_pre_process(str(data.model), str(ready))
+    with stages.stage("quantize"), patch.object(onnxruntime, "SessionOptions", _one_thread):
+        quantize_static(
+            str(ready),
+            str(model),
+            _Reader(data.input, data.samples("calib", samples)),
+            quant_format=QuantFormat.QDQ,
+            per_channel=granularity == "per-channel",
+            reduce_range=False,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=_METHODS[method],
+        )
+    ready.unlink()
+    return Quantized(("int8",))
+
+
+def runners(case: Case, data: Data, directory: Path, variant: str) -> Runners:
+    """See `Quantizer`."""
+    file = data.model if case.name == REFERENCE else directory / _MODEL
+    model = onnx.load(file)
+    output = _session(model)
+    softmaxes = [node for node in model.graph.node if node.op_type == "Softmax"]
+    if len(softmaxes) != 1:
+        return Runners([file], output, None)
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info(softmaxes[0].input[0], onnx.TensorProto.FLOAT, None))
+    return Runners([file], output, _session(model))
+
+
+def _session(model: onnx.ModelProto) -> Run:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), _one_thread(), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda sample: np.asarray(session.run(None, {name: sample})[0])
+
+
+def _one_thread() -> onnxruntime.SessionOptions:
+    """Options that keep to the CPU that this process is bound to: ONNX Runtime binds threads of its own to others."""
+    options = _make_options()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
+
+
+class _Reader(CalibrationDataReader):
+    """Samples as ONNX Runtime asks for them."""
+
+    def __init__(self, name: str, samples: Samples) -> None:
+        self._feeds: Iterator[dict[str, NDArray[Any]]] = ({name: sample} for sample in samples)
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:  # type: ignore[override]
+        return next(self._feeds, None)
