@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from quantune_mlir.errors import PlanError
+from quantune_mlir.execution.targets import Target
 from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.planning import policies
 from quantune_mlir.planning.budget import Budget, Limit
@@ -86,8 +87,14 @@ class PlanPolicy:
         """Whether the plan depends on what layers cost."""
         return self.everything is None and self.fp32_layers is None
 
-    def check(self, model: Model) -> None:
+    def check(self, model: Model, target: Target) -> None:
         """Raises already the PlanError that `plan` would raise after the runs, whatever they find."""
+        if self.measures and target.cpu != "host":
+            raise PlanError(
+                f"the kernels of {target.name} cannot be measured on this machine",
+                where="--costs measured" if self.costs else f"--max-latency {self.max_latency}",
+                remedy="leave it out" if self.costs else "give the limit relative to fp32, as 0.5x",
+            )
         blank = (
             LayerSensitivity(
                 name=layer.name,

@@ -153,11 +153,7 @@ def rewrite(model: Model, profile: Profile, plan: PrecisionPlan, options: Quanti
 def find_costs(
     model: Model, profile: Profile, options: QuantizeOptions, policy: PlanPolicy, watch: Stopwatch
 ) -> CostModel:
-    """What each precision of each layer costs on the target: modelled, or measured on this machine.
-
-    Raises:
-        PlanError: another machine is to be measured.
-    """
+    """What each precision of each layer costs on the target: modelled, or measured on this machine."""
     everything = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
     target = load_target(options.target)
     with watch.stage("model_costs", "model the costs"):
@@ -196,7 +192,7 @@ def quantize(
         QuantuneError: the samples, the plan or the options do not fit the model.
     """
     if plan is None:
-        policy.check(model)
+        policy.check(model, load_target(options.target))
     else:
         plan = plan.fitted_to(planned_layers(model.layers, plan.precision_of()), model.hash)
     watch = Stopwatch(progress)

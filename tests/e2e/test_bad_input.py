@@ -237,13 +237,23 @@ class TestPolicy:
             ("--all", "int8", "--fp32-layers", "1"),
             ("--fp32-layers", "1", "--min-sqnr", "30"),
             ("--all", "fp32", "--min-sqnr", "0"),
+            ("--max-drop", "1", "--max-latency", "0.5x"),
+            ("--fp32-layers", "1", "--max-size", "1MB"),
         ],
     )
     def test_conflicting(self, refused_early: Refused, options: tuple[str, ...]) -> None:
         assert "more than one policy" in refused_early(*options)
 
     @pytest.mark.parametrize(
-        "options", [("--all", "int8"), ("--fp32-layers", "0"), ("--min-sqnr", "30"), ("--keep-fp32", "conv")]
+        "options",
+        [
+            ("--all", "int8"),
+            ("--fp32-layers", "0"),
+            ("--min-sqnr", "30"),
+            ("--keep-fp32", "conv"),
+            ("--max-drop", "1"),
+            ("--metric", "mse"),
+        ],
     )
     def test_beside_a_plan(self, refused_early: Refused, work: Path, options: tuple[str, ...]) -> None:
         (work / "plan.yaml").write_text("format: 1\ndefault: int8\n")
@@ -259,6 +269,21 @@ class TestPolicy:
 
     def test_more_fp32_layers_than_there_are(self, refused_early: Refused) -> None:
         assert "7 layers are to stay fp32, but only 1 could be either" in refused_early("--fp32-layers", "7")
+
+    @pytest.mark.parametrize(
+        ("options", "answer"),
+        [
+            (("--max-latency", "soon"), "--max-latency soon: not a limit"),
+            (("--max-size", "-5KB"), "--max-size -5KB: not a limit"),
+            (("--max-drop", "-1"), "a drop of -1 points cannot be asked for"),
+            (("--max-drop", "nan"), "a drop of nan points cannot be asked for"),
+            (("--max-latency", "5ms", "--target", "cortex-a53"), "give the limit relative to fp32"),
+            (("--costs", "measured", "--target", "cortex-a53"), "cannot be measured on this machine"),
+            (("--validation", "calibration.npz"), "only --max-drop asks for validation samples"),
+        ],
+    )
+    def test_limits_that_cannot_be_kept(self, refused_early: Refused, options: tuple[str, ...], answer: str) -> None:
+        assert answer in refused_early(*options)
 
     @pytest.mark.parametrize("decibels", ["nan", "-1", "-1e6", "-inf"])
     def test_min_sqnr_cannot_be_meant(self, refused_early: Refused, decibels: str) -> None:

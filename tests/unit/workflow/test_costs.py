@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from quantune_mlir.errors import PlanError
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.samples import SampleSet
@@ -100,8 +99,3 @@ def test_a_broken_cache_is_an_empty_one(tmp_path: Path) -> None:
     cache = LatencyCache(file)
     cache.add({"a": 1.5})
     assert LatencyCache(file).get("a") == 1.5
-
-
-def test_other_machines_are_not_measured_here(forms: Forms) -> None:
-    with pytest.raises(PlanError, match=r"cortex-a53 cannot be measured(.|\n)*modelled"):
-        measured_costs(*forms, load_target("cortex-a53"))
