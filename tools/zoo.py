@@ -70,6 +70,10 @@ class Zoo:
         x, _ = self._functions.samples(name, split, count)
         return {entry["name"]: x}
 
+    def labels(self, name: str, split: Split, count: int | None = None) -> npt.NDArray[np.int64]:
+        """The classes of the first `count` samples of a network with labelled data."""
+        return self._functions.samples(name, split, count)[1]
+
     def score(self, name: str, outputs: npt.NDArray[np.float32], count: int | None = None) -> float | None:
         """The metric of outputs, (samples, ...), over the first `count` validation samples (AUC: over all)."""
         metric = self.metric(name)
