@@ -79,6 +79,17 @@ def find_endings(units: Sequence[Unit], in_int8: Set[ir.Value], *, float_epilogu
     return Endings(clamps, in_float, frozenset(functions))
 
 
+def private_values(units: Sequence[Unit]) -> set[ir.Value]:
+    """The tensors that are rounded to int8 for the one unit that reads them: if that were fp32, they would not be.
+
+    They are results of accumulators, or of clamps that fold into these.
+    """
+    clamps = foldable_clamps(units)
+    readers = readers_of(units)
+    ends = {clamps[unit.output].output if unit.output in clamps else unit.output for unit in units if unit.kind in ACCUMULATING}
+    return {value for value in ends if len(readers.get(value, ())) == 1}
+
+
 def is_piecewise_linear(unit: Unit) -> bool:
     """Whether a unit is a function made of a few cheap fp32 ops."""
     return unit.kind is Kind.UNARY and len(unit.ops) <= _MOST_OPS and all(op.name in _CHEAP for op in unit.ops)
