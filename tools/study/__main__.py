@@ -34,10 +34,10 @@ def main() -> None:
     arguments.json.mkdir(parents=True, exist_ok=True)
     for network in arguments.networks.split(","):
         for granularity in arguments.granularity.split(","):
-            found = ground_truth.measure(
+            for found in ground_truth.measure(
                 zoo, network, granularity, samples=arguments.samples, validation=arguments.validation_samples
-            )
-            write(arguments.json / f"{network}.{granularity}.json", found)
+            ):
+                write(arguments.json / f"{network}.{granularity}.json", found)
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.quantization import analyze
 from tools.study import orders
 from tools.study.judge import Judge
+from tools.study.onnxruntime_metrics import onnxruntime_metrics
 from tools.study.switchable import SwitchableModel
 from tools.zoo import Zoo
 
@@ -41,8 +42,10 @@ class Curve:
     runs: int
 
 
-def measure(zoo: Zoo, network: str, granularity: Granularity, *, samples: int, validation: int | None) -> dict[str, Any]:
-    """What the study finds of one network, as it goes into JSON."""
+def measure(
+    zoo: Zoo, network: str, granularity: Granularity, *, samples: int, validation: int | None
+) -> Iterator[dict[str, Any]]:
+    """What the study finds of one network, as it goes into JSON: first without curves, then with them."""
     start = time.perf_counter()
     model = Model.load(zoo.model(network))
     calibration = SampleSet.open(zoo.samples(network, "calib", samples), model.inputs)
@@ -59,7 +62,7 @@ def measure(zoo: Zoo, network: str, granularity: Granularity, *, samples: int, v
     plans |= {f"only {name}": [name] for name in names}
     plans |= {f"without {name}": [other for other in names if other != name] for name in names}
     truth = _judged(judge, plans)
-    return {
+    found = {
         "network": network,
         "granularity": granularity,
         "samples": calibration.samples,
@@ -72,9 +75,12 @@ def measure(zoo: Zoo, network: str, granularity: Granularity, *, samples: int, v
             | {"only_int8": truth[f"only {name}"], "all_but_int8": truth[f"without {name}"]}
             for name in names
         ],
-        "curves": {name: asdict(curve) for name, curve in curves(judge, sensitivity).items()},
+        "onnxruntime": onnxruntime_metrics(zoo.model(network), calibration, granularity, names),
         "seconds": time.perf_counter() - start,
     }
+    yield found
+    by_name = {name: asdict(curve) for name, curve in curves(judge, sensitivity).items()}
+    yield found | {"curves": by_name, "seconds": time.perf_counter() - start}
 
 
 def curves(judge: Judge, sensitivity: SensitivityList) -> dict[str, Curve]:

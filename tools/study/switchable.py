@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.execution.program import SINGLE_THREAD
 from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.layers import closing_values
 from quantune_mlir.ir.qparams import read_qparams
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.numerics.profile import Profile
@@ -51,7 +51,7 @@ class SwitchableModel:
             prepared.layers,
             prepared.tensors,
             numbers,
-            _logits(prepared),
+            closing_values(prepared.units, prepared.layers),
             integer.requantize == "float",
         )
         params = read_qparams(prepared.function)
@@ -121,18 +121,3 @@ class _Runtime:
 
     def _download(self, view: Any) -> Outputs:
         return np.array(iree_rt.DeviceArray(self._device, view).to_host(), np.float32).reshape(-1)
-
-
-def _logits(model: Model) -> list[ir.Value]:
-    """The results of the last deciding layers before the results of the network."""
-    makers = {unit.output: unit for unit in model.units}
-    deciding = {layer.output for layer in model.layers if layer.decides}
-    *_, terminator = entry_block(model.function)
-    pending, found = list(terminator.operands), dict[ir.Value, None]()
-    while pending:
-        value = pending.pop(0)
-        if value in deciding:
-            found[value] = None
-        elif value in makers:
-            pending += makers[value].inputs
-    return list(found)
