@@ -79,7 +79,9 @@ def closing_values(units: Sequence[Unit], layers: Sequence[Layer]) -> list[ir.Va
     clamps = foldable_clamps(units)
     deciding = {clamps[o].output if (o := layer.output) in clamps else o for layer in layers if layer.decides}
     makers = {unit.output: unit for unit in units}
-    pending = [unit.output for unit in units if any(use.owner.operation.name == "func.return" for use in unit.output.uses)]
+    pending = [
+        unit.output for unit in units if any(use.owner.operation.name == "func.return" for use in unit.output.uses)
+    ]
     found: dict[ir.Value, None] = {}
     seen: set[ir.Value] = set()
     while pending:

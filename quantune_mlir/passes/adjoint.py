@@ -18,7 +18,12 @@ from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.units import Kind, Unit, is_constant
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.passes import float_ops as ops
-from quantune_mlir.passes.adjoint_windows import average_adjoint, convolution_adjoint, depthwise_adjoint, maximum_adjoint
+from quantune_mlir.passes.adjoint_windows import (
+    average_adjoint,
+    convolution_adjoint,
+    depthwise_adjoint,
+    maximum_adjoint,
+)
 
 _SMALL_STEP = 1e-3
 

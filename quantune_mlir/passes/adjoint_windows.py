@@ -39,9 +39,13 @@ def average_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     """Of tosa.avg_pool2d: each pixel's share of the windows that it is in, padding left out."""
     _, height, width, channels = shape_of(op.operands[0])
     kernel, stride, pads = (list(ir.DenseI64ArrayAttr(op.attributes[name])) for name in ("kernel", "stride", "pad"))
+    starts = [
+        np.arange(count) * step - pad
+        for count, step, pad in zip(shape_of(cotangent)[1:3], stride, pads[::2], strict=True)
+    ]
     sizes = [
-        [sum(0 <= first * stride[axis] - pads[2 * axis] + k < size for k in range(kernel[axis])) for first in range(count)]
-        for axis, (size, count) in enumerate(zip((height, width), shape_of(cotangent)[1:3], strict=True))
+        np.minimum(first + taps, size) - np.maximum(first, 0)
+        for first, taps, size in zip(starts, kernel, (height, width), strict=True)
     ]
     shares = 1 / np.outer(*sizes)
     scaled = ops.multiply(cotangent, ops.number(shares.reshape(1, *shares.shape, 1)))
@@ -80,9 +84,7 @@ def _through_depthwise(
     turned = weights[::-1, ::-1].reshape(rows, columns, channels * multiples, 1)
     spread, pads = _spread(op, cotangent, (rows, columns), dilation)
     shape = shape_of(op.operands[0])
-    found = ops.convolve(
-        tosa.DepthwiseConv2DOp, spread, turned, (*shape[:3], channels * multiples), pads, dilation
-    )
+    found = ops.convolve(tosa.DepthwiseConv2DOp, spread, turned, (*shape[:3], channels * multiples), pads, dilation)
     if multiples > 1:
         found = ops.total(ops.reshape(found, (*shape, multiples)), [4])
     return ops.reshape(found, shape)

@@ -96,7 +96,12 @@ def inner_product(a: ir.Value, b: ir.Value) -> ir.Value:
 
 
 def convolve(
-    op: type[ir.OpView], x: ir.Value, weights: np.ndarray, shape: Sequence[int], pads: Sequence[int], dilation: Sequence[int]
+    op: type[ir.OpView],
+    x: ir.Value,
+    weights: np.ndarray,
+    shape: Sequence[int],
+    pads: Sequence[int],
+    dilation: Sequence[int],
 ) -> ir.Value:
     """tosa.Conv2DOp or DepthwiseConv2DOp of stride 1 without bias; `pads` are top, bottom, left, right."""
     zero = number([0.0])

@@ -42,11 +42,15 @@ _DIGITS: Final = 64.0
 
 @dataclass(frozen=True)
 class LayerError:
-    """A layer that decides, alone in int8: `approximation` stands for the value `result`."""
+    """A layer that decides, alone in int8: `approximation` stands for the value `result`.
+
+    Its error is not `removable` if the layer is computed in fp32 even where every layer is int8.
+    """
 
     layer: Layer
     result: ir.Value
     approximation: ir.Value
+    removable: bool
 
 
 def emit_probe(
@@ -96,6 +100,7 @@ def _measure(
             rounding = ops.binary(tosa.SubOp, boundary.dequantize(emitter, rounded[value]), value)
             cotangent = reduce(lambda a, b: ops.binary(tosa.AddOp, a, b), parts)
             kept = ops.binary(tosa.AddOp, kept, ops.inner_product(cotangent, rounding))
+    kept = kept if error.removable else alone
     quantune_dialect.measure(alone, kept, error.layer.name, noise=PROJECTED, params=None)
 
 

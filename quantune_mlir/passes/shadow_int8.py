@@ -123,8 +123,12 @@ class _Shadow:
         _measure(alone, layer, before, LOCAL)
         decider = self._layers.get(head.output, layer)
         if decider.decides:
+            in_fp32 = layer.output in self._endings.functions
+            if in_fp32:
+                alone = Rewriter(self._params, self._options)
+                alone.to_int8(layer.units[-1], before)
             approximation = alone.fp32(layer.output, Emitter(layer.units[-1], before))
-            self._errors.append(LayerError(decider, layer.output, approximation))
+            self._errors.append(LayerError(decider, layer.output, approximation, removable=not in_fp32))
 
     def project(self) -> None:
         """Emits what the layers' local errors add to the network's output, if it has but one."""

@@ -58,7 +58,7 @@ def _projected(model: Model, energies: Energies, deciding: Sequence[str]) -> Noi
     total = scale * output.noise
     layers = {name: scale * energies[name, PROJECTED].noise for name in deciding}
     alone = {name: scale * energies[name, PROJECTED].signal for name in deciding}
-    if SATURATED > total and sum(layers.values()) > total:
+    if total < SATURATED and sum(layers.values()) > total:
         layers = {name: noise * total / sum(layers.values()) for name, noise in layers.items()}
     return NoiseBudget(layers, max(0.0, total - sum(layers.values())), alone)
 

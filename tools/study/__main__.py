@@ -1,7 +1,7 @@
 """The command line of the study.
 
-    python -m tools.study ground-truth --networks kws_dscnn --granularity per-tensor --json DIR
-    python -m tools.study report DIR docs/results
+python -m tools.study ground-truth --networks kws_dscnn --granularity per-tensor --json DIR
+python -m tools.study report DIR docs/results
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 from quantune_mlir.integer.options import Granularity
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES
 from tools.study import ground_truth
+from tools.study.report import write_report
 from tools.zoo import Zoo
 
 NETWORKS: Final = ("resnet8_cifar10", "resnet20_cifar10", "kws_dscnn", "mobilenet_v1_025_imagenet")
@@ -29,7 +30,13 @@ def main() -> None:
     command.add_argument("--samples", type=int, default=DEFAULT_SAMPLES)
     command.add_argument("--validation-samples", type=int, help="default: all")
     command.add_argument("--json", type=Path, required=True)
+    command = commands.add_parser("report", help="write tables and plots")
+    command.add_argument("directory", type=Path, help="what --json was")
+    command.add_argument("output", type=Path, help="directory of plots; the tables go to the .md file of that name")
     arguments = parser.parse_args()
+    if arguments.command == "report":
+        write_report(arguments.directory, arguments.output)
+        return
     zoo = Zoo.find()
     arguments.json.mkdir(parents=True, exist_ok=True)
     for network in arguments.networks.split(","):

@@ -1,7 +1,7 @@
 """Every form of every unit of a model, each a function of its own in one compiled module.
 
-With these pieces any plan can be computed without compiling again; schedule.py says which of them a plan needs. They are
-emitted by the rewriter that makes the mixed program, and run through the same kernels.
+With these pieces any plan can be computed without compiling again; schedule.py says which of them a plan needs. They
+are emitted by the rewriter that makes the mixed program, and run through the same kernels.
 """
 
 from __future__ import annotations

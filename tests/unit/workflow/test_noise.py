@@ -153,9 +153,7 @@ def chain(path: Path, *, relu: bool) -> Model:
     return Model.load(path)
 
 
-def energies(
-    noises: Mapping[tuple[str, Noise], float], signal: float = 100.0
-) -> dict[tuple[str, Noise], ErrorEnergy]:
+def energies(noises: Mapping[tuple[str, Noise], float], signal: float = 100.0) -> dict[tuple[str, Noise], ErrorEnergy]:
     return {key: ErrorEnergy(signal, noise, 36.0) for key, noise in noises.items()}
 
 
