@@ -33,10 +33,8 @@ def measure_spread(zoo: Zoo, network: str, samples: int) -> dict[str, Any]:
     draw = np.random.default_rng(0)
     noise = {name: draw.standard_normal(array.shape).astype(np.float32) for name, array in arrays.items()}
     sources = {str(count): {name: array[:count] for name, array in arrays.items()} for count in COUNTS}
-    profiles = {
-        name: calibrator.run(SampleSet.open(source, model.inputs))
-        for name, source in (sources | {"noise": noise}).items()
-    }
+    sources["noise"] = noise
+    profiles = {name: calibrator.run(SampleSet.open(source, model.inputs)) for name, source in sources.items()}
     return {"network": network, "profiles": {name: _sqnrs(model, judged_on, p) for name, p in profiles.items()}}
 
 

@@ -16,8 +16,8 @@ def by_metric(sensitivity: SensitivityList, metric: Metric, names: Sequence[str]
 
 def first_and_last(names: Sequence[str]) -> list[str]:
     """The first, the last, the second, the last but one and so on."""
-    pairs = (pair for pair in zip(names, reversed(names), strict=True))
-    return list(dict.fromkeys(name for pair in pairs for name in pair))
+    alternating = (name for first, last in zip(names, reversed(names), strict=True) for name in (first, last))
+    return list(dict.fromkeys(alternating))
 
 
 def random_order(names: Sequence[str], seed: int) -> list[str]:
