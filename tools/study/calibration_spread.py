@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.numerics.profile import Profile
@@ -31,7 +32,9 @@ def measure_spread(zoo: Zoo, network: str, samples: int) -> dict[str, Any]:
     judged_on = SampleSet.open(arrays, model.inputs)
     calibrator = Calibrator(model, load_target("host"))
     draw = np.random.default_rng(0)
-    noise = {name: draw.standard_normal(array.shape).astype(np.float32) for name, array in arrays.items()}
+    noise: dict[str, NDArray[np.generic]] = {
+        name: draw.standard_normal(array.shape).astype(np.float32) for name, array in arrays.items()
+    }
     sources = {str(count): {name: array[:count] for name, array in arrays.items()} for count in COUNTS}
     sources["noise"] = noise
     profiles = {name: calibrator.run(SampleSet.open(source, model.inputs)) for name, source in sources.items()}

@@ -16,13 +16,15 @@ def by_metric(sensitivity: SensitivityList, metric: Metric, names: Sequence[str]
 
 def first_and_last(names: Sequence[str]) -> list[str]:
     """The first, the last, the second, the last but one and so on."""
-    alternating = (name for first, last in zip(names, reversed(names), strict=True) for name in (first, last))
-    return list(dict.fromkeys(alternating))
+    order: dict[str, None] = {}
+    for first, last in zip(names, names[::-1], strict=True):
+        order |= {first: None, last: None}
+    return list(order)
 
 
 def random_order(names: Sequence[str], seed: int) -> list[str]:
     """Shuffled, the same for the same seed."""
-    return [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
+    return [names[int(i)] for i in np.random.default_rng(seed).permutation(len(names))]
 
 
 def greedy(names: Sequence[str], noise: Callable[[Sequence[Sequence[str]]], list[float]]) -> list[str]:
