@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.units import Kind, Unit
+from quantune_mlir.ir.units import SHARING, Kind, Unit
 
 ACCUMULATING: Final = frozenset({Kind.DOT, Kind.BINARY, Kind.MEAN})
 """Kinds with an i32 accumulator: a following clamp can join their epilogue, and they can end in fp32."""
@@ -77,6 +77,22 @@ def find_endings(units: Sequence[Unit], in_int8: Set[ir.Value], *, float_epilogu
     in_float = frozenset(end for end in ends if all(reads_fp32(reader) for reader in readers.get(end, [])))
     functions = (r.output for end in in_float for r in readers.get(end, []) if r.output in in_int8)
     return Endings(clamps, in_float, frozenset(functions))
+
+
+def private_values(units: Sequence[Unit]) -> set[ir.Value]:
+    """The tensors that are rounded to int8 for the one unit that reads them: if that were fp32, they would not be.
+
+    They are results of accumulators, of clamps that fold into these, or of moves of such.
+    """
+    clamps = foldable_clamps(units)
+    readers = readers_of(units)
+    found: set[ir.Value] = set()
+    for unit in units:
+        end = clamps.get(unit.output, unit).output
+        moves = unit.kind in SHARING and found.issuperset(unit.inputs)
+        if (unit.kind in ACCUMULATING or moves) and len(readers.get(end, ())) == 1:
+            found.add(end)
+    return found
 
 
 def is_piecewise_linear(unit: Unit) -> bool:

@@ -71,6 +71,31 @@ def find_layers(units: Sequence[Unit], tensors: Tensors) -> list[Layer]:
     return sorted(layers, key=lambda layer: position[layer.output])
 
 
+def closing_values(units: Sequence[Unit], layers: Sequence[Layer]) -> list[ir.Value]:
+    """The results of the last deciding layers, or of the clamps that fold into them, before the network's results.
+
+    What follows them in fp32 (a softmax, say) turns their noise into something else, and hides it where it saturates.
+    """
+    clamps = foldable_clamps(units)
+    deciding = {clamps[o].output if (o := layer.output) in clamps else o for layer in layers if layer.decides}
+    makers = {unit.output: unit for unit in units}
+    pending = [
+        unit.output for unit in units if any(use.owner.operation.name == "func.return" for use in unit.output.uses)
+    ]
+    found: dict[ir.Value, None] = {}
+    seen: set[ir.Value] = set()
+    while pending:
+        value = pending.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if value in deciding:
+            found[value] = None
+        elif value in makers:
+            pending += makers[value].inputs
+    return list(found)
+
+
 def _make_layer(name: str, units: Sequence[Unit], tensors: Tensors, folded: Set[ir.Value]) -> Layer:
     quantizable = all(
         unit.kind is not Kind.FLOAT and all(value in tensors.groups for value in (*unit.inputs, unit.output))

@@ -21,13 +21,15 @@ OBSERVE: Final = "quantune.observe"
 OBSERVE_CHANNELS: Final = "quantune.observe_channels"
 MEASURE: Final = "quantune.measure"
 
-Noise = Literal["accumulated", "local", "rounding"]
+Noise = Literal["accumulated", "local", "rounding", "projected"]
 ACCUMULATED: Final = "accumulated"
 """The error at a layer's output where every layer so far is int8."""
 LOCAL: Final = "local"
 """The error at a layer's output where this layer alone is int8."""
 ROUNDING: Final = "rounding"
 """The error of a tensor that is exact but for its own rounding to int8."""
+PROJECTED: Final = "projected"
+"""Not tensors but what a layer's error adds to a random direction of the output: see passes/noise_probe.py."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ In:  simplified fp32 TOSA with `quantune.qparams`.
 Out: the same program, and beside each layer its int8 forms, compared with the fp32 one by `quantune.measure`:
      accumulated: every layer int8 that can be, so that errors add up;
      local:       this layer alone int8, fed with the fp32 run's inputs;
-     rounding:    nothing int8 but the layer's result, where an int8 layer reads it.
+     rounding:    nothing int8 but the layer's result, where an int8 layer reads it;
+     projected:   what the layer alone adds to the network's output (see noise_probe.py).
 
 Each layer is measured by itself, and computed as it ships in the all-int8 program: a convolution whose clamp folds into
 its epilogue is measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result
@@ -20,21 +21,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from quantune_mlir.integer.emitter import Emitter
+from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.ir import quantune_dialect
 from quantune_mlir.ir.followers import all_int8
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.fusion import find_endings, readers_of
-from quantune_mlir.ir.layers import Layer, find_layers
+from quantune_mlir.ir.fusion import ACCUMULATING, find_endings, private_values, readers_of
+from quantune_mlir.ir.layers import Layer, closing_values, find_layers
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import read_qparams
 from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, ROUNDING, Noise
 from quantune_mlir.ir.tensors import find_tensors
-from quantune_mlir.ir.units import Unit, entry_block, find_units, is_float
+from quantune_mlir.ir.units import SHARING, Unit, entry_block, find_units, is_float
 from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.base import Pass
+from quantune_mlir.passes.noise_probe import LayerError, emit_probe
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,15 @@ class ShadowInt8(Pass):
         following = _following(function)
         for unit in units:
             shadow.add(unit, following[unit.op])
+        shadow.project()
 
 
 class _Shadow:
     """The int8 forms of a function, added unit by unit."""
 
     def __init__(self, function: ir.Operation, units: Sequence[Unit], options: IntegerOptions) -> None:
+        self._function = function
+        self._units = units
         self._first = units[0]
         self._options = options
         self._params = read_qparams(function)
@@ -75,7 +80,9 @@ class _Shadow:
         makers = {unit.output: unit for unit in units}
         self._heads = {clamp.output: makers[value] for value, clamp in self._endings.clamps.items()}
         self._accumulated = Rewriter(self._params, options)
-        self._rounded: set[ir.Value] = set()
+        self._private = private_values(units)
+        self._rounded: dict[ir.Value, Quantized] = {}
+        self._errors: list[LayerError] = []
 
     def measure_arguments(self) -> None:
         """Compares each graph input that ships in int8 with its int8 form."""
@@ -94,21 +101,50 @@ class _Shadow:
             return
         _measure(self._accumulated, layer, before, ACCUMULATED)
         if layer.quantizable and unit.output not in self._endings.clamps:
-            alone = Rewriter(self._params, self._options)
-            for member in layer.units:
-                in_int8 = member.output in self._in_int8 or not layer.computes
-                self._emit(alone, member, before, in_int8=in_int8)
-            _measure(alone, layer, before, LOCAL)
-            self._measure_rounding(self._heads.get(unit.output, unit), layer, before)
+            head = self._heads.get(unit.output, unit)
+            self._measure_local(head, layer, before)
+            self._measure_rounding(head, layer, before)
+
+    def _measure_local(self, head: Unit, layer: Layer, before: ir.Operation) -> None:
+        """Emits a layer alone, with the unit that its clamp folds into; its result is rounded to int8 at last."""
+        alone = Rewriter(self._params, self._options)
+        last = max((i for i, member in enumerate(layer.units) if member.kind not in SHARING), default=None)
+        for i, member in enumerate(layer.units):
+            first = self._heads.get(member.output, member)
+            if last is not None and i > last:
+                alone.to_fp32(member, before)
+            elif i == last and first.kind in ACCUMULATING:
+                alone.to_int8(first, before, clamp=None if first is member else member, ends_in_float=True)
+            else:
+                self._emit(alone, member, before, in_int8=member.output in self._in_int8 or not layer.computes)
+        is_int8 = layer.output in self._in_int8 or not layer.computes
+        if is_int8 and layer.output not in self._endings.in_float:
+            alone.int8(layer.output, Emitter(layer.units[-1], before))
+        _measure(alone, layer, before, LOCAL)
+        decider = self._layers.get(head.output, layer)
+        if decider.decides:
+            in_fp32 = layer.output in self._endings.functions
+            if in_fp32:
+                alone = Rewriter(self._params, self._options)
+                alone.to_int8(layer.units[-1], before)
+            approximation = alone.fp32(layer.output, Emitter(layer.units[-1], before))
+            self._errors.append(LayerError(decider, layer.output, approximation, removable=not in_fp32))
+
+    def project(self) -> None:
+        """Emits what the layers' local errors add to the network's output, if it has but one."""
+        outputs = closing_values(self._units, list(self._layers.values()))
+        if len(outputs) == 1:
+            *_, terminator = entry_block(self._function)
+            rounded, private = self._rounded, self._private
+            emit_probe(self._units, outputs[0], self._errors, rounded, private, self._params, terminator.operation)
 
     def _measure_rounding(self, first: Unit, layer: Layer, before: ir.Operation) -> None:
         """Compares the inputs of a layer, or of the unit that its clamp folds into, with their int8 forms, once."""
         for value in first.inputs if first is not layer.units[-1] else layer.inputs:
             source = self._layers.get(value)
             if source is not None and value in self._params and value not in self._rounded:
-                self._rounded.add(value)
                 rounding = Rewriter(self._params, self._options)
-                rounding.int8(value, Emitter(layer.units[-1], before))
+                self._rounded[value] = rounding.int8(value, Emitter(layer.units[-1], before))
                 _measure(rounding, source, before, ROUNDING)
 
     def _emit(self, rewriter: Rewriter, unit: Unit, before: ir.Operation, *, in_int8: bool) -> None:

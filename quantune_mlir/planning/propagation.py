@@ -1,4 +1,4 @@
-"""How much of each layer's own noise reaches the network's output, from the same two runs.
+"""How much of each layer's own noise reaches the network's output, where run 2 could not project it there.
 
 Let N be the noise energy at a layer's output with every layer int8, L that with this layer alone int8, and N_in the
 sum of N over its inputs. Noise that comes in and noise that is added are uncorrelated, so energies add:

@@ -35,6 +35,7 @@ class Metric(str, Enum):
     LOCAL_NORMALIZED_MSE = "local_normalized_mse"
     WEIGHT_SQNR = "weight_sqnr"
     OUTPUT_NORMALIZED_MSE = "output_normalized_mse"
+    ALONE_NORMALIZED_MSE = "alone_normalized_mse"
 
     def __str__(self) -> str:
         return self.value
@@ -50,7 +51,7 @@ class Metric(str, Enum):
         return "mse" in self.value or self is Metric.SQNR_DELTA
 
 
-DEFAULT_METRIC: Final = Metric.OUTPUT_NORMALIZED_MSE
+DEFAULT_METRIC: Final = Metric.ALONE_NORMALIZED_MSE
 """What the list is sorted by, unless another is asked for."""
 
 
@@ -81,6 +82,11 @@ class LayerSensitivity(BaseModel):
     output_normalized_mse: Annotated[
         Measured,
         Field(description="predicted at the network's output: what this layer alone would take away by being fp32"),
+    ] = None
+
+    alone_normalized_mse: Annotated[
+        Measured,
+        Field(description="predicted at the network's output: what this layer adds if it alone is int8"),
     ] = None
 
     @property

@@ -99,6 +99,7 @@ class Analyzer:
             local_normalized_mse=local.normalized_mse if local else None,
             weight_sqnr_db=weights.sqnr_db if weights.count else None,
             output_normalized_mse=budget.layers.get(layer.name),
+            alone_normalized_mse=budget.alone.get(layer.name),
         )
 
     def _noisy_inputs(self, layer: Layer) -> list[tuple[str, Noise]]:

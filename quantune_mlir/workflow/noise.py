@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from quantune_mlir.ir.fusion import ACCUMULATING, foldable_clamps
-from quantune_mlir.ir.layers import Layer
+from quantune_mlir.ir.fusion import foldable_clamps, private_values
+from quantune_mlir.ir.layers import Layer, closing_values
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, ROUNDING, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, ROUNDING, Noise
 from quantune_mlir.ir.units import Unit, entry_block
 from quantune_mlir.numerics.metrics import ErrorEnergy
-from quantune_mlir.planning.propagation import NoiseNode, linear_gain, output_noise
+from quantune_mlir.planning.propagation import SATURATED, NoiseNode, linear_gain, output_noise
 from quantune_mlir.workflow.model import Model
 
 Energies = Mapping[tuple[str, Noise], ErrorEnergy]
@@ -25,27 +25,53 @@ def group_end(layer: Layer, clamps: Mapping[ir.Value, Unit]) -> str:
 
 @dataclass(frozen=True)
 class NoiseBudget:
-    """Predicted noise-to-signal power at the network's output, every layer int8, by where it comes from.
+    """Predicted noise-to-signal power at the network's output.
 
     Attributes:
-        layers: what each deciding layer would take away by being fp32 alone: the error of its weights and, where no
-            other layer reads its input, that of its input's rounding.
-        rounding: the rest: tensors rounded to int8 between layers.
+        layers: what each deciding layer would take away by being fp32 alone, with every layer int8: the error of its
+            weights and, where no other layer reads its input, that of its input's rounding.
+        rounding: the rest with every layer int8: tensors rounded to int8 between layers.
+        alone: what each deciding layer adds if it alone is int8.
     """
 
     layers: dict[str, float]
     rounding: float
+    alone: dict[str, float]
 
 
 def noise_at_output(model: Model, energies: Energies) -> NoiseBudget:
-    """The noise budget of a model from the measured energies of its layers."""
+    """The noise budget of a model from the measured energies of its layers.
+
+    It was projected to the output by the run itself, or else follows from how energies grow from layer to layer.
+    """
+    deciding = [layer.name for layer in model.layers if layer.decides]
+    if deciding and all((name, PROJECTED) in energies for name in deciding):
+        return _projected(model, energies, deciding)
+    return _propagated(model, energies)
+
+
+def _projected(model: Model, energies: Energies, deciding: Sequence[str]) -> NoiseBudget:
+    (value,) = closing_values(model.units, model.layers)
+    (closing,) = (layer.name for layer in model.layers if layer.output == value)
+    output = energies[closing, ACCUMULATED]
+    scale = 1 / output.signal if output.signal else 0.0
+    total = scale * output.noise
+    layers = {name: scale * energies[name, PROJECTED].noise for name in deciding}
+    alone = {name: scale * energies[name, PROJECTED].signal for name in deciding}
+    if total < SATURATED and sum(layers.values()) > total:
+        layers = {name: noise * total / sum(layers.values()) for name, noise in layers.items()}
+    return NoiseBudget(layers, max(0.0, total - sum(layers.values())), alone)
+
+
+def _propagated(model: Model, energies: Energies) -> NoiseBudget:
     groups = _fusion_groups(model, energies)
     deciding = {layer.name for layer in model.layers if layer.decides}
     outputs = _outputs(model, {value: group.node.name for group in groups for value in group.values})
     everything = output_noise([group.node for group in groups], outputs)
     removable = output_noise([replace(group.node, local=group.removable) for group in groups], outputs)
     layers = {name: noise for name, noise in removable.items() if name in deciding}
-    return NoiseBudget(layers, max(0.0, sum(everything.values()) - sum(layers.values())))
+    alone = {name: noise for name, noise in everything.items() if name in deciding}
+    return NoiseBudget(layers, max(0.0, sum(everything.values()) - sum(layers.values())), alone)
 
 
 @dataclass(frozen=True)
@@ -65,6 +91,7 @@ def _fusion_groups(model: Model, energies: Energies) -> list[_Group]:
     heads = {layer.output: layer for layer in model.layers if layer.output in clamps}
     ends = {clamp.output: value for value, clamp in clamps.items() if value in heads}
     makers = {unit.output: unit for unit in model.units}
+    private = private_values(model.units)
     rounding = {
         layer.output: energies[layer.name, ROUNDING].noise
         for layer in model.layers
@@ -82,17 +109,12 @@ def _fusion_groups(model: Model, energies: Energies) -> list[_Group]:
         local = energies.get((layer.name, LOCAL), ErrorEnergy()).noise if head.decides else 0.0
         gain = linear_gain(end.noise, local, sum(noise[name] for name in inputs))
         node = NoiseNode(head.name, inputs, end.signal, local, gain)
-        shared = [value for value in head.inputs if not _is_private(value, makers)]
+        shared = [value for value in head.inputs if value not in private]
         kept = rounding.get(layer.output, 0.0) + gain * sum(rounding.get(value, 0.0) for value in shared)
         groups.append(_Group(node, tuple(unit.output for unit in layer.units), max(0.0, local - kept)))
         noise[head.name] = end.noise
         made_by.update(dict.fromkeys(groups[-1].values, head.name))
     return groups
-
-
-def _is_private(value: ir.Value, makers: Mapping[ir.Value, Unit]) -> bool:
-    """Whether a tensor with one reader would not be rounded if that reader were fp32."""
-    return value in makers and makers[value].kind in ACCUMULATING and sum(1 for _ in value.uses) == 1
 
 
 def _origins(values: Sequence[ir.Value], made_by: Mapping[ir.Value, str], makers: Mapping[ir.Value, Unit]) -> list[str]:

@@ -16,7 +16,9 @@
 // CHECK:       "quantune.measure"([[M]], %{{.*}}) {noise = "local", {{.*}}tensor_name = "m"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
 // CHECK:       [[QR:%.*]] = tosa.cast %{{.*}} -> tensor<4xi8>
 // CHECK-NEXT:  "quantune.measure"([[R]], [[QR]]) {noise = "rounding", {{.*}}tensor_name = "r"{{.*}}} : (tensor<4xf32>, tensor<4xi8>)
-// CHECK-NOT:   "quantune.measure"
+// What each of both layers adds to the output is projected by a sweep back, the clamp as part of the sum.
+// CHECK:       "quantune.measure"({{.*}}) {noise = "projected", {{.*}}tensor_name = "a"{{.*}}} : (tensor<1xf32>, tensor<1xf32>)
+// CHECK:       "quantune.measure"({{.*}}) {noise = "projected", {{.*}}tensor_name = "m"{{.*}}} : (tensor<1xf32>, tensor<1xf32>)
 // CHECK:       return [[M]]
 func.func @main(%x: tensor<4xf32> {quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}}, %y: tensor<4xf32> {quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}}) -> (tensor<4xf32>) {
   %a = "tosa.add"(%x, %y) {quantune.layer = "a", quantune.op = "Op", quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>

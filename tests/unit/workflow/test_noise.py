@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.integer.options import Granularity, IntegerOptions
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, ROUNDING, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, ROUNDING, Noise
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
@@ -57,8 +57,15 @@ class Digits:
 
     def measured(self, fp32: str) -> float:
         """What the program does of which `predicted` speaks."""
+        return self._noise({layer.name for layer in self.model.layers} - {fp32})
+
+    def measured_alone(self, int8: str) -> float:
+        """Noise-to-signal power at the output with one layer int8."""
+        return self._noise({int8})
+
+    def _noise(self, int8: Set[str]) -> float:
         layers = tuple(
-            LayerPlan(name=layer.name, precision=Precision.FP32 if layer.name == fp32 else Precision.INT8)
+            LayerPlan(name=layer.name, precision=Precision.INT8 if layer.name in int8 else Precision.FP32)
             for layer in self.model.layers
             if layer.decides
         )
@@ -73,6 +80,12 @@ class Digits:
 @pytest.fixture(scope="module")
 def digits() -> Digits:
     return Digits(DATA / "digits.onnx")
+
+
+def test_the_noise_of_a_layer_alone_is_foreseen(digits: Digits) -> None:
+    """Beside the program in which this layer alone is int8: within 2 dB, by one probe a sample."""
+    for name, noise in digits.budget.alone.items():
+        assert abs(decibels(noise) - decibels(digits.measured_alone(name))) < 2
 
 
 @pytest.fixture(scope="module")
@@ -140,28 +153,12 @@ def chain(path: Path, *, relu: bool) -> Model:
     return Model.load(path)
 
 
-def energies(noises: Mapping[tuple[str, Noise], float], signal: float = 100.0) -> Energies:
+def energies(noises: Mapping[tuple[str, Noise], float], signal: float = 100.0) -> dict[tuple[str, Noise], ErrorEnergy]:
     return {key: ErrorEnergy(signal, noise, 36.0) for key, noise in noises.items()}
 
 
 def test_rounding_that_a_layer_does_not_take_away_counts_apart(tmp_path: Path) -> None:
-    """A clamp folds into the layer before: both are one, and its result is rounded if either neighbour is int8."""
-    measured: dict[tuple[str, Noise], float] = {
-        ("conv1", ACCUMULATED): 9.0,
-        ("relu", ACCUMULATED): 1.0,
-        ("relu", LOCAL): 1.0,
-        ("relu", ROUNDING): 0.25,
-        ("conv2", ACCUMULATED): 3.0,
-        ("conv2", LOCAL): 1.0,
-    }
-    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), energies(measured))
-    gain = (3.0 - 1.0) / 1.0
-    assert budget.layers == pytest.approx({"conv1": (1.0 - 0.25) * gain / 100, "conv2": (1.0 - gain * 0.25) / 100})
-    assert budget.rounding == pytest.approx(3.0 / 100 - sum(budget.layers.values()))
-
-
-def test_the_rounding_of_a_tensor_with_one_reader_is_the_readers(tmp_path: Path) -> None:
-    """conv1 can end in fp32 if conv2 is fp32: then its result is not rounded at all."""
+    """The result of conv1 is rounded for conv2 if conv1 is fp32, too."""
     measured: dict[tuple[str, Noise], float] = {
         ("conv1", ACCUMULATED): 1.0,
         ("conv1", LOCAL): 1.0,
@@ -172,6 +169,34 @@ def test_the_rounding_of_a_tensor_with_one_reader_is_the_readers(tmp_path: Path)
     budget = noise_at_output(chain(tmp_path / "m.onnx", relu=False), energies(measured))
     assert budget.layers == pytest.approx({"conv1": (1.0 - 0.25) * 2.0 / 100, "conv2": 1.0 / 100})
     assert budget.rounding == pytest.approx(0.25 * 2.0 / 100)
+
+
+def test_a_tensor_that_is_rounded_for_one_reader_is_not_if_that_is_fp32(tmp_path: Path) -> None:
+    """A clamp folds into the layer before: both are one, and end in fp32 if conv2 is fp32."""
+    measured: dict[tuple[str, Noise], float] = {
+        ("conv1", ACCUMULATED): 9.0,
+        ("relu", ACCUMULATED): 1.0,
+        ("relu", LOCAL): 1.0,
+        ("relu", ROUNDING): 0.25,
+        ("conv2", ACCUMULATED): 3.0,
+        ("conv2", LOCAL): 1.0,
+    }
+    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), energies(measured))
+    gain = (3.0 - 1.0) / 1.0
+    assert budget.layers == pytest.approx({"conv1": (1.0 - 0.25) * gain / 100, "conv2": 1.0 / 100})
+    assert budget.rounding == pytest.approx(3.0 / 100 - sum(budget.layers.values()))
+
+
+def test_projected_noise_is_what_the_run_measured(tmp_path: Path) -> None:
+    measured: dict[tuple[str, Noise], float] = {("conv2", ACCUMULATED): 3.0}
+    projected: Energies = {
+        ("conv1", PROJECTED): ErrorEnergy(2.0, 0.5, 1.0),
+        ("conv2", PROJECTED): ErrorEnergy(1.0, 1.0, 1.0),
+    }
+    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), energies(measured) | projected)
+    assert budget.alone == pytest.approx({"conv1": 0.02, "conv2": 0.01})
+    assert budget.layers == pytest.approx({"conv1": 0.005, "conv2": 0.01})
+    assert budget.rounding == pytest.approx(0.03 - 0.015)
 
 
 def test_nothing_measured_gives_an_empty_budget(tmp_path: Path) -> None:

@@ -1,0 +1,187 @@
+"""The adjoint of a network around its fp32 run: from an output back to every tensor.
+
+With J the derivative of an output y with respect to a tensor x, the cotangent of x for a vector v of the output's shape
+is J^T v: how much v . y changes with each element of x. One sweep from the last unit to the first finds all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from quantune_mlir.integer.arithmetic import mean_factor
+from quantune_mlir.integer.rewriter import clamp_bounds
+from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.ir.units import Kind, Unit, is_constant
+from quantune_mlir.numerics.parameters import QuantParams
+from quantune_mlir.passes import float_ops as ops
+from quantune_mlir.passes.adjoint_windows import (
+    average_adjoint,
+    convolution_adjoint,
+    depthwise_adjoint,
+    maximum_adjoint,
+)
+
+_SMALL_STEP = 1e-3
+
+
+class NoAdjointError(Exception):
+    """A unit between the layers and the output has no adjoint here."""
+
+
+class Cotangents:
+    """Cotangents of the tensors of a function, built at the current insertion point.
+
+    Attributes:
+        of: cotangent of each tensor that the output depends on.
+        along: the part of an input's cotangent that comes through one reader, by the reader's output and the input.
+    """
+
+    def __init__(
+        self, units: Sequence[Unit], output: ir.Value, seed: ir.Value, params: Mapping[ir.Value, QuantParams]
+    ) -> None:
+        """Sweeps back from `output`, whose cotangent is `seed`. Raises NoAdjointError."""
+        self.of: dict[ir.Value, ir.Value] = {output: seed}
+        self.along: dict[tuple[ir.Value, ir.Value], ir.Value] = {}
+        self._params = params
+        for unit in reversed(units):
+            if unit.output not in self.of or all(isinstance(value, ir.BlockArgument) for value in unit.inputs):
+                continue
+            for value, cotangent in self._pull(unit, self.of[unit.output]):
+                self.along[unit.output, value] = cotangent
+                before = self.of.get(value)
+                self.of[value] = cotangent if before is None else ops.binary(tosa.AddOp, before, cotangent)
+
+    def _pull(self, unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.Value]]:
+        """The cotangents of a unit's inputs."""
+        if unit.kind is Kind.BINARY:
+            return _through_binary(unit, cotangent)
+        if unit.op.name == "tosa.matmul":
+            return _through_matmul(unit, cotangent)
+        if unit.kind is Kind.CONCAT:
+            return _through_concat(unit, cotangent)
+        (source,) = unit.inputs
+        return [(source, self._through_one(unit, source, cotangent))]
+
+    def _through_one(self, unit: Unit, source: ir.Value, cotangent: ir.Value) -> ir.Value:
+        """The cotangent of the only input."""
+        match unit.kind, unit.op.name:
+            case Kind.DOT, "tosa.conv2d":
+                return convolution_adjoint(unit.op, cotangent)
+            case Kind.DOT, "tosa.depthwise_conv2d":
+                return depthwise_adjoint(unit.op, cotangent)
+            case Kind.CLAMP, _:
+                return _through_clamp(unit, cotangent)
+            case Kind.UNARY, _:
+                return self._through_function(unit, source, cotangent)
+            case Kind.MEAN, _:
+                return ops.multiply(cotangent, ops.number(np.full(shape_of(source), mean_factor(unit))))
+            case Kind.AVERAGE, _:
+                return average_adjoint(unit.op, cotangent)
+            case Kind.MOVEMENT, "tosa.max_pool2d":
+                return maximum_adjoint(unit.op, cotangent)
+            case Kind.MOVEMENT, "tosa.reshape":
+                return ops.reshape(cotangent, shape_of(source))
+            case Kind.MOVEMENT, "tosa.transpose":
+                permutation = list(ir.DenseI32ArrayAttr(unit.op.attributes["perms"]))
+                return ops.transpose(cotangent, [int(axis) for axis in np.argsort(permutation)])
+            case Kind.MOVEMENT, "tosa.slice":
+                starts = _integers(unit.op.operands[1])
+                pairs = [
+                    (start, whole - start - part)
+                    for start, whole, part in zip(starts, shape_of(source), shape_of(unit.output), strict=True)
+                ]
+                return ops.pad(cotangent, pairs)
+            case Kind.MOVEMENT, "tosa.pad":
+                return ops.cut(cotangent, _integers(unit.op.operands[1])[::2], shape_of(source))
+            case Kind.MOVEMENT, "tosa.identity":
+                return cotangent
+            case _:
+                raise NoAdjointError(unit.op.name)
+
+    def _through_function(self, unit: Unit, source: ir.Value, cotangent: ir.Value) -> ir.Value:
+        """By a central difference over a step of int8, about as far as noise moves the input."""
+        step = self._params[source].scale if source in self._params else _SMALL_STEP
+        rank = len(shape_of(source))
+        ends = [
+            _again(unit, source, ops.binary(tosa.AddOp, source, ops.number(np.full((1,) * rank, h))))
+            for h in (step, -step)
+        ]
+        slope = ops.multiply(ops.binary(tosa.SubOp, *ends), ops.number(np.full((1,) * rank, 0.5 / step)))
+        return ops.multiply(cotangent, slope)
+
+
+def _again(unit: Unit, source: ir.Value, value: ir.Value) -> ir.Value:
+    """The function of a unit, of another value."""
+    inside = {source: value}
+    for op in unit.ops:
+        twin = op.clone()
+        for i, operand in enumerate(op.operands):
+            twin.operands[i] = inside.get(operand, operand)
+        inside[op.results[0]] = twin.results[0]
+    return inside[unit.output]
+
+
+def _through_clamp(unit: Unit, cotangent: ir.Value) -> ir.Value:
+    """Nothing comes back from where it clamps."""
+    low, high = clamp_bounds(unit)
+    shape = (1,) * (len(shape_of(unit.output)) - 1)
+    zero = ops.number(np.zeros((*shape, 1)))
+    found = cotangent
+    if np.isfinite(low) and low > -np.finfo(np.float32).max:
+        found = ops.select(ops.greater(unit.output, ops.number(np.full((*shape, 1), low))), found, zero)
+    bounds = np.asarray(high, np.float32)
+    if (bounds < np.finfo(np.float32).max).any():
+        found = ops.select(ops.greater(ops.number(bounds.reshape(*shape, -1)), unit.output), found, zero)
+    return found
+
+
+def _through_binary(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.Value]]:
+    left, right = list(unit.op.operands)[:2]
+    if unit.op.name == "tosa.mul":
+        parts = [(left, ops.multiply(cotangent, right)), (right, ops.multiply(cotangent, left))]
+    elif unit.op.name == "tosa.sub":
+        negative = ops.multiply(cotangent, ops.number(np.full((1,) * len(shape_of(cotangent)), -1.0)))
+        parts = [(left, cotangent), (right, negative)]
+    else:
+        parts = [(left, cotangent), (right, cotangent)]
+    found: dict[ir.Value, ir.Value] = {}
+    for value, part in parts:
+        if is_constant(value):
+            continue
+        part = ops.total(part, [i for i, size in enumerate(shape_of(value)) if size != shape_of(part)[i]])
+        found[value] = part if value not in found else ops.binary(tosa.AddOp, found[value], part)
+    return list(found.items())
+
+
+def _through_matmul(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.Value]]:
+    left, right = list(unit.op.operands)[:2]
+    zero = ops.number([0.0])
+    found = [
+        (left, tosa.MatMulOp(left.type, cotangent, ops.transpose(right, (0, 2, 1)), zero, zero).result),
+        (right, tosa.MatMulOp(right.type, ops.transpose(left, (0, 2, 1)), cotangent, zero, zero).result),
+    ]
+    return [(value, part) for value, part in found if not is_constant(value)]
+
+
+def _through_concat(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.Value]]:
+    axis = ir.IntegerAttr(unit.op.attributes["axis"]).value
+    first, found = 0, dict[ir.Value, ir.Value]()
+    for value in unit.op.operands:
+        starts = [0] * len(shape_of(value))
+        starts[axis] = first
+        first += shape_of(value)[axis]
+        if not is_constant(value):
+            part = ops.cut(cotangent, starts, shape_of(value))
+            found[value] = part if value not in found else ops.binary(tosa.AddOp, found[value], part)
+    return list(found.items())
+
+
+def _integers(value: ir.Value) -> list[int]:
+    array = constant_value(value)
+    if array is None:
+        raise NoAdjointError(value.owner.name)
+    return [int(v) for v in array.reshape(-1)]

@@ -1,0 +1,110 @@
+"""Builders of fp32 TOSA that infer the result's shape. All build at the current insertion point and location."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from quantune_mlir.ir.constants import constant, shape_constant
+from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.mlir import ir, tosa
+
+
+def kind_of(shape: Sequence[int], element: ir.Type | None = None) -> ir.RankedTensorType:
+    """The type of a tensor, of fp32 if nothing else is said."""
+    return ir.RankedTensorType.get(list(shape), element or ir.F32Type.get())
+
+
+def number(value: ArrayLike) -> ir.Value:
+    """A constant of fp32."""
+    return constant(np.asarray(value, np.float32))
+
+
+def binary(op: type[ir.OpView], a: ir.Value, b: ir.Value) -> ir.Value:
+    """tosa.AddOp and its kin; the operands broadcast."""
+    shape = np.broadcast_shapes(shape_of(a), shape_of(b))
+    shift = [constant(np.zeros(1, np.int8))] if op is tosa.MulOp else []
+    return op(kind_of(shape), a, b, *shift).result
+
+
+def multiply(a: ir.Value, b: ir.Value) -> ir.Value:
+    """a * b."""
+    return binary(tosa.MulOp, a, b)
+
+
+def greater(a: ir.Value, b: ir.Value) -> ir.Value:
+    """a > b, as i1."""
+    shape = np.broadcast_shapes(shape_of(a), shape_of(b))
+    return tosa.GreaterOp(kind_of(shape, ir.IntegerType.get_signless(1)), a, b).result
+
+
+def equal(a: ir.Value, b: ir.Value) -> ir.Value:
+    """a == b, as i1, of one shape."""
+    return tosa.EqualOp(a, b, results=[kind_of(shape_of(a), ir.IntegerType.get_signless(1))]).result
+
+
+def select(condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    """Elements of `a` where `condition`, of `b` elsewhere."""
+    shape = np.broadcast_shapes(shape_of(condition), shape_of(a), shape_of(b))
+    return tosa.SelectOp(kind_of(shape), condition, a, b).result
+
+
+def reshape(value: ir.Value, shape: Sequence[int]) -> ir.Value:
+    """The same elements in another shape."""
+    if tuple(shape) == shape_of(value):
+        return value
+    return tosa.ReshapeOp(value, shape_constant(shape), results=[kind_of(shape)]).result
+
+
+def transpose(value: ir.Value, permutation: Sequence[int]) -> ir.Value:
+    """Axis i of the result is axis permutation[i] of the value."""
+    shape = [shape_of(value)[axis] for axis in permutation]
+    return tosa.TransposeOp(kind_of(shape), value, ir.DenseI32ArrayAttr.get(list(permutation))).result
+
+
+def pad(value: ir.Value, pairs: Sequence[tuple[int, int]], filler: float = 0.0) -> ir.Value:
+    """So many of `filler` before and after each axis."""
+    if not any(map(any, pairs)):
+        return value
+    shape = [before + size + after for size, (before, after) in zip(shape_of(value), pairs, strict=True)]
+    amounts = shape_constant([amount for pair in pairs for amount in pair])
+    return tosa.PadOp(kind_of(shape), value, amounts, number([filler])).result
+
+
+def cut(value: ir.Value, starts: Sequence[int], sizes: Sequence[int]) -> ir.Value:
+    """The part of `value` from `starts` on."""
+    if tuple(sizes) == shape_of(value):
+        return value
+    return tosa.SliceOp(kind_of(sizes), value, shape_constant(starts), shape_constant(sizes)).result
+
+
+def total(value: ir.Value, axes: Sequence[int]) -> ir.Value:
+    """The sum along axes, which stay with size one."""
+    for axis in axes:
+        shape = list(shape_of(value))
+        shape[axis] = 1
+        value = tosa.ReduceSumOp(value, axis, results=[kind_of(shape)]).result
+    return value
+
+
+def inner_product(a: ir.Value, b: ir.Value) -> ir.Value:
+    """tensor<1xf32>: the sum of the products of all elements."""
+    product = multiply(a, b)
+    return total(reshape(product, [int(np.prod(shape_of(product)))]), [0])
+
+
+def convolve(
+    op: type[ir.OpView],
+    x: ir.Value,
+    weights: np.ndarray,
+    shape: Sequence[int],
+    pads: Sequence[int],
+    dilation: Sequence[int],
+) -> ir.Value:
+    """tosa.Conv2DOp or DepthwiseConv2DOp of stride 1 without bias; `pads` are top, bottom, left, right."""
+    zero = number([0.0])
+    integers = (ir.DenseI64ArrayAttr.get([int(v) for v in values]) for values in (pads, (1, 1), dilation))
+    accumulator = ir.TypeAttr.get(ir.F32Type.get())
+    return op(kind_of(shape), x, number(weights), zero, zero, zero, *integers, accumulator).result

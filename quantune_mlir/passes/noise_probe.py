@@ -1,0 +1,115 @@
+"""What each layer's own int8 error adds at the network's output, without running the network once for each layer.
+
+Let e be the error that a layer alone in int8 makes at its result, y the output, and J the derivative of y with respect
+to that result. To first order the output's error is J e. For a vector v of random signs,
+
+    E[ (v . J e)^2 ] = |J e|^2        and        v . J e = (J^T v) . e
+
+and J^T v comes for all layers from one sweep back through the fp32 run (adjoint.py). So each layer costs two inner
+products. The signs are drawn anew for each sample: from the digits of the output itself, far behind the point.
+
+What goes away if a layer becomes fp32 is less than e where its inputs stay rounded to int8 for others. With r the
+error of such an input, and c the part of its cotangent that comes through this layer, that is (J^T v) . e - sum c . r.
+
+Per layer a `quantune.measure` of noise "projected" is emitted whose signal is thus the energy of what the layer adds
+alone, and whose noise is the energy of what fp32 would take away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import reduce
+from typing import Final
+
+import numpy as np
+
+from quantune_mlir.integer import boundary
+from quantune_mlir.integer.emitter import Emitter, Quantized
+from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.layers import Layer
+from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.ir.quantune_dialect import PROJECTED
+from quantune_mlir.ir.units import Unit
+from quantune_mlir.numerics.parameters import QuantParams
+from quantune_mlir.passes import float_ops as ops
+from quantune_mlir.passes.adjoint import Cotangents, NoAdjointError
+
+_DIGITS: Final = 64.0
+"""The signs follow the parity of the output in units of this part of an int8 step."""
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """A layer that decides, alone in int8: `approximation` stands for the value `result`.
+
+    Its error is not `removable` if the layer is computed in fp32 even where every layer is int8.
+    """
+
+    layer: Layer
+    result: ir.Value
+    approximation: ir.Value
+    removable: bool
+
+
+def emit_probe(
+    units: Sequence[Unit],
+    output: ir.Value,
+    errors: Sequence[LayerError],
+    rounded: Mapping[ir.Value, Quantized],
+    private: Set[ir.Value],
+    params: Mapping[ir.Value, QuantParams],
+    before: ir.Operation,
+) -> None:
+    """Emits the sweep and the measurements before an op; nothing if some op on the way has no adjoint.
+
+    Args:
+        units: of the function.
+        output: what noise is reckoned at.
+        errors: of the layers.
+        rounded: tensors that int8 layers read, in int8.
+        private: those of them that are rounded for one layer only.
+        params: of the activations.
+        before: an op after everything.
+    """
+    with ir.InsertionPoint(before), before.location:
+        try:
+            cotangents = Cotangents(units, output, _random_signs(output, params), params)
+        except NoAdjointError:
+            return
+        for error in errors:
+            if error.result in cotangents.of:
+                _measure(error, cotangents, rounded, private, before)
+
+
+def _measure(
+    error: LayerError,
+    cotangents: Cotangents,
+    rounded: Mapping[ir.Value, Quantized],
+    private: Set[ir.Value],
+    before: ir.Operation,
+) -> None:
+    emitter = Emitter(error.layer.units[-1], before)
+    difference = ops.binary(tosa.SubOp, error.approximation, error.result)
+    alone = ops.inner_product(cotangents.of[error.result], difference)
+    kept = ops.number([0.0])
+    for value in error.layer.inputs:
+        parts = [p for u in error.layer.units if (p := cotangents.along.get((u.output, value))) is not None]
+        if value in rounded and parts and value not in private:
+            rounding = ops.binary(tosa.SubOp, boundary.dequantize(emitter, rounded[value]), value)
+            cotangent = reduce(lambda a, b: ops.binary(tosa.AddOp, a, b), parts)
+            kept = ops.binary(tosa.AddOp, kept, ops.inner_product(cotangent, rounding))
+    kept = kept if error.removable else alone
+    quantune_dialect.measure(alone, kept, error.layer.name, noise=PROJECTED, params=None)
+
+
+def _random_signs(output: ir.Value, params: Mapping[ir.Value, QuantParams]) -> ir.Value:
+    """+1 or -1 for each element, as good as random."""
+    rank = (1,) * len(shape_of(output))
+    step = params[output].scale if output in params else 1.0
+    scaled = ops.multiply(output, ops.number(np.full(rank, _DIGITS / step)))
+    whole = tosa.FloorOp(output.type, scaled).result
+    fraction = ops.binary(tosa.SubOp, scaled, whole)
+    signs = (ops.number(np.full(rank, sign)) for sign in (1.0, -1.0))
+    return ops.select(ops.greater(fraction, ops.number(np.full(rank, 0.5))), *signs)

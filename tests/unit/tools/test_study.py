@@ -1,0 +1,98 @@
+"""The study's instruments: any plan at once is the plan rewritten; ranks, orders and areas."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.integer.options import Granularity
+from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.calibration import Calibrator
+from quantune_mlir.workflow.compilation import compile_program
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.quantization import rewrite
+from tools.study import orders
+from tools.study.correlation import kendall, ranks, spearman
+from tools.study.switchable import SwitchableModel
+from tools.study.tables import area
+
+DATA = Path(__file__).parents[2] / "data"
+SAMPLES = 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("granularity", ["per-channel", "per-tensor"])
+def test_any_plan_is_the_plan_rewritten(granularity: Granularity) -> None:
+    model = Model.load(DATA / "digits.onnx")
+    samples = SampleSet.open(DATA / "digits_calibration.npz", model.inputs, count=SAMPLES)
+    profile = Calibrator(model, load_target("host")).run(samples)
+    options = QuantizeOptions(weights=granularity)
+    switchable = SwitchableModel(model, profile, options)
+    draw = np.random.default_rng(1)
+    plans = [[name for name in switchable.names if draw.random() < share] for share in (0.0, 0.3, 0.7, 1.1)]
+    found = list(switchable.run([switchable.plan(int8) for int8 in plans], samples))
+    for i, int8 in enumerate(plans):
+        layers = tuple(
+            LayerPlan(name=layer.name, precision=Precision.INT8 if layer.name in int8 else Precision.FP32)
+            for layer in model.layers
+            if layer.decides or not layer.quantizable
+        )
+        mixed = rewrite(model, profile, PrecisionPlan(format=1, layers=layers), options)
+        program = Program(compile_program(mixed.module, load_target("host")))
+        expected = np.concatenate([program(*run)[0].reshape(-1) for run in samples])
+        outputs = np.concatenate([_as_returned(of_sample[i], expected) for of_sample in found])
+        assert np.linalg.norm(outputs - expected) <= 1e-4 * np.linalg.norm(expected)
+
+
+def _as_returned(logits: np.ndarray, returned: np.ndarray) -> np.ndarray:
+    """Through the softmax, if the network closes with one."""
+    if not math.isclose(float(returned.sum()), SAMPLES, rel_tol=1e-3):
+        return logits
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()
+
+
+def test_ties_share_a_rank_and_infinities_have_one() -> None:
+    assert ranks([2.0, -np.inf, 2.0, np.inf]).tolist() == [1.5, 0.0, 1.5, 3.0]
+
+
+def test_correlations_of_ranks() -> None:
+    a, b = [1.0, 2.0, 3.0, 4.0, 5.0], [1.0, 3.0, 2.0, 5.0, 4.0]
+    assert spearman(a, b) == pytest.approx(1 - 6 * 4 / (5 * 24))
+    assert kendall(a, b) == pytest.approx((8 - 2) / 10)
+    assert spearman(a, [-x for x in a]) == kendall(a, [-x for x in a]) == -1
+    assert spearman(a, [1.0] * 5) == kendall(a, [1.0] * 5) == 0
+    assert kendall([1.0, 1.0, 2.0], [1.0, 2.0, 3.0]) == pytest.approx(2 / math.sqrt(6))
+
+
+def test_first_and_last_alternate() -> None:
+    assert orders.first_and_last("abcde") == list("aebdc")
+    assert orders.first_and_last("abcd") == list("adbc")
+
+
+def test_random_orders_are_repeatable() -> None:
+    names = list("abcdefgh")
+    assert orders.random_order(names, 3) == orders.random_order(names, 3) != orders.random_order(names, 4)
+    assert sorted(orders.random_order(names, 3)) == names
+
+
+def test_greedy_takes_what_helps_most_at_each_step() -> None:
+    """Two layers that only help together come after one that helps by itself."""
+
+    def noise(candidates: Sequence[Sequence[str]]) -> list[float]:
+        return [4.0 * ("a" in int8 or "b" in int8) + ("c" in int8) for int8 in candidates]
+
+    assert orders.greedy(["a", "b", "c"], noise) == ["c", "a", "b"]
+
+
+def test_area_leaves_out_the_last_point_where_nothing_is_int8() -> None:
+    assert area([1e-1, 1e-2, 1e-3, 0.0]) == pytest.approx((10 + 20) / 2 + (20 + 30) / 2)
+    assert area([10.0, 1.0, 0.0]) == 0

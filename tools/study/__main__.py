@@ -1,0 +1,65 @@
+"""The command line of the study.
+
+python -m tools.study ground-truth --networks kws_dscnn --granularity per-tensor --json DIR
+python -m tools.study report DIR docs/results
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from quantune_mlir.integer.options import Granularity
+from quantune_mlir.workflow.options import DEFAULT_SAMPLES
+from tools.study import ground_truth
+from tools.study.calibration_spread import measure_spread
+from tools.study.report import write_report
+from tools.zoo import Zoo
+
+NETWORKS: Final = ("resnet8_cifar10", "resnet20_cifar10", "kws_dscnn", "mobilenet_v1_025_imagenet")
+SPREAD_NETWORKS: Final = ("resnet20_cifar10", "mobilenet_v1_025_imagenet")
+GRANULARITIES: Final[tuple[Granularity, ...]] = ("per-tensor", "per-channel")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.study", description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("ground-truth", help="measure layers and curves")
+    command.add_argument("--networks", default=",".join(NETWORKS))
+    command.add_argument("--granularity", default=",".join(GRANULARITIES))
+    command.add_argument("--samples", type=int, default=DEFAULT_SAMPLES)
+    command.add_argument("--validation-samples", type=int, help="default: all")
+    command.add_argument("--json", type=Path, required=True)
+    command = commands.add_parser("calibration", help="measure what calibration samples do to the layers' SQNRs")
+    command.add_argument("--networks", default=",".join(SPREAD_NETWORKS))
+    command.add_argument("--samples", type=int, default=DEFAULT_SAMPLES)
+    command.add_argument("--json", type=Path, required=True)
+    command = commands.add_parser("report", help="write tables and plots")
+    command.add_argument("directory", type=Path, help="what --json was")
+    command.add_argument("output", type=Path, help="directory of plots; the tables go to the .md file of that name")
+    arguments = parser.parse_args()
+    if arguments.command == "report":
+        write_report(arguments.directory, arguments.output)
+        return
+    zoo = Zoo.find()
+    arguments.json.mkdir(parents=True, exist_ok=True)
+    if arguments.command == "calibration":
+        for network in arguments.networks.split(","):
+            write(arguments.json / f"{network}.calibration.json", measure_spread(zoo, network, arguments.samples))
+        return
+    for network in arguments.networks.split(","):
+        for granularity in arguments.granularity.split(","):
+            for found in ground_truth.measure(
+                zoo, network, granularity, samples=arguments.samples, validation=arguments.validation_samples
+            ):
+                write(arguments.json / f"{network}.{granularity}.json", found)
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What plans are judged by: SQNR at the network's output before a closing softmax, and top-1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.numerics.metrics import ErrorEnergy
+from quantune_mlir.samples import SampleSet
+from tools.study.switchable import Plan, SwitchableModel
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A switchable model, the samples that SQNR is measured on, and labelled ones for top-1."""
+
+    model: SwitchableModel
+    calibration: SampleSet
+    validation: SampleSet
+    labels: NDArray[np.int64]
+
+    def noise(self, plans: Sequence[Plan]) -> list[float]:
+        """Noise-to-signal power at the output of each plan, over the calibration samples."""
+        energies = [ErrorEnergy() for _ in plans]
+        for reference, *outputs in self.model.run([self.model.plan([]), *plans], self.calibration):
+            energies = [sums + ErrorEnergy.of(reference, x) for sums, x in zip(energies, outputs, strict=True)]
+        return [energy.normalized_mse or 0.0 for energy in energies]
+
+    def top1(self, plans: Sequence[Plan]) -> list[float]:
+        """Share of validation samples that each plan classifies as labelled."""
+        right = np.zeros(len(plans))
+        for label, outputs in zip(self.labels, self.model.run(plans, self.validation), strict=True):
+            right += [int(np.argmax(x)) == label for x in outputs]
+        return [float(share) for share in right / len(self.labels)]
+
+
+def decibels(noise: float) -> float:
+    """SQNR in dB of a noise-to-signal power; +inf without noise."""
+    return float(-10 * np.log10(noise)) if noise > 0 else float("inf")

@@ -1,0 +1,46 @@
+"""The study's curves as SVG. Same numbers, same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("svg")
+from matplotlib import pyplot as plt
+
+from tools.study.judge import decibels
+from tools.study.tables import Found
+
+SHOWN: Final = ("alone_normalized_mse", "output_normalized_mse", "local_sqnr", "activation_sqnr", "weight_sqnr")
+mpl.rcParams.update({"svg.hashsalt": "quantune", "svg.fonttype": "path", "font.size": 8})
+
+
+def plot_curves(found: Found, path: Path, against: Literal["layers", "macs"]) -> None:
+    """Output SQNR and top-1 of growing fp32 shares, for some metrics and all other orders."""
+    curves = found["curves"]
+    figure, (upper, lower) = plt.subplots(2, 1, sharex=True, figsize=(6.4, 6.4), layout="constrained")
+    drawn = [curve for name, curve in curves.items() if name.startswith("random_")]
+    for name in (*SHOWN, "first_and_last", "greedy"):
+        curve = curves[name]
+        x = range(len(curve["noise"])) if against == "layers" else curve["fp32_mac_share"]
+        style = {"color": "black", "linestyle": "--"} if name == "greedy" else {}
+        upper.plot(list(x)[:-1], [decibels(noise) for noise in curve["noise"][:-1]], label=name, **style)
+        lower.plot(list(x), curve["top1"], label=name, **style)
+    if against == "layers":
+        upper.plot(_mean([[decibels(noise) for noise in c["noise"][:-1]] for c in drawn]), ":", label="random (mean)")
+        lower.plot(_mean([c["top1"] for c in drawn]), ":", label="random (mean)")
+    upper.set_title(f"{found['network']}, weights {found['granularity']}")
+    upper.set_ylabel("output SQNR, dB")
+    lower.set_ylabel("top-1")
+    lower.set_xlabel("layers in fp32" if against == "layers" else "share of MACs in fp32")
+    upper.legend()
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def _mean(curves: Sequence[Sequence[float]]) -> list[float]:
+    return [float(value) for value in np.mean(np.array(curves), axis=0)]

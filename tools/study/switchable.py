@@ -1,0 +1,123 @@
+"""A model of which any plan can be run at once, without rewriting or compiling it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import iree.runtime as iree_rt
+import numpy as np
+from iree.runtime.array_interop import map_dtype_to_element_type
+from numpy.typing import NDArray
+
+from quantune_mlir.execution.program import SINGLE_THREAD
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.ir.layers import closing_values
+from quantune_mlir.ir.qparams import read_qparams
+from quantune_mlir.ir.units import entry_block
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.passes.assign_qparams import AssignQParams
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.quantization import integer_options
+from quantune_mlir.workflow.repairs import repairs
+from tools.study.pieces import compile_pieces, number_values
+from tools.study.schedule import Graph, Schedule
+
+Plan = Mapping[str, bool]
+"""Whether each layer that decides is int8."""
+Outputs = NDArray[np.float32]
+
+
+class SwitchableModel:
+    """A model whose deciding layers can be int8 or fp32 at each run.
+
+    Its outputs are those of the last deciding layers, before a softmax that closes the network.
+    """
+
+    def __init__(self, model: Model, profile: Profile, options: QuantizeOptions) -> None:
+        """Compiles every form of every unit of `model`, with the ranges of `profile`."""
+        prepared = Model(
+            model.with_passes(*repairs(profile, options), AssignQParams(profile, options.scheme, options.range))
+        )
+        self._model = prepared
+        integer = integer_options(options)
+        numbers = number_values(entry_block(prepared.function).arguments, prepared.units)
+        self.layers = [layer for layer in prepared.layers if layer.decides]
+        self._fixed = {layer.name: False for layer in prepared.layers if not layer.quantizable}
+        self._graph = Graph(
+            prepared.units,
+            prepared.layers,
+            prepared.tensors,
+            numbers,
+            closing_values(prepared.units, prepared.layers),
+            integer.requantize == "float",
+        )
+        params = read_qparams(prepared.function)
+        self._runtime = _Runtime(compile_pieces(prepared.units, numbers, params, integer, load_target("host")))
+
+    @property
+    def names(self) -> list[str]:
+        """The deciding layers, in graph order."""
+        return [layer.name for layer in self.layers]
+
+    def plan(self, int8: Sequence[str]) -> Plan:
+        """The plan in which these layers are int8, and the others fp32."""
+        return {name: name in int8 for name in self.names}
+
+    def run(self, plans: Sequence[Plan], samples: SampleSet) -> Iterator[list[Outputs]]:
+        """For each sample, the output of each plan: all outputs flattened into one vector.
+
+        What plans have in common, they share.
+        """
+        schedule = self._graph.schedule([{**self._fixed, **plan} for plan in plans])
+        for sample in samples:
+            yield self._runtime.run(schedule, sample)
+
+
+class _Runtime:
+    """Calls pieces; their results stay in device memory."""
+
+    def __init__(self, vmfb: bytes) -> None:
+        config = iree_rt.Config(SINGLE_THREAD)
+        module = iree_rt.VmModule.copy_buffer(config.vm_instance, vmfb)
+        self._context = iree_rt.SystemContext(vm_modules=[module], config=config)
+        self._module = self._context.modules[module.name]
+        self._device = config.device
+        self._functions: dict[str, Any] = {}
+
+    def run(self, schedule: Schedule, sample: Sequence[NDArray[np.generic]]) -> list[Outputs]:
+        """The output of each plan of a schedule for one sample."""
+        last_use = {number: i for i, call in enumerate(schedule.calls) for number in call.operands}
+        kept = {number for numbers in schedule.outputs for number in numbers}
+        results: dict[int, Any] = {i: self._upload(array) for i, array in enumerate(sample)}
+        for i, call in enumerate(schedule.calls):
+            arguments = iree_rt.VmVariantList(len(call.operands))
+            for number in call.operands:
+                arguments.push_ref(results[number])
+            returned = iree_rt.VmVariantList(1)
+            self._context.vm_context.invoke(self._function(call.piece.name), arguments, returned)
+            results[schedule.inputs + i] = returned.get_as_object(0, iree_rt.HalBufferView)
+            for number in call.operands:
+                if last_use[number] == i and number not in kept:
+                    del results[number]
+        arrays = {number: self._download(results[number]) for number in kept}
+        return [np.concatenate([arrays[number] for number in numbers]) for numbers in schedule.outputs]
+
+    def _function(self, name: str) -> Any:
+        if name not in self._functions:
+            self._functions[name] = self._module[name].vm_function
+        return self._functions[name]
+
+    def _upload(self, array: NDArray[np.generic]) -> Any:
+        return self._device.allocator.allocate_buffer_copy(
+            iree_rt.MemoryType.DEVICE_LOCAL,
+            iree_rt.BufferUsage.DEFAULT,
+            self._device,
+            np.ascontiguousarray(array),
+            map_dtype_to_element_type(array.dtype),
+        )
+
+    def _download(self, view: Any) -> Outputs:
+        return np.array(iree_rt.DeviceArray(self._device, view).to_host(), np.float32).reshape(-1)
