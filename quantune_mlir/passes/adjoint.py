@@ -26,6 +26,7 @@ from quantune_mlir.passes.adjoint_windows import (
 )
 
 _SMALL_STEP = 1e-3
+_STEEP = 1e30
 
 
 class NoAdjointError(Exception):
@@ -126,17 +127,26 @@ def _again(unit: Unit, source: ir.Value, value: ir.Value) -> ir.Value:
 
 
 def _through_clamp(unit: Unit, cotangent: ir.Value) -> ir.Value:
-    """Nothing comes back from where it clamps."""
+    """Nothing comes back from where it clamps. The masks are arithmetic, so that kernels take them in."""
     low, high = clamp_bounds(unit)
-    shape = (1,) * (len(shape_of(unit.output)) - 1)
-    zero = ops.number(np.zeros((*shape, 1)))
+    ones = (1,) * len(shape_of(unit.output))
+    limit = np.finfo(np.float32).max
     found = cotangent
-    if np.isfinite(low) and low > -np.finfo(np.float32).max:
-        found = ops.select(ops.greater(unit.output, ops.number(np.full((*shape, 1), low))), found, zero)
+    if -limit < low:
+        above = ops.binary(tosa.SubOp, unit.output, ops.number(np.full(ones, low)))
+        found = ops.multiply(found, _is_positive(above))
     bounds = np.asarray(high, np.float32)
-    if (bounds < np.finfo(np.float32).max).any():
-        found = ops.select(ops.greater(ops.number(bounds.reshape(*shape, -1)), unit.output), found, zero)
+    if (bounds < limit).any():
+        below = ops.binary(tosa.SubOp, ops.number(bounds.reshape(*ones[1:], -1)), unit.output)
+        found = ops.multiply(found, _is_positive(below))
     return found
+
+
+def _is_positive(value: ir.Value) -> ir.Value:
+    """1.0 where an element is above 0, else 0.0."""
+    large = ops.multiply(value, ops.number(np.full((1,) * len(shape_of(value)), _STEEP)))
+    low, high = (ir.FloatAttr.get(ir.F32Type.get(), bound) for bound in (0.0, 1.0))
+    return tosa.ClampOp(value.type, large, low, high).result
 
 
 def _through_binary(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.Value]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +12,8 @@ from numpy.typing import ArrayLike
 from quantune_mlir.ir.constants import constant, shape_constant
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
+
+_LANES: Final = 64
 
 
 def kind_of(shape: Sequence[int], element: ir.Type | None = None) -> ir.RankedTensorType:
@@ -90,9 +94,11 @@ def total(value: ir.Value, axes: Sequence[int]) -> ir.Value:
 
 
 def inner_product(a: ir.Value, b: ir.Value) -> ir.Value:
-    """tensor<1xf32>: the sum of the products of all elements."""
+    """tensor<1xf32>: the sum of the products of all elements, in lanes first."""
     product = multiply(a, b)
-    return total(reshape(product, [int(np.prod(shape_of(product)))]), [0])
+    size = int(np.prod(shape_of(product)))
+    lanes = math.gcd(size, _LANES)
+    return reshape(total(reshape(product, [size // lanes, lanes]), [0, 1]), [1])
 
 
 def convolve(

@@ -17,7 +17,7 @@ elements each has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, prod
 from typing import ClassVar, Final
@@ -26,14 +26,14 @@ import numpy as np
 
 from quantune_mlir import resources
 from quantune_mlir.ir import quantune_dialect
-from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.function import functions, main_function
 from quantune_mlir.ir.mlir import arith, func, ir, tensor
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.kernels.observers import MEASURE_FP32, MEASURE_INT8, OBSERVE, OBSERVE_CHANNELS, Observer
 from quantune_mlir.numerics.channels import BINS
 from quantune_mlir.numerics.histogram import BUCKETS
 from quantune_mlir.passes.base import Pass
-from quantune_mlir.passes.observer_state import Global, Look, define_reader, dispatch, import_text, lower_looks
+from quantune_mlir.passes.observer_state import Global, Look, Looks, define_reader, dispatch, import_text, lower_looks
 
 OBSERVED: Final = "quantune.observed"
 CHANNELS: Final = "quantune.channels"
@@ -49,20 +49,26 @@ class LowerObservers(Pass):
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
         ops = [op.operation for op in entry_block(function)]
-        observers, channels, measures = (
+        observers, channels = (
             [op for op in ops if op.name == name]
-            for name in (quantune_dialect.OBSERVE, quantune_dialect.OBSERVE_CHANNELS, quantune_dialect.MEASURE)
+            for name in (quantune_dialect.OBSERVE, quantune_dialect.OBSERVE_CHANNELS)
         )
+        measures = {
+            each: found
+            for each in functions(module)
+            if (found := [op.operation for op in entry_block(each) if op.operation.name == quantune_dialect.MEASURE])
+        }
         with module.context, ir.Location.unknown():
             module.operation.attributes[OBSERVED] = ir.ArrayAttr.get([_attributes(op) for op in observers])
             module.operation.attributes[CHANNELS] = ir.ArrayAttr.get([_channel_attributes(op) for op in channels])
-            module.operation.attributes[MEASURED] = ir.ArrayAttr.get([_attributes(op) for op in measures])
+            rows = {str(row): row for found in measures.values() for row in map(_attributes, found)}
+            module.operation.attributes[MEASURED] = ir.ArrayAttr.get(list(rows.values()))
             if observers:
                 _lower_observers(module, function, observers)
             if channels:
                 _lower_channels(module, function, channels)
             if measures:
-                _lower_measures(module, function, measures)
+                _lower_measures(module, measures, list(rows.values()))
 
 
 def _lower_observers(module: ir.Module, function: ir.Operation, observers: Sequence[ir.Operation]) -> None:
@@ -74,7 +80,7 @@ def _lower_observers(module: ir.Module, function: ir.Operation, observers: Seque
     with ir.InsertionPoint.at_block_begin(entry_block(function)):
         highest = arith.ConstantOp(one, ir.DenseElementsAttr.get_splat(one, ir.IntegerAttr.get(integer, 0))).result
         state = [histograms.load(), extremes.load(), highest]
-    *kept, highest = lower_looks(module, {OBSERVE: looks}, state)
+    ((*kept, highest),) = lower_looks(module, [Looks({OBSERVE: looks}, state)])
     terminator = _terminator(function)
     with ir.InsertionPoint(terminator):
         for part, value in zip((histograms, extremes), kept, strict=True):
@@ -125,27 +131,34 @@ def _lower_channels(module: ir.Module, function: ir.Operation, observers: Sequen
         first += number
     with ir.InsertionPoint.at_block_begin(entry_block(function)):
         state = [part.load() for part in parts]
-    state = lower_looks(module, {OBSERVE_CHANNELS: looks}, state)
+    (state,) = lower_looks(module, [Looks({OBSERVE_CHANNELS: looks}, state)])
     with ir.InsertionPoint(_terminator(function)):
         for part, value in zip(parts, state, strict=True):
             part.store(value)
     define_reader(module, "channels", parts)
 
 
-def _lower_measures(module: ir.Module, function: ir.Operation, measures: Sequence[ir.Operation]) -> None:
-    energies = Global.of(module, "quantune_energies", [len(measures), 2], ir.F64Type.get())
-    looks: dict[Observer, list[Look]] = {}
-    for row, op in enumerate(measures):
-        scale = np.float32(ir.FloatAttr(op.attributes["scale"]).value).view(np.int32)
-        numbers = (row, int(scale), ir.IntegerAttr(op.attributes["zero_point"]).value)
-        candidate = ir.RankedTensorType(op.operands[1].type).element_type
-        kernel = MEASURE_INT8 if candidate == ir.IntegerType.get_signless(8) else MEASURE_FP32
-        looks.setdefault(kernel, []).append(Look(row, op, numbers))
-    with ir.InsertionPoint.at_block_begin(entry_block(function)):
-        state = [energies.load()]
-    (measured,) = lower_looks(module, looks, state)
-    with ir.InsertionPoint(_terminator(function)):
-        energies.store(measured)
+def _lower_measures(
+    module: ir.Module, measures: Mapping[ir.Operation, Sequence[ir.Operation]], rows: Sequence[ir.Attribute]
+) -> None:
+    """`measures` by function; what several functions measure of the same tensor adds up in one row."""
+    energies = Global.of(module, "quantune_energies", [len(rows), 2], ir.F64Type.get())
+    places = {str(row): place for place, row in enumerate(rows)}
+    found: list[Looks] = []
+    for function, ops in measures.items():
+        looks: dict[Observer, list[Look]] = {}
+        for place, op in enumerate(ops):
+            scale = np.float32(ir.FloatAttr(op.attributes["scale"]).value).view(np.int32)
+            zero_point = ir.IntegerAttr(op.attributes["zero_point"]).value
+            candidate = ir.RankedTensorType(op.operands[1].type).element_type
+            kernel = MEASURE_INT8 if candidate == ir.IntegerType.get_signless(8) else MEASURE_FP32
+            look = Look(place, op, (places[str(_attributes(op))], int(scale), zero_point))
+            looks.setdefault(kernel, []).append(look)
+        with ir.InsertionPoint.at_block_begin(entry_block(function)):
+            found.append(Looks(looks, [energies.load()]))
+    for function, (measured,) in zip(measures, lower_looks(module, found), strict=True):
+        with ir.InsertionPoint(_terminator(function)):
+            energies.store(measured)
     define_reader(module, "energies", [energies])
 
 

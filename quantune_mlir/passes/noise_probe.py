@@ -61,8 +61,8 @@ def emit_probe(
     private: Set[ir.Value],
     params: Mapping[ir.Value, QuantParams],
     before: ir.Operation,
-) -> None:
-    """Emits the sweep and the measurements before an op; nothing if some op on the way has no adjoint.
+) -> bool:
+    """Emits the sweep and the measurements before an op; False if some op on the way has no adjoint.
 
     Args:
         units: of the function.
@@ -77,10 +77,11 @@ def emit_probe(
         try:
             cotangents = Cotangents(units, output, _random_signs(output, params), params)
         except NoAdjointError:
-            return
+            return False
         for error in errors:
             if error.result in cotangents.of:
                 _measure(error, cotangents, rounded, private, before)
+    return True
 
 
 def _measure(

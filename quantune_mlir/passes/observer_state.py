@@ -61,27 +61,41 @@ class Look:
         return prod(ir.RankedTensorType(self.op.operands[0].type).shape)
 
 
-def lower_looks(
-    module: ir.Module, looks: Mapping[Observer, Sequence[Look]], state: Sequence[ir.Value]
-) -> list[ir.Value]:
-    """Replaces the ops by dispatches of their kernels, small tensors together; the state after the last one.
+@dataclass(frozen=True)
+class Looks:
+    """What a function's observers look at, by kernel, and the state that they add to."""
 
-    A dispatch stands where the last of its ops stood.
+    by_observer: Mapping[Observer, Sequence[Look]]
+    state: Sequence[ir.Value]
+
+
+def lower_looks(module: ir.Module, functions: Sequence[Looks]) -> list[list[ir.Value]]:
+    """Replaces the ops by dispatches of their kernels, small tensors together; each function's state in the end.
+
+    A dispatch stands where the last of its ops stood. All functions have states of the same types.
     """
-    sizes = tuple(prod(ir.RankedTensorType(value.type).shape) for value in state)
-    groups: list[tuple[Observer, list[Look]]] = []
-    for observer, all_looks in looks.items():
-        found = _groups(all_looks)
-        groups += [(observer, group) for group in found]
-        import_text(module, observer.executable(map(len, found), sizes))
-    values = list(state)
+    sizes = tuple(prod(ir.RankedTensorType(value.type).shape) for value in functions[0].state)
+    groups = [
+        [(observer, group) for observer, all_looks in looks.by_observer.items() for group in _groups(all_looks)]
+        for looks in functions
+    ]
+    lengths: dict[Observer, list[int]] = {}
+    for observer, group in itertools.chain.from_iterable(groups):
+        lengths.setdefault(observer, []).append(len(group))
+    for observer, found in lengths.items():
+        import_text(module, observer.executable(found, sizes))
+    return [_lower(mine, looks) for mine, looks in zip(groups, functions, strict=True)]
+
+
+def _lower(groups: Sequence[tuple[Observer, list[Look]]], looks: Looks) -> list[ir.Value]:
+    values = list(looks.state)
     for observer, group in sorted(groups, key=lambda found: found[1][-1].place):
         last = group[-1].op
         with ir.InsertionPoint(last), last.location:
             numbers = [i32(number) for look in group for number in (look.elements, *look.numbers)]
             tensors = [tensor for look in group for tensor in look.op.operands]
             values = dispatch(observer.name, observer.entry(len(group)), [*numbers, *tensors], values)
-    for look in itertools.chain.from_iterable(looks.values()):
+    for look in itertools.chain.from_iterable(looks.by_observer.values()):
         look.op.erase()
     return values
 

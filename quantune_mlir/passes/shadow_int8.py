@@ -5,7 +5,8 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      accumulated: every layer int8 that can be, so that errors add up;
      local:       this layer alone int8, fed with the fp32 run's inputs;
      rounding:    nothing int8 but the layer's result, where an int8 layer reads it;
-     projected:   what the layer alone adds to the network's output (see noise_probe.py).
+     projected:   what the layer alone adds to the network's output (see noise_probe.py); only in a second function,
+                  @projecting, which does all that @main does and this as well, where the network allows it.
 
 Each layer is measured by itself, and computed as it ships in the all-int8 program: a convolution whose clamp folds into
 its epilogue is measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result
@@ -19,7 +20,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
@@ -38,6 +39,8 @@ from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.noise_probe import LayerError, emit_probe
 
+PROJECTING: Final = "projecting"
+
 
 @dataclass(frozen=True)
 class ShadowInt8(Pass):
@@ -51,15 +54,24 @@ class ShadowInt8(Pass):
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
+        with ir.InsertionPoint(module.body):
+            twin = function.clone()
+        twin.attributes["sym_name"] = ir.StringAttr.get(PROJECTING)
+        self._shadow(function)
+        shadow = self._shadow(twin)
+        if shadow is None or not shadow.project():
+            twin.erase()
+
+    def _shadow(self, function: ir.Operation) -> _Shadow | None:
         units = find_units(entry_block(function))
         if not units:
-            return
+            return None
         shadow = _Shadow(function, units, IntegerOptions(self.weights, self.scheme, self.requantize))
         shadow.measure_arguments()
         following = _following(function)
         for unit in units:
             shadow.add(unit, following[unit.op])
-        shadow.project()
+        return shadow
 
 
 class _Shadow:
@@ -130,13 +142,14 @@ class _Shadow:
             approximation = alone.fp32(layer.output, Emitter(layer.units[-1], before))
             self._errors.append(LayerError(decider, layer.output, approximation, removable=not in_fp32))
 
-    def project(self) -> None:
-        """Emits what the layers' local errors add to the network's output, if it has but one."""
+    def project(self) -> bool:
+        """Emits what the layers' local errors add to the network's output, if it has but one; whether that could be."""
         outputs = closing_values(self._units, list(self._layers.values()))
-        if len(outputs) == 1:
-            *_, terminator = entry_block(self._function)
-            rounded, private = self._rounded, self._private
-            emit_probe(self._units, outputs[0], self._errors, rounded, private, self._params, terminator.operation)
+        if len(outputs) != 1:
+            return False
+        *_, terminator = entry_block(self._function)
+        rounded, private = self._rounded, self._private
+        return emit_probe(self._units, outputs[0], self._errors, rounded, private, self._params, terminator.operation)
 
     def _measure_rounding(self, first: Unit, layer: Layer, before: ir.Operation) -> None:
         """Compares the inputs of a layer, or of the unit that its clamp folds into, with their int8 forms, once."""

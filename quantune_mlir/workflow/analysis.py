@@ -11,17 +11,18 @@ from quantune_mlir.execution.targets import Target
 from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.followers import all_int8
+from quantune_mlir.ir.function import functions
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, Noise
 from quantune_mlir.ir.units import Kind
 from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.passes.assign_qparams import AssignQParams
 from quantune_mlir.passes.lower_observers import MEASURED, LowerObservers
-from quantune_mlir.passes.shadow_int8 import ShadowInt8
+from quantune_mlir.passes.shadow_int8 import PROJECTING, ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.compilation import compile_program
@@ -29,6 +30,10 @@ from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise_at_output
 
 _NONE: Final = slice(0)
+
+
+PROJECTED_EVERY: Final = 3
+"""Samples of which one has its noise projected to the output: the sweep back takes longer than all the rest."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Analyzer:
         )
         self._rows = [_row_key(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
         self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
+        self._projects = any(ir.StringAttr(f.attributes["sym_name"]).value == PROJECTING for f in functions(module))
         self._program = Program(compile_program(module, target))
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:
@@ -67,16 +73,24 @@ class Analyzer:
         return Analysis(layers, budget.rounding)
 
     def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Energies:
-        """The signal and noise energies that one run over the samples sums up."""
-        for run in samples:
-            self._program.call("main", *run, keep=_NONE)
+        """The signal and noise energies that one run over the samples sums up.
+
+        Noise is projected to the output for one sample in PROJECTED_EVERY, and counts as often.
+        """
+        projected = 0
+        for index, run in enumerate(samples):
+            projects = self._projects and index % PROJECTED_EVERY == 0
+            projected += projects
+            self._program.call(PROJECTING if projects else "main", *run, keep=_NONE)
             on_sample()
         sums = self._program.call("energies")[0] if self._rows else ()
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
-        return {
-            key: ErrorEnergy(float(signal), float(noise), float(elements.get(key[0], 0) * len(samples)))
-            for key, (signal, noise) in zip(self._rows, sums, strict=True)
-        }
+        energies: dict[tuple[str, Noise], ErrorEnergy] = {}
+        for key, (signal, noise) in zip(self._rows, sums, strict=True):
+            weight = len(samples) / projected if key[1] == PROJECTED else 1.0
+            count = float(elements.get(key[0], 0) * len(samples))
+            energies[key] = ErrorEnergy(weight * float(signal), weight * float(noise), count)
+        return energies
 
     def _describe(self, layer: Layer, index: int, energies: Energies, budget: NoiseBudget) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))
