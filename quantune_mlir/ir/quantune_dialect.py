@@ -29,7 +29,7 @@ LOCAL: Final = "local"
 ROUNDING: Final = "rounding"
 """The error of a tensor that is exact but for its own rounding to int8."""
 PROJECTED: Final = "projected"
-"""Not tensors but what a layer's error adds to a random direction of the output: see passes/noise_probe.py."""
+"""Not tensors but what a layer's error adds to a random direction of the output: see adjoint/noise_probe.py."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      accumulated: every layer int8 that can be, so that errors add up;
      local:       this layer alone int8, fed with the fp32 run's inputs;
      rounding:    nothing int8 but the layer's result, where an int8 layer reads it;
-     projected:   what the layer alone adds to the network's output (see noise_probe.py); only in a second function,
+     projected:   what the layer alone adds to the network's output (see adjoint/noise_probe.py); only in a second function,
                   @projecting, which does all that @main does and this as well, where the network allows it.
 
 Each layer is measured by itself, and computed as it ships in the all-int8 program: a convolution whose clamp folds into
@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from quantune_mlir.adjoint.noise_probe import LayerError, emit_probe
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
@@ -37,7 +38,6 @@ from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import SHARING, Unit, entry_block, find_units, is_float
 from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.base import Pass
-from quantune_mlir.passes.noise_probe import LayerError, emit_probe
 
 PROJECTING: Final = "projecting"
 

@@ -5,7 +5,7 @@ to that result. To first order the output's error is J e. For a vector v of rand
 
     E[ (v . J e)^2 ] = |J e|^2        and        v . J e = (J^T v) . e
 
-and J^T v comes for all layers from one sweep back through the fp32 run (adjoint.py). So each layer costs two inner
+and J^T v comes for all layers from one sweep back through the fp32 run (sweep.py). So each layer costs two inner
 products. The signs are drawn anew for each sample: from the digits of the output itself, far behind the point.
 
 What goes away if a layer becomes fp32 is less than e where its inputs stay rounded to int8 for others. With r the
@@ -24,6 +24,8 @@ from typing import Final
 
 import numpy as np
 
+from quantune_mlir.adjoint import float_ops as ops
+from quantune_mlir.adjoint.sweep import Cotangents, NoAdjointError
 from quantune_mlir.integer import boundary
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.ir import quantune_dialect
@@ -33,8 +35,6 @@ from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.quantune_dialect import PROJECTED
 from quantune_mlir.ir.units import Unit
 from quantune_mlir.numerics.parameters import QuantParams
-from quantune_mlir.passes import float_ops as ops
-from quantune_mlir.passes.adjoint import Cotangents, NoAdjointError
 
 _DIGITS: Final = 64.0
 """The signs follow the parity of the output in units of this part of an int8 step."""

@@ -10,6 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from quantune_mlir.adjoint import float_ops as ops
+from quantune_mlir.adjoint.windows import (
+    average_adjoint,
+    convolution_adjoint,
+    depthwise_adjoint,
+    maximum_adjoint,
+)
 from quantune_mlir.integer.arithmetic import mean_factor
 from quantune_mlir.integer.rewriter import clamp_bounds
 from quantune_mlir.ir.constants import constant_value
@@ -17,13 +24,6 @@ from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.units import Kind, Unit, is_constant
 from quantune_mlir.numerics.parameters import QuantParams
-from quantune_mlir.passes import float_ops as ops
-from quantune_mlir.passes.adjoint_windows import (
-    average_adjoint,
-    convolution_adjoint,
-    depthwise_adjoint,
-    maximum_adjoint,
-)
 
 _SMALL_STEP = 1e-3
 _STEEP = 1e30

@@ -8,14 +8,14 @@ import numpy as np
 import onnx
 import pytest
 
+from quantune_mlir.adjoint.float_ops import number
+from quantune_mlir.adjoint.sweep import Cotangents, NoAdjointError
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import func, ir
 from quantune_mlir.ir.units import entry_block, find_units
-from quantune_mlir.passes.adjoint import Cotangents, NoAdjointError
-from quantune_mlir.passes.float_ops import number
 from quantune_mlir.workflow.model import Model
 from tests.onnx_models import build_model
 

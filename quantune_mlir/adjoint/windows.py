@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.passes import float_ops as ops
 
 _LOWEST: Final = float(np.finfo(np.float32).min)
 
