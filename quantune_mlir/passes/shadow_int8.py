@@ -5,8 +5,8 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      accumulated: every layer int8 that can be, so that errors add up;
      local:       this layer alone int8, fed with the fp32 run's inputs;
      rounding:    nothing int8 but the layer's result, where an int8 layer reads it;
-     projected:   what the layer alone adds to the network's output (see adjoint/noise_probe.py); only in a second function,
-                  @projecting, which does all that @main does and this as well, where the network allows it.
+     projected:   what the layer alone adds to the network's output (see adjoint/noise_probe.py); only in a second
+                  function, @projecting, which does all that @main does and this as well, where the network allows it.
 
 Each layer is measured by itself, and computed as it ships in the all-int8 program: a convolution whose clamp folds into
 its epilogue is measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result
