@@ -33,6 +33,7 @@ from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
 from quantune_mlir.workflow.quantization import Quantization, quantize
 from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.variants import VARIANTS, Variants
+from tools.markdown import number, score, table
 from tools.zoo import Zoo
 
 GRANULARITIES: Final[tuple[Granularity, ...]] = ("per-channel", "per-tensor")
@@ -136,16 +137,16 @@ def fp32_layers(quantized: Quantization) -> list[str]:
 
 def print_rows(rows: Sequence[Row]) -> None:
     """The table."""
-    table = Table(title="Model zoo, default options")
-    table.add_column("network")
-    table.add_column("weights")
+    shown = Table(title="Model zoo, default options")
+    shown.add_column("network")
+    shown.add_column("weights")
     for title in ("fp32", "int8", "mixed", "int8 dB", "mixed dB", "int8 MACs", "fp32 layers", "ratio"):
-        table.add_column(title, justify="right")
+        shown.add_column(title, justify="right")
     for title in ("run 1", "run 2", "compiling"):
-        table.add_column(f"{title} s", justify="right")
+        shown.add_column(f"{title} s", justify="right")
     for row in rows:
         seconds = row.timings_s
-        table.add_row(
+        shown.add_row(
             row.network,
             row.granularity,
             *(_number(row.scores[variant], 3) for variant in VARIANTS),
@@ -157,7 +158,24 @@ def print_rows(rows: Sequence[Row]) -> None:
             f"{sum(value for stage, value in seconds.items() if stage.startswith('compile_')):.1f}",
         )
     console = Console()
-    (console if console.is_terminal else Console(width=FILE_WIDTH)).print(table)
+    (console if console.is_terminal else Console(width=FILE_WIDTH)).print(shown)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table of a page."""
+    head = ["network", "weights", *VARIANTS, "int8 dB", "mixed dB", "MACs in int8", "layers in fp32"]
+    body = (
+        [
+            row.network,
+            row.granularity,
+            *(score(row.scores[variant]) for variant in VARIANTS),
+            *(number(row.output_sqnr_db[variant], 1) for variant in ("int8", "mixed")),
+            f"{100 * row.int8_mac_share:.0f} %",
+            str(len(row.fp32_layers)),
+        ]
+        for row in rows
+    )
+    return table(head, body) + "\n"
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -171,6 +189,7 @@ def main() -> None:
     parser.add_argument("--calibration-samples", type=int, default=DEFAULT_SAMPLES)
     parser.add_argument("--validation-samples", type=int, help="default: all")
     parser.add_argument("--json", type=Path, help="write the rows there too, after each network")
+    parser.add_argument("--markdown", type=Path, help="write the table there too")
     arguments = parser.parse_args()
     try:
         zoo = Zoo.find()
@@ -198,6 +217,8 @@ def main() -> None:
             if arguments.json:
                 arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     print_rows(rows)
+    if arguments.markdown:
+        arguments.markdown.write_text(markdown(rows))
 
 
 if __name__ == "__main__":
