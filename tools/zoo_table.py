@@ -149,8 +149,8 @@ def print_rows(rows: Sequence[Row]) -> None:
         shown.add_row(
             row.network,
             row.granularity,
-            *(_number(row.scores[variant], 3) for variant in VARIANTS),
-            *(_number(row.output_sqnr_db[variant], 1) for variant in ("int8", "mixed")),
+            *(number(row.scores[variant], 3) for variant in VARIANTS),
+            *(number(row.output_sqnr_db[variant], 1) for variant in ("int8", "mixed")),
             f"{100 * row.int8_mac_share:.1f} %",
             str(len(row.fp32_layers)),
             f"{row.analysis_ratio:.1f}",
@@ -176,10 +176,6 @@ def markdown(rows: Sequence[Row]) -> str:
         for row in rows
     )
     return table(head, body) + "\n"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def main() -> None:
