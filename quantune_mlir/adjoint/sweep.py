@@ -64,6 +64,8 @@ class Cotangents:
             return _through_matmul(unit, cotangent)
         if unit.kind is Kind.CONCAT:
             return _through_concat(unit, cotangent)
+        if len(unit.inputs) != 1:
+            raise NoAdjointError(unit.op.name)
         (source,) = unit.inputs
         return [(source, self._through_one(unit, source, cotangent))]
 

@@ -23,9 +23,11 @@ from quantune_mlir.execution.program import Program
 from quantune_mlir.ir.text import module_text
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
+from quantune_mlir.passes.shadow_int8 import PROJECTING
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.planning.sensitivity import Metric, SensitivityList
 from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.analysis import PROJECTED_EVERY
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
@@ -71,9 +73,9 @@ def digits(tmp_path_factory: pytest.TempPathFactory, calls: Counter[str]) -> Pat
     with pytest.MonkeyPatch.context() as patch:
         call = Program.call
 
-        def counted(self: Program, function: str, *inputs: Any) -> Any:
+        def counted(self: Program, function: str, *inputs: Any, **options: Any) -> Any:
             calls[function] += 1
-            return call(self, function, *inputs)
+            return call(self, function, *inputs, **options)
 
         patch.setattr(Program, "call", counted)
         assert run_main(main, "quantize", MODEL, "--calibration", CALIBRATION, "--output", output) == 0
@@ -150,7 +152,8 @@ class TestOutputDirectory:
 class TestTwoRuns:
     def test_each_sample_is_run_twice(self, digits: Path, calls: Counter[str]) -> None:
         assert digits.is_dir()
-        assert calls["main"] == 2 * SAMPLES
+        assert calls["main"] + calls[PROJECTING] == 2 * SAMPLES
+        assert calls[PROJECTING] == math.ceil(SAMPLES / PROJECTED_EVERY)
 
     def test_every_tensor_was_counted_once_per_sample(self, digits: Path) -> None:
         profile = Profile.load(digits / "profile.npz")

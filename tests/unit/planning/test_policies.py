@@ -46,6 +46,7 @@ def network(*layers: tuple[float | None, int], rounding: float | None = None) ->
             weight_bytes=0,
             elements=1,
             output_normalized_mse=None if db is None else 10 ** (-db / 10),
+            alone_normalized_mse=None if db is None else 10 ** (-db / 10),
         )
         for i, (db, macs) in enumerate(layers)
     ]

@@ -61,7 +61,7 @@ def test_yaml_round_trips(layers: list[LayerSensitivity], rounding: float | None
 def test_the_file_is_readable() -> None:
     layers = [layer("conv1", 0, local_sqnr_db=12.3456789, mse=1.23456789e-7, weight_sqnr_db=math.inf)]
     text = SensitivityList.of(layers, rounding=1.23456789e-5, model="abc", samples=100).to_yaml()
-    assert text.startswith("format: 1\nmodel: abc\nsamples: 100\nmetric: output_normalized_mse\n")
+    assert text.startswith("format: 1\nmodel: abc\nsamples: 100\nmetric: alone_normalized_mse\n")
     assert "\nrounding_normalized_mse: 1.23457e-05\n" in text
     assert "\n- name: conv1\n  op: Conv\n" in text
     assert "local_sqnr_db: 12.3457\n" in text and "mse: 1.23457e-07\n" in text and "weight_sqnr_db: .inf\n" in text
