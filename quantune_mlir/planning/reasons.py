@@ -27,6 +27,8 @@ def explained(problem: Problem, point: Point, *, int8: str | None = None, fp32: 
         layer.name: place
         for place, layer in enumerate(sorted(problem.layers, key=lambda layer: (-layer.noise, layer.index)), 1)
     }
+    if fp32 is None and len(problem.layers) > 1 and len(point.trail.steps[point.steps].layers) == len(problem.layers):
+        fp32 = "fp32 throughout is within the budget, and the only plan without noise"
     decisions: Decisions = {}
     steps = point.trail.steps[: point.steps + 1]
     for before, step in pairwise(steps):

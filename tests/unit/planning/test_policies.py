@@ -142,7 +142,11 @@ def time_of(problem: Problem, chosen: list[int]) -> float:
 def test_min_sqnr_beyond_what_rounding_allows_keeps_every_layer_fp32() -> None:
     net = network((30.0, 100), (math.inf, 10), rounding=1e-3)
     assert fp32(planned(net, least_sqnr(29.9))) == [0]
-    assert fp32(planned(net, least_sqnr(30.1))) == [0, 1]
+    everything = planned(net, least_sqnr(30.1))
+    assert fp32(everything) == [0, 1]
+    assert {layer.reason for layer in everything.layers} == {
+        "fp32 throughout is within the budget, and the only plan without noise"
+    }
 
 
 def cost(net: Net, layer: LayerSensitivity) -> float:
