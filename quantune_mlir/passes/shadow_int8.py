@@ -40,6 +40,8 @@ from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.base import Pass
 
 PROJECTING: Final = "projecting"
+MOST_UNITS_PROJECTED: Final = 500
+"""Of larger networks, IREE's virtual machine has not registers enough for the sweep back beside all else."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class ShadowInt8(Pass):
         twin.attributes["sym_name"] = ir.StringAttr.get(PROJECTING)
         self._shadow(function)
         shadow = self._shadow(twin)
-        if shadow is None or not shadow.project():
+        if shadow is None or shadow.units > MOST_UNITS_PROJECTED or not shadow.project():
             twin.erase()
 
     def _shadow(self, function: ir.Operation) -> _Shadow | None:
@@ -95,6 +97,11 @@ class _Shadow:
         self._private = private_values(units)
         self._rounded: dict[ir.Value, Quantized] = {}
         self._errors: list[LayerError] = []
+
+    @property
+    def units(self) -> int:
+        """How many units the function has."""
+        return len(self._units)
 
     def measure_arguments(self) -> None:
         """Compares each graph input that ships in int8 with its int8 form."""
