@@ -1,7 +1,7 @@
 """`--max-drop`: the quickest plan of the front that loses few samples, found by running candidates.
 
-Along the front, from all int8 to all fp32, plans become slower and less noisy. All int8 is tried first, then the front
-is halved: at most log2(n) + 2 plans of n are compiled and run. All fp32 is not tried, it loses nothing.
+Along the front, up to all fp32, plans become slower and less noisy. The quickest is tried first, then the front is
+halved: at most log2(n) + 2 plans of n are compiled and run. All fp32 is not tried, it loses nothing.
 """
 
 from __future__ import annotations
