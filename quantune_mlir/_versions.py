@@ -27,7 +27,7 @@ def check_iree() -> None:
     pins = {name: pin for requirement in _requirements() for name, pin in [_exact_pin(requirement)] if pin}
     wrong: list[str] = []
     for name in _IREE_DISTRIBUTIONS:
-        found = _installed_version(name)
+        found = installed_version(name)
         if found is None or found.partition("+")[0] != pins[name]:
             wrong.append(f"{name} {found or '(not installed)'}, wanted {pins[name]}")
     if wrong:
@@ -54,7 +54,8 @@ def _exact_pin(requirement: str) -> tuple[str, str | None]:
     return (match[1], match[2]) if match else (requirement, None)
 
 
-def _installed_version(distribution: str) -> str | None:
+def installed_version(distribution: str) -> str | None:
+    """The version of a distribution; None if it is not installed as a package."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -23,7 +23,7 @@ import numpy as np
 from quantune_mlir.execution.host_isa import host_flags, needs
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS, Work
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.group_latency import LatencyCache, measure_latencies
@@ -31,6 +31,7 @@ from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS
 from quantune_mlir.workflow.quantization import rewrite
+from tools.markdown import table
 from tools.networks import Networks
 from tools.zoo import Zoo
 
@@ -74,7 +75,7 @@ def measure_network(networks: Networks, name: str, isas: Sequence[str]) -> list[
     inputs = networks.calibration(name, model.inputs[0].shape)
     samples = SampleSet.open(inputs, model.inputs, count=_CALIBRATION_SAMPLES)
     profile = Calibrator(model, load_target("host")).run(samples)
-    int8 = rewrite(model, profile, PrecisionPlan(format=1, default=Precision.INT8), DEFAULTS)
+    int8 = rewrite(model, profile, ALL_INT8, DEFAULTS)
     programs = {"fp32": kernel_groups(model.module), "int8": kernel_groups(int8.module)}
     rows: list[Row] = []
     for isa in isas:
@@ -116,21 +117,19 @@ def _speedup(rows: Sequence[Row], field: str) -> float:
 def markdown(rows: Sequence[Row]) -> str:
     """Both tables: fits, and each network's speedup of int8 over fp32, measured and modelled."""
     isas = list(dict.fromkeys(row.isa for row in rows))
-    lines = ["| instruction set | groups | ns a cycle | off by, a group | off by, fp32/int8 of a network |"]
-    lines.append("|---|---|---|---|---|")
-    for isa in isas:
-        found = fit([row for row in rows if row.isa == isa])
-        lines.append(
-            f"| {isa} | {found.groups} | {found.nanoseconds:.2f} | {found.factor:.2f}x | {found.speedup_factor:.2f}x |"
-        )
-    lines += ["", "| network |" + "".join(f" {isa} |" for isa in isas), "|---|" + "---|" * len(isas)]
+    fits = [fit([row for row in rows if row.isa == isa]) for isa in isas]
+    quality = table(
+        ["instruction set", "groups", "ns a cycle", "off by, a group", "off by, fp32/int8 of a network"],
+        ([f.isa, str(f.groups), f"{f.nanoseconds:.2f}", f"{f.factor:.2f}x", f"{f.speedup_factor:.2f}x"] for f in fits),
+    )
+    speedups: list[list[str]] = []
     for network in dict.fromkeys(row.network for row in rows):
         cells: list[str] = []
         for isa in isas:
             mine = [row for row in rows if (row.network, row.isa) == (network, isa)]
             cells.append(f"{_speedup(mine, 'us'):.2f}, modelled {_speedup(mine, 'cycles'):.2f}")
-        lines.append(f"| {network} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        speedups.append([network, *cells])
+    return f"{quality}\n\n{table(['network', *isas], speedups)}\n"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -28,6 +28,7 @@ from quantune_mlir.workflow.options import DEFAULTS
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.quantization import analyze, find_costs
+from tools.markdown import table
 from tools.peak_rss import peak_kib
 
 CHANNELS: Final = 16
@@ -108,15 +109,13 @@ def measure(layers: int, samples: int) -> Row:
 
 def markdown(rows: Sequence[Row]) -> str:
     """The rows as a table, by layer."""
-    lines = [
-        "| layers | import | compile both runs | both runs | costs and plan | memory |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = ["layers", "import", "compile both runs", "both runs", "costs and plan", "memory"]
+    body: list[list[str]] = []
     for row in rows:
         times = (row.import_s, row.compile_s, row.run_s, row.plan_s)
-        cells = " | ".join(f"{1e3 * seconds / row.layers:.2f} ms" for seconds in times)
-        lines.append(f"| {row.layers} | {cells} | {row.peak_kib / row.layers:.0f} KiB |")
-    return "\n".join(lines) + "\n"
+        cells = [f"{1e3 * seconds / row.layers:.2f} ms" for seconds in times]
+        body.append([str(row.layers), *cells, f"{row.peak_kib / row.layers:.0f} KiB"])
+    return table(head, body) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:

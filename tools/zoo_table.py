@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from rich.table import Table
 
 from quantune_mlir.execution.program import Program
 from quantune_mlir.integer.options import Granularity
-from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.planning.policies import predicted_sqnr_db
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.evaluation import Evaluation, evaluate
@@ -97,7 +96,9 @@ def measure(
             variant: zoo.score(network, outputs, validation_samples) for variant, outputs in evaluation.outputs.items()
         },
         output_sqnr_db=output_sqnrs(evaluation),
-        predicted_sqnr_db=predicted_sqnr_db(quantized.sensitivity),
+        predicted_sqnr_db=predicted_sqnr_db(
+            quantized.sensitivity.layers, quantized.sensitivity.rounding_normalized_mse or 0.0
+        ),
         int8_mac_share=summary["totals"]["int8_mac_share"],
         fp32_layers=fp32_layers(quantized),
         analysis_ratio=(seconds["run_fp32"] + seconds["run_int8"]) / plain,
@@ -121,12 +122,6 @@ def output_sqnrs(evaluation: Evaluation) -> dict[str, float | None]:
     """By variant, fp32 itself left out; None where outputs are equal to fp32's."""
     found = {variant: score["output_sqnr_db"] for variant, score in evaluation.scores.items() if variant != "fp32"}
     return {variant: value if isinstance(value, float) else None for variant, value in found.items()}
-
-
-def predicted_sqnr_db(sensitivity: SensitivityList) -> float:
-    """What the analysis predicts of int8 throughout."""
-    noise = (sensitivity.rounding_normalized_mse or 0.0) + sum(layer.noise for layer in sensitivity.layers)
-    return -10 * math.log10(noise) if noise else math.inf
 
 
 def fp32_layers(quantized: Quantization) -> list[str]:

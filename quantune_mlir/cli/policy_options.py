@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -11,18 +12,6 @@ from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, Metric
 from quantune_mlir.workflow.policy import PlanPolicy
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_OPTIONS: Final = {
-    "everything": "everything",
-    "fp32_layers": "fp32_layers",
-    "min_sqnr": "min_sqnr_db",
-    "max_latency": "max_latency",
-    "max_size": "max_size",
-    "max_drop": "max_drop",
-    "keep_fp32": "keep_fp32",
-    "costs": "costs",
-}
-"""Names of options and of the fields of PlanPolicy."""
 
 
 def policy_options(command: F) -> F:
@@ -60,7 +49,11 @@ def policy_options(command: F) -> F:
             "--max-latency", metavar="TIME", help="Limit: of an inference, as 5ms, or 0.5x for half of fp32's."
         ),
         click.option(
-            "--min-sqnr", type=float, metavar="DB", help="Limit: the quickest plan with this predicted output SQNR."
+            "--min-sqnr",
+            "min_sqnr_db",
+            type=float,
+            metavar="DB",
+            help="Limit: the quickest plan with this predicted output SQNR.",
         ),
         click.option(
             "--fp32-layers",
@@ -75,5 +68,6 @@ def policy_options(command: F) -> F:
 
 def plan_policy(chosen: dict[str, Any]) -> PlanPolicy:
     """The policy of a command's arguments, which are taken out of `chosen`. Raises PlanError as PlanPolicy does."""
-    fields = {field: chosen.pop(name) for name, field in _OPTIONS.items()}
-    return PlanPolicy(metric=Metric(chosen.pop("metric")), **fields)
+    fields: dict[str, Any] = {field.name: chosen.pop(field.name) for field in dataclasses.fields(PlanPolicy)}
+    fields["metric"] = Metric(fields["metric"])
+    return PlanPolicy(**fields)

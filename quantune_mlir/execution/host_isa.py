@@ -25,13 +25,7 @@ GENERIC: Final = "generic"
 @cache
 def host_flags() -> frozenset[str]:
     """What Linux calls the features of this machine's CPU; empty where the system does not say."""
-    if not _CPUINFO.is_file():
-        return frozenset()
-    for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return frozenset(value.split())
-    return frozenset()
+    return frozenset((_cpuinfo("flags", "Features") or "").split())
 
 
 def needs(isa: str) -> frozenset[str]:
@@ -49,9 +43,15 @@ def host_isa() -> str:
 @cache
 def cpu_name() -> str:
     """What the system calls this machine's CPU."""
-    if _CPUINFO.is_file():
-        for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() in ("model name", "Hardware", "CPU part"):
-                return value.strip()
-    return platform.processor() or platform.machine()
+    return _cpuinfo("model name", "Hardware", "CPU part") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(*names: str) -> str | None:
+    """What Linux says first under one of these names; None where it does not."""
+    if not _CPUINFO.is_file():
+        return None
+    for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in names:
+            return value.strip()
+    return None

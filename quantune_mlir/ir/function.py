@@ -14,7 +14,7 @@ def main_function(module: ir.Module) -> ir.Operation:
     """
     for op in module.body.operations:
         operation = op.operation
-        if operation.name == "func.func" and ir.StringAttr(operation.attributes["sym_name"]).value == "main":
+        if operation.name == "func.func" and function_name(operation) == "main":
             if len(operation.regions[0].blocks) != 1:
                 raise PassError("function main must have a body of one block", where=str(operation.location))
             return operation
@@ -25,3 +25,8 @@ def functions(module: ir.Module) -> list[ir.Operation]:
     """Every `func.func` of a module whose body is a single block."""
     found = (op.operation for op in module.body.operations)
     return [op for op in found if op.name == "func.func" and len(op.regions[0].blocks) == 1]
+
+
+def function_name(function: ir.Operation) -> str:
+    """The symbol of a `func.func`."""
+    return ir.StringAttr(function.attributes["sym_name"]).value

@@ -46,7 +46,7 @@ class Layer:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one run."""
-        return sum(_macs(unit) for unit in self.units)
+        return sum(multiply_accumulates(unit.op) for unit in self.units if unit.kind is Kind.DOT)
 
     @property
     def weight_elements(self) -> int:
@@ -105,10 +105,9 @@ def _make_layer(name: str, units: Sequence[Unit], tensors: Tensors, folded: Set[
     return Layer(name, units[-1].op_type or "", tuple(units), quantizable, decides)
 
 
-def _macs(unit: Unit) -> int:
-    if unit.kind is not Kind.DOT:
-        return 0
-    outputs, op = prod(_shape(unit.output)), unit.op
+def multiply_accumulates(op: ir.Operation) -> int:
+    """Of a convolution or matmul, in any precision."""
+    outputs = prod(_shape(op.results[0]))
     weights = _shape(op.operands[1])
     match op.name:
         case "tosa.conv2d":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from quantune_mlir.ir.constants import constant, tensor_type
+from quantune_mlir.ir.edit import blocks
 from quantune_mlir.ir.mlir import func, ir, tosa
 from quantune_mlir.ir.units import is_constant
 
@@ -74,9 +75,5 @@ def outside_values(op: ir.Operation) -> list[ir.Value]:
     return list(dict.fromkeys(value for value in read if value not in inside))
 
 
-def _inside(op: ir.Operation) -> Iterable[ir.Operation]:
-    for region in op.regions:
-        for block in region.blocks:
-            for view in block.operations:
-                yield view.operation
-                yield from _inside(view.operation)
+def _inside(op: ir.Operation) -> list[ir.Operation]:
+    return [view.operation for block in blocks(op) for view in block.operations]

@@ -56,24 +56,29 @@ class ShadowInt8(Pass):
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
-        with ir.InsertionPoint(module.body):
-            twin = function.clone()
-        twin.attributes["sym_name"] = ir.StringAttr.get(PROJECTING)
+        size = len(find_units(entry_block(function)))
+        if size == 0:
+            return
+        twin = _twin(function, module) if size <= MOST_UNITS_PROJECTED else None
         self._shadow(function)
-        shadow = self._shadow(twin)
-        if shadow is None or shadow.units > MOST_UNITS_PROJECTED or not shadow.project():
+        if twin is not None and not self._shadow(twin).project():
             twin.erase()
 
-    def _shadow(self, function: ir.Operation) -> _Shadow | None:
+    def _shadow(self, function: ir.Operation) -> _Shadow:
         units = find_units(entry_block(function))
-        if not units:
-            return None
         shadow = _Shadow(function, units, IntegerOptions(self.weights, self.scheme, self.requantize))
         shadow.measure_arguments()
         following = _following(function)
         for unit in units:
             shadow.add(unit, following[unit.op])
         return shadow
+
+
+def _twin(function: ir.Operation, module: ir.Module) -> ir.Operation:
+    with ir.InsertionPoint(module.body):
+        twin = function.clone()
+    twin.attributes["sym_name"] = ir.StringAttr.get(PROJECTING)
+    return twin
 
 
 class _Shadow:
@@ -97,11 +102,6 @@ class _Shadow:
         self._private = private_values(units)
         self._rounded: dict[ir.Value, Quantized] = {}
         self._errors: list[LayerError] = []
-
-    @property
-    def units(self) -> int:
-        """How many units the function has."""
-        return len(self._units)
 
     def measure_arguments(self) -> None:
         """Compares each graph input that ships in int8 with its int8 form."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from quantune_mlir.errors import PlanError
-from quantune_mlir.planning.costs import as_bytes
 from quantune_mlir.planning.front import Point, Problem
 from quantune_mlir.planning.reasons import decibels
 
@@ -103,7 +102,12 @@ def describe(point: Point, problem: Problem) -> str:
     time = f"{cost.time / fp32.time:.2f} of the time of fp32" if fp32.time else "no time"
     if problem.costs.unit == "µs":
         time = f"{cost.time / 1e3:.3g} ms ({time})"
-    return f"{decibels(point.noise):.1f} dB, {time}, {as_bytes(cost.size)} of constants"
+    return f"{decibels(point.noise):.1f} dB, {time}, {_as_bytes(cost.size)} of constants"
+
+
+def _as_bytes(size: float) -> str:
+    """A size for people."""
+    return f"{size / 1024:.0f} KiB" if size < 1024 * 1024 else f"{size / 1024 / 1024:.2f} MiB"
 
 
 def _limit(text: str, units: dict[str, float], where: str, examples: str) -> Limit:

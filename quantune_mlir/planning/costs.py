@@ -77,10 +77,7 @@ class CostModel:
 
     def total(self, fp32: Iterable[str]) -> Cost:
         """The cost of the network with these layers in fp32 and the others in int8."""
-        ledger = Ledger(self)
-        for name in fp32:
-            ledger.to_fp32(name)
-        return ledger.total
+        return Ledger(self, fp32).total
 
     @staticmethod
     def by_macs(layers: Mapping[str, int]) -> CostModel:
@@ -92,7 +89,8 @@ class CostModel:
 class Ledger:
     """The cost of a network while layers move from int8 to fp32, one by one."""
 
-    def __init__(self, costs: CostModel) -> None:
+    def __init__(self, costs: CostModel, fp32: Iterable[str] = ()) -> None:
+        """Start with these layers in fp32 and the others in int8."""
         self._costs = costs
         self._streams: dict[str, list[Stream]] = {}
         for stream in costs.streams:
@@ -103,6 +101,8 @@ class Ledger:
         for layer in costs.layers.values():
             self.total += layer.int8
         self.total += Cost(sum(self._conversion(stream) for stream in costs.streams))
+        for name in fp32:
+            self.to_fp32(name)
 
     def in_int8(self, name: str) -> bool:
         """Whether a layer is int8 at present."""
@@ -140,8 +140,3 @@ class Ledger:
         same = any((reader.layer in self._int8) == stored for reader in stream.readers)
         other = any((reader.layer in self._int8) != stored and not reader.converts for reader in stream.readers)
         return stream.conversion if same and other else 0.0
-
-
-def as_bytes(size: float) -> str:
-    """A size for people."""
-    return f"{size / 1024:.0f} KiB" if size < 1024 * 1024 else f"{size / 1024 / 1024:.2f} MiB"

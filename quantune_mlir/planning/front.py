@@ -38,24 +38,21 @@ class Problem:
     @cached_property
     def start(self) -> Cost:
         """The cost of all int8."""
-        return self.costs.total(self.kept)
+        return self.ledger().total
 
     @cached_property
     def end(self) -> Cost:
         """The cost of all fp32."""
-        return self.costs.total([*self.kept, *(layer.name for layer in self.layers)])
+        return self.ledger(self.layers).total
 
     @cached_property
     def noise(self) -> float:
         """Predicted noise-to-signal power at the output of all int8."""
         return self.rounding + math.fsum(layer.noise for layer in self.layers)
 
-    def ledger(self) -> Ledger:
-        """Costs, with all layers in int8 that may be."""
-        ledger = Ledger(self.costs)
-        for name in self.kept:
-            ledger.to_fp32(name)
-        return ledger
+    def ledger(self, fp32: Sequence[LayerSensitivity] = ()) -> Ledger:
+        """Costs, with these layers in fp32, and all others in int8 that may be."""
+        return Ledger(self.costs, [*self.kept, *(layer.name for layer in fp32)])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -142,6 +142,10 @@ class PrecisionPlan(BaseModel):
                 where=where,
                 remedy=f"did you mean {nearest[0]!r} by {unknown[0]!r}?" if nearest else None,
             )
+
+
+ALL_INT8: Final = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
+"""Every layer in int8 that can be, of any model."""
 
 
 def _some(names: Sequence[str]) -> str:

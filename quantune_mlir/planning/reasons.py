@@ -35,9 +35,7 @@ def explained(problem: Problem, point: Point, *, int8: str | None = None, fp32: 
         for layer in step.layers:
             reason = fp32 or _reason_for_fp32(layer.name, before, step, rank, problem)
             decisions[layer.name] = Decision(Precision.FP32, reason)
-    ledger = problem.ledger()
-    for layer in point.fp32:
-        ledger.to_fp32(layer.name)
+    ledger = problem.ledger(point.fp32)
     for layer in problem.layers:
         if layer.name not in decisions:
             share = 100 * layer.noise / problem.noise if problem.noise else 0.0

@@ -11,7 +11,7 @@ from quantune_mlir.execution.targets import Target
 from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.followers import all_int8
-from quantune_mlir.ir.function import functions
+from quantune_mlir.ir.function import function_name, functions
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
@@ -62,7 +62,7 @@ class Analyzer:
         )
         self._rows = [_row_key(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
         self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
-        self._projects = any(ir.StringAttr(f.attributes["sym_name"]).value == PROJECTING for f in functions(module))
+        self._projects = PROJECTING in map(function_name, functions(module))
         self._program = Program(compile_program(module, target))
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:

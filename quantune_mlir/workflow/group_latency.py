@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib import metadata
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -15,12 +14,13 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from quantune_mlir._versions import installed_version
 from quantune_mlir.execution.benchmark import measure, pinned, repeated
 from quantune_mlir.execution.host_isa import cpu_name, host_isa
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.files import write_atomically
-from quantune_mlir.ir.function import functions
+from quantune_mlir.ir.function import function_name, functions
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.kernels.outline import NOTHING, new_module, outline, outline_conversion
 from quantune_mlir.workflow.compilation import compile_program
@@ -51,7 +51,7 @@ class LatencyCache:
     @staticmethod
     def of_host(target: Target) -> LatencyCache:
         """The user's cache of what this machine takes for `target`."""
-        versions = [metadata.version(name) for name in ("quantune-mlir", "iree-base-compiler", "iree-base-runtime")]
+        versions = [installed_version(name) for name in ("quantune-mlir", "iree-base-compiler", "iree-base-runtime")]
         made_of = json.dumps([cpu_name(), host_isa(), versions, target.model_dump()], sort_keys=True)
         name = hashlib.sha256(made_of.encode()).hexdigest()[:16]
         chosen = os.environ.get(CACHE_VARIABLE)
@@ -73,8 +73,8 @@ class LatencyCache:
 
 
 def measure_latencies(
-    groups: Iterable[KernelGroup],
-    conversions: Iterable[tuple[int, ...]],
+    groups: Sequence[KernelGroup],
+    conversions: Sequence[tuple[int, ...]],
     target: Target,
     cache: LatencyCache,
     on_groups: Callable[[], None] = lambda: None,
@@ -91,7 +91,6 @@ def measure_latencies(
     wanted: dict[str, Outline] = {}
     for group in groups:
         wanted.setdefault(group.key, lambda module, name, op=group.op: outline(module, name, op))
-    context = next(iter(groups)).op.context if wanted else None
     for shape in conversions:
         wanted.setdefault(conversion_key(shape), lambda module, name, s=shape: outline_conversion(module, name, s))
     known = {key: value for key in wanted if (value := cache.get(key)) is not None}
@@ -99,8 +98,7 @@ def measure_latencies(
         on_groups()
     missing = iter([key for key in wanted if key not in known])
     while batch := list(islice(missing, _PER_PROGRAM)):
-        assert context is not None
-        found = _measure({key: wanted[key] for key in batch}, target, context)
+        found = _measure({key: wanted[key] for key in batch}, target, groups[0].op.context)
         cache.add(found)
         known |= found
         for _ in found:
@@ -118,7 +116,7 @@ def _measure(outlines: Mapping[str, Outline], target: Target, context: ir.Contex
     names = {key: f"group_{index}" for index, key in enumerate(outlines)}
     for key, add in outlines.items():
         add(module, names[key])
-    inputs = {ir.StringAttr(f.attributes["sym_name"]).value: _inputs(f) for f in functions(module)}
+    inputs = {function_name(function): _inputs(function) for function in functions(module)}
     program = Program(compile_program(module, target))
     with pinned(1):
         runners = {name: repeated(program.bound(*arrays, function=name)) for name, arrays in inputs.items()}

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import Final
 
 from quantune_mlir.ir.attributes import LAYER
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.layers import multiply_accumulates
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import FUSED
 from quantune_mlir.ir.text import module_bytecode, parse_module
 from quantune_mlir.ir.units import entry_block, is_constant, string_attribute
 from quantune_mlir.kernels.group import Group
-from quantune_mlir.kernels.isa.throughput import Work
+from quantune_mlir.kernels.isa.throughput import Family, Work
 from quantune_mlir.kernels.outline import outside_values
 from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.fuse_kernels import FuseKernels
 
 _IGNORED = {"func.return", "tosa.const", "tosa.const_shape"}
 _VIEWS = {"tosa.reshape", "tosa.identity"}
+_FAMILIES: Final[dict[str, Family]] = {
+    "tosa.conv2d": "dense",
+    "tosa.transpose_conv2d": "dense",
+    "tosa.matmul": "dense",
+    "tosa.depthwise_conv2d": "depthwise",
+}
 _BYTES = {"i8": 1, "i1": 1, "i16": 2, "i32": 4, "f32": 4, "i48": 8, "i64": 8}
 
 
@@ -80,16 +88,8 @@ def _work(op: ir.Operation, root: ir.Operation | None) -> Work:
     tensors = [*outside_values(op), *op.results]
     moved = sum(_size(value) for value in tensors if isinstance(value.type, ir.RankedTensorType))
     elements = sum(prod(shape_of(result)) for result in op.results)
-    family, macs = "other", 0
-    if root is not None and root.name in ("tosa.conv2d", "tosa.transpose_conv2d"):
-        source = root.operands[0] if root.name == "tosa.transpose_conv2d" else root.results[0]
-        weights = shape_of(root.operands[1])
-        per_element = prod(weights[1:]) if root.name == "tosa.conv2d" else prod(weights[:3])
-        family, macs = "dense", prod(shape_of(source)) * per_element
-    elif root is not None and root.name == "tosa.matmul":
-        family, macs = "dense", prod(shape_of(root.results[0])) * shape_of(root.operands[1])[1]
-    elif root is not None and root.name == "tosa.depthwise_conv2d":
-        family, macs = "depthwise", prod(shape_of(root.results[0])) * prod(shape_of(root.operands[1])[:2])
+    family = _FAMILIES.get(root.name, "other") if root is not None else "other"
+    macs = multiply_accumulates(root) if root is not None and family != "other" else 0
     in_int8 = root is not None and "i32" in str(root.results[0].type)
     return Work(family, "int8" if in_int8 else "fp32", macs, elements, moved)
 

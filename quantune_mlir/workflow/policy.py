@@ -46,8 +46,7 @@ class PlanPolicy:
     costs: Literal["model", "measured"] | None = None
 
     def __post_init__(self) -> None:
-        limited = any(limit is not None for limit in (self.min_sqnr_db, self.max_latency, self.max_size)) or None
-        chosen = (self.everything, self.fp32_layers, self.max_drop, limited)
+        chosen = (self.everything, self.fp32_layers, self.max_drop, self.is_limited or None)
         if sum(option is not None for option in chosen) > 1:
             raise PlanError(
                 "more than one policy is given",
@@ -62,11 +61,10 @@ class PlanPolicy:
             )
         if self.max_drop is not None and not 0 <= self.max_drop <= 100:
             raise PlanError(f"a drop of {self.max_drop:g} points cannot be asked for", where="--max-drop")
-        self.budget  # noqa: B018 - refuses limits that cannot be read
 
     @cached_property
     def budget(self) -> Budget:
-        """The limits."""
+        """The limits. Raises PlanError if one cannot be read, as the policy itself does when it is made."""
         time = None if self.max_latency is None else Limit.of_time(self.max_latency)
         size = None if self.max_size is None else Limit.of_size(self.max_size)
         return Budget(self.min_sqnr_db, time, size)

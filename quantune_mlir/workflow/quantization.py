@@ -25,7 +25,7 @@ from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.passes.quantize import Quantize
 from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.costs import CostModel
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
 from quantune_mlir.planning.planner import Planner
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples import SampleSet
@@ -154,10 +154,9 @@ def find_costs(
     model: Model, profile: Profile, options: QuantizeOptions, policy: PlanPolicy, watch: Stopwatch
 ) -> CostModel:
     """What each precision of each layer costs on the target: modelled, or measured on this machine."""
-    everything = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
     target = load_target(options.target)
     with watch.stage("model_costs", "model the costs"):
-        fp32, int8 = kernel_groups(model.module), kernel_groups(rewrite(model, profile, everything, options).module)
+        fp32, int8 = kernel_groups(model.module), kernel_groups(rewrite(model, profile, ALL_INT8, options).module)
         if not policy.measures:
             return modelled_costs(model, fp32, int8, target)
     number = number_of_costs(model, fp32, int8)

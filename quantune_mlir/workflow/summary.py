@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from quantune_mlir._versions import installed_version
 from quantune_mlir.workflow.quantization import Quantization, integer_options
 
 FORMAT: Final = 1
@@ -50,7 +50,7 @@ def summarize(
     total = macs[True] + macs[False]
     return {
         "format": FORMAT,
-        "versions": {name: _version(name) for name in _VERSIONED},
+        "versions": {name: installed_version(name) for name in _VERSIONED},
         "model": {"file": Path(source).name, "path": str(Path(source).absolute()), "sha256": quantization.model.hash},
         "options": quantization.options.as_dict(),
         "requantize": integer_options(quantization.options).requantize,
@@ -91,10 +91,3 @@ def summarize(
 
 def _number(value: float | None) -> float | str | None:
     return str(value) if value is not None and math.isinf(value) else value
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None

@@ -15,7 +15,7 @@ from quantune_mlir.files import write_atomically
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.text import load_module, module_bytecode
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.workflow.artifacts import FP32, MIXED, PROFILE, PROGRAM, SUMMARY, Artifacts
 from quantune_mlir.workflow.compilation import with_kernels
 from quantune_mlir.workflow.model import Model
@@ -66,9 +66,8 @@ class Variants:
             return self.model.module
         if variant == "mixed":
             return load_module(self._artifacts[MIXED], make_context())
-        everything = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
         profile = Profile.load(self._artifacts[PROFILE])
-        return rewrite(self.model, profile, everything, self.options).module
+        return rewrite(self.model, profile, ALL_INT8, self.options).module
 
     def onnx_file(self, given: Path | None = None) -> Path:
         """The ONNX file that the model came from: the one given, else the one that summary.json names.

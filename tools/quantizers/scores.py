@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from quantune_mlir.numerics.metrics import ErrorEnergy
+
 Array = NDArray[np.floating]
 
 LEAST_LOG_PROBABILITY: Final = -69.0
@@ -62,8 +64,8 @@ def centred_log_probabilities(outputs: Array) -> NDArray[np.float64]:
 
 def sqnr_db(signal: Array, quantized: Array) -> float | None:
     """10 log10(Σx² / Σ(x − x̂)²); None where there is no error."""
-    noise = float(np.square(signal.astype(np.float64) - quantized).sum())
-    return 10 * math.log10(float(np.square(signal.astype(np.float64)).sum()) / noise) if noise else None
+    energy = ErrorEnergy.of(signal, quantized)
+    return energy.sqnr_db if energy.noise else None
 
 
 def _centred(log_probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

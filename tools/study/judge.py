@@ -35,8 +35,3 @@ class Judge:
         for label, outputs in zip(self.labels, self.model.run(plans, self.validation), strict=True):
             right += [int(np.argmax(x)) == label for x in outputs]
         return [float(share) for share in right / len(self.labels)]
-
-
-def decibels(noise: float) -> float:
-    """SQNR in dB of a noise-to-signal power; +inf without noise."""
-    return float(-10 * np.log10(noise)) if noise > 0 else float("inf")

@@ -12,7 +12,7 @@ import numpy as np
 mpl.use("svg")
 from matplotlib import pyplot as plt
 
-from tools.study.judge import decibels
+from quantune_mlir.planning.reasons import decibels
 from tools.study.tables import Found
 
 SHOWN: Final = ("alone_normalized_mse", "output_normalized_mse", "local_sqnr", "activation_sqnr", "weight_sqnr")

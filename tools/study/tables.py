@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from quantune_mlir.planning.reasons import decibels
 from quantune_mlir.planning.sensitivity import Metric
 from tools.study.correlation import kendall, spearman
-from tools.study.judge import decibels
 from tools.study.onnxruntime_metrics import METRICS
 
 Found = Mapping[str, Any]

@@ -27,7 +27,7 @@ class Work:
         moved: bytes read and written, each once.
     """
 
-    family: str
+    family: Family
     precision: Literal["int8", "fp32"]
     macs: int
     elements: int
