@@ -19,8 +19,7 @@ irdl.dialect @quantune {
   }
 
   // Marks a tensor to be compared with its f32 reference: i8, worth scale * (q - zero_point), or f32.
-  // noise: "accumulated" (every layer so far int8), "local" (this layer alone) or "rounding" (this tensor alone);
-  // "projected": numbers that tell of a layer's noise at the output.
+  // noise: "accumulated" (every layer so far int8), "local" (this layer alone) or "rounding" (this tensor alone).
   irdl.operation @measure {
     %reference = irdl.base "!builtin.tensor"
     %candidate = irdl.base "!builtin.tensor"
@@ -31,6 +30,20 @@ irdl.dialect @quantune {
     %integer = irdl.base "#builtin.integer"
     irdl.operands(reference: %reference, candidate: %candidate)
     irdl.attributes {"tensor_name" = %name, "noise" = %noise, "scale" = %float, "zero_point" = %integer}
+  }
+
+  // Marks the inner product of a cotangent with a candidate's difference from its reference, to be added to a part of the
+  // named layer's projection: "made" (the error of this layer alone) or "kept" (what stays of it if the layer is fp32).
+  irdl.operation @project {
+    %cotangent = irdl.base "!builtin.tensor"
+    %reference = irdl.base "!builtin.tensor"
+    %candidate = irdl.base "!builtin.tensor"
+    %name = irdl.base "#builtin.string"
+    %part = irdl.base "#builtin.string"
+    %float = irdl.base "#builtin.float"
+    %integer = irdl.base "#builtin.integer"
+    irdl.operands(cotangent: %cotangent, reference: %reference, candidate: %candidate)
+    irdl.attributes {"tensor_name" = %name, "part" = %part, "scale" = %float, "zero_point" = %integer}
   }
 
   // TOSA ops that one kernel of the named family computes together. The region, which ends with tosa.yield and may use

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,8 +10,6 @@ from numpy.typing import ArrayLike
 from quantune_mlir.ir.constants import constant, shape_constant
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
-
-_LANES: Final = 64
 
 
 def kind_of(shape: Sequence[int], element: ir.Type | None = None) -> ir.RankedTensorType:
@@ -84,6 +80,15 @@ def cut(value: ir.Value, starts: Sequence[int], sizes: Sequence[int]) -> ir.Valu
     return tosa.SliceOp(kind_of(sizes), value, shape_constant(starts), shape_constant(sizes)).result
 
 
+def window(value: ir.Value, starts: Sequence[int], sizes: Sequence[int], filler: float = 0.0) -> ir.Value:
+    """The part of `value` from `starts` on, of so many elements each; `filler` where there is nothing."""
+    ends = [start + size for start, size in zip(starts, sizes, strict=True)]
+    inside = [(max(a, 0), min(b, size)) for a, b, size in zip(starts, ends, shape_of(value), strict=True)]
+    part = cut(value, [first for first, _ in inside], [last - first for first, last in inside])
+    pairs = [(first - a, b - last) for a, b, (first, last) in zip(starts, ends, inside, strict=True)]
+    return pad(part, pairs, filler)
+
+
 def total(value: ir.Value, axes: Sequence[int]) -> ir.Value:
     """The sum along axes, which stay with size one."""
     for axis in axes:
@@ -91,14 +96,6 @@ def total(value: ir.Value, axes: Sequence[int]) -> ir.Value:
         shape[axis] = 1
         value = tosa.ReduceSumOp(value, axis, results=[kind_of(shape)]).result
     return value
-
-
-def inner_product(a: ir.Value, b: ir.Value) -> ir.Value:
-    """tensor<1xf32>: the sum of the products of all elements, in lanes first."""
-    product = multiply(a, b)
-    size = int(np.prod(shape_of(product)))
-    lanes = math.gcd(size, _LANES)
-    return reshape(total(reshape(product, [size // lanes, lanes]), [0, 1]), [1])
 
 
 def convolve(

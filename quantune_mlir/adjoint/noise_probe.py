@@ -11,28 +11,25 @@ products. The signs are drawn anew for each sample: from the digits of the outpu
 What goes away if a layer becomes fp32 is less than e where its inputs stay rounded to int8 for others. With r the
 error of such an input, and c the part of its cotangent that comes through this layer, that is (J^T v) . e - sum c . r.
 
-Per layer a `quantune.measure` of noise "projected" is emitted whose signal is thus the energy of what the layer adds
-alone, and whose noise is the energy of what fp32 would take away.
+Each inner product is a `quantune.project`: of e as the layer's part "made", of r as its part "kept".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import reduce
 from typing import Final
 
 import numpy as np
 
 from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.adjoint.sweep import Cotangents, NoAdjointError
-from quantune_mlir.integer import boundary
-from quantune_mlir.integer.emitter import Emitter, Quantized
+from quantune_mlir.integer.emitter import Quantized
 from quantune_mlir.ir import quantune_dialect
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.quantune_dialect import PROJECTED
+from quantune_mlir.ir.quantune_dialect import KEPT, MADE, Part
 from quantune_mlir.ir.units import Unit
 from quantune_mlir.numerics.parameters import QuantParams
 
@@ -42,7 +39,7 @@ _DIGITS: Final = 64.0
 
 @dataclass(frozen=True)
 class LayerError:
-    """A layer that decides, alone in int8: `approximation` stands for the value `result`.
+    """A layer that decides, alone in int8: `approximation` stands for the value `result`, i8 with `params` or f32.
 
     Its error is not `removable` if the layer is computed in fp32 even where every layer is int8.
     """
@@ -50,6 +47,7 @@ class LayerError:
     layer: Layer
     result: ir.Value
     approximation: ir.Value
+    params: QuantParams | None
     removable: bool
 
 
@@ -62,7 +60,7 @@ def emit_probe(
     params: Mapping[ir.Value, QuantParams],
     before: ir.Operation,
 ) -> bool:
-    """Emits the sweep and the measurements before an op; False if some op on the way has no adjoint.
+    """Emits the sweep before an op, the projections as soon as they can be; False if some op on the way has no adjoint.
 
     Args:
         units: of the function.
@@ -80,29 +78,32 @@ def emit_probe(
             return False
         for error in errors:
             if error.result in cotangents.of:
-                _measure(error, cotangents, rounded, private, before)
+                with error.layer.units[-1].op.location:
+                    _project(error, cotangents, rounded, private)
     return True
 
 
-def _measure(
-    error: LayerError,
-    cotangents: Cotangents,
-    rounded: Mapping[ir.Value, Quantized],
-    private: Set[ir.Value],
-    before: ir.Operation,
+def _project(
+    error: LayerError, cotangents: Cotangents, rounded: Mapping[ir.Value, Quantized], private: Set[ir.Value]
 ) -> None:
-    emitter = Emitter(error.layer.units[-1], before)
-    difference = ops.binary(tosa.SubOp, error.approximation, error.result)
-    alone = ops.inner_product(cotangents.of[error.result], difference)
-    kept = ops.number([0.0])
+    def project(
+        part: Part, cotangent: ir.Value, reference: ir.Value, candidate: ir.Value, params: QuantParams | None
+    ) -> None:
+        with ir.InsertionPoint.after(cotangent.owner):
+            quantune_dialect.project(cotangent, reference, candidate, error.layer.name, part=part, params=params)
+
+    made = cotangents.of[error.result], error.result, error.approximation, error.params
+    project(MADE, *made)
+    if not error.removable:
+        project(KEPT, *made)
+        return
     for value in error.layer.inputs:
-        parts = [p for u in error.layer.units if (p := cotangents.along.get((u.output, value))) is not None]
-        if value in rounded and parts and value not in private:
-            rounding = ops.binary(tosa.SubOp, boundary.dequantize(emitter, rounded[value]), value)
-            cotangent = reduce(lambda a, b: ops.binary(tosa.AddOp, a, b), parts)
-            kept = ops.binary(tosa.AddOp, kept, ops.inner_product(cotangent, rounding))
-    kept = kept if error.removable else alone
-    quantune_dialect.measure(alone, kept, error.layer.name, noise=PROJECTED, params=None)
+        if value not in rounded or value in private:
+            continue
+        for unit in error.layer.units:
+            cotangent = cotangents.along.get((unit.output, value))
+            if cotangent is not None:
+                project(KEPT, cotangent, value, rounded[value].value, rounded[value].params)
 
 
 def _random_signs(output: ir.Value, params: Mapping[ir.Value, QuantParams]) -> ir.Value:

@@ -1,11 +1,16 @@
-"""Adjoints of convolutions and averages: a convolution of stride 1 with the kernel turned round.
+"""Adjoints of what slides a window over an image: convolutions, averages and maxima.
 
-The cotangent of a strided one is first spread, with zeros between its pixels.
+Along one axis, output o reads the pixels i = stride o + tap - pad. So with i + pad = stride q + phase, pixel i is read
+by the outputs o = q - d, through tap = stride d + phase, for d from 0 on. The pixels of one phase are a convolution of
+stride 1 over the cotangent, and the phases interleaved are the image: nothing is spread with zeros first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import ceil
 from typing import Final
 
 import numpy as np
@@ -20,108 +25,225 @@ _LOWEST: Final = float(np.finfo(np.float32).min)
 
 
 def convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
-    """Of tosa.conv2d with weights [OC, KH, KW, IC]."""
-    weights = constant_value(op.operands[1])
-    assert weights is not None
-    turned = weights[:, ::-1, ::-1, :].transpose(3, 1, 2, 0)
-    spread, pads = _spread(op, cotangent, weights.shape[1:3], _pair(op, "dilation"))
-    return ops.convolve(tosa.Conv2DOp, spread, turned, shape_of(op.operands[0]), pads, _pair(op, "dilation"))
+    """Of tosa.conv2d with weights [OC, KH, KW, IC]: the phases are channels of one convolution."""
+    weights, windows = _kernel(op, axes=(1, 2))
+    (rows, columns), channels = windows.axes, weights.shape[3]
+    used = [min(axis.stride, axis.taps) for axis in windows.axes]
+    missing = [axis.entries * size - axis.taps for axis, size in zip(windows.axes, used, strict=True)]
+    padded = np.pad(weights, [(0, 0), (0, missing[0]), (0, missing[1]), (0, 0)])
+    parts = padded.reshape(-1, rows.entries, used[0], columns.entries, used[1], channels)
+    turned = parts[:, ::-1, :, ::-1].transpose(2, 4, 5, 1, 3, 0).reshape(-1, rows.entries, columns.entries, len(parts))
+    found = _convolve(tosa.Conv2DOp, windows, cotangent, turned, turned.shape[0])
+    found = ops.reshape(found, (*shape_of(found)[:3], *used, channels))
+    unread = [(0, axis.stride - size) for axis, size in zip(windows.axes, used, strict=True)]
+    found = ops.pad(found, [(0, 0), (0, 0), (0, 0), *unread, (0, 0)])
+    return windows.image(ops.transpose(found, (0, 1, 3, 2, 4, 5)))
 
 
 def depthwise_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     """Of tosa.depthwise_conv2d with weights [KH, KW, C, M]."""
-    weights = constant_value(op.operands[1])
-    assert weights is not None
-    return _through_depthwise(op, cotangent, weights, _pair(op, "dilation"))
+    weights, windows = _kernel(op, axes=(0, 1))
+    return _through_depthwise(op, windows, cotangent, weights)
 
 
 def average_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     """Of tosa.avg_pool2d: each pixel's share of the windows that it is in, padding left out."""
-    _, height, width, channels = shape_of(op.operands[0])
-    kernel, stride, pads = (list(ir.DenseI64ArrayAttr(op.attributes[name])) for name in ("kernel", "stride", "pad"))
-    starts = [
-        np.arange(count) * step - pad
-        for count, step, pad in zip(shape_of(cotangent)[1:3], stride, pads[::2], strict=True)
-    ]
-    sizes = [
-        np.minimum(first + taps, size) - np.maximum(first, 0)
-        for first, taps, size in zip(starts, kernel, (height, width), strict=True)
-    ]
+    taps, windows = _pooling(op)
+    sizes: list[NDArray[np.int64]] = []
+    for axis, count in zip(windows.axes, shape_of(cotangent)[1:3], strict=True):
+        first = np.arange(count) * axis.stride - axis.pad
+        sizes.append(np.minimum(first + axis.taps, axis.size) - np.maximum(first, 0))
     shares = 1 / np.outer(*sizes)
     scaled = ops.multiply(cotangent, ops.number(shares.reshape(1, *shares.shape, 1)))
-    return _through_depthwise(op, scaled, np.ones((*kernel, channels, 1), np.float32), (1, 1))
+    ones = np.ones((*taps, shape_of(cotangent)[3], 1), np.float32)
+    return _through_depthwise(op, windows, scaled, ones)
 
 
 def maximum_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     """Of tosa.max_pool2d: all to the largest element of each window; to each of them, if they are several."""
-    (source,), (result,) = op.operands, op.results
-    batch, height, width, channels = shape_of(source)
-    (rows, columns), (down, right) = _pair(op, "kernel"), _pair(op, "stride")
-    top, _, left, _ = ir.DenseI64ArrayAttr(op.attributes["pad"])
-    high, wide = shape_of(cotangent)[1:3]
-    whole_height, whole_width = rows - 1 + high * down, columns - 1 + wide * right
-    below, beyond = whole_height - height - top, whole_width - width - left
-    padded = ops.pad(source, [(0, 0), (top, max(below, 0)), (left, max(beyond, 0)), (0, 0)], _LOWEST)
-    padded = ops.cut(padded, (0, 0, 0, 0), (batch, whole_height, whole_width, channels))
-    zero = ops.number(np.zeros((1, 1, 1, 1)))
-    found: ir.Value | None = None
-    for row, column in np.ndindex(rows, columns):
-        tap = ops.cut(padded, (0, row, column, 0), (batch, high * down, wide * right, channels))
-        tap = ops.reshape(tap, (batch, high, down, wide, right, channels))
-        tap = ops.reshape(ops.cut(tap, (0,) * 6, (batch, high, 1, wide, 1, channels)), shape_of(result))
-        part = _apart(ops.select(ops.equal(tap, result), cotangent, zero), (down, right))
-        part = ops.pad(part, [(0, 0), (row, rows - 1 - row), (column, columns - 1 - column), (0, 0)])
-        found = part if found is None else ops.binary(tosa.AddOp, found, part)
-    assert found is not None
-    found = ops.pad(found, [(0, 0), (0, max(-below, 0)), (0, max(-beyond, 0)), (0, 0)])
-    return ops.cut(found, (0, top, left, 0), shape_of(source))
+    taps, windows = _pooling(op)
+    phases = windows.phases(op.operands[0], _LOWEST)
+    inside = np.ones((*taps, 1), np.float32)
+    zero = ops.number(np.zeros((1,) * 6))
+    parts: list[ir.Value] = []
+    for d in windows.outputs_of_a_pixel():
+        largest = ops.equal(phases, windows.moved(op.results[0], d))
+        part = ops.select(largest, windows.moved(cotangent, d), zero)
+        parts.append(ops.multiply(part, ops.number(windows.by_tap(inside, d))))
+    return windows.image(_sum(parts))
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Height or width of what an op with windows reads.
+
+    Attributes:
+        size: pixels.
+        taps: of a window.
+        stride: of the windows.
+        pad: before the first pixel.
+        dilation: distance of the taps; 1 where the stride is not.
+    """
+
+    size: int
+    taps: int
+    stride: int
+    pad: int
+    dilation: int = 1
+
+    @property
+    def entries(self) -> int:
+        """Taps of each phase."""
+        return ceil(self.taps / self.stride)
+
+    @property
+    def first(self) -> int:
+        """The least q of a pixel."""
+        return self.pad // self.stride
+
+    @property
+    def count(self) -> int:
+        """The number of different q."""
+        return ceil((self.pad + self.size) / self.stride) - self.first
+
+    @property
+    def before(self) -> int:
+        """Places at the least q that lie before the first pixel."""
+        return self.pad - self.first * self.stride
+
+    def read(self, outputs: int) -> tuple[int, int, int, int]:
+        """The outputs that pixels are read by: first and number, and how many are missing before and after."""
+        first = self.first - (self.entries - 1) * self.dilation
+        last = self.first + self.count
+        start, end = max(first, 0), min(last, outputs)
+        return start, end - start, start - first, last - end
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Height and width of an image [N, H, W, C] that windows slide over."""
+
+    axes: tuple[_Axis, _Axis]
+
+    @property
+    def _counts(self) -> tuple[int, int]:
+        rows, columns = self.axes
+        return rows.count, columns.count
+
+    @property
+    def _strides(self) -> tuple[int, int]:
+        rows, columns = self.axes
+        return rows.stride, columns.stride
+
+    def outputs_of_a_pixel(self) -> Iterator[tuple[int, int]]:
+        """Every (d, d) of rows and columns."""
+        rows, columns = self.axes
+        return np.ndindex(rows.entries, columns.entries)
+
+    def moved(self, outputs: ir.Value, d: tuple[int, int]) -> ir.Value:
+        """[N, rows, 1, columns, 1, C]: what output q - d has; 0 where there is no such output."""
+        batch, *_, channels = shape_of(outputs)
+        starts = [axis.first - distance for axis, distance in zip(self.axes, d, strict=True)]
+        rows, columns = self._counts
+        part = ops.window(outputs, (0, *starts, 0), (batch, rows, columns, channels))
+        return ops.reshape(part, (batch, rows, 1, columns, 1, channels))
+
+    def by_tap(self, values: NDArray[np.float32], d: tuple[int, int]) -> NDArray[np.float32]:
+        """[1, 1, phases, 1, phases, C]: of `values` [taps, taps, C] those by which output q - d reads; 0 beyond."""
+        down, right = self._strides
+        part = values[d[0] * down :, d[1] * right :][:down, :right]
+        part = np.pad(part, [(0, down - part.shape[0]), (0, right - part.shape[1]), (0, 0)])
+        return part[None, None, :, None]
+
+    def phases(self, image: ir.Value, filler: float) -> ir.Value:
+        """[N, rows, phases, columns, phases, C] of an image."""
+        batch, *_, channels = shape_of(image)
+        (rows, columns), (down, right) = self._counts, self._strides
+        starts = [-axis.before for axis in self.axes]
+        part = ops.window(image, (0, *starts, 0), (batch, rows * down, columns * right, channels), filler)
+        return ops.reshape(part, (batch, rows, down, columns, right, channels))
+
+    def image(self, phases: ir.Value) -> ir.Value:
+        """The image of [N, rows, phases, columns, phases, C]."""
+        batch, rows, down, columns, right, channels = shape_of(phases)
+        whole = ops.reshape(phases, (batch, rows * down, columns * right, channels))
+        starts, sizes = zip(*((axis.before, axis.size) for axis in self.axes), strict=True)
+        return ops.cut(whole, (0, *starts, 0), (batch, *sizes, channels))
 
 
 def _through_depthwise(
-    op: ir.Operation, cotangent: ir.Value, weights: NDArray[np.float32], dilation: tuple[int, int]
+    op: ir.Operation, windows: _Windows, cotangent: ir.Value, weights: NDArray[np.float32]
 ) -> ir.Value:
+    """The adjoint of a depthwise convolution with weights [KH, KW, C, M]."""
     rows, columns, channels, multiples = weights.shape
-    turned = weights[::-1, ::-1].reshape(rows, columns, channels * multiples, 1)
-    spread, pads = _spread(op, cotangent, (rows, columns), dilation)
+    kernel = weights.reshape(rows, columns, channels * multiples)
+    if windows.axes[0].stride == windows.axes[1].stride == 1:
+        found = _convolve(tosa.DepthwiseConv2DOp, windows, cotangent, kernel[::-1, ::-1, :, None], kernel.shape[2])
+    else:
+        outputs = windows.outputs_of_a_pixel()
+        parts = [ops.multiply(windows.moved(cotangent, d), ops.number(windows.by_tap(kernel, d))) for d in outputs]
+        found = windows.image(_sum(parts))
     shape = shape_of(op.operands[0])
-    found = ops.convolve(tosa.DepthwiseConv2DOp, spread, turned, (*shape[:3], channels * multiples), pads, dilation)
     if multiples > 1:
         found = ops.total(ops.reshape(found, (*shape, multiples)), [4])
     return ops.reshape(found, shape)
 
 
-def _spread(
-    op: ir.Operation, cotangent: ir.Value, kernel: Sequence[int], dilation: tuple[int, int]
-) -> tuple[ir.Value, list[int]]:
-    """The cotangent with zeros between its pixels, and the padding with which its convolution has the input's size."""
-    batch, height, width, channels = shape_of(cotangent)
-    (down, right), before = _pair(op, "stride"), list(ir.DenseI64ArrayAttr(op.attributes["pad"]))[::2]
-    rows, columns = (height - 1) * down + 1, (width - 1) * right + 1
-    if (down, right) != (1, 1):
-        cotangent = ops.cut(_apart(cotangent, (down, right)), (0, 0, 0, 0), (batch, rows, columns, channels))
-    pads: list[int] = []
-    cuts: list[tuple[int, int]] = [(0, 0)]
-    for size, spread, first, taps, gap in zip(
-        shape_of(op.operands[0])[1:3], (rows, columns), before, kernel, dilation, strict=True
-    ):
-        reach = gap * (taps - 1)
-        pair = (reach - first, size - spread + first)
-        pads += [max(amount, 0) for amount in pair]
-        cuts.append((max(-pair[0], 0), spread - max(-pair[0], 0) - max(-pair[1], 0)))
-    cuts.append((0, channels))
-    starts, sizes = zip(*cuts, strict=True)
-    return ops.cut(cotangent, starts, (batch, *sizes[1:])), pads
+def _convolve(
+    kind: type[ir.OpView], windows: _Windows, cotangent: ir.Value, weights: NDArray[np.float32], channels: int
+) -> ir.Value:
+    """[N, rows, columns, channels]: a convolution of stride 1, one result for each q."""
+    batch, height, width, filters = shape_of(cotangent)
+    rows, columns = windows.axes
+    top, high, above, below = rows.read(height)
+    left, wide, before, after = columns.read(width)
+    read = ops.cut(cotangent, (0, top, left, 0), (batch, high, wide, filters))
+    dilation = rows.dilation, columns.dilation
+    shape = (batch, rows.count, columns.count, channels)
+    return ops.convolve(kind, read, weights, shape, (above, below, before, after), dilation)
 
 
-def _apart(value: ir.Value, stride: tuple[int, int]) -> ir.Value:
-    """[N, H * down, W * right, C]: zeros below and right of each pixel."""
-    batch, height, width, channels = shape_of(value)
-    down, right = stride
-    apart = ops.reshape(value, (batch, height, 1, width, 1, channels))
-    apart = ops.pad(apart, [(0, 0), (0, 0), (0, down - 1), (0, 0), (0, right - 1), (0, 0)])
-    return ops.reshape(apart, (batch, height * down, width * right, channels))
+def _sum(parts: Sequence[ir.Value]) -> ir.Value:
+    return reduce(lambda a, b: ops.binary(tosa.AddOp, a, b), parts)
 
 
-def _pair(op: ir.Operation, name: str) -> tuple[int, int]:
-    first, second = ir.DenseI64ArrayAttr(op.attributes[name])
-    return first, second
+def _kernel(op: ir.Operation, axes: tuple[int, int]) -> tuple[NDArray[np.float32], _Windows]:
+    """The weights of a convolution; where it has a stride, with zeros between taps instead of a dilation."""
+    weights = constant_value(op.operands[1])
+    assert weights is not None
+    found: list[_Axis] = []
+    fields = (
+        shape_of(op.operands[0])[1:3],
+        _integers(op, "stride"),
+        _integers(op, "pad")[::2],
+        _integers(op, "dilation"),
+    )
+    for axis, size, stride, pad, dilation in zip(axes, *fields, strict=True):
+        if stride > 1 and dilation > 1:
+            shape = list(weights.shape)
+            shape[axis] = (shape[axis] - 1) * dilation + 1
+            dense = np.zeros(shape, np.float32)
+            np.moveaxis(dense, axis, 0)[::dilation] = np.moveaxis(weights, axis, 0)
+            weights, dilation = dense, 1
+        found.append(_Axis(size, weights.shape[axis], stride, pad, dilation))
+    rows, columns = found
+    return np.asarray(weights, np.float32), _Windows((rows, columns))
+
+
+def _pooling(op: ir.Operation) -> tuple[tuple[int, int], _Windows]:
+    """Taps and windows of a pooling."""
+    rows, columns = (
+        _Axis(*fields)
+        for fields in zip(
+            shape_of(op.operands[0])[1:3],
+            _integers(op, "kernel"),
+            _integers(op, "stride"),
+            _integers(op, "pad")[::2],
+            strict=True,
+        )
+    )
+    return (rows.taps, columns.taps), _Windows((rows, columns))
+
+
+def _integers(op: ir.Operation, name: str) -> list[int]:
+    return list(ir.DenseI64ArrayAttr(op.attributes[name]))

@@ -97,6 +97,11 @@ class Rewriter:
         assert forms.f32 is not None
         return forms.f32, None
 
+    def unrounded(self, value: ir.Value) -> tuple[ir.Value, QuantParams | None]:
+        """Like `form`, but fp32 where it was computed in fp32 before it was rounded to int8."""
+        forms = self._forms[value]
+        return (forms.f32, None) if forms.f32 is not None else self.form(value)
+
     def _operands_of(self, unit: Unit) -> Sequence[ir.Value]:
         """What `lower_unit` takes as inputs: both operands of a binary op or matmul, but not constant weights."""
         left_and_right = list(unit.op.operands)[:2]

@@ -20,6 +20,7 @@ KERNEL: Final = "kernel"
 OBSERVE: Final = "quantune.observe"
 OBSERVE_CHANNELS: Final = "quantune.observe_channels"
 MEASURE: Final = "quantune.measure"
+PROJECT: Final = "quantune.project"
 
 Noise = Literal["accumulated", "local", "rounding", "projected"]
 ACCUMULATED: Final = "accumulated"
@@ -29,7 +30,13 @@ LOCAL: Final = "local"
 ROUNDING: Final = "rounding"
 """The error of a tensor that is exact but for its own rounding to int8."""
 PROJECTED: Final = "projected"
-"""Not tensors but what a layer's error adds to a random direction of the output: see adjoint/noise_probe.py."""
+"""What a layer's error adds to a random direction of the output: see adjoint/noise_probe.py."""
+
+Part = Literal["made", "kept"]
+MADE: Final = "made"
+"""Of the error that a layer makes if it alone is int8."""
+KEPT: Final = "kept"
+"""Of the error that stays if the layer becomes fp32 among int8 ones."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,10 @@ _DEFINITIONS: Final = {
     OBSERVE_CHANNELS: _OpDefinition((("f32",),), {"tensor_name": _STRING}),
     MEASURE: _OpDefinition(
         (("f32",), ("i8", "f32")), {"tensor_name": _STRING, "noise": _STRING, "scale": "f32", "zero_point": "i32"}
+    ),
+    PROJECT: _OpDefinition(
+        (("f32",), ("f32",), ("i8", "f32")),
+        {"tensor_name": _STRING, "part": _STRING, "scale": "f32", "zero_point": "i32"},
     ),
 }
 
@@ -74,14 +85,35 @@ def measure(
 
     Built at the current insertion point.
     """
+    attributes = {"tensor_name": ir.StringAttr.get(name), "noise": ir.StringAttr.get(noise), **_meaning(params)}
+    return ir.Operation.create(MEASURE, operands=[reference, candidate], attributes=attributes, loc=loc)
+
+
+def project(
+    cotangent: ir.Value,
+    reference: ir.Value,
+    candidate: ir.Value,
+    name: str,
+    *,
+    part: Part,
+    params: QuantParams | None,
+    loc: ir.Location | None = None,
+) -> ir.Operation:
+    """Mark the inner product of `cotangent` and the error of `candidate`, to be added to a part of `name`'s projection.
+
+    Tensors of as many elements; otherwise like `measure`.
+    """
+    attributes = {"tensor_name": ir.StringAttr.get(name), "part": ir.StringAttr.get(part), **_meaning(params)}
+    return ir.Operation.create(PROJECT, operands=[cotangent, reference, candidate], attributes=attributes, loc=loc)
+
+
+def _meaning(params: QuantParams | None) -> dict[str, ir.Attribute]:
+    """What the numbers of a candidate mean."""
     params = params or QuantParams(1.0)
-    attributes = {
-        "tensor_name": ir.StringAttr.get(name),
-        "noise": ir.StringAttr.get(noise),
+    return {
         "scale": ir.FloatAttr.get(ir.F32Type.get(), params.scale),
         "zero_point": ir.IntegerAttr.get(ir.IntegerType.get_signless(32), params.zero_point),
     }
-    return ir.Operation.create(MEASURE, operands=[reference, candidate], attributes=attributes, loc=loc)
 
 
 def verify(module: ir.Module) -> None:

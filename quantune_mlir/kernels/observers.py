@@ -118,9 +118,21 @@ OBSERVE: Final = Observer("quantune_observe", "observe", ("observe.mlir",), 2, (
 OBSERVE_CHANNELS: Final = Observer(
     "quantune_observe_channels", "observe_channels", ("observe_channels.mlir",), 3, ("f32",), ("i64", "f32", "f32")
 )
-MEASURE_INT8: Final = Observer(
-    "quantune_measure_int8", "measure", ("measure_int8.mlir", "measure.mlir"), 4, ("f32", "i8"), ("f64",)
-)
-MEASURE_FP32: Final = Observer(
-    "quantune_measure_fp32", "measure", ("measure_fp32.mlir", "measure.mlir"), 4, ("f32", "f32"), ("f64",)
-)
+MEASURE: Final = {
+    "i8": Observer(
+        "quantune_measure_int8", "measure", ("candidate_int8.mlir", "measure.mlir"), 4, ("f32", "i8"), ("f64",)
+    ),
+    "f32": Observer(
+        "quantune_measure_fp32", "measure", ("candidate_fp32.mlir", "measure.mlir"), 4, ("f32", "f32"), ("f64",)
+    ),
+}
+"""By the candidate's elements."""
+PROJECT: Final = {
+    "i8": Observer(
+        "quantune_project_int8", "project", ("candidate_int8.mlir", "project.mlir"), 4, ("f32", "f32", "i8"), ("f64",)
+    ),
+    "f32": Observer(
+        "quantune_project_fp32", "project", ("candidate_fp32.mlir", "project.mlir"), 4, ("f32",) * 3, ("f64",)
+    ),
+}
+"""By the candidate's elements."""

@@ -1,6 +1,6 @@
 """quantune-lower-observers.
 
-In:  a module with `quantune.observe`, `quantune.observe_channels` and `quantune.measure` ops.
+In:  a module with `quantune.observe`, `quantune.observe_channels`, `quantune.measure` and `quantune.project` ops.
 Out: the same, these ops as dispatches of the observer kernels, which accumulate into module-level state:
 
     @main        with observers, one more result: the largest key so far, see kernels/observe.mlir, tensor<1 x i32>
@@ -8,7 +8,7 @@ Out: the same, these ops as dispatches of the observer kernels, which accumulate
                  tensor<? x 2 x i32>; and its extremes, tensor<2 x i32>
     @channels    exact sums, minima and maxima of all observed channels, the tensors side by side,
                  tensor<channels x 16 x i64>, tensor<channels x f32> twice
-    @energies    signal and noise of every measured tensor, tensor<rows x 2 x f64>
+    @energies    signal and noise of every measured tensor and projected layer, tensor<rows x 2 x f64>
 
 What these functions return is cleared. The module's attributes `quantune.observed`, `quantune.channels` and
 `quantune.measured` list what the rows belong to: the ops' attributes, for channels also their number and how many
@@ -28,47 +28,48 @@ from quantune_mlir import resources
 from quantune_mlir.ir import quantune_dialect
 from quantune_mlir.ir.function import functions, main_function
 from quantune_mlir.ir.mlir import arith, func, ir, tensor
+from quantune_mlir.ir.quantune_dialect import KEPT, MADE, PROJECTED
 from quantune_mlir.ir.units import entry_block
-from quantune_mlir.kernels.observers import MEASURE_FP32, MEASURE_INT8, OBSERVE, OBSERVE_CHANNELS, Observer
+from quantune_mlir.kernels.observers import MEASURE, OBSERVE, OBSERVE_CHANNELS, PROJECT, Observer
 from quantune_mlir.numerics.channels import BINS
 from quantune_mlir.numerics.histogram import BUCKETS
 from quantune_mlir.passes.base import Pass
-from quantune_mlir.passes.observer_state import Global, Look, Looks, define_reader, dispatch, import_text, lower_looks
+from quantune_mlir.passes.observer_state import (
+    Global,
+    Look,
+    Looks,
+    define_reader,
+    dispatch,
+    i32,
+    import_text,
+    lower_looks,
+)
 
 OBSERVED: Final = "quantune.observed"
 CHANNELS: Final = "quantune.channels"
 MEASURED: Final = "quantune.measured"
+_PARTS: Final = (MADE, KEPT)
 
 
 @dataclass(frozen=True)
 class LowerObservers(Pass):
-    """Lower quantune.observe, observe_channels and measure to kernels that accumulate inside the program."""
+    """Lower quantune.observe, observe_channels, measure and project to kernels that accumulate inside the program."""
 
     name: ClassVar[str] = "quantune-lower-observers"
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
-        ops = [op.operation for op in entry_block(function)]
         observers, channels = (
-            [op for op in ops if op.name == name]
-            for name in (quantune_dialect.OBSERVE, quantune_dialect.OBSERVE_CHANNELS)
+            _ops(function, name) for name in (quantune_dialect.OBSERVE, quantune_dialect.OBSERVE_CHANNELS)
         )
-        measures = {
-            each: found
-            for each in functions(module)
-            if (found := [op.operation for op in entry_block(each) if op.operation.name == quantune_dialect.MEASURE])
-        }
         with module.context, ir.Location.unknown():
             module.operation.attributes[OBSERVED] = ir.ArrayAttr.get([_attributes(op) for op in observers])
             module.operation.attributes[CHANNELS] = ir.ArrayAttr.get([_channel_attributes(op) for op in channels])
-            rows = {str(row): row for found in measures.values() for row in map(_attributes, found)}
-            module.operation.attributes[MEASURED] = ir.ArrayAttr.get(list(rows.values()))
             if observers:
                 _lower_observers(module, function, observers)
             if channels:
                 _lower_channels(module, function, channels)
-            if measures:
-                _lower_measures(module, measures, list(rows.values()))
+            _lower_comparisons(module)
 
 
 def _lower_observers(module: ir.Module, function: ir.Operation, observers: Sequence[ir.Operation]) -> None:
@@ -138,28 +139,85 @@ def _lower_channels(module: ir.Module, function: ir.Operation, observers: Sequen
     define_reader(module, "channels", parts)
 
 
+def _lower_comparisons(module: ir.Module) -> None:
+    """Measures and projections; what several functions measure of the same tensor adds up in one row."""
+    measures, projections = (
+        {function: ops for function in functions(module) if (ops := _ops(function, name))}
+        for name in (quantune_dialect.MEASURE, quantune_dialect.PROJECT)
+    )
+    measured = dict.fromkeys(_attributes(op) for ops in measures.values() for op in ops)
+    layers = dict.fromkeys(op.attributes["tensor_name"] for ops in projections.values() for op in ops)
+    projected = [ir.DictAttr.get({"tensor_name": name, "noise": ir.StringAttr.get(PROJECTED)}) for name in layers]
+    module.operation.attributes[MEASURED] = ir.ArrayAttr.get([*measured, *projected])
+    if not measured and not projected:
+        return
+    energies = Global.of(module, "quantune_energies", [len(measured) + len(projected), 2], ir.F64Type.get())
+    if measures:
+        _lower_measures(module, measures, {row: place for place, row in enumerate(measured)}, energies)
+    if projections:
+        _lower_projections(module, projections, {name: i for i, name in enumerate(layers)}, len(measured), energies)
+    define_reader(module, "energies", [energies])
+
+
 def _lower_measures(
-    module: ir.Module, measures: Mapping[ir.Operation, Sequence[ir.Operation]], rows: Sequence[ir.Attribute]
+    module: ir.Module,
+    measures: Mapping[ir.Operation, Sequence[ir.Operation]],
+    places: Mapping[ir.Attribute, int],
+    energies: Global,
 ) -> None:
-    """`measures` by function; what several functions measure of the same tensor adds up in one row."""
-    energies = Global.of(module, "quantune_energies", [len(rows), 2], ir.F64Type.get())
-    places = {str(row): place for place, row in enumerate(rows)}
+    """`measures` by function; each has its place among the energies."""
     found: list[Looks] = []
     for function, ops in measures.items():
-        looks: dict[Observer, list[Look]] = {}
-        for place, op in enumerate(ops):
-            scale = np.float32(ir.FloatAttr(op.attributes["scale"]).value).view(np.int32)
-            zero_point = ir.IntegerAttr(op.attributes["zero_point"]).value
-            candidate = ir.RankedTensorType(op.operands[1].type).element_type
-            kernel = MEASURE_INT8 if candidate == ir.IntegerType.get_signless(8) else MEASURE_FP32
-            look = Look(place, op, (places[str(_attributes(op))], int(scale), zero_point))
-            looks.setdefault(kernel, []).append(look)
+        looks = _comparing(MEASURE, ops, [places[_attributes(op)] for op in ops])
         with ir.InsertionPoint.at_block_begin(entry_block(function)):
             found.append(Looks(looks, [energies.load()]))
-    for function, (measured,) in zip(measures, lower_looks(module, found), strict=True):
+    for function, (state,) in zip(measures, lower_looks(module, found), strict=True):
         with ir.InsertionPoint(_terminator(function)):
-            energies.store(measured)
-    define_reader(module, "energies", [energies])
+            energies.store(state)
+
+
+def _lower_projections(
+    module: ir.Module,
+    projections: Mapping[ir.Operation, Sequence[ir.Operation]],
+    layers: Mapping[ir.Attribute, int],
+    first: int,
+    energies: Global,
+) -> None:
+    """`projections` by function. A run adds up its own, two numbers a layer, and squares them in the end.
+
+    The layers' energies stand from row `first` on.
+    """
+    kind = ir.RankedTensorType.get([2 * len(layers)], ir.F64Type.get())
+    found: list[Looks] = []
+    for function, ops in projections.items():
+        parts = [_PARTS.index(ir.StringAttr(op.attributes["part"]).value) for op in ops]
+        places = [2 * layers[op.attributes["tensor_name"]] + part for op, part in zip(ops, parts, strict=True)]
+        with ir.InsertionPoint.at_block_begin(entry_block(function)):
+            nothing = ir.DenseElementsAttr.get_splat(kind, ir.FloatAttr.get(kind.element_type, 0.0))
+            found.append(Looks(_comparing(PROJECT, ops, places), [arith.ConstantOp(kind, nothing).result]))
+    import_text(module, resources.kernel_text("settle.mlir"))
+    for function, (sums,) in zip(projections, lower_looks(module, found), strict=True):
+        with ir.InsertionPoint(_terminator(function)):
+            state = [sums, energies.load()]
+            _, settled = dispatch("quantune_settle", "settle", [i32(len(layers)), i32(first)], state)
+            energies.store(settled)
+
+
+def _comparing(
+    kernels: Mapping[str, Observer], ops: Sequence[ir.Operation], places: Sequence[int]
+) -> dict[Observer, list[Look]]:
+    """The looks of measures or projections, each with its place in the state, by the kernel for its candidate."""
+    looks: dict[Observer, list[Look]] = {}
+    for order, (op, place) in enumerate(zip(ops, places, strict=True)):
+        scale = np.float32(ir.FloatAttr(op.attributes["scale"]).value).view(np.int32)
+        zero_point = ir.IntegerAttr(op.attributes["zero_point"]).value
+        kernel = kernels[str(ir.RankedTensorType(op.operands[-1].type).element_type)]
+        looks.setdefault(kernel, []).append(Look(order, op, (place, int(scale), zero_point)))
+    return looks
+
+
+def _ops(function: ir.Operation, name: str) -> list[ir.Operation]:
+    return [op.operation for op in entry_block(function) if op.operation.name == name]
 
 
 def _terminator(function: ir.Operation) -> ir.Operation:

@@ -5,8 +5,8 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      accumulated: every layer int8 that can be, so that errors add up;
      local:       this layer alone int8, fed with the fp32 run's inputs;
      rounding:    nothing int8 but the layer's result, where an int8 layer reads it;
-     projected:   what the layer alone adds to the network's output (see adjoint/noise_probe.py); only in a second
-                  function, @projecting, which does all that @main does and this as well, where the network allows it.
+     projected:   what the layer alone adds to the network's output (see adjoint/noise_probe.py).
+     Where the network allows projection, a second function, @probe, measures all four, and @main the first only.
 
 Each layer is measured by itself, and computed as it ships in the all-int8 program: a convolution whose clamp folds into
 its epilogue is measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result
@@ -39,7 +39,7 @@ from quantune_mlir.ir.units import SHARING, Unit, entry_block, find_units, is_fl
 from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.base import Pass
 
-PROJECTING: Final = "projecting"
+PROBE: Final = "probe"
 MOST_UNITS_PROJECTED: Final = 500
 """Of larger networks, IREE's virtual machine has not registers enough for the sweep back beside all else."""
 
@@ -59,14 +59,15 @@ class ShadowInt8(Pass):
         size = len(find_units(entry_block(function)))
         if size == 0:
             return
-        twin = _twin(function, module) if size <= MOST_UNITS_PROJECTED else None
-        self._shadow(function)
-        if twin is not None and not self._shadow(twin).project():
-            twin.erase()
+        probe = _twin(function, module) if size <= MOST_UNITS_PROJECTED else None
+        if probe is not None and not self._shadow(probe, alone=True).project():
+            probe.erase()
+            probe = None
+        self._shadow(function, alone=probe is None)
 
-    def _shadow(self, function: ir.Operation) -> _Shadow:
+    def _shadow(self, function: ir.Operation, *, alone: bool) -> _Shadow:
         units = find_units(entry_block(function))
-        shadow = _Shadow(function, units, IntegerOptions(self.weights, self.scheme, self.requantize))
+        shadow = _Shadow(function, units, IntegerOptions(self.weights, self.scheme, self.requantize), alone=alone)
         shadow.measure_arguments()
         following = _following(function)
         for unit in units:
@@ -77,15 +78,17 @@ class ShadowInt8(Pass):
 def _twin(function: ir.Operation, module: ir.Module) -> ir.Operation:
     with ir.InsertionPoint(module.body):
         twin = function.clone()
-    twin.attributes["sym_name"] = ir.StringAttr.get(PROJECTING)
+    twin.attributes["sym_name"] = ir.StringAttr.get(PROBE)
     return twin
 
 
 class _Shadow:
     """The int8 forms of a function, added unit by unit."""
 
-    def __init__(self, function: ir.Operation, units: Sequence[Unit], options: IntegerOptions) -> None:
+    def __init__(self, function: ir.Operation, units: Sequence[Unit], options: IntegerOptions, *, alone: bool) -> None:
+        """`alone`: whether each layer is to be measured by itself as well."""
         self._function = function
+        self._alone = alone
         self._units = units
         self._first = units[0]
         self._options = options
@@ -119,7 +122,7 @@ class _Shadow:
         if layer is None or not is_float(unit.output):
             return
         _measure(self._accumulated, layer, before, ACCUMULATED)
-        if layer.quantizable and unit.output not in self._endings.clamps:
+        if self._alone and layer.quantizable and unit.output not in self._endings.clamps:
             head = self._heads.get(unit.output, unit)
             self._measure_local(head, layer, before)
             self._measure_rounding(head, layer, before)
@@ -146,8 +149,8 @@ class _Shadow:
             if in_fp32:
                 alone = Rewriter(self._params, self._options)
                 alone.to_int8(layer.units[-1], before)
-            approximation = alone.fp32(layer.output, Emitter(layer.units[-1], before))
-            self._errors.append(LayerError(decider, layer.output, approximation, removable=not in_fp32))
+            approximation, params = alone.unrounded(layer.output)
+            self._errors.append(LayerError(decider, layer.output, approximation, params, removable=not in_fp32))
 
     def project(self) -> bool:
         """Emits what the layers' local errors add to the network's output, if it has but one; whether that could be."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import Final, cast
 
 from quantune_mlir.execution.program import Program
@@ -15,14 +16,14 @@ from quantune_mlir.ir.function import function_name, functions
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.ir.units import Kind
 from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.passes.assign_qparams import AssignQParams
 from quantune_mlir.passes.lower_observers import MEASURED, LowerObservers
-from quantune_mlir.passes.shadow_int8 import PROJECTING, ShadowInt8
+from quantune_mlir.passes.shadow_int8 import PROBE, ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.compilation import compile_program
@@ -32,8 +33,8 @@ from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise
 _NONE: Final = slice(0)
 
 
-PROJECTED_EVERY: Final = 3
-"""Samples of which one has its noise projected to the output: the sweep back takes longer than all the rest."""
+PROBED_EVERY: Final = 3
+"""Samples of which one is probed: layers measured alone as well, their noise projected to the output."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Analyzer:
         )
         self._rows = [_row_key(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
         self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
-        self._projects = PROJECTING in map(function_name, functions(module))
+        self._probes = PROBE in map(function_name, functions(module))
         self._program = Program(compile_program(module, target))
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:
@@ -75,19 +76,18 @@ class Analyzer:
     def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Energies:
         """The signal and noise energies that one run over the samples sums up.
 
-        Noise is projected to the output for one sample in PROJECTED_EVERY, and counts as often.
+        What is measured only where a sample is probed counts as often as probes are rarer than samples.
         """
-        projected = 0
+        every = PROBED_EVERY if self._probes else 1
         for index, run in enumerate(samples):
-            projects = self._projects and index % PROJECTED_EVERY == 0
-            projected += projects
-            self._program.call(PROJECTING if projects else "main", *run, keep=_NONE)
+            probed = self._probes and index % every == 0
+            self._program.call(PROBE if probed else "main", *run, keep=_NONE)
             on_sample()
         sums = self._program.call("energies")[0] if self._rows else ()
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
         energies: dict[tuple[str, Noise], ErrorEnergy] = {}
         for key, (signal, noise) in zip(self._rows, sums, strict=True):
-            weight = len(samples) / projected if key[1] == PROJECTED else 1.0
+            weight = 1.0 if key[1] == ACCUMULATED else len(samples) / ceil(len(samples) / every)
             count = float(elements.get(key[0], 0) * len(samples))
             energies[key] = ErrorEnergy(weight * float(signal), weight * float(noise), count)
         return energies

@@ -23,11 +23,11 @@ from quantune_mlir.execution.program import Program
 from quantune_mlir.ir.text import module_text
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
-from quantune_mlir.passes.shadow_int8 import PROJECTING
+from quantune_mlir.passes.shadow_int8 import PROBE
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.planning.sensitivity import Metric, SensitivityList
 from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.analysis import PROJECTED_EVERY
+from quantune_mlir.workflow.analysis import PROBED_EVERY
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
@@ -152,8 +152,8 @@ class TestOutputDirectory:
 class TestTwoRuns:
     def test_each_sample_is_run_twice(self, digits: Path, calls: Counter[str]) -> None:
         assert digits.is_dir()
-        assert calls["main"] + calls[PROJECTING] == 2 * SAMPLES
-        assert calls[PROJECTING] == math.ceil(SAMPLES / PROJECTED_EVERY)
+        assert calls["main"] + calls[PROBE] == 2 * SAMPLES
+        assert calls[PROBE] == math.ceil(SAMPLES / PROBED_EVERY)
 
     def test_every_tensor_was_counted_once_per_sample(self, digits: Path) -> None:
         profile = Profile.load(digits / "profile.npz")

@@ -5,9 +5,11 @@
 // CHECK: quantune.observe
 // CHECK: quantune.observe_channels
 // CHECK: quantune.measure
+// CHECK: quantune.project
 func.func @main(%x: tensor<1x4xf32>, %q: tensor<1x4xi8>) {
   "quantune.observe"(%x) {tensor_name = "input"} : (tensor<1x4xf32>) -> ()
   "quantune.observe_channels"(%x) {tensor_name = "input"} : (tensor<1x4xf32>) -> ()
   "quantune.measure"(%x, %q) {tensor_name = "input", noise = "local", scale = 0.5 : f32, zero_point = 3 : i32} : (tensor<1x4xf32>, tensor<1x4xi8>) -> ()
+  "quantune.project"(%x, %x, %q) {tensor_name = "input", part = "made", scale = 0.5 : f32, zero_point = 3 : i32} : (tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4xi8>) -> ()
   return
 }

@@ -6,19 +6,31 @@
 // CHECK:       [[A:%.*]] = tosa.add %arg0, %arg1 {{.*}}layer = "a"
 // CHECK:       [[SA:%.*]] = tosa.mul {{.*}}-> tensor<4xf32>
 // CHECK-NEXT:  "quantune.measure"([[A]], [[SA]]) {noise = "accumulated", {{.*}}tensor_name = "a"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
-// CHECK-NOT:   "quantune.measure"([[A]]
 // CHECK:       [[R:%.*]] = tosa.clamp [[A]]
 // CHECK:       "quantune.measure"([[R]], %{{.*}}) {noise = "accumulated", {{.*}}tensor_name = "r"{{.*}}} : (tensor<4xf32>, tensor<4xi8>)
+// CHECK:       [[M:%.*]] = tosa.sub [[R]], %arg1 {{.*}}layer = "m"
+// CHECK:       "quantune.measure"([[M]], %{{.*}}) {noise = "accumulated", {{.*}}tensor_name = "m"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
+// CHECK-NOT:   quantune.measure
+// CHECK:       return [[M]]
+
+// The other function measures each layer alone as well.
+// CHECK-LABEL: @probe
+// CHECK:       [[A:%.*]] = tosa.add %arg0, %arg1 {{.*}}layer = "a"
+// CHECK:       "quantune.measure"([[A]], %{{.*}}) {noise = "accumulated", {{.*}}tensor_name = "a"
+// CHECK-NOT:   "quantune.measure"([[A]]
+// CHECK:       [[R:%.*]] = tosa.clamp [[A]]
+// CHECK:       "quantune.measure"([[R]], %{{.*}}) {noise = "accumulated", {{.*}}tensor_name = "r"
 // CHECK:       "quantune.measure"([[R]], %{{.*}}) {noise = "local", {{.*}}tensor_name = "r"{{.*}}} : (tensor<4xf32>, tensor<4xi8>)
 // CHECK-NOT:   "quantune.measure"([[A]]
 // CHECK:       [[M:%.*]] = tosa.sub [[R]], %arg1 {{.*}}layer = "m"
-// CHECK:       "quantune.measure"([[M]], %{{.*}}) {noise = "accumulated", {{.*}}tensor_name = "m"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
+// CHECK:       "quantune.measure"([[M]], %{{.*}}) {noise = "accumulated", {{.*}}tensor_name = "m"
 // CHECK:       "quantune.measure"([[M]], %{{.*}}) {noise = "local", {{.*}}tensor_name = "m"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
 // CHECK:       [[QR:%.*]] = tosa.cast %{{.*}} -> tensor<4xi8>
 // CHECK-NEXT:  "quantune.measure"([[R]], [[QR]]) {noise = "rounding", {{.*}}tensor_name = "r"{{.*}}} : (tensor<4xf32>, tensor<4xi8>)
 // What each of both layers adds to the output is projected by a sweep back, the clamp as part of the sum.
-// CHECK:       "quantune.measure"({{.*}}) {noise = "projected", {{.*}}tensor_name = "a"{{.*}}} : (tensor<1xf32>, tensor<1xf32>)
-// CHECK:       "quantune.measure"({{.*}}) {noise = "projected", {{.*}}tensor_name = "m"{{.*}}} : (tensor<1xf32>, tensor<1xf32>)
+// CHECK:       [[V:%.*]] = tosa.select
+// CHECK-NEXT:  "quantune.project"([[V]], [[M]], %{{.*}}) {part = "made", {{.*}}tensor_name = "m"
+// CHECK-NEXT:  "quantune.project"([[V]], [[R]], %{{.*}}) {part = "made", {{.*}}tensor_name = "a"
 // CHECK:       return [[M]]
 func.func @main(%x: tensor<4xf32> {quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}}, %y: tensor<4xf32> {quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}}) -> (tensor<4xf32>) {
   %a = "tosa.add"(%x, %y) {quantune.layer = "a", quantune.op = "Op", quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}} : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>

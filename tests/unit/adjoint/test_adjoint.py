@@ -32,6 +32,7 @@ def draw(*shape: int) -> np.ndarray:
 WEIGHTS = {
     "stem": draw(4, 3, 1, 1),
     "w": draw(6, 4, 3, 3),
+    "w1": draw(5, 4, 1, 1),
     "wd": draw(8, 1, 3, 3),
     "wg": draw(4 * 7 * 9, 5),
     "half": np.full((1,), 0.5, np.float32),
@@ -41,12 +42,17 @@ CASES: dict[str, list[Node]] = {
     "convolution": [make("Conv", ["h", "w"], ["y"], name="n", pads=[1, 1, 1, 1])],
     "strided convolution": [make("Conv", ["h", "w"], ["y"], name="n", pads=[1, 0, 0, 1], strides=[2, 3])],
     "dilated convolution": [make("Conv", ["h", "w"], ["y"], name="n", pads=[1, 2, 2, 1], dilations=[2, 2])],
+    "strided product": [make("Conv", ["h", "w1"], ["y"], name="n", strides=[2, 2])],
+    "strided dilated convolution": [
+        make("Conv", ["h", "w"], ["y"], name="n", pads=[3, 2, 2, 1], strides=[2, 1], dilations=[2, 2])
+    ],
     "depthwise": [make("Conv", ["h", "wd"], ["y"], name="n", group=4, strides=[2, 2], pads=[1, 1, 1, 1])],
     "average pooling": [make("AveragePool", ["h"], ["y"], name="n", kernel_shape=[3, 3], strides=[2, 2])],
     "padded average pooling": [
         make("AveragePool", ["h"], ["y"], name="n", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     ],
     "maximum pooling": [make("MaxPool", ["h"], ["y"], name="n", kernel_shape=[3, 3], strides=[2, 2])],
+    "maximum pooling of every pixel": [make("MaxPool", ["h"], ["y"], name="n", kernel_shape=[3, 3], pads=[1, 1, 1, 1])],
     "padded maximum pooling": [
         make("MaxPool", ["h"], ["y"], name="n", kernel_shape=[3, 2], strides=[2, 3], pads=[1, 1, 1, 1])
     ],

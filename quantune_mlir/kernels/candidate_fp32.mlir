@@ -1,4 +1,4 @@
-// What measure.mlir reads of an fp32 candidate.
+// What measure.mlir and project.mlir read of an fp32 candidate.
 func.func private @values(%y: memref<?xf32>, %i: index, %scale: i32, %zero_point: i32) -> vector<16xf32> {
   %v = vector.load %y[%i] : memref<?xf32>, vector<16xf32>
   return %v : vector<16xf32>

@@ -1,4 +1,4 @@
-// What measure.mlir reads of an int8 candidate: (y - zero point) * scale.
+// What measure.mlir and project.mlir read of an int8 candidate: (y - zero point) * scale.
 func.func private @values(%y: memref<?xi8>, %i: index, %scale_bits: i32, %zero_point: i32) -> vector<16xf32> {
   %scale = arith.bitcast %scale_bits : i32 to f32
   %scales = vector.broadcast %scale : f32 to vector<16xf32>
