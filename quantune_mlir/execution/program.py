@@ -110,7 +110,7 @@ class Program:
 
 
 def _keeping_buffers(device: str) -> iree_rt.HalDevice:
-    """A device that keeps the memory of a call for the next: what is new costs a page fault each 4 KiB, and is cleared."""
+    """A device that keeps the memory of a call for the next: new memory costs page faults, and is cleared."""
     allocators: list[Any] = ["caching"]  # The binding takes names; its stub asks for objects.
     return iree_rt.get_driver(device).create_default_device(allocators)
 

@@ -116,7 +116,7 @@ def test_the_noise_of_the_outputs_is_that_of_the_all_int8_program(analyzed: Anal
 
 
 def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
-    """Against the NumPy form of each layer, whose fp32 sums differ in the last bits; layers alone by probed samples."""
+    """Against the NumPy form of each layer, whose fp32 sums differ in the last bits; alone by probed samples."""
     module = analyzed.model.with_passes(AssignQParams(analyzed.profile, range=RANGE))
     function = main_function(module)
     units = find_units(entry_block(function))
