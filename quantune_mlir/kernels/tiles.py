@@ -65,8 +65,13 @@ def is_packed(shape: ConvolutionShape, step: DotStep, stored: str) -> bool:
 
 def choose_tile(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> Tile:
     """The tile with the least modelled cycles: two dot products and two loads a cycle, padded work counted."""
+    return ranked_tiles(shape, step, packed=packed)[0]
+
+
+def ranked_tiles(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> list[Tile]:
+    """Every tile that there are registers for, that with the least modelled cycles first."""
     one_row = shape.pads and not packed
-    return min(_tiles(shape, step, one_row=one_row), key=lambda tile: _cycles(shape, step, tile))
+    return sorted(_tiles(shape, step, one_row=one_row), key=lambda tile: _cycles(shape, step, tile))
 
 
 def _tiles(shape: ConvolutionShape, step: DotStep, *, one_row: bool) -> Iterator[Tile]:
@@ -142,6 +147,35 @@ def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pack
         return Workgroup(rows, columns, min(blocks, wanted))
     rows, columns = _shared(shape, tile, rows, columns, wanted, whole_rows=whole_rows)
     return Workgroup(rows, columns, min(blocks, ceil(wanted / _count(shape, rows, columns))))
+
+
+def varied_workgroups(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> list[Workgroup]:
+    """The model's workgroup first, then some of half or twice its size; none if no scratch holds a tile's input.
+
+    There are never fewer workgroups than the model's, or than a few threads can share evenly.
+    """
+    chosen = choose_workgroup(shape, step, tile, packed=packed)
+    if chosen is None:
+        return []
+    whole_rows = shape.pads and not packed
+    least = min(_WORKGROUPS, _count(shape, chosen.rows, chosen.columns) * chosen.splits)
+    blocks = max(1, shape.out_channels // (tile.vectors * step.lanes))
+    rows = _halved_and_doubled(chosen.rows, tile.rows, shape.out_height)
+    columns = [] if whole_rows else _halved_and_doubled(chosen.columns, tile.columns, shape.out_width)
+    sizes = [(r, chosen.columns) for r in rows] + [(chosen.rows, c) for c in columns]
+    found = [chosen, *(Workgroup(chosen.rows, chosen.columns, splits) for splits in (1, chosen.splits * 2))]
+    found += [Workgroup(r, c, min(blocks, ceil(least / _count(shape, r, c)))) for r, c in sizes]
+
+    def is_possible(group: Workgroup) -> bool:
+        fits = not packed or scratch_bytes(shape, step, group.rows, group.columns) <= MAX_SCRATCH_BYTES
+        return fits and group.splits <= blocks and _count(shape, group.rows, group.columns) * group.splits >= least
+
+    return list(dict.fromkeys(filter(is_possible, found)))
+
+
+def _halved_and_doubled(size: int, unit: int, most: int) -> list[int]:
+    """Of a number of pixels, in whole tiles."""
+    return [max(unit, ceil(size / 2 / unit) * unit), min(2 * size, most)]
 
 
 def wanted_workgroups(macs: int) -> int:

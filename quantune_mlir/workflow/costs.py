@@ -14,7 +14,7 @@ from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import Kind
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
 from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
-from quantune_mlir.workflow.group_latency import LatencyCache, conversion_key, measure_latencies
+from quantune_mlir.workflow.group_latency import conversion_key, latency_cache, measure_latencies
 from quantune_mlir.workflow.kernel_groups import KernelGroup
 from quantune_mlir.workflow.model import Model
 
@@ -46,7 +46,7 @@ def measured_costs(
 ) -> CostModel:
     """Costs in µs on this machine, each distinct kernel measured unless it was before."""
     shapes = {shape for *_, shape in _shared_values(model)}
-    cache = LatencyCache.of_host(target)
+    cache = latency_cache(target)
     times = measure_latencies([*fp32, *int8], sorted(shapes), target, cache, on_groups)
     return _cost_model(
         model,
