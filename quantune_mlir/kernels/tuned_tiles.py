@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quantune_mlir import yaml_file
 from quantune_mlir.errors import TilesError
-from quantune_mlir.kernels.isa.table import ISAS, IsaName
+from quantune_mlir.kernels.isa.table import ISAS
 from quantune_mlir.kernels.shapes import ConvolutionShape
 from quantune_mlir.kernels.tiles import Tile, Workgroup
 from quantune_mlir.kernels.tuning import Kernel, Precision, Tiling, misfits
@@ -110,7 +110,7 @@ class TunedTiles:
         """Raises TilesError if the tiles are for another instruction set."""
         if isa != self.isa:
             raise TilesError(
-                f"these tiles were measured with {self.isa}, this is {isa}",
+                f"these tiles were measured with {self.isa}, the target has {isa}",
                 where=self.where,
                 remedy="run `quantune tune` for this target, or leave the file out",
             )

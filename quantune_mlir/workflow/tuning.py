@@ -11,7 +11,7 @@ import numpy as np
 
 from quantune_mlir.errors import TilesError
 from quantune_mlir.execution.benchmark import Ratio, Times
-from quantune_mlir.execution.host_isa import cpu_name, host_flags, host_isa, needs
+from quantune_mlir.execution.host_isa import cpu_name, host_flags, needs
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import FUSED
@@ -24,6 +24,7 @@ from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
 from quantune_mlir.kernels.tiles import Tile, Workgroup
 from quantune_mlir.kernels.tuned_tiles import TunedKernel, TunedTiles
 from quantune_mlir.kernels.tuning import Kernel, Tiling, candidates
+from quantune_mlir.workflow.compilation import isa_of
 from quantune_mlir.workflow.host_cache import HostCache
 from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
 
@@ -72,7 +73,7 @@ def tuned_isa(target: Target) -> Isa:
     Raises:
         TilesError: the target has no kernels, or this machine cannot run them.
     """
-    isa = host_isa() if target.isa == "host" else target.isa
+    isa = isa_of(target)
     if isa is None:
         raise TilesError(f"target {target.name} has no kernels of ours", remedy="choose another target")
     if target.cpu != "host" and not (needs(isa) and needs(isa) <= host_flags()):
