@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quantune_mlir import yaml_file
 from quantune_mlir.errors import TilesError
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.table import ISAS, IsaName
 from quantune_mlir.kernels.shapes import ConvolutionShape
 from quantune_mlir.kernels.tiles import Tile, Workgroup
 from quantune_mlir.kernels.tuning import Kernel, Precision, Tiling, misfits
@@ -81,7 +81,7 @@ class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1]
-    isa: str
+    isa: IsaName
     cpu: str = ""
     kernels: tuple[_Entry, ...] = ()
 

@@ -90,7 +90,7 @@ def misfits(kernel: Kernel, tiling: Tiling, isa: Isa) -> Iterator[str]:
     tile, group = tiling.tile, tiling.workgroup
     vectors = ceil(shape.out_channels / step.lanes)
     if tile.vectors > vectors:
-        yield f"the output channels are only {vectors} vectors of {step.lanes}"
+        yield f"the tile has {tile.vectors} vectors of {step.lanes} channels, the output only {vectors}"
     registers = ceil(tile.rows * tile.columns / step.pixels) * tile.vectors + tile.vectors
     if registers > step.registers:
         yield f"the tile needs {registers} registers, there are {step.registers}"

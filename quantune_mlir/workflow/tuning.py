@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,13 +48,13 @@ class Site:
     Attributes:
         kernel: the convolution.
         groups: kernel groups that compute it, each epilogue once.
-        count: dispatches in all networks.
+        counts: dispatches in each program that has it.
         cycles: what these take, as the throughput model tells.
     """
 
     kernel: Kernel
     groups: tuple[KernelGroup, ...]
-    count: int
+    counts: Mapping[str, int]
     cycles: float
 
 
@@ -65,6 +66,11 @@ class Choice:
     best: Tiling
     model_us: float
     best_us: float
+
+    @property
+    def gain(self) -> float:
+        """The model's time over that of the best."""
+        return self.model_us / self.best_us
 
 
 def tuned_isa(target: Target) -> Isa:
@@ -85,21 +91,23 @@ def tuned_isa(target: Target) -> Isa:
     return ISAS[isa]
 
 
-def find_sites(modules: Iterable[ir.Module], isa: Isa) -> list[Site]:
-    """The distinct dense kernels of some TOSA modules, those that take the most time first."""
+def find_sites(modules: Mapping[str, ir.Module], isa: Isa) -> list[Site]:
+    """The distinct dense kernels of some programs, TOSA by name; those that take the most time first."""
     groups: dict[Kernel, list[KernelGroup]] = {}
+    counts: dict[Kernel, Counter[str]] = defaultdict(Counter)
     context: ir.Context | None = None
-    for module in modules:
+    for name, module in modules.items():
         context = context or module.context
         for group in kernel_groups(parse_module(module_bytecode(module), context)):
             if (kernel := _kernel_of(group.op, isa)) is not None:
                 groups.setdefault(kernel.kind, []).append(group)
+                counts[kernel.kind][name] += 1
     speed = THROUGHPUTS[isa.name]
     sites = [
         Site(
             kernel,
             tuple({group.key: group for group in found}.values()),
-            len(found),
+            counts[kernel],
             sum(speed.cycles(group.work) for group in found),
         )
         for kernel, found in groups.items()
@@ -177,10 +185,10 @@ def best_of(tilings: Sequence[Tiling], timer: Timer, groups: int = 1) -> Choice:
     return Choice(tilings[0], finalists[best], round(model_us, 3), round(best_us, 3))
 
 
-def tuned_tiles(found: dict[Kernel, Choice], isa: Isa) -> TunedTiles:
+def tuned_tiles(found: Mapping[Kernel, Choice], isa: Isa) -> TunedTiles:
     """The tiles that are quicker than the model's, for a file."""
     kernels = tuple(
-        TunedKernel(kernel, choice.best, round(choice.model_us / choice.best_us, 3))
+        TunedKernel(kernel, choice.best, round(choice.gain, 3))
         for kernel, choice in found.items()
         if choice.best != choice.model
     )
