@@ -19,7 +19,6 @@ from quantune_mlir.execution.targets import Target, load_target
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.text import parse_module
 from quantune_mlir.kernels.isa.table import ISAS
-from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.workflow.compilation import compile_program, with_kernels
 from tests.unit.kernels.convolutions import NAMED, Convolution, random_convolutions
 from tests.unit.kernels.tosa import Graph
@@ -53,13 +52,8 @@ def run_here(program: bytes, inputs: Sequence[np.ndarray], results: int) -> list
     return list(got)
 
 
-def assert_computes(
-    convolutions: dict[str, Convolution],
-    target: Target,
-    run: Run,
-    choose_tiles: Callable[[ir.Module], TunedTiles | None] = lambda _: None,
-) -> None:
-    """All of them in one program, perhaps with other tiles than the model's."""
+def assert_computes(convolutions: dict[str, Convolution], target: Target, run: Run) -> None:
+    """All of them in one program."""
     assert target.isa is not None
     graph = Graph(fuses=ISAS[target.isa].fuses)
     rng = np.random.default_rng(0)
@@ -67,8 +61,7 @@ def assert_computes(
         convolution.write(graph, rng)
     module = parse_module(str(graph), make_context())
     assert count(with_kernels(module, target), "flow.dispatch") == len(convolutions), "not all have a kernel"
-    program = compile_program(module, target, tiles=choose_tiles(module))
-    got = run(program, [x.value for x in graph.inputs], len(graph.results))
+    got = run(compile_program(module, target), [x.value for x in graph.inputs], len(graph.results))
     for (name, convolution), expected, actual in zip(convolutions.items(), graph.results, got, strict=True):
         wanted = expected.value
         assert actual.dtype == wanted.dtype and actual.shape == wanted.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import chain
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
@@ -13,17 +13,21 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from quantune_mlir.errors import TilesError
+from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.text import parse_module
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.isa.table import ISAS
 from quantune_mlir.kernels.shapes import ConvolutionShape
 from quantune_mlir.kernels.tiles import Tile, Workgroup, choose_tile, choose_workgroup, ranked_tiles
 from quantune_mlir.kernels.tuned_tiles import TunedKernel, TunedTiles
 from quantune_mlir.kernels.tuning import Kernel, Tiling, candidates, misfits
+from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.tuning import find_sites
 from tests.unit.kernels.convolutions import NAMED, Convolution, random_convolutions
-from tests.unit.kernels.test_dense import assert_computes, run_here, runs_here
+from tests.unit.kernels.test_dense import runs_here
+from tests.unit.kernels.tosa import Graph
 
 ONES = (1, 1)
 WIDE = Kernel("int8", ConvolutionShape(1, 55, 55, 16, 55, 55, 64, (3, 3), ONES, ONES, ONES))
@@ -177,13 +181,22 @@ def _any_tiling(kernel: Kernel, isa: Isa, rng: np.random.Generator) -> Tiling:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", ["avx512vnni", "avx2", "generic"])
-@settings(max_examples=2, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=1, phases=(Phase.explicit, Phase.generate))
 @given(st.lists(random_convolutions().filter(lambda c: c.is_possible), min_size=5, max_size=5), st.integers(0, 1000))
-def test_exact_with_any_tiles(isa: str, shapes: list[Convolution], seed: int) -> None:
+def test_any_tiles_give_the_same_bits(isa: str, shapes: list[Convolution], seed: int) -> None:
     if not runs_here(isa):
         pytest.skip(f"this CPU cannot run {isa}")
     rng = np.random.default_rng(seed)
     target = load_target("host").model_copy(update={"isa": isa})
-    named = dict(sorted(NAMED.items(), key=lambda _: rng.random())[:5])
-    convolutions = dict(chain(named.items(), ((repr(shape), shape) for shape in shapes)))
-    assert_computes(convolutions, target, run_here, lambda module: any_tiles(module, ISAS[isa], rng))
+    graph = Graph()
+    for convolution in (*rng.choice(list(NAMED.values()), 5), *shapes):
+        # LLVM may fuse the products and sums of portable code, or not, as it likes: those of requantization in floats.
+        is_loose = isa == "generic" and convolution.mode == "float"
+        (replace(convolution, mode="integer") if is_loose else convolution).write(graph, rng)
+    module = parse_module(str(graph), make_context())
+    tiles = any_tiles(module, ISAS[isa], rng)
+    assert len(tiles.kernels) > 5
+    inputs = [x.value for x in graph.inputs]
+    with_model, with_others = (Program(compile_program(module, target, tiles=t))(*inputs) for t in (None, tiles))
+    for expected, actual in zip(with_model, with_others, strict=True):
+        np.testing.assert_array_equal(actual, expected)
