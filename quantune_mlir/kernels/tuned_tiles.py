@@ -118,8 +118,8 @@ class TunedTiles:
     def to_yaml(self) -> str:
         """The file's text: the same for the same tiles."""
         entries = tuple(map(_Entry.of, self.kernels))
-        content = _File(format=1, isa=self.isa, cpu=self.cpu, kernels=entries).model_dump(mode="json")
-        return yaml_file.dump(content, inline_lists=True)
+        file = _File.model_validate({"format": 1, "isa": self.isa, "cpu": self.cpu, "kernels": entries})
+        return yaml_file.dump(file.model_dump(mode="json"), inline_lists=True)
 
     @staticmethod
     def from_yaml(text: str, where: str | None = None) -> TunedTiles:
