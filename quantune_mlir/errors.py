@@ -66,6 +66,10 @@ class PassError(QuantuneError):
     """A pass was asked for wrongly, or the module does not meet what the pass requires."""
 
 
+class TilesError(QuantuneError):
+    """A file of tuned tiles is malformed, or was made for another instruction set."""
+
+
 class TargetError(QuantuneError):
     """An unknown or malformed target description."""
 

@@ -26,7 +26,7 @@ from quantune_mlir.kernels.isa.throughput import THROUGHPUTS, Work
 from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.group_latency import LatencyCache, measure_latencies
+from quantune_mlir.workflow.group_latency import latency_cache, measure_latencies
 from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS
@@ -81,7 +81,7 @@ def measure_network(networks: Networks, name: str, isas: Sequence[str]) -> list[
     for isa in isas:
         target = load_target("host").model_copy(update={"isa": isa})
         everything = [group for groups in programs.values() for group in groups]
-        times = measure_latencies(everything, (), target, LatencyCache.of_host(target))
+        times = measure_latencies(everything, (), target, latency_cache(target))
         for program, groups in programs.items():
             rows += [_row(isa, name, program, group, times[group.key]) for group in groups]
     return rows

@@ -8,7 +8,7 @@ import click
 
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import Display, reports_errors, write_json
-from quantune_mlir.cli.inputs import FILE
+from quantune_mlir.cli.inputs import FILE, tiles_option
 from quantune_mlir.execution.peers.registry import PEERS, check_names
 from quantune_mlir.files import check_writable
 from quantune_mlir.samples import SampleSet
@@ -38,6 +38,7 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
     "depend on values]",
 )
 @click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
+@tiles_option
 @click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Threads of each program."
 )
@@ -53,6 +54,7 @@ def command(
     model: Path | None,
     calibration: Path | None,
     target: str,
+    tiles_file: Path | None,
     threads: int,
     seconds: float,
     json_file: Path | None,
@@ -67,7 +69,7 @@ def command(
     check_names(peers)
     if json_file is not None:
         check_writable(json_file)
-    variants = Variants(Artifacts.open(directory), target=target)
+    variants = Variants(Artifacts.open(directory), target=target, tiles=tiles_file)
     samples = SampleSet.open(calibration, variants.model.inputs, count=DEFAULT_SAMPLES) if calibration else None
     comparison = compare(
         variants,

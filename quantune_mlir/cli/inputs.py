@@ -34,6 +34,15 @@ profile_option: Final = click.option(
 )
 
 
+tiles_option: Final = click.option(
+    "--tiles",
+    "tiles_file",
+    type=FILE,
+    metavar="FILE",
+    help="Tiles that `quantune tune` found, to use instead of the model's.",
+)
+
+
 def model_options(command: F) -> F:
     """--batch and --shape."""
     command = click.option(

@@ -17,6 +17,7 @@ from quantune_mlir.cli.inputs import (
     profile_option,
     quantization_options,
     quantize_options,
+    tiles_option,
 )
 from quantune_mlir.cli.policy_options import plan_policy, policy_options
 from quantune_mlir.errors import PlanError
@@ -24,6 +25,7 @@ from quantune_mlir.execution.targets import load_target
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow import artifacts
+from quantune_mlir.workflow.compilation import load_tiles
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
 from quantune_mlir.workflow.quantization import quantize
@@ -36,6 +38,7 @@ from quantune_mlir.workflow.save import save
 @click.option("--output", type=FILE, metavar="DIR", required=True, help="Directory to write.")
 @click.option("--force", is_flag=True, help="Replace an older output directory of this command.")
 @click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
+@tiles_option
 @click.option("--plan", "plan_file", type=FILE, metavar="FILE", help="A plan.yaml, perhaps edited; honoured exactly.")
 @profile_option
 @policy_options
@@ -55,6 +58,7 @@ def command(
     output: Path,
     force: bool,
     target: str,
+    tiles_file: Path | None,
     plan_file: Path | None,
     profile_file: Path | None,
     validation_data: Path | None,
@@ -67,7 +71,7 @@ def command(
     Without a plan or a policy, the compiler keeps in fp32 what int8 would hurt, and nothing else.
     """
     artifacts.check_output(output, force=force)
-    load_target(target)
+    tiles = load_tiles(tiles_file, load_target(target))
     policy = plan_policy(chosen)
     options = quantize_options(target=target, **chosen)
     if plan_file is not None and policy != DEFAULT_POLICY:
@@ -93,7 +97,7 @@ def command(
         validation=validation,
         progress=display,
     )
-    summary = save(quantization, output, source=model, force=force, progress=display)
+    summary = save(quantization, output, source=model, force=force, tiles=tiles, progress=display)
     tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
     OUT.print()
     tables.print_trials(quantization.trials)

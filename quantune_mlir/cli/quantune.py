@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "evaluate": "Compare the accuracy of fp32, int8 and mixed.",
     "bench": "Compare the latency of fp32, int8 and mixed.",
     "compile": "Compile a module for a target.",
+    "tune": "Find the quickest tiles for this machine.",
     "run": "Run a compiled program.",
     "profile": "Make and merge calibration profiles.",
     "targets": "List the targets.",

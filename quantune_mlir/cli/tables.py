@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from quantune_mlir.cli.console import OUT, Column, print_table
 from quantune_mlir.execution.targets import Target
+from quantune_mlir.kernels.tuning import Kernel
 from quantune_mlir.planning.sensitivity import LayerSensitivity, Metric, SensitivityList
 from quantune_mlir.workflow.comparison import Comparison
 from quantune_mlir.workflow.search import Trial
+from quantune_mlir.workflow.tuning import Choice, Site
 from quantune_mlir.workflow.variants import Variant
 
 _SHOWN: Final = {Metric.ACTIVATION_SQNR, Metric.SQNR_DELTA, Metric.LOCAL_SQNR, Metric.WEIGHT_SQNR, Metric.MSE}
@@ -119,6 +121,42 @@ def print_latency(comparison: Comparison, *, threads: int) -> None:
         )
 
 
+def print_tuning(sites: Sequence[Site], found: Mapping[Kernel, Choice]) -> None:
+    """What was found for each kernel, and what that makes of each program; µs on one thread."""
+    known = [site for site in sites if site.kernel in found]
+    choices = [found[site.kernel] for site in known]
+    print_table(
+        "Tiles: rows x columns x vectors, in workgroups of rows x columns x splits; µs a call",
+        [
+            Column("kernel", [str(site.kernel) for site in known], text=True),
+            Column("calls", [str(sum(site.counts.values())) for site in known], optional=1),
+            Column("model's tile", [str(choice.model) for choice in choices], text=True),
+            Column("µs", [f"{choice.model_us:.1f}" for choice in choices]),
+            Column("best tile", [str(choice.best) if choice.gain > 1 else "the same" for choice in choices], text=True),
+            Column("µs", [f"{choice.best_us:.1f}" for choice in choices]),
+            Column("gain", [_gain(choice.gain) for choice in choices]),
+        ],
+    )
+    names = list(dict.fromkeys(name for site in known for name in site.counts))
+    times = {
+        name: [
+            sum(time * site.counts.get(name, 0) for time, site in zip(each, known, strict=True))
+            for each in ([c.model_us for c in choices], [c.best_us for c in choices])
+        ]
+        for name in names
+    }
+    OUT.print()
+    print_table(
+        "All of these kernels of a program, in µs",
+        [
+            Column("program", names, text=True),
+            Column("model's tiles", [f"{times[name][0]:.1f}" for name in names]),
+            Column("best tiles", [f"{times[name][1]:.1f}" for name in names]),
+            Column("gain", [_gain(times[name][0] / times[name][1]) for name in names]),
+        ],
+    )
+
+
 def print_targets(targets: list[Target]) -> None:
     """The targets, with what each is for."""
     print_table(
@@ -129,6 +167,10 @@ def print_targets(targets: list[Target]) -> None:
             Column("description", [target.description for target in targets], text=True),
         ],
     )
+
+
+def _gain(ratio: float) -> str:
+    return f"{100 * (ratio - 1):.1f} %" if ratio > 1 else "-"
 
 
 def _sorting_column(ranked: SensitivityList) -> list[Column]:

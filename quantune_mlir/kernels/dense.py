@@ -18,7 +18,7 @@ input is part of the bias: sum (x - z) w = sum x w - z sum w.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, inf
 from typing import Final
@@ -38,6 +38,7 @@ from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.packing import Packing
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
 from quantune_mlir.kernels.tiles import Tile, Workgroup, choose_tile, choose_workgroup, is_packed, reduction_steps
+from quantune_mlir.kernels.tuning import Kernel, Tiling
 
 _UNROLLED_STEPS: Final = 2
 _SLACK: Final = 16
@@ -47,7 +48,10 @@ _SLACK: Final = 16
 def lower(group: Group, isa: Isa, library: Library, part: Part | None = None) -> ir.Value | None:
     """Dispatch the kernel of a convolution or matmul group at the current point; None if there is none for it."""
     kernel = DenseKernel.plan(group, isa, part)
-    return None if kernel is None else kernel.dispatch(library)
+    if kernel is None:
+        return None
+    tuned = library.tiles.get(kernel.kind) if library.tiles else None
+    return (kernel.cut(tuned) if tuned else kernel).dispatch(library)
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,15 @@ class DenseKernel:
         if workgroup is None or not Buffers(epilogue).fit:
             return None
         return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source, part)
+
+    @property
+    def kind(self) -> Kernel:
+        """What tiles are chosen by."""
+        return Kernel("int8" if self.stored == "i8" else "fp32", self.shape)
+
+    def cut(self, tiling: Tiling) -> DenseKernel:
+        """The kernel with other tiles than the model's, which must fit it."""
+        return replace(self, tile=tiling.tile, workgroup=tiling.workgroup)
 
     @property
     def _block(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from quantune_mlir.ir.mlir import arith, flow, func, hal, ir
 from quantune_mlir.kernels.code import memref_type
 from quantune_mlir.kernels.isa.base import Isa
+from quantune_mlir.kernels.tuned_tiles import TunedTiles
 
 MAX_SCALARS = 60
 """Push constants that a dispatch may have."""
@@ -54,7 +55,9 @@ class Part:
 class Library:
     """The executables of a module, made for one instruction set. Kernels of the same code share one."""
 
-    def __init__(self, module: ir.Module, isa: Isa) -> None:
+    def __init__(self, module: ir.Module, isa: Isa, tiles: TunedTiles | None = None) -> None:
+        self.tiles = tiles
+        """Tiles to use instead of the model's."""
         self._module = module
         self._isa = isa
         self._names: dict[str, str] = {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.ir.constants import constant, tensor_type
 from quantune_mlir.ir.edit import blocks
@@ -73,6 +74,20 @@ def outside_values(op: ir.Operation) -> list[ir.Value]:
     inside = {result for inner in _inside(op) for result in inner.results}
     read = (operand for each in (op, *_inside(op)) for operand in each.operands)
     return list(dict.fromkeys(value for value in read if value not in inside))
+
+
+def random_inputs(function: ir.Operation) -> list[NDArray[np.generic]]:
+    """An array for each argument of a function; the same ones each time."""
+    rng = np.random.default_rng(0)
+    kinds = [ir.RankedTensorType(value.type) for value in function.regions[0].blocks[0].arguments]
+    return [_random(rng, tuple(kind.shape), str(kind.element_type)) for kind in kinds]
+
+
+def _random(rng: np.random.Generator, shape: tuple[int, ...], element: str) -> NDArray[np.generic]:
+    if element == "f32":
+        return rng.standard_normal(shape, np.float32)
+    dtype = np.dtype({"i1": "bool"}.get(element, element.replace("i", "int")))
+    return rng.integers(0, 2 if element == "i1" else 100, shape).astype(dtype)
 
 
 def _inside(op: ir.Operation) -> list[ir.Operation]:

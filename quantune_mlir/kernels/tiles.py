@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil, inf, prod
 from typing import Final
 
 from quantune_mlir.kernels.code import bytes_of
@@ -25,6 +25,8 @@ _HEAVY_INPUT_BYTES: Final = 1024 * 1024
 MAX_SCRATCH_BYTES: Final = 64 * 1024
 """What may be packed if less is not enough for a tile: half the stack of one of IREE's worker threads."""
 _MAX_VECTORS: Final = 4
+_COMPARED: Final = 16
+"""Of so many tiles the workgroups are looked at, too."""
 _WORKGROUPS: Final = 4
 """Enough for a few threads to share a layer evenly."""
 _MACS_OF_A_WORKGROUP: Final = 500_000
@@ -65,8 +67,22 @@ def is_packed(shape: ConvolutionShape, step: DotStep, stored: str) -> bool:
 
 def choose_tile(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> Tile:
     """The tile with the least modelled cycles: two dot products and two loads a cycle, padded work counted."""
+    return ranked_tiles(shape, step, packed=packed)[0]
+
+
+def ranked_tiles(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> list[Tile]:
+    """Tiles that there are registers for, that with the least modelled cycles first.
+
+    The first ones, whose order matters, by what their workgroups compute in all; the others by the output alone.
+    """
     one_row = shape.pads and not packed
-    return min(_tiles(shape, step, one_row=one_row), key=lambda tile: _cycles(shape, step, tile))
+    first_guess = sorted(_tiles(shape, step, one_row=one_row), key=lambda tile: _cycles(shape, step, tile))
+
+    def cycles(tile: Tile) -> float:
+        group = choose_workgroup(shape, step, tile, packed=packed)
+        return inf if group is None else _cycles(shape, step, tile, group)
+
+    return sorted(first_guess[:_COMPARED], key=cycles) + first_guess[_COMPARED:]
 
 
 def _tiles(shape: ConvolutionShape, step: DotStep, *, one_row: bool) -> Iterator[Tile]:
@@ -77,10 +93,12 @@ def _tiles(shape: ConvolutionShape, step: DotStep, *, one_row: bool) -> Iterator
                 yield Tile(rows, columns, vectors)
 
 
-def _cycles(shape: ConvolutionShape, step: DotStep, tile: Tile) -> float:
+def _cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, group: Workgroup | None = None) -> float:
+    """Of all workgroups; without any, of one that computes the whole output."""
     steps = prod(reduction_steps(shape, step.depth))
     pixels = tile.rows * tile.columns
-    passes = ceil(shape.out_height / tile.rows) * ceil(shape.out_width / tile.columns)
+    rows, columns = (group.rows, group.columns) if group else (shape.out_height, shape.out_width)
+    passes = ceil(rows / tile.rows) * ceil(columns / tile.columns) * _count(shape, rows, columns)
     vectors = ceil(shape.out_channels / step.lanes)
     full, rest = divmod(vectors, tile.vectors)
 
@@ -135,6 +153,8 @@ def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pack
     rows = tile.rows
     while rows < shape.out_height and fits(min(rows + tile.rows, shape.out_height), columns):
         rows = min(rows + tile.rows, shape.out_height)
+    rows = _even(rows, tile.rows, shape.out_height)
+    columns = columns if whole_rows else _even(columns, tile.columns, shape.out_width)
     macs = prod((shape.batch, shape.out_height, shape.out_width, shape.out_channels, shape.channels, *shape.kernel))
     wanted = wanted_workgroups(macs)
     blocks = max(1, shape.out_channels // (tile.vectors * step.lanes))
@@ -142,6 +162,35 @@ def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pack
         return Workgroup(rows, columns, min(blocks, wanted))
     rows, columns = _shared(shape, tile, rows, columns, wanted, whole_rows=whole_rows)
     return Workgroup(rows, columns, min(blocks, ceil(wanted / _count(shape, rows, columns))))
+
+
+def varied_workgroups(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> list[Workgroup]:
+    """The model's workgroup first, then some of half or twice its size; none if no scratch holds a tile's input.
+
+    There are never fewer workgroups than the model's, or than a few threads can share evenly.
+    """
+    chosen = choose_workgroup(shape, step, tile, packed=packed)
+    if chosen is None:
+        return []
+    whole_rows = shape.pads and not packed
+    least = min(_WORKGROUPS, _count(shape, chosen.rows, chosen.columns) * chosen.splits)
+    blocks = max(1, shape.out_channels // (tile.vectors * step.lanes))
+    rows = _halved_and_doubled(chosen.rows, tile.rows, shape.out_height)
+    columns = [] if whole_rows else _halved_and_doubled(chosen.columns, tile.columns, shape.out_width)
+    sizes = [(r, chosen.columns) for r in rows] + [(chosen.rows, c) for c in columns]
+    found = [chosen, *(Workgroup(chosen.rows, chosen.columns, splits) for splits in (1, chosen.splits * 2))]
+    found += [Workgroup(r, c, min(blocks, ceil(least / _count(shape, r, c)))) for r, c in sizes]
+
+    def is_possible(group: Workgroup) -> bool:
+        fits = not packed or scratch_bytes(shape, step, group.rows, group.columns) <= MAX_SCRATCH_BYTES
+        return fits and group.splits <= blocks and _count(shape, group.rows, group.columns) * group.splits >= least
+
+    return list(dict.fromkeys(filter(is_possible, found)))
+
+
+def _halved_and_doubled(size: int, unit: int, most: int) -> list[int]:
+    """Of a number of pixels, in whole tiles."""
+    return [max(unit, ceil(size / 2 / unit) * unit), min(2 * size, most)]
 
 
 def wanted_workgroups(macs: int) -> int:
@@ -161,4 +210,12 @@ def _shared(
         rows = max(tile.rows, ceil(rows / 2 / tile.rows) * tile.rows)
     while not whole_rows and _count(shape, rows, columns) < wanted and columns > tile.columns:
         columns = max(tile.columns, ceil(columns / 2 / tile.columns) * tile.columns)
-    return rows, columns
+    rows = _even(rows, tile.rows, shape.out_height)
+    return rows, columns if whole_rows else _even(columns, tile.columns, shape.out_width)
+
+
+def _even(size: int, unit: int, total: int) -> int:
+    """At most `size` of `total` pixels in whole tiles, so that workgroups compute the least of them twice."""
+    tiles = ceil(size / unit)
+    sizes = [size, *(unit * n for n in range(ceil(tiles / 2), tiles))]
+    return min(sizes, key=lambda n: (ceil(total / n) * ceil(n / unit), -n))

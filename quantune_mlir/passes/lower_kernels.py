@@ -3,6 +3,8 @@
 In:  `quantune.fused` ops.
 Out: dispatches of kernels made for an instruction set; what has no kernel is TOSA again. A concatenation of channels is
      gone: the kernels that compute its operands write into one tensor, and what no kernel computes is copied there.
+
+Tiles are those of a file that `quantune tune` wrote, if it is given and has some for a kernel, else the static model's.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from quantune_mlir.kernels.group import CONVOLUTION, DEPTHWISE, ELEMENTWISE, INT
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.isa.table import ISAS, IsaName
 from quantune_mlir.kernels.joins import Join
+from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.passes.base import Pass
 
 Lower = Callable[..., ir.Value | None]
@@ -45,10 +48,13 @@ class LowerKernels(Pass):
     name: ClassVar[str] = "quantune-lower-kernels"
 
     isa: IsaName = "generic"
+    tiles: TunedTiles | None = None
 
     def apply(self, module: ir.Module) -> None:
+        if self.tiles is not None:
+            self.tiles.require(self.isa)
         isa = ISAS[self.isa]
-        library = Library(module, isa)
+        library = Library(module, isa, self.tiles)
         for function in functions(module):
             _lower_all(entry_block(function), isa, library)
 

@@ -32,4 +32,4 @@ def fill_in(text: str, values: Mapping[str, str], *, name: str) -> str:
     if missing:
         remedy = " ".join(f"--set {parameter}=..." for parameter in missing)
         raise PassError(f"needs a value for {', '.join(missing)}", where=where, remedy=f"give {remedy}")
-    return _PARAMETER.sub(lambda match: quote(values.get(match[1], match[2])), text)
+    return _PARAMETER.sub(lambda match: quote(values[match[1]]) if match[1] in values else match[2], text)

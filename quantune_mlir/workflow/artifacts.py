@@ -20,6 +20,8 @@ PLAN: Final = "plan.yaml"
 MIXED: Final = "mixed.mlir"
 PROGRAM: Final = "model.vmfb"
 SUMMARY: Final = "summary.json"
+TILES: Final = "tiles.yaml"
+"""Only there if the programs were compiled with tuned tiles."""
 
 
 @dataclass(frozen=True)

@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from quantune_mlir import resources
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.host_isa import host_isa
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.text import module_bytecode, parse_module
+from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.passes.driver import run_pipeline
+from quantune_mlir.passes.lower_kernels import LowerKernels
 from quantune_mlir.passes.parameters import fill_in
+from quantune_mlir.passes.pipeline import OwnStep, Pipeline
 
 _PIPELINE = "kernels"
 
 
-def compile_program(module: ir.Module, target: Target, *, kernels: bool = True) -> bytes:
+def compile_program(
+    module: ir.Module, target: Target, *, kernels: bool = True, tiles: TunedTiles | None = None
+) -> bytes:
     """The .vmfb of `module`, which stays as it is.
 
     Args:
         module: TOSA of any precision; observers lowered.
         target: what to compile for.
         kernels: compute with our kernels what they can compute; without, IREE compiles the TOSA as it is.
+        tiles: what to use instead of the model's tiles.
 
     Raises:
         CompileError: IREE refuses the module.
+        TilesError: the tiles are for another instruction set.
     """
-    return compile_module(with_kernels(module, target) if kernels else module, target)
+    return compile_module(with_kernels(module, target, tiles) if kernels else module, target)
 
 
-def with_kernels(module: ir.Module, target: Target) -> ir.Module:
+def with_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> ir.Module:
     """A copy of `module` that dispatches kernels; `module` itself if the target names no instruction set."""
-    isa = host_isa() if target.isa == "host" else target.isa
+    isa = isa_of(target)
     if isa is None:
         return module
     copy = parse_module(module_bytecode(module), module.context)
-    run_pipeline(copy, fill_in(resources.pipeline_text(_PIPELINE), {"isa": isa}, name=_PIPELINE))
+    text = fill_in(resources.pipeline_text(_PIPELINE), {"isa": isa}, name=_PIPELINE)
+    steps = (_with_tiles(step, tiles) if isinstance(step, OwnStep) else step for step in Pipeline.parse(text).steps)
+    run_pipeline(copy, Pipeline(tuple(steps)))
     return copy
+
+
+def isa_of(target: Target) -> str | None:
+    """The instruction set of a target's kernels; None if it has none."""
+    return host_isa() if target.isa == "host" else target.isa
+
+
+def load_tiles(path: Path | None, target: Target) -> TunedTiles | None:
+    """The tiles in a file, which must be for the target. Raises TilesError, naming the file, if they are not."""
+    if path is None:
+        return None
+    tiles = TunedTiles.load(path)
+    tiles.require(isa_of(target) or "no instruction set")
+    return tiles
+
+
+def _with_tiles(step: OwnStep, tiles: TunedTiles | None) -> OwnStep:
+    return replace(step, pass_=replace(step.pass_, tiles=tiles)) if isinstance(step.pass_, LowerKernels) else step

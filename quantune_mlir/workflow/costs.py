@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Literal
 
-from quantune_mlir.execution.host_isa import host_isa
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import Kind
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
 from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
-from quantune_mlir.workflow.group_latency import LatencyCache, conversion_key, measure_latencies
+from quantune_mlir.workflow.compilation import isa_of
+from quantune_mlir.workflow.group_latency import conversion_key, latency_cache, measure_latencies
 from quantune_mlir.workflow.kernel_groups import KernelGroup
 from quantune_mlir.workflow.model import Model
 
@@ -25,8 +25,7 @@ _CONVERTING = frozenset({Kind.BINARY, Kind.UNARY, Kind.CLAMP})
 
 def modelled_costs(model: Model, fp32: Sequence[KernelGroup], int8: Sequence[KernelGroup], target: Target) -> CostModel:
     """Costs in cycles, as the instruction set's throughput tells; the same on every machine."""
-    isa = host_isa() if target.isa == "host" else target.isa
-    speed = THROUGHPUTS[isa or "generic"]
+    speed = THROUGHPUTS[isa_of(target) or "generic"]
     return _cost_model(
         model,
         fp32,
@@ -46,7 +45,7 @@ def measured_costs(
 ) -> CostModel:
     """Costs in µs on this machine, each distinct kernel measured unless it was before."""
     shapes = {shape for *_, shape in _shared_values(model)}
-    cache = LatencyCache.of_host(target)
+    cache = latency_cache(target)
     times = measure_latencies([*fp32, *int8], sorted(shapes), target, cache, on_groups)
     return _cost_model(
         model,

@@ -17,6 +17,7 @@ from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import SHARING, entry_block, find_units, string_attribute
+from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.assign_precision import AssignPrecision
 from quantune_mlir.passes.assign_qparams import AssignQParams
@@ -77,9 +78,9 @@ class Quantization:
     seconds: dict[str, float]
     trials: tuple[Trial, ...] = ()
 
-    def compile(self, target: str | None = None) -> bytes:
-        """The .vmfb of the mixed module for a target (default: that of the options)."""
-        return compile_program(self.mixed.module, load_target(target or self.options.target))
+    def compile(self, target: str | None = None, tiles: TunedTiles | None = None) -> bytes:
+        """The .vmfb of the mixed module for a target (default: that of the options), perhaps with tuned tiles."""
+        return compile_program(self.mixed.module, load_target(target or self.options.target), tiles=tiles)
 
     def program(self) -> Program:
         """The mixed program, compiled for and loaded on this machine."""

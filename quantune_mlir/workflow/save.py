@@ -7,6 +7,7 @@ from pathlib import Path
 
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.text import module_text
+from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.workflow import artifacts
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
@@ -20,6 +21,7 @@ def save(
     *,
     source: Path | str,
     force: bool = False,
+    tiles: TunedTiles | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, object]:
     """Compile the fp32 and the mixed program for the target and write all artifacts; the content of summary.json.
@@ -29,20 +31,22 @@ def save(
         directory: the output directory; written as a whole or not at all.
         source: the model's file, for the summary.
         force: replace an older output directory.
+        tiles: what to use instead of the model's tiles; written beside the programs.
         progress: who is told how far the work is.
 
     Raises:
         OutputError: the directory exists without `force`, or cannot be written.
         CompileError: IREE refuses a module.
+        TilesError: the tiles are for another instruction set.
     """
     directory = Path(directory)
     artifacts.check_output(directory, force=force)
     target = load_target(quantization.options.target)
     watch = Stopwatch(progress)
     with watch.stage("compile_fp32", "compile fp32"):
-        fp32 = compile_program(quantization.model.module, target)
+        fp32 = compile_program(quantization.model.module, target, tiles=tiles)
     with watch.stage("compile_mixed", "compile mixed"):
-        program = compile_program(quantization.mixed.module, target)
+        program = compile_program(quantization.mixed.module, target, tiles=tiles)
     summary = summarize(
         quantization,
         source=source,
@@ -58,4 +62,6 @@ def save(
         files[artifacts.MIXED].write_text(module_text(quantization.mixed.module, generic=True), encoding="utf-8")
         files[artifacts.PROGRAM].write_bytes(program)
         files[artifacts.SUMMARY].write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        if tiles is not None:
+            files[artifacts.TILES].write_text(tiles.to_yaml(), encoding="utf-8")
     return summary

@@ -16,8 +16,8 @@ from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.text import load_module, module_bytecode
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.plan import ALL_INT8
-from quantune_mlir.workflow.artifacts import FP32, MIXED, PROFILE, PROGRAM, SUMMARY, Artifacts
-from quantune_mlir.workflow.compilation import with_kernels
+from quantune_mlir.workflow.artifacts import FP32, MIXED, PROFILE, PROGRAM, SUMMARY, TILES, Artifacts
+from quantune_mlir.workflow.compilation import load_tiles, with_kernels
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, rewrite
@@ -31,13 +31,22 @@ _GIVE: Final = "give the ONNX file by --model"
 class Variants:
     """Programs of one output directory. What has to be compiled is kept there, keyed by all it depends on."""
 
-    def __init__(self, artifacts: Artifacts, *, target: str = ANALYSIS_TARGET) -> None:
-        """Open a directory; programs are compiled for `target`, whose instructions this machine must have."""
+    def __init__(self, artifacts: Artifacts, *, target: str = ANALYSIS_TARGET, tiles: Path | None = None) -> None:
+        """Open a directory.
+
+        Args:
+            artifacts: the directory.
+            target: what programs are compiled for; this machine must have its instructions.
+            tiles: a file of tuned tiles; None: the directory's own, if it has one and was made for `target`.
+        """
         self._artifacts = artifacts
         self._summary = _read_summary(artifacts[SUMMARY])
         self.target = load_target(target)
         self.options = QuantizeOptions.from_dict(self._summary["options"])
         self.model = Model.load(artifacts[FP32])
+        own = artifacts[TILES] if self._is_own_target and artifacts[TILES].is_file() else None
+        self._tiles = load_tiles(tiles or own, self.target)
+        self._retiled = tiles is not None
 
     def load(self, variant: Variant, *, device: str = SINGLE_THREAD) -> Program:
         """The program of a variant."""
@@ -45,9 +54,9 @@ class Variants:
 
     def compiled(self, variant: Variant) -> Path:
         """The .vmfb of a variant."""
-        if variant == "mixed" and self.options.target == self.target.name:
+        if variant == "mixed" and self._is_own_target and not self._retiled:
             return self._artifacts[PROGRAM]
-        module = with_kernels(self.tosa(variant), self.target)
+        module = with_kernels(self.tosa(variant), self.target, self._tiles)
         versions = json.dumps([self.target.model_dump(), self._summary["versions"]], sort_keys=True)
         key = hashlib.sha256(module_bytecode(module) + versions.encode()).hexdigest()[:24]
         path = self._artifacts[_CACHE] / f"{variant}-{key}.vmfb"
@@ -59,6 +68,10 @@ class Variants:
                 raise OutputError(f"cannot be written: {error.strerror}", where=str(path.parent)) from error
             write_atomically(path, program)
         return path
+
+    @property
+    def _is_own_target(self) -> bool:
+        return self.options.target == self.target.name
 
     def tosa(self, variant: Variant) -> ir.Module:
         """The module of a variant: pure TOSA."""

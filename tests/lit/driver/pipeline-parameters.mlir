@@ -6,7 +6,7 @@
 // RUN:   | filecheck %s --check-prefix=ABSENT
 // RUN: not %quantune-opt %s --set profile=no.npz 2>&1 | filecheck %s --check-prefix=ALONE
 
-// LIST: named pipelines: analyze{profile correct_bias equalize scheme range weights requantize}, kernels{isa}, observe,
+// LIST: named pipelines: analyze{profile correct_bias equalize scheme range weights requantize}, kernels{isa tiles}, observe,
 // MISSING: error: pipeline 'quantize': needs a value for profile
 // UNKNOWN: did you mean 'plan'?
 // ABSENT: error: no.npz: the profile cannot be read

@@ -12,7 +12,7 @@ TEXT = "a{file=${file} mode=${mode=fast}},b{mode=${mode=fast}}"
 
 def test_values_defaults_and_quotes() -> None:
     assert parameter_names(TEXT) == ["file", "mode"]
-    assert fill_in(TEXT, {"file": "x.npz"}, name="p") == 'a{file="x.npz" mode="fast"},b{mode="fast"}'
+    assert fill_in(TEXT, {"file": "x.npz"}, name="p") == 'a{file="x.npz" mode=fast},b{mode=fast}'
     filled = fill_in(TEXT, {"file": 'my "x".npz', "mode": "slow"}, name="p")
     assert filled == 'a{file="my \\"x\\".npz" mode="slow"},b{mode="slow"}'
 

@@ -13,7 +13,7 @@ from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow import group_latency
 from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
-from quantune_mlir.workflow.group_latency import LatencyCache
+from quantune_mlir.workflow.host_cache import CACHE_VARIABLE, HostCache
 from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS
@@ -80,7 +80,7 @@ def test_slower_instruction_sets_take_longer(forms: Forms) -> None:
 
 
 def test_measured_once(forms: Forms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(group_latency.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     known: list[int] = []
     costs = measured_costs(*forms, HOST, lambda: known.append(1))
     assert costs.unit == "µs"
@@ -95,7 +95,7 @@ def test_a_broken_cache_is_an_empty_one(tmp_path: Path) -> None:
     file = tmp_path / "cache.json"
     for content in ("{", "[1]", '{"a": "slow"}'):
         file.write_text(content)
-        assert LatencyCache(file).get("a") is None
-    cache = LatencyCache(file)
+        assert HostCache(file, float).get("a") is None
+    cache = HostCache(file, float)
     cache.add({"a": 1.5})
-    assert LatencyCache(file).get("a") == 1.5
+    assert HostCache(file, float).get("a") == 1.5

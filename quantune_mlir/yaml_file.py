@@ -15,9 +15,13 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def dump(content: dict[str, Any]) -> str:
-    """Block-style YAML with the keys in the order given; infinities become .inf."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+def dump(content: dict[str, Any], *, inline_lists: bool = False) -> str:
+    """Block-style YAML with the keys in the order given; infinities become .inf.
+
+    Lists of numbers take a line each if `inline_lists`, else a line for each number.
+    """
+    style = None if inline_lists else False
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=style)
 
 
 def parse(text: str, model: type[_Model], *, error: type[QuantuneError], where: str | None, what: str) -> _Model:

@@ -1,0 +1,80 @@
+"""`quantune tune MODEL -o tiles.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from quantune_mlir.cli import tables
+from quantune_mlir.cli.console import OUT, Display, reports_errors
+from quantune_mlir.cli.inputs import FILE, model_options, parse_shapes
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.files import check_writable, write_atomically
+from quantune_mlir.workflow.tiling_timer import host_timers
+from quantune_mlir.workflow.tuning import choice_cache, find_sites, tune, tuned_isa, tuned_tiles
+from quantune_mlir.workflow.tuning_inputs import TuningInput
+from quantune_mlir.workflow.variants import VARIANTS, Variant
+
+
+@click.command("tune")
+@click.argument("model", type=FILE)
+@click.option("-o", "--output", type=FILE, metavar="FILE", required=True, help="The tiles to write, as YAML.")
+@click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
+@click.option(
+    "--variant",
+    "chosen",
+    type=click.Choice(VARIANTS),
+    multiple=True,
+    help="Of an output directory. Repeatable. [default: all three]",
+)
+@click.option(
+    "--calibration",
+    type=FILE,
+    metavar="DATA",
+    help="Samples for an ONNX file, as for `quantize`. [default: a random one, as speed does not depend on values]",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="Begin with no other kernel after so long; those that take most of the time come first. [default: no limit]",
+)
+@model_options
+@reports_errors
+def command(
+    model: Path,
+    output: Path,
+    target: str,
+    chosen: tuple[Variant, ...],
+    calibration: Path | None,
+    seconds: float | None,
+    batch: int,
+    shapes: tuple[str, ...],
+) -> None:
+    """Find the tiles with which convolutions and matmuls are quickest on this machine, for --tiles of other commands.
+
+    MODEL is an ONNX file, an output directory of `quantune quantize`, or a module of TOSA.
+
+    What is measured is kept in the user's cache at once: an interrupted search goes on where it stopped.
+    """
+    description = load_target(target)
+    isa = tuned_isa(description)
+    check_writable(output)
+    display = Display()
+    given = TuningInput(model, target, chosen, calibration, batch, parse_shapes(shapes))
+    sites = find_sites(given.modules(display), isa)
+    timers = host_timers(isa, description)
+    try:
+        with display.stage("tune kernels", len(sites)) as tick:
+            found = tune(sites, isa, choice_cache(description), timers, seconds=seconds, on_site=tick)
+    except KeyboardInterrupt:
+        click.echo("what was measured is kept: run the command again to go on", err=True)
+        raise
+    tiles = tuned_tiles(found, isa)
+    write_atomically(output, tiles.to_yaml().encode())
+    tables.print_tuning(sites, found)
+    if len(found) < len(sites):
+        left = len(sites) - len(found)
+        click.echo(f"{left} of {len(sites)} kernels are not measured: run the command again to go on", err=True)
+    OUT.print(f"{output}: tiles of {len(tiles.kernels)} kernels", highlight=False)

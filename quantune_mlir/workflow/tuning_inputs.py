@@ -1,0 +1,75 @@
+"""The programs whose kernels are tuned: of a model, of an output directory, or one module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from quantune_mlir.errors import ModelError
+from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.text import load_module
+from quantune_mlir.planning.plan import ALL_INT8
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.artifacts import Artifacts
+from quantune_mlir.workflow.comparison import random_values
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
+from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
+from quantune_mlir.workflow.quantization import calibrate, rewrite
+from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
+
+
+@dataclass(frozen=True)
+class TuningInput:
+    """Where programs come from.
+
+    Attributes:
+        path: an ONNX file, an output directory of `quantune quantize`, or a module of TOSA.
+        target: what they are compiled for.
+        chosen: variants of an output directory; none: all.
+        calibration: samples for an ONNX file; None: random ones, as speed does not depend on values.
+        batch: what a symbolic batch dimension of an ONNX file becomes.
+        shapes: of its inputs with other symbolic dimensions.
+    """
+
+    path: Path
+    target: str
+    chosen: Sequence[Variant] = ()
+    calibration: Path | None = None
+    batch: int = 1
+    shapes: Mapping[str, Sequence[int]] | None = None
+
+    def modules(self, progress: Progress = SILENT) -> dict[str, ir.Module]:
+        """TOSA by name: the variants; of an ONNX file, fp32 and int8 throughout.
+
+        Raises:
+            QuantuneError: there is no such thing, or it is broken.
+        """
+        is_module = self.path.suffix in (".mlir", ".mlirbc")
+        if self.chosen and not self.path.is_dir():
+            raise ModelError("has no variants", where=str(self.path), remedy="leave out --variant")
+        if self.calibration is not None and (is_module or self.path.is_dir()):
+            raise ModelError("needs no samples", where=str(self.path), remedy="leave out --calibration")
+        if self.path.is_dir():
+            with progress.stage("read"):
+                variants = Variants(Artifacts.open(self.path), target=self.target)
+                return {name: variants.tosa(name) for name in self.chosen or VARIANTS}
+        if is_module:
+            return {self.path.stem: load_module(self.path, make_context())}
+        return self._both_precisions(progress)
+
+    def _both_precisions(self, progress: Progress) -> dict[str, ir.Module]:
+        with progress.stage("import"):
+            model = Model.load(self.path, batch=self.batch, shapes=self.shapes)
+        samples = SampleSet.open(self.calibration or _random(model), model.inputs, count=DEFAULTS.samples)
+        profile = calibrate(model, samples, Stopwatch(progress))
+        options = QuantizeOptions(target=self.target)
+        return {"fp32": model.module, "int8": rewrite(model, profile, ALL_INT8, options).module}
+
+
+def _random(model: Model) -> dict[str, np.ndarray]:
+    values = random_values(model.inputs, np.random.default_rng(0))
+    return {spec.name: value for spec, value in zip(model.inputs, values, strict=True)}
