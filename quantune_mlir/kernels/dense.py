@@ -36,6 +36,7 @@ from quantune_mlir.kernels.executable import Library, Part, Signature
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.packing import Packing
+from quantune_mlir.kernels.rounding import Narrowing
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
 from quantune_mlir.kernels.tiles import Tile, Workgroup, choose_tile, choose_workgroup, is_packed, reduction_steps
 
@@ -64,6 +65,7 @@ class DenseKernel:
     packed: bool
     epilogue: Epilogue
     source: ir.Value
+    narrowing: Narrowing | None
     part: Part | None = None
 
     @staticmethod
@@ -85,7 +87,7 @@ class DenseKernel:
         epilogue = Epilogue(group)
         if workgroup is None or not Buffers(epilogue).fit:
             return None
-        return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source, part)
+        return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source, isa.narrowing, part)
 
     @property
     def _block(self) -> int:
@@ -211,6 +213,7 @@ class DenseKernel:
         def at(r: Index, c: Index, missing: Sequence[set[int]] = ()) -> None:
             accumulators = self._accumulate(lines, channel, vectors, r, c, missing)
             lines.bound.loaded.clear()
+            results: list[tuple[ir.Value, Place]] = []
             pixels = [(i, j) for i in range(tile.rows) for j in range(tile.columns)]
             for (i, j), row in zip(pixels, accumulators, strict=True):
                 y = code.add(code.mul(lines.image, shape.out_height), lines.row, r, i)
@@ -223,7 +226,8 @@ class DenseKernel:
                     if self.part is not None:
                         to = code.add(code.mul(pixel, self.part.of.channels), channel, self.part.first + first)
                     place = Place(code.add(base, first), code.add(channel, first), count, v, to=to)
-                    self.epilogue.finish(accumulator, place, self.step.lanes, lines.bound, self._limit)
+                    results.append((accumulator, place))
+            self.epilogue.finish_all(results, self.step.lanes, lines.bound, self._limit, self.narrowing)
 
         def row(r: Index) -> list[ir.Value]:
             r = code.fitted(r, tile.rows, workgroup.rows)
