@@ -16,6 +16,7 @@ _CACHE_BYTES: Final = 40 * 1024
 SCRATCH_BYTES: Final = 32 * 1024
 """The most to pack at a time, if it can be so little."""
 _LEAST_SCRATCH_BYTES: Final = 8 * 1024
+"""What to pack at a time where tiles share nothing of it: it never leaves the first-level cache."""
 _INPUT_BYTES: Final = 96 * 1024
 """What a workgroup may read of an input that is not packed."""
 _HEAVY_WEIGHTS: Final = 512 * 1024
@@ -122,6 +123,8 @@ def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pack
         budget = _HEAVY_INPUT_BYTES if is_heavy else _INPUT_BYTES
     elif is_heavy:
         budget = MAX_SCRATCH_BYTES
+    elif shape.kernel == (1, 1):
+        budget = _LEAST_SCRATCH_BYTES
 
     def fits(rows: int, columns: int, limit: int = budget) -> bool:
         return scratch_bytes(shape, step, rows, columns) <= limit
