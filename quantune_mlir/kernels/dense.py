@@ -7,6 +7,7 @@
           acc[pixel][vector] = bias
           for each run of the reduction (kernel row; its columns and channels lie side by side)
             for each step of the run (`depth` elements)
+              prefetch as much of the next tile                                       1x1, where it is not packed
               w[vector] = weights                                                     contiguous, packed at compile time
               for each pixel: acc[pixel][:] += broadcast(x[pixel]) . w[:]
           for each acc: requantize, clamp, add, store                                 epilogue.py
@@ -93,6 +94,11 @@ class DenseKernel:
     def _block(self) -> int:
         """Output channels of a block."""
         return self.tile.vectors * self.step.lanes
+
+    @property
+    def _streams(self) -> bool:
+        """Whether the input of a tile follows that of the one before in memory."""
+        return not self.packed and self.shape.is_pointwise
 
     def dispatch(self, library: Library) -> ir.Value:
         """Build the kernel, unless an equal one is there, and call it."""
@@ -303,6 +309,9 @@ class DenseKernel:
 
             def body(j: Index, *carried: ir.Value) -> list[ir.Value]:
                 x_of_step = code.add(x_at, code.mul(j, step.depth))
+                if self._streams:
+                    share = len(offsets) * step.depth
+                    code.prefetch(view.buffer, code.add(x_at, code.mul(j, share), count * share))
                 return one_step(x_of_step, code.add(w_at, code.mul(j, weight)), pixels, carried)
 
             return code.loop(0, count, 1, body, sums)
