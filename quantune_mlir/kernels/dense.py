@@ -7,7 +7,7 @@
           acc[pixel][vector] = bias
           for each run of the reduction (kernel row; its columns and channels lie side by side)
             for each step of the run (`depth` elements)
-              prefetch as much of the next tile                                       1x1, where it is not packed
+              prefetch weights of later steps, or as much of the next tile            if caches would not have them
               w[vector] = weights                                                     contiguous, packed at compile time
               for each pixel: acc[pixel][:] += broadcast(x[pixel]) . w[:]
           for each acc: requantize, clamp, add, store                                 epilogue.py
@@ -39,9 +39,20 @@ from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.packing import Packing
 from quantune_mlir.kernels.rounding import Narrowing
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
-from quantune_mlir.kernels.tiles import Tile, Workgroup, choose_tile, choose_workgroup, is_packed, reduction_steps
+from quantune_mlir.kernels.tiles import (
+    Tile,
+    Workgroup,
+    choose_tile,
+    choose_workgroup,
+    has_heavy_weights,
+    is_packed,
+    reduction_steps,
+)
 
 _UNROLLED_STEPS: Final = 2
+_AHEAD: Final = 24
+"""Steps from the prefetch of weights to their use."""
+_LINE_BYTES: Final = 64
 _SLACK: Final = 16
 """Elements after the scratch that the last step may read; they meet weights of 0."""
 
@@ -308,11 +319,14 @@ class DenseKernel:
                 return list(sums)
 
             def body(j: Index, *carried: ir.Value) -> list[ir.Value]:
-                x_of_step = code.add(x_at, code.mul(j, step.depth))
+                x_of_step, w_of_step = code.add(x_at, code.mul(j, step.depth)), code.add(w_at, code.mul(j, weight))
                 if self._streams:
                     share = len(offsets) * step.depth
                     code.prefetch(view.buffer, code.add(x_at, code.mul(j, share), count * share))
-                return one_step(x_of_step, code.add(w_at, code.mul(j, weight)), pixels, carried)
+                if has_heavy_weights(shape, step):
+                    for first in range(0, weight, _LINE_BYTES // step.weight_bytes):
+                        code.prefetch(lines.weights, code.add(w_of_step, _AHEAD * weight, first))
+                return one_step(x_of_step, w_of_step, pixels, carried)
 
             return code.loop(0, count, 1, body, sums)
 

@@ -110,13 +110,23 @@ def scratch_bytes(shape: ConvolutionShape, step: DotStep, rows: int, columns: in
     return elements * bytes_of(step.element)
 
 
+def has_heavy_weights(shape: ConvolutionShape, step: DotStep) -> bool:
+    """Whether the weights come from beyond the second-level cache."""
+    return _reduction_bytes(shape, step) * shape.out_channels >= _HEAVY_WEIGHTS
+
+
+def _reduction_bytes(shape: ConvolutionShape, step: DotStep) -> int:
+    """The weights of an output channel."""
+    return prod(reduction_steps(shape, step.depth)) * step.depth * step.weight_bytes
+
+
 def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> Workgroup | None:
     """As many pixels as fit a cache, whole rows before many rows; None if the scratch cannot hold even a tile's input.
 
     What is neither packed nor padded may end anywhere; a workgroup that skips its borders has whole rows.
     """
-    reduction = prod(reduction_steps(shape, step.depth)) * step.depth * step.weight_bytes
-    is_heavy = reduction * shape.out_channels >= _HEAVY_WEIGHTS
+    reduction = _reduction_bytes(shape, step)
+    is_heavy = has_heavy_weights(shape, step)
     beside_weights = _CACHE_BYTES - reduction * tile.vectors * step.lanes
     budget = min(max(beside_weights, _LEAST_SCRATCH_BYTES), SCRATCH_BYTES)
     if not packed:
