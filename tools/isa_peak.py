@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from string import Template
 from typing import Any, Final
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from quantune_mlir.execution.benchmark import Runner, measure, pinned, repeated
+from quantune_mlir.execution.benchmark import measure, pinned, repeated
 from quantune_mlir.execution.compiler import compile_bytes
 from quantune_mlir.execution.host_isa import host_flags
 from quantune_mlir.execution.program import Program
@@ -151,6 +151,13 @@ INSTRUCTIONS: Final = (
 )
 
 
+def peak_call(name: str) -> tuple[Callable[[], None], int]:
+    """The loop of an instruction that this core has, and the multiply-accumulates of a call."""
+    instruction = next(one for one in INSTRUCTIONS if one.name == name)
+    program = Program(compile_bytes(instruction.module().encode(), load_target(instruction.target)))
+    return program.bound(*instruction.operands()), instruction.macs * ACCUMULATORS * STEPS
+
+
 def measured_peaks(seconds: float = 1.0) -> dict[str, float]:
     """GMAC/s of this core by instruction, of those that it has: the best of interleaved rounds.
 
@@ -158,15 +165,10 @@ def measured_peaks(seconds: float = 1.0) -> dict[str, float]:
         seconds: about how long to measure.
     """
     features = host_flags()
-    available = tuple(instruction for instruction in INSTRUCTIONS if instruction.feature in features)
-    calls: dict[str, Runner] = {}
-    for instruction in available:
-        program = Program(compile_bytes(instruction.module().encode(), load_target(instruction.target)))
-        calls[instruction.name] = repeated(program.bound(*instruction.operands()))
+    calls = {one.name: peak_call(one.name) for one in INSTRUCTIONS if one.feature in features}
     with pinned(1):
-        times = measure(calls, seconds=seconds)
-    work = {instruction.name: instruction.macs * ACCUMULATORS * STEPS for instruction in available}
-    return {name: work[name] / float(elapsed.min()) / 1e9 for name, elapsed in times.items()}
+        times = measure({name: repeated(call) for name, (call, _) in calls.items()}, seconds=seconds)
+    return {name: calls[name][1] / float(elapsed.min()) / 1e9 for name, elapsed in times.items()}
 
 
 def print_peaks(peaks: Mapping[str, float]) -> None:

@@ -3,7 +3,8 @@
     python -m tools.kernel_bench [--isa avx512vnni] [--precision int8] [--match REGEX] [--json FILE] [--markdown FILE]
 
 Each layer is a program of its own, timed in turns with a program that does nothing, whose time, that of a call, is
-taken off. The peak is that of the instruction the kernel is made of, measured before and after (tools/isa_peak.py).
+taken off, and with the peak, a loop of the instruction the kernel is made of (tools/isa_peak.py): the core's frequency
+changes with what it and its neighbours do.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from quantune_mlir.execution.targets import Target, load_target
 from quantune_mlir.ir.constants import constant, tensor_type
 from quantune_mlir.ir.mlir import func, ir, make_context, tosa
 from quantune_mlir.workflow.compilation import with_kernels
-from tools.isa_peak import measured_peaks
+from tools.isa_peak import peak_call
 from tools.kernel_shapes import LAYERS, Layer, Precision
 
 PEAKS: Final[dict[str, dict[Precision, str]]] = {
@@ -136,8 +137,7 @@ def measure_layers(layers: Sequence[Layer], precision: Precision, isa: str, seco
     results: list[Measured] = []
     with pinned(1), make_context(), ir.Location.unknown():
         empty = _nothing(target).bound(np.zeros(16, np.float32))
-        peaks = [measured_peaks(0.5)[PEAKS[isa][precision]]]
-        times: list[float] = []
+        peak, work = peak_call(PEAKS[isa][precision])
         for layer in layers:
             module = layer_module(layer, precision)
             shape = ir.RankedTensorType(module.body.operations[0].type.inputs[0]).shape
@@ -146,17 +146,17 @@ def measure_layers(layers: Sequence[Layer], precision: Precision, isa: str, seco
                 .integers(-128, 128, shape)
                 .astype(np.int8 if precision == "int8" else np.float32)
             )
-            calls = {"layer": repeated(_program(module, target).bound(x)), "empty": repeated(empty)}
-            rounds = measure(calls, seconds=seconds)
-            times.append(float(np.median(rounds["layer"]) - np.median(rounds["empty"])))
-        peaks.append(measured_peaks(0.5)[PEAKS[isa][precision]])
-    peak = sum(peaks) / 2
-    for layer, time in zip(layers, times, strict=True):
-        gmacs = layer.macs / time / 1e9
-        moved = layer.bytes_moved(precision)
-        results.append(
-            Measured(layer.network, layer.name, precision, time * 1e3, gmacs, gmacs / peak, moved, layer.is_large)
-        )
+            calls = {"layer": _program(module, target).bound(x), "empty": empty, "peak": peak}
+            rounds = measure({name: repeated(call) for name, call in calls.items()}, seconds=seconds)
+            medians = {name: float(np.median(times)) for name, times in rounds.items()}
+            time = medians["layer"] - medians["empty"]
+            gmacs, peak_gmacs = layer.macs / time / 1e9, work / medians["peak"] / 1e9
+            moved = layer.bytes_moved(precision)
+            results.append(
+                Measured(
+                    layer.network, layer.name, precision, time * 1e3, gmacs, gmacs / peak_gmacs, moved, layer.is_large
+                )
+            )
     return results
 
 

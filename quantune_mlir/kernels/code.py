@@ -199,6 +199,12 @@ def zero_of(kind: ir.Type) -> ir.Attribute:
     return ir.FloatAttr.get(kind, 0.0) if isinstance(kind, ir.F32Type) else ir.IntegerAttr.get(kind, 0)
 
 
+def prefetch(buffer: ir.Value, at: Index) -> None:
+    """Bring the line of an element, which may lie beyond the buffer, to the first-level cache."""
+    nearest = 3
+    memref.PrefetchOp(buffer, [index(at)], False, nearest, True)
+
+
 def load_scalar(buffer: ir.Value, at: Index) -> ir.Value:
     """One element."""
     return memref.LoadOp(buffer, [index(at)]).result

@@ -7,6 +7,7 @@
           acc[pixel][vector] = bias
           for each run of the reduction (kernel row; its columns and channels lie side by side)
             for each step of the run (`depth` elements)
+              prefetch weights of later steps, or as much of the next tile            if caches would not have them
               w[vector] = weights                                                     contiguous, packed at compile time
               for each pixel: acc[pixel][:] += broadcast(x[pixel]) . w[:]
           for each acc: requantize, clamp, add, store                                 epilogue.py
@@ -36,11 +37,23 @@ from quantune_mlir.kernels.executable import Library, Part, Signature
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.packing import Packing
+from quantune_mlir.kernels.rounding import Narrowing
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
-from quantune_mlir.kernels.tiles import Tile, Workgroup, choose_tile, choose_workgroup, is_packed, reduction_steps
+from quantune_mlir.kernels.tiles import (
+    Tile,
+    Workgroup,
+    choose_tile,
+    choose_workgroup,
+    has_heavy_weights,
+    is_packed,
+    reduction_steps,
+)
 from quantune_mlir.kernels.tuning import Kernel, Tiling
 
 _UNROLLED_STEPS: Final = 2
+_AHEAD: Final = 24
+"""Steps from the prefetch of weights to their use."""
+_LINE_BYTES: Final = 64
 _SLACK: Final = 16
 """Elements after the scratch that the last step may read; they meet weights of 0."""
 
@@ -68,6 +81,7 @@ class DenseKernel:
     packed: bool
     epilogue: Epilogue
     source: ir.Value
+    narrowing: Narrowing | None
     part: Part | None = None
 
     @staticmethod
@@ -89,7 +103,7 @@ class DenseKernel:
         epilogue = Epilogue(group)
         if workgroup is None or not Buffers(epilogue).fit:
             return None
-        return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source, part)
+        return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source, isa.narrowing, part)
 
     @property
     def kind(self) -> Kernel:
@@ -104,6 +118,11 @@ class DenseKernel:
     def _block(self) -> int:
         """Output channels of a block."""
         return self.tile.vectors * self.step.lanes
+
+    @property
+    def _streams(self) -> bool:
+        """Whether the input of a tile follows that of the one before in memory."""
+        return not self.packed and self.shape.is_pointwise
 
     def dispatch(self, library: Library) -> ir.Value:
         """Build the kernel, unless an equal one is there, and call it."""
@@ -224,6 +243,7 @@ class DenseKernel:
         def at(r: Index, c: Index, missing: Sequence[set[int]] = ()) -> None:
             accumulators = self._accumulate(lines, channel, vectors, r, c, missing)
             lines.bound.loaded.clear()
+            results: list[tuple[ir.Value, Place]] = []
             pixels = [(i, j) for i in range(tile.rows) for j in range(tile.columns)]
             for (i, j), row in zip(pixels, accumulators, strict=True):
                 y = code.add(code.mul(lines.image, shape.out_height), lines.row, r, i)
@@ -236,7 +256,8 @@ class DenseKernel:
                     if self.part is not None:
                         to = code.add(code.mul(pixel, self.part.of.channels), channel, self.part.first + first)
                     place = Place(code.add(base, first), code.add(channel, first), count, v, to=to)
-                    self.epilogue.finish(accumulator, place, self.step.lanes, lines.bound, self._limit)
+                    results.append((accumulator, place))
+            self.epilogue.finish_all(results, self.step.lanes, lines.bound, self._limit, self.narrowing)
 
         def row(r: Index) -> list[ir.Value]:
             r = code.fitted(r, tile.rows, workgroup.rows)
@@ -311,8 +332,14 @@ class DenseKernel:
                 return list(sums)
 
             def body(j: Index, *carried: ir.Value) -> list[ir.Value]:
-                x_of_step = code.add(x_at, code.mul(j, step.depth))
-                return one_step(x_of_step, code.add(w_at, code.mul(j, weight)), pixels, carried)
+                x_of_step, w_of_step = code.add(x_at, code.mul(j, step.depth)), code.add(w_at, code.mul(j, weight))
+                if self._streams:
+                    share = len(offsets) * step.depth
+                    code.prefetch(view.buffer, code.add(x_at, code.mul(j, share), count * share))
+                if has_heavy_weights(shape, step):
+                    for first in range(0, weight, _LINE_BYTES // step.weight_bytes):
+                        code.prefetch(lines.weights, code.add(w_of_step, _AHEAD * weight, first))
+                return one_step(x_of_step, w_of_step, pixels, carried)
 
             return code.loop(0, count, 1, body, sums)
 

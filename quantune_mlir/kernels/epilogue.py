@@ -20,7 +20,7 @@ from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.elementwise_ops import EMITTERS, Context, Lanes, tensor_operands
 from quantune_mlir.kernels.group import Group
-from quantune_mlir.kernels.rounding import Rounding
+from quantune_mlir.kernels.rounding import NARROWED, Narrowing, Rounding
 
 _SCALAR: Final = -1
 _RUN: Final = 4
@@ -41,6 +41,11 @@ class Place:
     runs: tuple[tuple[Index, int], ...] = ()
     """Where the lanes are not neighbours: (element, count) of each four lanes. `at` and `count` mean nothing then."""
 
+    @property
+    def target(self) -> Index:
+        """The first element of the output that it fills."""
+        return self.at if self.to is None else self.to
+
     def load(self, buffer: ir.Value, lanes: int) -> ir.Value:
         """What stands at this place in another tensor of the result's shape."""
         if not self.runs:
@@ -54,7 +59,7 @@ class Place:
     def store(self, value: ir.Value, buffer: ir.Value) -> None:
         """Put a vector there."""
         if not self.runs:
-            code.store_lanes(value, buffer, self.at if self.to is None else self.to, self.count)
+            code.store_lanes(value, buffer, self.target, self.count)
         for position, (at, count) in enumerate(self.runs):
             for first, size in code.powers(count, _RUN):
                 code.store(code.part(value, position * _RUN + first, size), buffer, code.add(at, first))
@@ -146,6 +151,25 @@ class Epilogue:
         """Compute the epilogue of a vector, as `compute` does, and store it."""
         place.store(code.narrowed(self.compute(accumulator, place, lanes, bound, limit), self.element), bound.output)
 
+    def finish_all(
+        self,
+        accumulators: Sequence[tuple[ir.Value, Place]],
+        lanes: int,
+        bound: Bound,
+        limit: float,
+        narrowing: Narrowing | None,
+    ) -> None:
+        """Compute the epilogue of the vectors of neighbouring pixels, column by column of each, and store them."""
+        if narrowing is None or self.element != "i8":
+            for accumulator, place in accumulators:
+                self.finish(accumulator, place, lanes, bound, limit)
+            return
+        for first in range(0, len(accumulators), NARROWED):
+            together = accumulators[first : first + NARROWED]
+            values = [self.compute(*each, lanes, bound, limit, narrowing.rounding) for each in together]
+            packed = narrowing.narrow([*values, *values[-1:] * (NARROWED - len(values))])
+            _store_packed(packed, [place for _, place in together], lanes, bound.output)
+
     def compute(
         self,
         accumulator: ir.Value | None,
@@ -234,6 +258,21 @@ class Epilogue:
 
 def _rounds(op: ir.Operation) -> bool:
     return op.name == "tosa.cast" and "f32" in str(op.operands[0].type) and "i8" in str(op.results[0].type)
+
+
+def _store_packed(packed: ir.Value, places: Sequence[Place], lanes: int, output: ir.Value) -> None:
+    """Vectors side by side in `packed` to their places, those of one pixel together."""
+    first = 0
+    while first < len(places):
+        end = first + 1
+        while end < len(places) and places[end].column == places[end - 1].column + 1:
+            end += 1
+        count = sum(place.count for place in places[first:end])
+        size = 1 << ((end - first) * lanes - 1).bit_length()
+        for at, length in code.powers(count, size):
+            piece = code.part(packed, first * lanes + at, length)
+            code.store(piece, output, code.add(places[first].target, at))
+        first = end
 
 
 def widened(value: ir.Value, lanes: int) -> Lanes:

@@ -16,6 +16,7 @@ _CACHE_BYTES: Final = 40 * 1024
 SCRATCH_BYTES: Final = 32 * 1024
 """The most to pack at a time, if it can be so little."""
 _LEAST_SCRATCH_BYTES: Final = 8 * 1024
+"""What to pack at a time where tiles share nothing of it: it never leaves the first-level cache."""
 _INPUT_BYTES: Final = 96 * 1024
 """What a workgroup may read of an input that is not packed."""
 _HEAVY_WEIGHTS: Final = 512 * 1024
@@ -127,19 +128,31 @@ def scratch_bytes(shape: ConvolutionShape, step: DotStep, rows: int, columns: in
     return elements * bytes_of(step.element)
 
 
+def has_heavy_weights(shape: ConvolutionShape, step: DotStep) -> bool:
+    """Whether the weights come from beyond the second-level cache."""
+    return _reduction_bytes(shape, step) * shape.out_channels >= _HEAVY_WEIGHTS
+
+
+def _reduction_bytes(shape: ConvolutionShape, step: DotStep) -> int:
+    """The weights of an output channel."""
+    return prod(reduction_steps(shape, step.depth)) * step.depth * step.weight_bytes
+
+
 def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> Workgroup | None:
     """As many pixels as fit a cache, whole rows before many rows; None if the scratch cannot hold even a tile's input.
 
     What is neither packed nor padded may end anywhere; a workgroup that skips its borders has whole rows.
     """
-    reduction = prod(reduction_steps(shape, step.depth)) * step.depth * step.weight_bytes
-    is_heavy = reduction * shape.out_channels >= _HEAVY_WEIGHTS
+    reduction = _reduction_bytes(shape, step)
+    is_heavy = has_heavy_weights(shape, step)
     beside_weights = _CACHE_BYTES - reduction * tile.vectors * step.lanes
     budget = min(max(beside_weights, _LEAST_SCRATCH_BYTES), SCRATCH_BYTES)
     if not packed:
         budget = _HEAVY_INPUT_BYTES if is_heavy else _INPUT_BYTES
     elif is_heavy:
         budget = MAX_SCRATCH_BYTES
+    elif shape.kernel == (1, 1):
+        budget = _LEAST_SCRATCH_BYTES
 
     def fits(rows: int, columns: int, limit: int = budget) -> bool:
         return scratch_bytes(shape, step, rows, columns) <= limit

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.isa.depthwise import WIDENED, DepthwiseStep
+from quantune_mlir.kernels.rounding import Narrowing
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,7 @@ class Isa:
     """Of int8 depthwise convolutions."""
     fuses: bool = True
     """Whether one instruction multiplies and adds f32; without, both are rounded."""
+    narrowing: Narrowing | None = None
+    """How several vectors of results become i8 together; None: each by itself."""
     features: tuple[str, ...] = ()
     """LLVM features that kernels are compiled with; none: the target's."""

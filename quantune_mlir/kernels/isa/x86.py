@@ -14,6 +14,7 @@ from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
 from quantune_mlir.kernels.isa.x86_depthwise import VpdpbusdDepthwise, VpmaddwdDepthwise, to_unsigned
+from quantune_mlir.kernels.isa.x86_narrowing import NARROWING
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ AVX512_VNNI: Final = Isa(
     Vpdpbusd(16, 30, intrinsic=_ZMM),
     FusedMultiplyAdd(16, 30),
     VpdpbusdDepthwise(intrinsic=_ZMM),
+    narrowing=NARROWING,
 )
 AVX_VNNI: Final = Isa(
     "avxvnni",
@@ -94,6 +96,14 @@ AVX_VNNI: Final = Isa(
     Vpdpbusd(8, 14, intrinsic=_YMM),
     FusedMultiplyAdd(8, 14),
     VpdpbusdDepthwise(intrinsic=_YMM),
+    narrowing=NARROWING,
 )
-AVX2: Final = Isa("avx2", 8, Vpmaddwd(), FusedMultiplyAdd(8, 14), VpmaddwdDepthwise())
-SSE4: Final = Isa("sse4", 4, Vpmaddwd(4, intrinsic="llvm.x86.sse2.pmadd.wd"), FusedMultiplyAdd(4, 14), fuses=False)
+AVX2: Final = Isa("avx2", 8, Vpmaddwd(), FusedMultiplyAdd(8, 14), VpmaddwdDepthwise(), narrowing=NARROWING)
+SSE4: Final = Isa(
+    "sse4",
+    4,
+    Vpmaddwd(4, intrinsic="llvm.x86.sse2.pmadd.wd"),
+    FusedMultiplyAdd(4, 14),
+    fuses=False,
+    narrowing=NARROWING,
+)
