@@ -38,6 +38,7 @@ from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.packing import Packing
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
 from quantune_mlir.kernels.tiles import Tile, Workgroup, choose_tile, choose_workgroup, is_packed, reduction_steps
+from quantune_mlir.kernels.word_list import WordBuffers, WordList, word_list
 
 _UNROLLED_STEPS: Final = 2
 _SLACK: Final = 16
@@ -64,6 +65,8 @@ class DenseKernel:
     packed: bool
     epilogue: Epilogue
     source: ir.Value
+    words: WordList | None = None
+    """The steps of the reduction, if they depend on the weights."""
     part: Part | None = None
 
     @staticmethod
@@ -73,19 +76,23 @@ class DenseKernel:
         assert root is not None
         source = group.views[0].operands[0] if group.views else root.operands[0]
         stored = str(ir.RankedTensorType(source.type).element_type)
-        if stored not in ("i8", "f32") or constant_value(root.operands[1]) is None:
+        weights = constant_value(root.operands[1])
+        if stored not in ("i8", "f32") or weights is None:
             return None
-        step = isa.int8 if stored == "i8" else isa.fp32
         shape = convolution_shape(root, source, group.views)
         if shape.is_pointwise:
             shape = shape.flattened()
+        step, words = isa.int8 if stored == "i8" else isa.fp32, None
+        if stored == "i8" and isa.int8_words is not None:
+            words = word_list(_in_order(root, weights), shape, isa.int8_words, step)
+            step = step if words is None else isa.int8_words
         packed = is_packed(shape, step, stored)
         tile = choose_tile(shape, step, packed=packed)
         workgroup = choose_workgroup(shape, step, tile, packed=packed)
         epilogue = Epilogue(group)
         if workgroup is None or not Buffers(epilogue).fit:
             return None
-        return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source, part)
+        return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source, words, part)
 
     @property
     def _block(self) -> int:
@@ -98,6 +105,8 @@ class DenseKernel:
         weights, bias = self._constants()
         buffers = Buffers(self.epilogue)
         own = [self.source, constant(weights), constant(bias)]
+        if self.words is not None:
+            own.append(constant(self.words.table(self._run_offsets())))
         result = ir.RankedTensorType(self.group.op.results[0].type)
         places = ceil(shape.out_height / workgroup.rows) * ceil(shape.out_width / workgroup.columns)
         signature = Signature(
@@ -132,9 +141,9 @@ class DenseKernel:
         assert root is not None
         weights = constant_value(root.operands[1])
         assert weights is not None
+        weights = _in_order(root, weights)
         if root.name == "tosa.matmul":
-            zeros = np.zeros(self.shape.out_channels, np.int32 if self.stored == "i8" else np.float32)
-            return weights[0].T[:, None, None, :], zeros
+            return weights, np.zeros(self.shape.out_channels, np.int32 if self.stored == "i8" else np.float32)
         bias = constant_value(root.operands[2])
         assert bias is not None
         return weights, np.broadcast_to(bias, (self.shape.out_channels,))
@@ -145,14 +154,29 @@ class DenseKernel:
         if self.stored == "i8":
             sums = weights.astype(np.int64).sum(axis=(1, 2, 3))
             bias = (bias - (self._zero_point() + self.step.offset) * sums).astype(np.int32)
-        return pack_weights(weights, self.shape, self.step, self.tile), _padded(bias, self.step.lanes)
+        packed = self.words.weights if self.words else pack_weights(weights, self.shape, self.step, self.tile)
+        return packed, _padded(bias, self.step.lanes)
+
+    def _run_offsets(self) -> list[int]:
+        """Where in the packed input each run of the reduction begins, of a pixel."""
+        shape = self.shape
+        line = self._packing.columns * shape.channels
+        kh = shape.kernel[0]
+        in_a_row = reduction_steps(shape, self.step.depth)[0] // kh
+        rows = [r * shape.dilation[0] * line for r in range(kh)]
+        return [row + s * shape.dilation[1] * shape.channels for row in rows for s in range(in_a_row)]
+
+    @property
+    def _packing(self) -> Packing:
+        step = self.step
+        return Packing(self.shape, self.workgroup, step.lanes * step.depth, step.pack, step.element)
 
     # What follows is built inside the kernel.
 
     def _emit(self, buffers: list[ir.Value], scalars: list[ir.Value], place: list[ir.Value]) -> None:
         shape, workgroup = self.shape, self.workgroup
-        source, weights, bias, *rest = buffers
-        *rest, output = rest
+        source, weights, bias, *rest, output = buffers
+        table = rest.pop(0) if self.words else None
         count = len(self.epilogue.channels)
         bound = self.epilogue.bind(rest[:count], scalars[1:], rest[count:], output)
         across = ceil(shape.out_width / workgroup.columns)
@@ -161,7 +185,7 @@ class DenseKernel:
         column = code.fitted(code.mul(right, workgroup.columns), workgroup.columns, shape.out_width)
         image: Index = place[2] if shape.batch > 1 else 0
         view = self._view(source, image, row, column, scalars[0])
-        lines = _Lines(view, weights, bias, bound, image, row, column)
+        lines = _Lines(view, weights, bias, table, bound, image, row, column)
         full, rest_channels = divmod(shape.out_channels, self._block)
         split: Index = place[1] if workgroup.splits > 1 else 0
         share = ceil(full / workgroup.splits)
@@ -190,7 +214,7 @@ class DenseKernel:
             at = code.mul(code.add(at, code.mul(column, sw), -left), shape.channels)
             line = shape.width * shape.channels
             return _View(source, at, sh * line, sw * shape.channels, shape.dilation[0] * line)
-        packing = Packing(shape, self.workgroup, self.step.lanes * self.step.depth, self.step.pack, self.step.element)
+        packing = self._packing
         line = packing.columns * shape.channels
         scratch = code.scratch(packing.rows * line + _SLACK, self.step.element)
         packing.emit(source, scratch, image, row, column, self._padding(padding))
@@ -279,6 +303,10 @@ class DenseKernel:
         whole = [*offsets, *offsets[-1:] * (-len(offsets) % step.pixels)]
         together = [whole[i : i + step.pixels] for i in range(0, len(whole), step.pixels)]
         biases = [code.load(lines.bias, code.add(channel, v * step.lanes), step.lanes) for v in range(vectors)]
+        if self.words is not None and lines.table is not None:
+            buffers = WordBuffers(view.buffer, lines.weights, lines.table)
+            block = code.divide(channel, self._block)
+            return [[sums] for sums in self.words.emit(buffers, block, base, offsets, biases[0])]
 
         def one_step(x_at: Index, w_at: Index, pixels: Sequence[int], sums: Sequence[ir.Value]) -> list[ir.Value]:
             places = [code.add(w_at, v * step.lanes * step.depth) for v in range(vectors)]
@@ -360,6 +388,8 @@ class _Lines:
     view: _View
     weights: ir.Value
     bias: ir.Value
+    table: ir.Value | None
+    """Of the word list."""
     bound: Bound
     image: Index
     row: Index
@@ -382,6 +412,11 @@ def pack_weights(
         split = part.reshape(-1, step.lanes, runs, steps, step.depth)
         blocks.append(split.transpose(2, 3, 0, 1, 4).reshape(-1))
     return np.concatenate(blocks)
+
+
+def _in_order(root: ir.Operation, weights: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Weights as [K, KH, KW, C], those of a matmul as of a convolution of 1 x 1."""
+    return weights[0].T[:, None, None, :] if root.name == "tosa.matmul" else weights
 
 
 def _padded(values: NDArray[np.generic], lanes: int) -> NDArray[np.generic]:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.isa.depthwise import WIDENED, DepthwiseStep
 
@@ -33,6 +33,8 @@ class DotStep(ABC):
     """Element type of the accumulators."""
     pixels: int = 1
     """Pixels that share a vector of accumulators."""
+    most_vectors: int = 4
+    """Vectors of output channels that may be computed together."""
 
     @property
     def weight_bytes(self) -> int:
@@ -70,6 +72,29 @@ class DotStep(ABC):
 
 
 @dataclass(frozen=True)
+class WordStep(DotStep):
+    """A step whose products are summed up in 16 bits first: right for weights that kernels/words.py arranges."""
+
+    @abstractmethod
+    def products(self, x: ir.Value, w: ir.Value) -> ir.Value:
+        """The products of a word, added in halves, as i16."""
+
+    @abstractmethod
+    def widened(self, accumulator: ir.Value, products: ir.Value) -> ir.Value:
+        """The accumulators with both halves added."""
+
+    def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+        """One word."""
+        return self.widened(accumulator, self.products(x, w))
+
+    def double_step(
+        self, accumulator: ir.Value, x: tuple[ir.Value, ir.Value], w: tuple[ir.Value, ir.Value]
+    ) -> ir.Value:
+        """Two words that fit together."""
+        return self.widened(accumulator, arith.AddIOp(self.products(x[0], w[0]), self.products(x[1], w[1])).result)
+
+
+@dataclass(frozen=True)
 class Isa:
     """An instruction set."""
 
@@ -82,5 +107,7 @@ class Isa:
     """Of int8 depthwise convolutions."""
     fuses: bool = True
     """Whether one instruction multiplies and adds f32; without, both are rounded."""
+    int8_words: WordStep | None = None
+    """A quicker step for int8 weights that suit it."""
     features: tuple[str, ...] = ()
     """LLVM features that kernels are compiled with; none: the target's."""
