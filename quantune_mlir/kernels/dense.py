@@ -12,7 +12,8 @@
           for each acc: requantize, clamp, add, store                                 epilogue.py
 
 The last tile of a row or block is moved back to where it fits: it computes some pixels again. A zero point z of the
-input is part of the bias: sum (x - z) w = sum x w - z sum w.
+input is part of the bias: sum (x - z) w = sum x w - z sum w. Where the quickest step is not right for all weights, a
+list of steps made from the weights takes the place of runs and steps (word_list.py).
 """
 
 from __future__ import annotations
@@ -82,10 +83,11 @@ class DenseKernel:
         shape = convolution_shape(root, source, group.views)
         if shape.is_pointwise:
             shape = shape.flattened()
-        step, words = isa.int8 if stored == "i8" else isa.fp32, None
+        step = isa.int8 if stored == "i8" else isa.fp32
+        words = None
         if stored == "i8" and isa.int8_words is not None:
             words = word_list(_in_order(root, weights), shape, isa.int8_words, step)
-            step = step if words is None else isa.int8_words
+            step = words.step if words else step
         packed = is_packed(shape, step, stored)
         tile = choose_tile(shape, step, packed=packed)
         workgroup = choose_workgroup(shape, step, tile, packed=packed)
@@ -104,13 +106,15 @@ class DenseKernel:
         shape, workgroup = self.shape, self.workgroup
         weights, bias = self._constants()
         buffers = Buffers(self.epilogue)
-        own = [self.source, constant(weights), constant(bias)]
+        own = [self.source, constant(bias), constant(weights)]
+        sizes = [described(value) for value in own]
         if self.words is not None:
             own.append(constant(self.words.table(self._run_offsets())))
+            sizes[2:] = self.words.buffers
         result = ir.RankedTensorType(self.group.op.results[0].type)
         places = ceil(shape.out_height / workgroup.rows) * ceil(shape.out_width / workgroup.columns)
         signature = Signature(
-            (*map(described, own), *buffers.inputs),
+            (*sizes, *buffers.inputs),
             buffers.output(self.part),
             len(self.epilogue.scalars) + 1,
             (places, workgroup.splits, shape.batch),
@@ -175,7 +179,7 @@ class DenseKernel:
 
     def _emit(self, buffers: list[ir.Value], scalars: list[ir.Value], place: list[ir.Value]) -> None:
         shape, workgroup = self.shape, self.workgroup
-        source, weights, bias, *rest, output = buffers
+        source, bias, weights, *rest, output = buffers
         table = rest.pop(0) if self.words else None
         count = len(self.epilogue.channels)
         bound = self.epilogue.bind(rest[:count], scalars[1:], rest[count:], output)

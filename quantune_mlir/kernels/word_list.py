@@ -23,7 +23,7 @@ from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.isa.base import DotStep, WordStep
 from quantune_mlir.kernels.shapes import ConvolutionShape
 from quantune_mlir.kernels.tiles import choose_tile, reduction_steps
-from quantune_mlir.kernels.words import Words, arrange
+from quantune_mlir.kernels.words import DEPTH, MOST_WORDS, Words, arrange
 
 _COLUMNS: Final = 3
 """Of a block's row of the table."""
@@ -33,8 +33,8 @@ _COST_OF_TWO: Final = 5
 """Instructions of a step of two words, for a vector of sums."""
 _COST_OF_ONE: Final = 3
 """The same, of one word."""
-_COST_OF_STEP: Final = 2
-"""The same, of a step without words."""
+_COST_OF_STEP: Final = 2.2
+"""The same, of a step without words, and what widening weights adds to it."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,23 @@ class WordList:
     """The words of all blocks, a block being one vector of channels."""
 
     step: WordStep
+    regular: int
+    """Words that a block would have if none had an excess."""
     blocks: tuple[Words, ...]
 
     @property
-    def cost(self) -> int:
+    def cost(self) -> float:
         """Instructions for all channels of a pixel."""
         return sum(
             block.joined // 2 * _COST_OF_TWO + (len(block.weights) - block.joined) * _COST_OF_ONE
             for block in self.blocks
         )
+
+    @property
+    def buffers(self) -> tuple[tuple[int, str], tuple[int, str]]:
+        """Weights and table as large as they can be for layers of the same shape, so that these share a kernel."""
+        words = len(self.blocks) * self.regular * MOST_WORDS
+        return (words * self.step.lanes * DEPTH, "i8"), (len(self.blocks) * _COLUMNS + words, "i32")
 
     @property
     def weights(self) -> NDArray[np.int8]:
@@ -123,10 +131,11 @@ def word_list(weights: NDArray[np.generic], shape: ConvolutionShape, step: WordS
     tile = choose_tile(shape, step, packed=True)
     if tile.rows * tile.columns < _LEAST_PIXELS:
         return None
-    runs, _ = reduction_steps(shape, step.depth)
+    runs, steps = reduction_steps(shape, step.depth)
     lanes = ceil(shape.out_channels / step.lanes) * step.lanes
     padded = np.zeros((lanes, runs, weights[0].size // runs), np.int8)
     padded[: shape.out_channels] = weights.reshape(shape.out_channels, runs, -1)
-    found = WordList(step, tuple(arrange(part) for part in padded.reshape(-1, step.lanes, *padded.shape[1:])))
+    blocks = padded.reshape(-1, step.lanes, *padded.shape[1:])
+    found = WordList(step, runs * steps, tuple(arrange(block) for block in blocks))
     runs, steps = reduction_steps(shape, other.depth)
     return found if found.cost < runs * steps * len(found.blocks) * _COST_OF_STEP else None

@@ -14,6 +14,7 @@ where the halves of both fit together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 import numpy as np
@@ -23,12 +24,18 @@ DEPTH: Final = 4
 """Weights of a channel in a word."""
 ROOM: Final = 128
 """What the weights of equal sign in a half may add up to."""
+MOST_WORDS: Final = 3
+"""The word itself, and one for the excess of each half."""
 _HALF: Final = 2
+_GROUP: Final = 128
+"""Words among which a word looks for another: enough for nearly all to find one, few enough to be quick."""
 
 
 @dataclass(frozen=True)
 class Words:
     """The words of a vector of channels, in the order in which they are summed up.
+
+    There are at most MOST_WORDS for every DEPTH weights of a run.
 
     Attributes:
         weights: i8 [words][lanes][DEPTH].
@@ -95,18 +102,30 @@ def _fits(word: NDArray[np.int64], position: int, values: NDArray[np.int64]) -> 
 
 
 def _join(words: NDArray[np.int64]) -> tuple[list[int], int]:
-    """An order of `words` [words, lanes, DEPTH], and how many come in twos whose sums fit: the fullest first."""
+    """An order of `words` [words, lanes, DEPTH], and how many come in twos whose sums fit."""
     halves = words.reshape(len(words), -1, _HALF)
     sums = [np.where(sign * halves > 0, sign * halves, 0).sum(axis=2) for sign in (1, -1)]
     filled = np.concatenate(sums, axis=1).astype(np.uint8)
-    free = list(np.argsort(-filled.max(axis=1).astype(np.int64), kind="stable"))
     twos: list[int] = []
     ones: list[int] = []
-    while free:
-        word = free.pop(0)
-        fits = (filled[free] <= ROOM - filled[word]).all(axis=1)
-        if fits.any():
-            twos += [word, free.pop(int(fits.argmax()))]
-        else:
-            ones.append(word)
+    groups = ceil(len(words) / _GROUP)
+    for group in range(groups):
+        _join_group(np.arange(group, len(words), groups), filled, twos, ones)
     return [*twos, *ones], len(twos)
+
+
+def _join_group(group: NDArray[np.intp], filled: NDArray[np.uint8], twos: list[int], ones: list[int]) -> None:
+    """Each word with the fullest one that fits, the fullest first."""
+    group = group[np.argsort(-filled[group].max(axis=1).astype(np.int64), kind="stable")]
+    rows = filled[group]
+    is_free = np.ones(len(group), bool)
+    for i, word in enumerate(group):
+        if not is_free[i]:
+            continue
+        fits = is_free[i + 1 :] & (rows[i + 1 :] <= ROOM - rows[i]).all(axis=1)
+        partner = i + 1 + int(fits.argmax()) if fits.any() else None
+        if partner is None:
+            ones.append(int(word))
+        else:
+            is_free[partner] = False
+            twos += [int(word), int(group[partner])]

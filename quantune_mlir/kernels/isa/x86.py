@@ -64,13 +64,4 @@ AVX_VNNI: Final = Isa(
     VpdpbusdDepthwise(intrinsic=_YMM),
 )
 AVX2: Final = Isa("avx2", 8, Vpmaddwd(), FusedMultiplyAdd(8, 14), VpmaddwdDepthwise(), int8_words=Vpmaddubsw())
-SSE4: Final = Isa(
-    "sse4",
-    4,
-    Vpmaddwd(4, intrinsic="llvm.x86.sse2.pmadd.wd"),
-    FusedMultiplyAdd(4, 14),
-    fuses=False,
-    int8_words=Vpmaddubsw(
-        4, bytes_intrinsic="llvm.x86.ssse3.pmadd.ub.sw.128", words_intrinsic="llvm.x86.sse2.pmadd.wd"
-    ),
-)
+SSE4: Final = Isa("sse4", 4, Vpmaddwd(4, intrinsic="llvm.x86.sse2.pmadd.wd"), FusedMultiplyAdd(4, 14), fuses=False)

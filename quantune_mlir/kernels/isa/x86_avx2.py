@@ -1,18 +1,21 @@
-"""x86 without VNNI: AVX2, and SSE4.2 with half its lanes.
+"""x86 without VNNI: AVX2; of SSE4.2 the same with half the lanes, vpmaddubsw excepted.
 
-Products of bytes are added in pairs in 16 bits, with saturation, by vpmaddubsw. It is exact only for weights that
-kernels/words.py arranges; vpmaddwd is exact for all, at half the products an instruction.
+vpmaddubsw adds products of bytes in pairs, in 16 bits, with saturation: it is exact for weights that kernels/words.py
+arranges. vpmaddwd is exact for all, with half as many products an instruction.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.isa.base import DotStep, WordStep
 from quantune_mlir.kernels.isa.x86_depthwise import to_unsigned
+
+_PMADDWD: Final = "llvm.x86.avx2.pmadd.wd"
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Vpmaddwd(DotStep):
     element: str = "i16"
     offset: int = 0
     accumulator: str = "i32"
-    intrinsic: str = "llvm.x86.avx2.pmadd.wd"
+    intrinsic: str = _PMADDWD
 
     def pack(self, values: ir.Value) -> ir.Value:
         """Sign-extended."""
@@ -59,8 +62,6 @@ class Vpmaddubsw(WordStep):
     offset: int = 128
     accumulator: str = "i32"
     most_vectors: int = 1
-    bytes_intrinsic: str = "llvm.x86.avx2.pmadd.ub.sw"
-    words_intrinsic: str = "llvm.x86.avx2.pmadd.wd"
 
     def pack(self, values: ir.Value) -> ir.Value:
         """i8 to u8: the sign bit flipped."""
@@ -77,9 +78,9 @@ class Vpmaddubsw(WordStep):
 
     def products(self, x: ir.Value, w: ir.Value) -> ir.Value:
         """vpmaddubsw."""
-        return code.intrinsic(self.bytes_intrinsic, code.vector_type(2 * self.lanes, "i16"), x, w)
+        return code.intrinsic("llvm.x86.avx2.pmadd.ub.sw", code.vector_type(2 * self.lanes, "i16"), x, w)
 
     def widened(self, accumulator: ir.Value, products: ir.Value) -> ir.Value:
         """vpmaddwd by ones, and vpaddd."""
         ones = code.splat(1, 2 * self.lanes, "i16")
-        return arith.AddIOp(accumulator, code.intrinsic(self.words_intrinsic, accumulator.type, products, ones)).result
+        return arith.AddIOp(accumulator, code.intrinsic(_PMADDWD, accumulator.type, products, ones)).result
