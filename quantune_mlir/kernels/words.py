@@ -79,7 +79,7 @@ def _take_excess(row: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
     excess = total - np.clip(total, -ROOM, ROOM)
     found: dict[int, NDArray[np.int64]] = {}
     done = -1
-    for half in np.flatnonzero(excess.any(axis=0)):
+    for half in map(int, np.flatnonzero(excess.any(axis=0))):
         if half <= done:
             continue
         word = np.zeros((len(row), DEPTH), np.int64)
