@@ -57,11 +57,12 @@ class Measured:
 
 
 def layer_module(layer: Layer, precision: Precision) -> ir.Module:
-    """The layer as TOSA: a convolution, requantized to int8 or clamped like ReLU6; random weights."""
+    """The layer as TOSA: a convolution, requantized to int8 or clamped like ReLU6; mostly small random weights."""
     rng = np.random.default_rng(0)
     stored, sums = (np.int8, np.int32) if precision == "int8" else (np.float32, np.float32)
     filters = 1 if layer.depthwise else layer.channels
-    weights = rng.integers(-127, 128, (layer.filters, layer.kernel, layer.kernel, filters)).astype(stored)
+    weights = rng.normal(0, 32, (layer.filters, layer.kernel, layer.kernel, filters)).round().clip(-127, 127)
+    weights = weights.astype(stored)
     if layer.depthwise:
         weights = weights.transpose(1, 2, 0, 3)
     pad = layer.kernel // 2

@@ -13,7 +13,8 @@
           for each acc: requantize, clamp, add, store                                 epilogue.py
 
 The last tile of a row or block is moved back to where it fits: it computes some pixels again. A zero point z of the
-input is part of the bias: sum (x - z) w = sum x w - z sum w.
+input is part of the bias: sum (x - z) w = sum x w - z sum w. Where the quickest step is not right for all weights, a
+list of steps made from the weights takes the place of runs and steps (word_list.py).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from quantune_mlir.kernels.tiles import (
     reduction_steps,
 )
 from quantune_mlir.kernels.tuning import Kernel, Tiling
+from quantune_mlir.kernels.word_list import WordBuffers, WordList, word_list
 
 _UNROLLED_STEPS: Final = 2
 _AHEAD: Final = 24
@@ -82,6 +84,8 @@ class DenseKernel:
     epilogue: Epilogue
     source: ir.Value
     narrowing: Narrowing | None
+    words: WordList | None = None
+    """The steps of the reduction, if they depend on the weights."""
     part: Part | None = None
 
     @staticmethod
@@ -91,24 +95,31 @@ class DenseKernel:
         assert root is not None
         source = group.views[0].operands[0] if group.views else root.operands[0]
         stored = str(ir.RankedTensorType(source.type).element_type)
-        if stored not in ("i8", "f32") or constant_value(root.operands[1]) is None:
+        weights = constant_value(root.operands[1])
+        if stored not in ("i8", "f32") or weights is None:
             return None
-        step = isa.int8 if stored == "i8" else isa.fp32
         shape = convolution_shape(root, source, group.views)
         if shape.is_pointwise:
             shape = shape.flattened()
+        step = isa.int8 if stored == "i8" else isa.fp32
+        words = None
+        if stored == "i8" and isa.int8_words is not None:
+            words = word_list(_in_order(root, weights), shape, isa.int8_words, step)
+            step = words.step if words else step
         packed = is_packed(shape, step, stored)
         tile = choose_tile(shape, step, packed=packed)
         workgroup = choose_workgroup(shape, step, tile, packed=packed)
         epilogue = Epilogue(group)
         if workgroup is None or not Buffers(epilogue).fit:
             return None
-        return DenseKernel(group, step, stored, shape, tile, workgroup, packed, epilogue, source, isa.narrowing, part)
+        return DenseKernel(
+            group, step, stored, shape, tile, workgroup, packed, epilogue, source, isa.narrowing, words, part
+        )
 
     @property
     def kind(self) -> Kernel:
         """What tiles are chosen by."""
-        return Kernel("int8" if self.stored == "i8" else "fp32", self.shape)
+        return Kernel("int8" if self.stored == "i8" else "fp32", self.shape, in_words=self.words is not None)
 
     def cut(self, tiling: Tiling) -> DenseKernel:
         """The kernel with other tiles than the model's, which must fit it."""
@@ -129,11 +140,15 @@ class DenseKernel:
         shape, workgroup = self.shape, self.workgroup
         weights, bias = self._constants()
         buffers = Buffers(self.epilogue)
-        own = [self.source, constant(weights), constant(bias)]
+        own = [self.source, constant(bias), constant(weights)]
+        sizes = [described(value) for value in own]
+        if self.words is not None:
+            own.append(constant(self.words.table(self._run_offsets())))
+            sizes[2:] = self.words.buffers
         result = ir.RankedTensorType(self.group.op.results[0].type)
         places = ceil(shape.out_height / workgroup.rows) * ceil(shape.out_width / workgroup.columns)
         signature = Signature(
-            (*map(described, own), *buffers.inputs),
+            (*sizes, *buffers.inputs),
             buffers.output(self.part),
             len(self.epilogue.scalars) + 1,
             (places, workgroup.splits, shape.batch),
@@ -164,9 +179,9 @@ class DenseKernel:
         assert root is not None
         weights = constant_value(root.operands[1])
         assert weights is not None
+        weights = _in_order(root, weights)
         if root.name == "tosa.matmul":
-            zeros = np.zeros(self.shape.out_channels, np.int32 if self.stored == "i8" else np.float32)
-            return weights[0].T[:, None, None, :], zeros
+            return weights, np.zeros(self.shape.out_channels, np.int32 if self.stored == "i8" else np.float32)
         bias = constant_value(root.operands[2])
         assert bias is not None
         return weights, np.broadcast_to(bias, (self.shape.out_channels,))
@@ -177,14 +192,29 @@ class DenseKernel:
         if self.stored == "i8":
             sums = weights.astype(np.int64).sum(axis=(1, 2, 3))
             bias = (bias - (self._zero_point() + self.step.offset) * sums).astype(np.int32)
-        return pack_weights(weights, self.shape, self.step, self.tile), _padded(bias, self.step.lanes)
+        packed = self.words.weights if self.words else pack_weights(weights, self.shape, self.step, self.tile)
+        return packed, _padded(bias, self.step.lanes)
+
+    def _run_offsets(self) -> list[int]:
+        """Where in the packed input each run of the reduction begins, of a pixel."""
+        shape = self.shape
+        line = self._packing.columns * shape.channels
+        kh = shape.kernel[0]
+        in_a_row = reduction_steps(shape, self.step.depth)[0] // kh
+        rows = [r * shape.dilation[0] * line for r in range(kh)]
+        return [row + s * shape.dilation[1] * shape.channels for row in rows for s in range(in_a_row)]
+
+    @property
+    def _packing(self) -> Packing:
+        step = self.step
+        return Packing(self.shape, self.workgroup, step.lanes * step.depth, step.pack, step.element)
 
     # What follows is built inside the kernel.
 
     def _emit(self, buffers: list[ir.Value], scalars: list[ir.Value], place: list[ir.Value]) -> None:
         shape, workgroup = self.shape, self.workgroup
-        source, weights, bias, *rest = buffers
-        *rest, output = rest
+        source, bias, weights, *rest, output = buffers
+        table = rest.pop(0) if self.words else None
         count = len(self.epilogue.channels)
         bound = self.epilogue.bind(rest[:count], scalars[1:], rest[count:], output)
         across = ceil(shape.out_width / workgroup.columns)
@@ -193,7 +223,7 @@ class DenseKernel:
         column = code.fitted(code.mul(right, workgroup.columns), workgroup.columns, shape.out_width)
         image: Index = place[2] if shape.batch > 1 else 0
         view = self._view(source, image, row, column, scalars[0])
-        lines = _Lines(view, weights, bias, bound, image, row, column)
+        lines = _Lines(view, weights, bias, table, bound, image, row, column)
         full, rest_channels = divmod(shape.out_channels, self._block)
         split: Index = place[1] if workgroup.splits > 1 else 0
         share = ceil(full / workgroup.splits)
@@ -222,7 +252,7 @@ class DenseKernel:
             at = code.mul(code.add(at, code.mul(column, sw), -left), shape.channels)
             line = shape.width * shape.channels
             return _View(source, at, sh * line, sw * shape.channels, shape.dilation[0] * line)
-        packing = Packing(shape, self.workgroup, self.step.lanes * self.step.depth, self.step.pack, self.step.element)
+        packing = self._packing
         line = packing.columns * shape.channels
         scratch = code.scratch(packing.rows * line + _SLACK, self.step.element)
         packing.emit(source, scratch, image, row, column, self._padding(padding))
@@ -313,6 +343,10 @@ class DenseKernel:
         whole = [*offsets, *offsets[-1:] * (-len(offsets) % step.pixels)]
         together = [whole[i : i + step.pixels] for i in range(0, len(whole), step.pixels)]
         biases = [code.load(lines.bias, code.add(channel, v * step.lanes), step.lanes) for v in range(vectors)]
+        if self.words is not None and lines.table is not None:
+            buffers = WordBuffers(view.buffer, lines.weights, lines.table)
+            block = code.divide(channel, self._block)
+            return [[sums] for sums in self.words.emit(buffers, block, base, offsets, biases[0])]
 
         def one_step(x_at: Index, w_at: Index, pixels: Sequence[int], sums: Sequence[ir.Value]) -> list[ir.Value]:
             places = [code.add(w_at, v * step.lanes * step.depth) for v in range(vectors)]
@@ -400,6 +434,8 @@ class _Lines:
     view: _View
     weights: ir.Value
     bias: ir.Value
+    table: ir.Value | None
+    """Of the word list."""
     bound: Bound
     image: Index
     row: Index
@@ -422,6 +458,11 @@ def pack_weights(
         split = part.reshape(-1, step.lanes, runs, steps, step.depth)
         blocks.append(split.transpose(2, 3, 0, 1, 4).reshape(-1))
     return np.concatenate(blocks)
+
+
+def _in_order(root: ir.Operation, weights: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Weights as [K, KH, KW, C], those of a matmul as of a convolution of 1 x 1."""
+    return weights[0].T[:, None, None, :] if root.name == "tosa.matmul" else weights
 
 
 def _padded(values: NDArray[np.generic], lanes: int) -> NDArray[np.generic]:

@@ -19,7 +19,7 @@ Body = Callable[[list[ir.Value], list[ir.Value], list[ir.Value]], None]
 
 @dataclass(frozen=True)
 class Signature:
-    """What a kernel is called with. Buffers are flat: (elements, element type)."""
+    """What a kernel is called with. Buffers are flat: (elements at most, element type)."""
 
     inputs: tuple[tuple[int, str], ...]
     output: tuple[int, str]

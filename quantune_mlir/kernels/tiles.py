@@ -25,7 +25,6 @@ _HEAVY_INPUT_BYTES: Final = 1024 * 1024
 """What a workgroup may then read of an input that is not packed."""
 MAX_SCRATCH_BYTES: Final = 64 * 1024
 """What may be packed if less is not enough for a tile: half the stack of one of IREE's worker threads."""
-_MAX_VECTORS: Final = 4
 _COMPARED: Final = 16
 """Of so many tiles the workgroups are looked at, too."""
 _WORKGROUPS: Final = 4
@@ -87,7 +86,7 @@ def ranked_tiles(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> lis
 
 
 def _tiles(shape: ConvolutionShape, step: DotStep, *, one_row: bool) -> Iterator[Tile]:
-    for vectors in range(1, min(_MAX_VECTORS, ceil(shape.out_channels / step.lanes)) + 1):
+    for vectors in range(1, min(step.most_vectors, ceil(shape.out_channels / step.lanes)) + 1):
         pixels = (step.registers - vectors) // vectors * step.pixels
         for rows in range(1, 2 if one_row else min(pixels, shape.out_height) + 1):
             for columns in range(1, min(pixels // rows, shape.out_width) + 1):

@@ -45,6 +45,7 @@ class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     precision: Precision
+    in_words: bool = False
     input: tuple[_Size, _Size, _Size, _Size]
     output: _Triple
     kernel: _Pair
@@ -60,6 +61,7 @@ class _Entry(BaseModel):
         shape, tile, group = tuned.kernel.shape, tuned.tiling.tile, tuned.tiling.workgroup
         return _Entry(
             precision=tuned.kernel.precision,
+            in_words=tuned.kernel.in_words,
             input=(shape.batch, shape.height, shape.width, shape.channels),
             output=(shape.out_height, shape.out_width, shape.out_channels),
             kernel=shape.kernel,
@@ -74,7 +76,7 @@ class _Entry(BaseModel):
     def tuned(self) -> TunedKernel:
         shape = ConvolutionShape(*self.input, *self.output, self.kernel, self.stride, self.dilation, self.pad)
         tiling = Tiling(Tile(*self.tile), Workgroup(*self.workgroup))
-        return TunedKernel(Kernel(self.precision, shape), tiling, self.speedup)
+        return TunedKernel(Kernel(self.precision, shape, self.in_words), tiling, self.speedup)
 
 
 class _File(BaseModel):

@@ -33,9 +33,13 @@ class Kernel:
 
     precision: Precision
     shape: ConvolutionShape
+    in_words: bool = False
+    """Whether its weights are arranged in words (words.py), which have a dot product of their own."""
 
     def step(self, isa: Isa) -> DotStep:
         """The dot product that computes it."""
+        if self.in_words and isa.int8_words is not None:
+            return isa.int8_words
         return isa.int8 if self.precision == "int8" else isa.fp32
 
     def is_packed(self, isa: Isa) -> bool:
@@ -47,6 +51,8 @@ class Kernel:
         size = _by(shape.height, shape.width, shape.channels)
         made = _by(shape.out_height, shape.out_width, shape.out_channels)
         parts = [f"{self.precision} {size} -> {made}"]
+        if self.in_words:
+            parts.append("in words")
         if shape.kernel != (1, 1):
             parts.append(_by(*shape.kernel))
         if shape.stride != (1, 1):
@@ -89,6 +95,10 @@ def misfits(kernel: Kernel, tiling: Tiling, isa: Isa) -> Iterator[str]:
     shape, step, packed = kernel.shape, kernel.step(isa), kernel.is_packed(isa)
     tile, group = tiling.tile, tiling.workgroup
     vectors = ceil(shape.out_channels / step.lanes)
+    if kernel.in_words and isa.int8_words is None:
+        yield f"{isa.name} has no dot product of words"
+    if tile.vectors > step.most_vectors:
+        yield f"the tile has {tile.vectors} vectors, this dot product takes at most {step.most_vectors}"
     if tile.vectors > vectors:
         yield f"the tile has {tile.vectors} vectors of {step.lanes} channels, the output only {vectors}"
     registers = ceil(tile.rows * tile.columns / step.pixels) * tile.vectors + tile.vectors

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.isa.depthwise import WIDENED, DepthwiseStep
 from quantune_mlir.kernels.rounding import Narrowing
@@ -34,6 +34,8 @@ class DotStep(ABC):
     """Element type of the accumulators."""
     pixels: int = 1
     """Pixels that share a vector of accumulators."""
+    most_vectors: int = 4
+    """Vectors of output channels that may be computed together."""
 
     @property
     def weight_bytes(self) -> int:
@@ -71,6 +73,29 @@ class DotStep(ABC):
 
 
 @dataclass(frozen=True)
+class WordStep(DotStep):
+    """A step whose products are summed up in 16 bits first: right for weights that kernels/words.py arranges."""
+
+    @abstractmethod
+    def products(self, x: ir.Value, w: ir.Value) -> ir.Value:
+        """The products of a word, added in halves, as i16."""
+
+    @abstractmethod
+    def widened(self, accumulator: ir.Value, products: ir.Value) -> ir.Value:
+        """The accumulators with both halves added."""
+
+    def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+        """One word."""
+        return self.widened(accumulator, self.products(x, w))
+
+    def double_step(
+        self, accumulator: ir.Value, x: tuple[ir.Value, ir.Value], w: tuple[ir.Value, ir.Value]
+    ) -> ir.Value:
+        """Two words that fit together."""
+        return self.widened(accumulator, arith.AddIOp(self.products(x[0], w[0]), self.products(x[1], w[1])).result)
+
+
+@dataclass(frozen=True)
 class Isa:
     """An instruction set."""
 
@@ -85,5 +110,7 @@ class Isa:
     """Whether one instruction multiplies and adds f32; without, both are rounded."""
     narrowing: Narrowing | None = None
     """How several vectors of results become i8 together; None: each by itself."""
+    int8_words: WordStep | None = None
+    """A quicker step for int8 weights that suit it."""
     features: tuple[str, ...] = ()
     """LLVM features that kernels are compiled with; none: the target's."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from quantune_mlir.ir.mlir import arith, ir
+from quantune_mlir.ir.mlir import ir
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
+from quantune_mlir.kernels.isa.x86_avx2 import Vpmaddubsw, Vpmaddwd
 from quantune_mlir.kernels.isa.x86_depthwise import VpdpbusdDepthwise, VpmaddwdDepthwise, to_unsigned
 from quantune_mlir.kernels.isa.x86_narrowing import NARROWING
 
@@ -46,39 +47,6 @@ class Vpdpbusd(DotStep):
         return code.intrinsic(self.intrinsic, accumulator.type, accumulator, bytes_, w)
 
 
-@dataclass(frozen=True)
-class Vpmaddwd(DotStep):
-    """acc[l] += sum of two s16 x s16: without VNNI, inputs widened once when they are packed."""
-
-    lanes: int = 8
-    registers: int = 14
-    depth: int = 2
-    element: str = "i16"
-    offset: int = 0
-    accumulator: str = "i32"
-    intrinsic: str = "llvm.x86.avx2.pmadd.wd"
-
-    def pack(self, values: ir.Value) -> ir.Value:
-        """Sign-extended."""
-        return arith.ExtSIOp(code.vector_type(ir.VectorType(values.type).shape[0], "i16"), values).result
-
-    def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
-        """Two weights for each channel, widened on the way."""
-        count = 2 * self.lanes
-        return arith.ExtSIOp(code.vector_type(count, "i16"), code.load(buffer, at, count)).result
-
-    def input(self, buffer: ir.Value, at: Index) -> ir.Value:
-        """Two inputs in every lane."""
-        word = code.bitcast(code.load(buffer, at, 2), 1, "i32")
-        return code.broadcast_lane(word, self.lanes)
-
-    def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-        """vpmaddwd and vpaddd."""
-        words = code.bitcast(x, 2 * self.lanes, "i16")
-        products = code.intrinsic(self.intrinsic, accumulator.type, words, w)
-        return arith.AddIOp(accumulator, products).result
-
-
 _ZMM: Final = "llvm.x86.avx512.vpdpbusd.512"
 _YMM: Final = "llvm.x86.avx512.vpdpbusd.256"
 
@@ -98,7 +66,15 @@ AVX_VNNI: Final = Isa(
     VpdpbusdDepthwise(intrinsic=_YMM),
     narrowing=NARROWING,
 )
-AVX2: Final = Isa("avx2", 8, Vpmaddwd(), FusedMultiplyAdd(8, 14), VpmaddwdDepthwise(), narrowing=NARROWING)
+AVX2: Final = Isa(
+    "avx2",
+    8,
+    Vpmaddwd(),
+    FusedMultiplyAdd(8, 14),
+    VpmaddwdDepthwise(),
+    narrowing=NARROWING,
+    int8_words=Vpmaddubsw(),
+)
 SSE4: Final = Isa(
     "sse4",
     4,
