@@ -97,10 +97,10 @@ def misfits(kernel: Kernel, tiling: Tiling, isa: Isa) -> Iterator[str]:
     vectors = ceil(shape.out_channels / step.lanes)
     if kernel.in_words and isa.int8_words is None:
         yield f"{isa.name} has no dot product of words"
-    if tile.vectors > step.most_vectors:
-        yield f"the tile has {tile.vectors} vectors, this dot product takes at most {step.most_vectors}"
     if tile.vectors > vectors:
         yield f"the tile has {tile.vectors} vectors of {step.lanes} channels, the output only {vectors}"
+    elif tile.vectors > step.most_vectors:
+        yield f"the tile has {tile.vectors} vectors, this dot product takes at most {step.most_vectors}"
     registers = ceil(tile.rows * tile.columns / step.pixels) * tile.vectors + tile.vectors
     if registers > step.registers:
         yield f"the tile needs {registers} registers, there are {step.registers}"
