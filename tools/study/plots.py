@@ -1,4 +1,4 @@
-"""The study's curves as SVG. Same numbers, same bytes."""
+"""The study's curves as SVG."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-import matplotlib as mpl
 import numpy as np
-
-mpl.use("svg")
-from matplotlib import pyplot as plt
 
 from quantune_mlir.planning.reasons import decibels
 from tools.study.tables import Found
+from tools.svg import plt, write
 
 SHOWN: Final = ("alone_normalized_mse", "output_normalized_mse", "local_sqnr", "activation_sqnr", "weight_sqnr")
-mpl.rcParams.update({"svg.hashsalt": "quantune", "svg.fonttype": "path", "font.size": 8})
 
 
 def plot_curves(found: Found, path: Path, against: Literal["layers", "macs"]) -> None:
@@ -38,8 +34,7 @@ def plot_curves(found: Found, path: Path, against: Literal["layers", "macs"]) ->
     lower.set_ylabel("top-1")
     lower.set_xlabel("layers in fp32" if against == "layers" else "share of MACs in fp32")
     upper.legend()
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    write(figure, path)
 
 
 def _mean(curves: Sequence[Sequence[float]]) -> list[float]:
