@@ -32,6 +32,7 @@ from quantune_mlir.ir.mlir import func, ir, make_context, tosa
 from quantune_mlir.workflow.compilation import with_kernels
 from tools.isa_peak import peak_call
 from tools.kernel_shapes import LAYERS, Layer, Precision
+from tools.markdown import table as markdown_table
 
 PEAKS: Final[dict[str, dict[Precision, str]]] = {
     "avx512vnni": {"int8": "vpdpbusd_zmm", "fp32": "fma_zmm"},
@@ -167,21 +168,24 @@ def geometric_mean(values: Sequence[float]) -> float:
 
 
 def markdown(results: Sequence[Measured]) -> str:
-    """The results as a table."""
-    lines = ["| network | layer | precision | ms | GMAC/s | of peak | MB moved |", "|---|---|---|---|---|---|---|"]
+    """The results as a table, a row for each layer."""
+    precisions = list(dict.fromkeys(r.precision for r in results))
+    rows: dict[tuple[str, str], dict[str, Measured]] = {}
     for r in results:
-        lines.append(
-            f"| {r.network} | {r.layer} | {r.precision} | {r.ms:.4f} | {r.gmacs:.0f} | {r.of_peak:.0%} "
-            f"| {r.bytes_moved / 1e6:.2f} |"
-        )
-    return "\n".join(lines) + "\n"
+        rows.setdefault((r.network, r.layer), {})[r.precision] = r
+    columns = ["network", "layer", *(c for p in precisions for c in (f"{p} ms", "GMAC/s", "of peak"))]
+    lines = [[*names, *(c for p in precisions for c in _numbers(found[p]))] for names, found in rows.items()]
+    return markdown_table(columns, lines) + "\n"
+
+
+def _numbers(r: Measured) -> list[str]:
+    return [f"{r.ms:.4f}", f"{r.gmacs:.0f}", f"{r.of_peak:.0%}"]
 
 
 def _print(results: Sequence[Measured]) -> None:
     table = Table("network", "layer", "precision", *("ms", "GMAC/s", "of peak", "MB moved"))
     for r in results:
-        numbers = (f"{r.ms:.4f}", f"{r.gmacs:.0f}", f"{r.of_peak:.0%}", f"{r.bytes_moved / 1e6:.2f}")
-        table.add_row(r.network, r.layer, r.precision, *numbers)
+        table.add_row(r.network, r.layer, r.precision, *_numbers(r), f"{r.bytes_moved / 1e6:.2f}")
     console = Console()
     console.print(table)
     for precision in dict.fromkeys(r.precision for r in results):

@@ -34,7 +34,7 @@ def plot_networks(rows: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("our time over theirs, one thread")
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=len(_PAIRS))
     write(figure, path)
 
 
