@@ -9,6 +9,7 @@
 //
 // Counting zeros one after the other, of which a ReLU leaves many, would have each increment wait for the one before.
 // So the zeros in lane k of the vectors are counted in bucket k, and in a vector beside, which puts it right in the end.
+// Vectors find the buckets of 256 elements, and leave them in memory to be counted one by one.
 func.func private @increment(%histograms: memref<?xi32>, %first: index, %bucket: i32) {
   %one = arith.constant 1 : i32
   %offset = arith.index_castui %bucket : i32 to index
@@ -23,7 +24,10 @@ func.func private @observe(%n_i32: i32, %row_i32: i32, %x: memref<?xi32>, %histo
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c4 = arith.constant 4 : index
   %lanes = arith.constant 16 : index
+  %block = arith.constant 256 : index
   %buckets = arith.constant 65536 : index
   %sixteen = arith.constant 16 : i32
   %thirty_one = arith.constant 31 : i32
@@ -43,53 +47,43 @@ func.func private @observe(%n_i32: i32, %row_i32: i32, %x: memref<?xi32>, %histo
   %slot1 = arith.addi %slot, %c1 : index
   %rest = arith.remui %n, %lanes : index
   %vector_end = arith.subi %n, %rest : index
-  %hv, %lv, %zv = scf.for %i = %c0 to %vector_end step %lanes iter_args(%h = %zeros, %l = %zeros, %z = %zeros)
+  %chosen = memref.alloca() : memref<256xi32>
+  %hv, %lv, %zv = scf.for %b = %c0 to %vector_end step %block iter_args(%hb = %zeros, %lb = %zeros, %zb = %zeros)
       -> (vector<16xi32>, vector<16xi32>, vector<16xi32>) {
-    %bits = vector.load %x[%i] : memref<?xi32>, vector<16xi32>
-    %negative = arith.shrsi %bits, %thirty_ones : vector<16xi32>
-    %mask = arith.ori %negative, %signs : vector<16xi32>
-    %key = arith.xori %bits, %mask : vector<16xi32>
-    %not_key = arith.xori %key, %alls : vector<16xi32>
-    %h1 = arith.maxui %h, %key : vector<16xi32>
-    %l1 = arith.maxui %l, %not_key : vector<16xi32>
-    %bucket = arith.shrui %bits, %sixteens : vector<16xi32>
-    %is_zero = arith.cmpi eq, %bucket, %zeros : vector<16xi32>
-    %is_zero_i32 = arith.select %is_zero, %ones, %zeros : vector<16xi1>, vector<16xi32>
-    %z1 = arith.addi %z, %is_zero_i32 : vector<16xi32>
-    %spread = arith.select %is_zero, %lane, %bucket : vector<16xi1>, vector<16xi32>
-    %b0 = vector.extract %spread[0] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b0) : (memref<?xi32>, index, i32) -> ()
-    %b1 = vector.extract %spread[1] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b1) : (memref<?xi32>, index, i32) -> ()
-    %b2 = vector.extract %spread[2] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b2) : (memref<?xi32>, index, i32) -> ()
-    %b3 = vector.extract %spread[3] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b3) : (memref<?xi32>, index, i32) -> ()
-    %b4 = vector.extract %spread[4] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b4) : (memref<?xi32>, index, i32) -> ()
-    %b5 = vector.extract %spread[5] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b5) : (memref<?xi32>, index, i32) -> ()
-    %b6 = vector.extract %spread[6] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b6) : (memref<?xi32>, index, i32) -> ()
-    %b7 = vector.extract %spread[7] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b7) : (memref<?xi32>, index, i32) -> ()
-    %b8 = vector.extract %spread[8] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b8) : (memref<?xi32>, index, i32) -> ()
-    %b9 = vector.extract %spread[9] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b9) : (memref<?xi32>, index, i32) -> ()
-    %b10 = vector.extract %spread[10] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b10) : (memref<?xi32>, index, i32) -> ()
-    %b11 = vector.extract %spread[11] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b11) : (memref<?xi32>, index, i32) -> ()
-    %b12 = vector.extract %spread[12] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b12) : (memref<?xi32>, index, i32) -> ()
-    %b13 = vector.extract %spread[13] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b13) : (memref<?xi32>, index, i32) -> ()
-    %b14 = vector.extract %spread[14] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b14) : (memref<?xi32>, index, i32) -> ()
-    %b15 = vector.extract %spread[15] : i32 from vector<16xi32>
-    func.call @increment(%histograms, %first, %b15) : (memref<?xi32>, index, i32) -> ()
-    scf.yield %h1, %l1, %z1 : vector<16xi32>, vector<16xi32>, vector<16xi32>
+    %left = arith.subi %vector_end, %b : index
+    %length = arith.minui %left, %block : index
+    %hn, %ln, %zn = scf.for %i = %c0 to %length step %lanes iter_args(%h = %hb, %l = %lb, %z = %zb)
+        -> (vector<16xi32>, vector<16xi32>, vector<16xi32>) {
+      %at = arith.addi %b, %i : index
+      %bits = vector.load %x[%at] : memref<?xi32>, vector<16xi32>
+      %negative = arith.shrsi %bits, %thirty_ones : vector<16xi32>
+      %mask = arith.ori %negative, %signs : vector<16xi32>
+      %key = arith.xori %bits, %mask : vector<16xi32>
+      %not_key = arith.xori %key, %alls : vector<16xi32>
+      %h1 = arith.maxui %h, %key : vector<16xi32>
+      %l1 = arith.maxui %l, %not_key : vector<16xi32>
+      %bucket = arith.shrui %bits, %sixteens : vector<16xi32>
+      %is_zero = arith.cmpi eq, %bucket, %zeros : vector<16xi32>
+      %is_zero_i32 = arith.select %is_zero, %ones, %zeros : vector<16xi1>, vector<16xi32>
+      %z1 = arith.addi %z, %is_zero_i32 : vector<16xi32>
+      %spread = arith.select %is_zero, %lane, %bucket : vector<16xi1>, vector<16xi32>
+      vector.store %spread, %chosen[%i] : memref<256xi32>, vector<16xi32>
+      scf.yield %h1, %l1, %z1 : vector<16xi32>, vector<16xi32>, vector<16xi32>
+    }
+    scf.for %i = %c0 to %length step %c4 {
+      %i1 = arith.addi %i, %c1 : index
+      %i2 = arith.addi %i, %c2 : index
+      %i3 = arith.addi %i, %c3 : index
+      %b0 = memref.load %chosen[%i] : memref<256xi32>
+      func.call @increment(%histograms, %first, %b0) : (memref<?xi32>, index, i32) -> ()
+      %b1 = memref.load %chosen[%i1] : memref<256xi32>
+      func.call @increment(%histograms, %first, %b1) : (memref<?xi32>, index, i32) -> ()
+      %b2 = memref.load %chosen[%i2] : memref<256xi32>
+      func.call @increment(%histograms, %first, %b2) : (memref<?xi32>, index, i32) -> ()
+      %b3 = memref.load %chosen[%i3] : memref<256xi32>
+      func.call @increment(%histograms, %first, %b3) : (memref<?xi32>, index, i32) -> ()
+    }
+    scf.yield %hn, %ln, %zn : vector<16xi32>, vector<16xi32>, vector<16xi32>
   }
   %smallest = vector.load %histograms[%first] : memref<?xi32>, vector<16xi32>
   %without_zeros = arith.subi %smallest, %zv : vector<16xi32>
