@@ -226,9 +226,10 @@ class DenseKernel:
         lines = _Lines(view, weights, bias, table, bound, image, row, column)
         full, rest_channels = divmod(shape.out_channels, self._block)
         split: Index = place[1] if workgroup.splits > 1 else 0
-        share = ceil(full / workgroup.splits)
-        first = code.mul(split, share)
-        last = code.minimum(code.add(first, share), full)
+        first, last = (
+            code.divide(code.add(code.mul(split, full), full * ends + workgroup.splits - 1), workgroup.splits)
+            for ends in (0, 1)
+        )
 
         def block(i: Index) -> list[ir.Value]:
             self._emit_block(lines, code.mul(i, self._block), self._block)

@@ -32,7 +32,8 @@ from quantune_mlir.kernels.executable import Library, Signature
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.shapes import ConvolutionShape, convolution_shape
-from quantune_mlir.kernels.tiles import SCRATCH_BYTES, scratch_columns, scratch_rows, wanted_workgroups
+from quantune_mlir.kernels.sharing import START_CYCLES, Load, most_even, part_sizes
+from quantune_mlir.kernels.tiles import SCRATCH_BYTES, scratch_columns, scratch_rows
 
 
 def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
@@ -66,19 +67,24 @@ class Share:
 
 
 def choose_tile(shape: ConvolutionShape, step: DotStep) -> Tile:
-    """The tile with the least modelled cycles: two products and two loads a cycle, four cycles of latency."""
-    taps = prod(shape.kernel)
+    """The tile with the least modelled cycles."""
 
     def cycles(tile: Tile) -> float:
-        pixels = tile.rows * tile.columns
-        products = pixels * taps
-        loads = _span(tile.rows, shape, 0) * _span(tile.columns, shape, 1)
-        if pixels + taps >= step.registers:
-            loads += products
         passes = ceil(shape.out_height / tile.rows) * ceil(shape.out_width / tile.columns)
-        return passes * (max(products / 2, loads / 2, 2 * taps) + 2 * pixels + 4)
+        return passes * _tile_cycles(shape, step, tile)
 
     return min(_tiles(shape, step.registers), key=cycles)
+
+
+def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: Tile) -> float:
+    """Of a block of channels: two products and two loads a cycle, four cycles of latency."""
+    taps = prod(shape.kernel)
+    pixels = tile.rows * tile.columns
+    products = pixels * taps
+    loads = _span(tile.rows, shape, 0) * _span(tile.columns, shape, 1)
+    if pixels + taps >= step.registers:
+        loads += products
+    return max(products / 2, loads / 2, 2 * taps) + 2 * pixels + 4
 
 
 def _tiles(shape: ConvolutionShape, registers: int) -> Iterator[Tile]:
@@ -94,13 +100,17 @@ def _span(count: int, shape: ConvolutionShape, axis: int) -> int:
 
 
 def choose_share(shape: ConvolutionShape, step: DotStep, tile: Tile) -> Share:
-    """Whole rows of tiles and blocks of channels, enough workgroups for a few threads."""
+    """Whole rows of tiles and blocks of channels that threads share evenly."""
     blocks = ceil(shape.channels / step.lanes)
-    macs = prod((shape.batch, shape.out_height, shape.out_width, shape.channels, *shape.kernel))
-    wanted = ceil(wanted_workgroups(macs) / shape.batch)
-    bands = min(wanted, max(1, shape.out_height // (2 * tile.rows)))
-    rows = min(shape.out_height, ceil(shape.out_height / bands / tile.rows) * tile.rows)
-    return Share(rows, ceil(blocks / min(blocks, ceil(wanted / bands))))
+    row = ceil(shape.out_width / tile.columns) * _tile_cycles(shape, step, tile)
+
+    def load(share: Share) -> Load:
+        parts = shape.batch * ceil(shape.out_height / share.rows) * ceil(blocks / share.blocks)
+        return Load(parts, (START_CYCLES + ceil(share.rows / tile.rows) * share.blocks * row,))
+
+    rows = part_sizes(shape.out_height, tile.rows, shape.out_height)
+    shares = [Share(r, b) for b in part_sizes(blocks, 1, blocks) for r in rows]
+    return most_even((share, load(share)) for share in shares)
 
 
 @dataclass(frozen=True)

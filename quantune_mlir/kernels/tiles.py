@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, inf, prod
 from typing import Final
 
 from quantune_mlir.kernels.code import bytes_of
 from quantune_mlir.kernels.isa.base import DotStep
 from quantune_mlir.kernels.shapes import ConvolutionShape
+from quantune_mlir.kernels.sharing import START_CYCLES, Load, most_even, part_sizes
 
 _CACHE_BYTES: Final = 40 * 1024
 """What the weights of a block and the packed input may fill together: most of a first-level cache."""
@@ -28,9 +30,15 @@ MAX_SCRATCH_BYTES: Final = 64 * 1024
 _COMPARED: Final = 16
 """Of so many tiles the workgroups are looked at, too."""
 _WORKGROUPS: Final = 4
-"""Enough for a few threads to share a layer evenly."""
-_MACS_OF_A_WORKGROUP: Final = 500_000
-"""Below this a workgroup is not worth its start."""
+"""Enough for a few threads."""
+_MANY: Final = 8
+"""So many are enough for threads of unequal speed: then output channels are not split, and input not packed twice."""
+_PACKED_BYTES: Final = 8
+"""Of the input that are packed in a cycle."""
+_NEAR_BYTES: Final = 64
+"""Of weights that come in a cycle from the second-level cache."""
+_FAR_BYTES: Final = 8
+"""The same from beyond it."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +87,8 @@ def ranked_tiles(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> lis
     first_guess = sorted(_tiles(shape, step, one_row=one_row), key=lambda tile: _cycles(shape, step, tile))
 
     def cycles(tile: Tile) -> float:
-        group = choose_workgroup(shape, step, tile, packed=packed)
-        return inf if group is None else _cycles(shape, step, tile, group)
+        sizes = _sizes(shape, step, tile, packed=packed)
+        return min((_cycles(shape, step, tile, rows, columns) for rows, columns in sizes), default=inf)
 
     return sorted(first_guess[:_COMPARED], key=cycles) + first_guess[_COMPARED:]
 
@@ -93,20 +101,20 @@ def _tiles(shape: ConvolutionShape, step: DotStep, *, one_row: bool) -> Iterator
                 yield Tile(rows, columns, vectors)
 
 
-def _cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, group: Workgroup | None = None) -> float:
-    """Of all workgroups; without any, of one that computes the whole output."""
-    steps = prod(reduction_steps(shape, step.depth))
-    pixels = tile.rows * tile.columns
-    rows, columns = (group.rows, group.columns) if group else (shape.out_height, shape.out_width)
+def _cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, rows: int = 0, columns: int = 0) -> float:
+    """Of all workgroups of rows x columns pixels; without these, of one that computes the whole output."""
+    rows, columns = rows or shape.out_height, columns or shape.out_width
     passes = ceil(rows / tile.rows) * ceil(columns / tile.columns) * _count(shape, rows, columns)
-    vectors = ceil(shape.out_channels / step.lanes)
-    full, rest = divmod(vectors, tile.vectors)
+    full, rest = divmod(ceil(shape.out_channels / step.lanes), tile.vectors)
+    of_rest = _tile_cycles(shape, step, tile, rest) if rest else 0
+    return passes * (full * _tile_cycles(shape, step, tile, tile.vectors) + of_rest)
 
-    def one(columns: int) -> float:
-        dots, loads = ceil(pixels / step.pixels) * columns, pixels + columns
-        return steps * (max(dots, loads) / 2 + 0.5) + 10 + 4 * dots
 
-    return passes * (full * one(tile.vectors) + (one(rest) if rest else 0))
+def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, vectors: int) -> float:
+    """Of the reduction and the epilogue of one tile, with so many vectors of output channels."""
+    pixels = tile.rows * tile.columns
+    dots, loads = ceil(pixels / step.pixels) * vectors, pixels + vectors
+    return prod(reduction_steps(shape, step.depth)) * (max(dots, loads) / 2 + 0.5) + 10 + 4 * dots
 
 
 def scratch_rows(shape: ConvolutionShape, rows: int) -> int:
@@ -138,10 +146,34 @@ def _reduction_bytes(shape: ConvolutionShape, step: DotStep) -> int:
 
 
 def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> Workgroup | None:
-    """As many pixels as fit a cache, whole rows before many rows; None if the scratch cannot hold even a tile's input.
+    """Workgroups that fit the caches and that threads share evenly; None if the scratch holds no tile's input."""
+    sizes = _sizes(shape, step, tile, packed=packed)
+    blocks = _blocks(shape, step, tile)
+    groups = [
+        Workgroup(rows, columns, splits)
+        for rows, columns in sizes
+        for splits in range(1, max(1, min(blocks, _MANY // _count(shape, rows, columns))) + 1)
+    ]
+    if not groups:
+        return None
+    return most_even((group, _load(shape, step, tile, group, packed=packed)) for group in groups)
+
+
+def _sizes(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> list[tuple[int, int]]:
+    """Rows x columns that a workgroup may have; none if the scratch cannot hold even a tile's input.
 
     What is neither packed nor padded may end anywhere; a workgroup that skips its borders has whole rows.
     """
+    largest = _largest(shape, step, tile, packed=packed)
+    if largest is None:
+        return []
+    whole_rows = shape.pads and not packed
+    columns = [shape.out_width] if whole_rows else part_sizes(largest[1], tile.columns, shape.out_width)
+    return [(r, c) for r in part_sizes(largest[0], tile.rows, shape.out_height) for c in columns]
+
+
+def _largest(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> tuple[int, int] | None:
+    """As many pixels as fit a cache, rows x columns, whole rows before many rows; None if not even a tile fits."""
     reduction = _reduction_bytes(shape, step)
     is_heavy = has_heavy_weights(shape, step)
     beside_weights = _CACHE_BYTES - reduction * tile.vectors * step.lanes
@@ -165,15 +197,27 @@ def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pack
     rows = tile.rows
     while rows < shape.out_height and fits(min(rows + tile.rows, shape.out_height), columns):
         rows = min(rows + tile.rows, shape.out_height)
-    rows = _even(rows, tile.rows, shape.out_height)
-    columns = columns if whole_rows else _even(columns, tile.columns, shape.out_width)
-    macs = prod((shape.batch, shape.out_height, shape.out_width, shape.out_channels, shape.channels, *shape.kernel))
-    wanted = wanted_workgroups(macs)
-    blocks = max(1, shape.out_channels // (tile.vectors * step.lanes))
-    if is_heavy:
-        return Workgroup(rows, columns, min(blocks, wanted))
-    rows, columns = _shared(shape, tile, rows, columns, wanted, whole_rows=whole_rows)
-    return Workgroup(rows, columns, min(blocks, ceil(wanted / _count(shape, rows, columns))))
+    return rows, columns
+
+
+def _blocks(shape: ConvolutionShape, step: DotStep, tile: Tile) -> int:
+    """Whole blocks of output channels, at least one."""
+    return max(1, shape.out_channels // (tile.vectors * step.lanes))
+
+
+def _load(shape: ConvolutionShape, step: DotStep, tile: Tile, group: Workgroup, *, packed: bool) -> Load:
+    """What workgroups compute and pack, and the weights that each brings to the first-level cache."""
+    full, rest = divmod(ceil(shape.out_channels / step.lanes), tile.vectors)
+    tiles = ceil(group.rows / tile.rows) * ceil(group.columns / tile.columns)
+    block = tiles * _tile_cycles(shape, step, tile, tile.vectors)
+    weights = _reduction_bytes(shape, step) * shape.out_channels / group.splits
+    start = START_CYCLES + weights / (_FAR_BYTES if has_heavy_weights(shape, step) else _NEAR_BYTES)
+    if packed:
+        start += scratch_bytes(shape, step, group.rows, group.columns) / _PACKED_BYTES
+    firsts = [ceil(split * full / group.splits) for split in range(group.splits + 1)]
+    cycles = [start + (end - first) * block for first, end in pairwise(firsts)]
+    cycles[-1] += tiles * _tile_cycles(shape, step, tile, rest) if rest else 0.0
+    return Load(_count(shape, group.rows, group.columns), tuple(cycles))
 
 
 def varied_workgroups(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> list[Workgroup]:
@@ -186,7 +230,7 @@ def varied_workgroups(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pac
         return []
     whole_rows = shape.pads and not packed
     least = min(_WORKGROUPS, _count(shape, chosen.rows, chosen.columns) * chosen.splits)
-    blocks = max(1, shape.out_channels // (tile.vectors * step.lanes))
+    blocks = _blocks(shape, step, tile)
     rows = _halved_and_doubled(chosen.rows, tile.rows, shape.out_height)
     columns = [] if whole_rows else _halved_and_doubled(chosen.columns, tile.columns, shape.out_width)
     sizes = [(r, chosen.columns) for r in rows] + [(chosen.rows, c) for c in columns]
@@ -205,29 +249,5 @@ def _halved_and_doubled(size: int, unit: int, most: int) -> list[int]:
     return [max(unit, ceil(size / 2 / unit) * unit), min(2 * size, most)]
 
 
-def wanted_workgroups(macs: int) -> int:
-    """How many workgroups a layer of so much work should have at least."""
-    return max(1, min(_WORKGROUPS, macs // _MACS_OF_A_WORKGROUP))
-
-
 def _count(shape: ConvolutionShape, rows: int, columns: int) -> int:
     return shape.batch * ceil(shape.out_height / rows) * ceil(shape.out_width / columns)
-
-
-def _shared(
-    shape: ConvolutionShape, tile: Tile, rows: int, columns: int, wanted: int, *, whole_rows: bool
-) -> tuple[int, int]:
-    """Fewer pixels a workgroup, where there would be too few workgroups."""
-    while _count(shape, rows, columns) < wanted and rows > tile.rows:
-        rows = max(tile.rows, ceil(rows / 2 / tile.rows) * tile.rows)
-    while not whole_rows and _count(shape, rows, columns) < wanted and columns > tile.columns:
-        columns = max(tile.columns, ceil(columns / 2 / tile.columns) * tile.columns)
-    rows = _even(rows, tile.rows, shape.out_height)
-    return rows, columns if whole_rows else _even(columns, tile.columns, shape.out_width)
-
-
-def _even(size: int, unit: int, total: int) -> int:
-    """At most `size` of `total` pixels in whole tiles, so that workgroups compute the least of them twice."""
-    tiles = ceil(size / unit)
-    sizes = [size, *(unit * n for n in range(ceil(tiles / 2), tiles))]
-    return min(sizes, key=lambda n: (ceil(total / n) * ceil(n / unit), -n))
