@@ -27,6 +27,8 @@ class Problem:
         costs: of the whole network.
         kept: layers that are fp32 whatever is decided.
         in_order: whether layers may become fp32 in the order of `layers` only.
+        signal: the energy that noise is reckoned against, over that of the output; below 1 if it is that of the
+            residual output - input.
     """
 
     layers: Sequence[LayerSensitivity]
@@ -34,6 +36,7 @@ class Problem:
     costs: CostModel
     kept: Collection[str] = ()
     in_order: bool = False
+    signal: float = 1.0
 
     @cached_property
     def start(self) -> Cost:

@@ -27,7 +27,7 @@ FLOOR_DB: Final = 20.0
 """Predicted output SQNR that the default policy reaches at any cost: below it, int8 changes what a network decides."""
 
 SATURATED_DB: Final = 10.0
-"""Output SQNR of int8 throughout below which noise saturates, so that predictions are optimistic."""
+"""SQNR of the output itself, with int8 throughout, below which noise saturates, so that predictions are optimistic."""
 
 SATURATED_FLOOR_DB: Final = 20.0
 """The floor of such networks, which is also where the default policy leaves them."""
@@ -100,7 +100,7 @@ def knee(problem: Problem) -> Point:
 
     order = [layer for layer in best_buys(problem, share) if layer.noise > 0]
     trail = walk(problem, order)
-    saturated = decibels(problem.noise) < SATURATED_DB
+    saturated = decibels(problem.noise * problem.signal) < SATURATED_DB
     floor = min(SATURATED_FLOOR_DB if saturated else FLOOR_DB, decibels(problem.rounding) - ROUNDING_MARGIN_DB)
     return Point(trail, _stop(trail, share, floor=floor, saturated=saturated))
 

@@ -107,6 +107,9 @@ class SensitivityList(BaseModel):
     options: dict[str, str | bool | int | float | None] = {}
     rounding_normalized_mse: Measured = None
     """Predicted at the network's output, of tensors that are rounded to int8 between layers."""
+    residual_normalized_energy: Measured = None
+    """Of a network that approximates its input: energy of output - input over that of the output. The former is then
+    the signal that noise at the output is reckoned against; None: the output is."""
     layers: tuple[LayerSensitivity, ...]
 
     @staticmethod
@@ -114,6 +117,7 @@ class SensitivityList(BaseModel):
         layers: Iterable[LayerSensitivity],
         *,
         rounding: float | None = None,
+        residual: float | None = None,
         model: str,
         samples: int,
         metric: Metric = DEFAULT_METRIC,
@@ -126,6 +130,7 @@ class SensitivityList(BaseModel):
             metric=metric,
             options=dict(options or {}),
             rounding_normalized_mse=rounding,
+            residual_normalized_energy=residual,
             layers=tuple(sorted(layers, key=lambda layer: _sort_key(layer, metric))),
         )
 
@@ -134,6 +139,7 @@ class SensitivityList(BaseModel):
         return SensitivityList.of(
             self.layers,
             rounding=self.rounding_normalized_mse,
+            residual=self.residual_normalized_energy,
             model=self.model,
             samples=self.samples,
             metric=metric,

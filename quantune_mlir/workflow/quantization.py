@@ -131,6 +131,7 @@ def analyze(
     sensitivity = SensitivityList.of(
         analysis.layers,
         rounding=analysis.rounding,
+        residual=analysis.residual,
         model=model.hash,
         samples=samples.samples,
         options=options.as_dict(),
