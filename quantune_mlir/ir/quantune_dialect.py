@@ -32,7 +32,7 @@ ROUNDING: Final = "rounding"
 PROJECTED: Final = "projected"
 """What a layer's error adds to a random direction of the output: see adjoint/noise_probe.py."""
 RESIDUAL: Final = "residual"
-"""No error: what the network's output differs by from its input, which it may approximate."""
+"""No error: what is left of the network's output without what tells nothing, see ir/baseline.py."""
 
 Part = Literal["made", "kept"]
 MADE: Final = "made"

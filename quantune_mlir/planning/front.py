@@ -27,8 +27,7 @@ class Problem:
         costs: of the whole network.
         kept: layers that are fp32 whatever is decided.
         in_order: whether layers may become fp32 in the order of `layers` only.
-        signal: the energy that noise is reckoned against, over that of the output; below 1 if it is that of the
-            residual output - input.
+        signal_share: energy of the signal that noise is compared with, over that of the output.
     """
 
     layers: Sequence[LayerSensitivity]
@@ -36,7 +35,7 @@ class Problem:
     costs: CostModel
     kept: Collection[str] = ()
     in_order: bool = False
-    signal: float = 1.0
+    signal_share: float = 1.0
 
     @cached_property
     def start(self) -> Cost:

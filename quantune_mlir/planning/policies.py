@@ -100,7 +100,7 @@ def knee(problem: Problem) -> Point:
 
     order = [layer for layer in best_buys(problem, share) if layer.noise > 0]
     trail = walk(problem, order)
-    saturated = decibels(problem.noise * problem.signal) < SATURATED_DB
+    saturated = decibels(problem.noise * problem.signal_share) < SATURATED_DB
     floor = min(SATURATED_FLOOR_DB if saturated else FLOOR_DB, decibels(problem.rounding) - ROUNDING_MARGIN_DB)
     return Point(trail, _stop(trail, share, floor=floor, saturated=saturated))
 

@@ -58,9 +58,8 @@ def _reason_for_fp32(name: str, before: Step, step: Step, rank: Mapping[str, int
     if name != first:
         return f"no slower in fp32, since {first!r} is: in int8 it would only add a boundary"
     price = _of_int8(step.cost.time - before.cost.time, problem)
-    sqnr = "output SQNR" if problem.signal == 1 else "SQNR of output - input"
     return (
-        f"adds the {_ordinal(rank[name])} most noise to the output; keeping it fp32 raises the predicted {sqnr} "
+        f"adds the {_ordinal(rank[name])} most noise to the output; keeping it fp32 raises the predicted output SQNR "
         f"from {decibels(before.noise):.1f} to {decibels(step.noise):.1f} dB and takes {price}"
     )
 

@@ -18,7 +18,7 @@ from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, RESIDUAL, Noise
 from quantune_mlir.ir.units import Kind
-from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
+from quantune_mlir.numerics.metrics import ErrorEnergy, Signal, sqnr_delta, weight_energy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.passes.assign_qparams import AssignQParams
@@ -44,12 +44,13 @@ class Analysis:
     Attributes:
         layers: in graph order.
         rounding: the noise at the output that tensors bring by being rounded.
-        residual: see NoiseBudget.
+        signal, signal_share: see NoiseBudget.
     """
 
     layers: list[LayerSensitivity]
     rounding: float
-    residual: float | None
+    signal: Signal
+    signal_share: float
 
 
 class Analyzer:
@@ -78,7 +79,7 @@ class Analyzer:
         energies = self.measure(samples, on_sample)
         budget = noise_at_output(self._model, energies)
         layers = [self._describe(layer, index, energies, budget) for index, layer in enumerate(self._model.layers)]
-        return Analysis(layers, budget.rounding, budget.residual)
+        return Analysis(layers, budget.rounding, budget.signal, budget.signal_share)
 
     def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Energies:
         """The signal and noise energies that one run over the samples sums up.

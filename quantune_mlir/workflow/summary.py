@@ -58,7 +58,7 @@ def summarize(
             "equalize": quantization.options.equalizes,
             "correct_bias": quantization.options.correct_bias,
         },
-        "output_signal": "output" if quantization.sensitivity.residual_normalized_energy is None else "residual",
+        "signal": quantization.sensitivity.signal,
         "policy": quantization.plan.policy,
         "trials": [
             {

@@ -3,7 +3,7 @@
 
 // CHECK-LABEL: @main
 // CHECK:       [[Y:%.*]] = tosa.reshape %{{.*}} -> tensor<2x2xf32>
-// CHECK:       "quantune.measure"([[Y]], %arg0) {noise = "residual", scale = 1.000000e+00 : f32, tensor_name = "%x", zero_point = 0 : i32} : (tensor<2x2xf32>, tensor<4xf32>)
+// CHECK:       "quantune.measure"([[Y]], %arg0) {noise = "residual", scale = 1.000000e+00 : f32, tensor_name = "output - input", zero_point = 0 : i32} : (tensor<2x2xf32>, tensor<4xf32>)
 // CHECK-NOT:   "residual"
 // CHECK:       return [[Y]]
 // CHECK-LABEL: @probe

@@ -243,11 +243,11 @@ def test_default_stops_at_the_floor_of_saturated_nets() -> None:
     assert predicted(net, chosen) >= SATURATED_FLOOR_DB > predicted(net, chosen[:-1])
 
 
-def test_noise_of_the_size_of_a_residual_is_not_saturated() -> None:
-    """It is small beside the output, so predictions hold, and dB are bought beyond the floor."""
+def test_noise_is_saturated_only_beside_the_whole_output() -> None:
+    """Of the size of its signal alone, predictions hold, and dB are bought beyond the floor."""
     net = network(*[(24.0, 100)] * 40)
-    residual = (net[0].model_copy(update={"residual_normalized_energy": 0.1}), net[1])
-    assert len(fp32(planned(residual, default))) > len(fp32(planned(net, default)))
+    part = net[0].model_copy(update={"signal": "output - input", "signal_share": 0.1})
+    assert len(fp32(planned((part, net[1]), default))) > len(fp32(planned(net, default)))
 
 
 def test_default_does_not_chase_a_floor_that_rounding_forbids() -> None:

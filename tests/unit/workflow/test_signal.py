@@ -1,4 +1,4 @@
-"""Networks that approximate their input: noise at the output is reckoned against output - input."""
+"""Noise at the output is compared with what counts there: output - input of an autoencoder, scores less their mean."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
+from quantune_mlir.ir.baseline import find_baseline
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.quantune_dialect import ACCUMULATED, RESIDUAL
-from quantune_mlir.ir.reconstruction import find_reconstruction
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.policies import predicted_sqnr_db
 from quantune_mlir.samples import SampleSet
@@ -73,60 +73,93 @@ def test_the_signal_is_what_the_network_misses_of_its_input(tmp_path: Path, *, f
         reference, result = (program(sample[None])[0].reshape(IMAGE) for program in (fp32, int8))
         output += ErrorEnergy.of(reference, result)
         residual += ErrorEnergy.of(reference, sample[None])
-    assert found.sensitivity.residual_normalized_energy == pytest.approx(residual.normalized_mse, rel=1e-4)
+    assert found.sensitivity.signal == "output - input"
+    assert found.sensitivity.signal_share == pytest.approx(residual.normalized_mse, rel=1e-4)
     predicted = predicted_sqnr_db(found.sensitivity.layers, found.sensitivity.rounding_normalized_mse or 0.0)
     assert predicted == pytest.approx(ErrorEnergy(residual.noise, output.noise).sqnr_db, abs=0.02)
     assert output.sqnr_db is not None and output.sqnr_db > predicted + 15
 
 
-@pytest.mark.parametrize(("gain", "counts"), [(0.9, True), (-0.9, False)])
-def test_a_result_that_is_not_like_the_input_is_its_own_signal(tmp_path: Path, gain: float, *, counts: bool) -> None:
-    model = loaded(convolutions(gain), tmp_path)
-    sensitivity = quantized(model, PlanPolicy(everything="int8"), {"x": images()}).sensitivity
-    assert (sensitivity.residual_normalized_energy is not None) == counts
+def test_a_result_that_is_not_like_the_input_is_its_own_signal(tmp_path: Path) -> None:
+    sensitivity = quantized(
+        loaded(convolutions(-0.9), tmp_path), PlanPolicy(everything="int8"), {"x": images()}
+    ).sensitivity
+    assert (sensitivity.signal, sensitivity.signal_share) == ("output", 1.0)
     predicted = predicted_sqnr_db(sensitivity.layers, sensitivity.rounding_normalized_mse or 0.0)
     decoder = next(layer for layer in sensitivity.layers if layer.name == "decoder")
-    assert counts or predicted == pytest.approx(decoder.activation_sqnr_db, abs=0.01)
+    assert predicted == pytest.approx(decoder.activation_sqnr_db, abs=0.01)
 
 
-def test_min_sqnr_and_reasons_speak_of_the_residual(tmp_path: Path) -> None:
-    model = loaded(convolutions(0.95), tmp_path)
-    data = images()
+def scores(*ending: onnx.NodeProto) -> onnx.ModelProto:
+    """A classifier whose scores are about 9 for all, with a softmax as its last layer but for `ending`."""
+    nodes = [
+        make("Conv", ["x", "w"], ["c"], name="conv"),
+        make("GlobalAveragePool", ["c"], ["g"], name="mean"),
+        make("Flatten", ["g"], ["f"], name="flat"),
+        make("Gemm", ["f", "w3", "b3"], ["l"], name="classifier"),
+        *ending,
+    ]
+    constants = {
+        "w": RNG.standard_normal((8, 4, 3, 3)).astype(np.float32),
+        "w3": RNG.standard_normal((8, 5)).astype(np.float32),
+        "b3": np.full(5, 9, np.float32),
+    }
+    return build_model(
+        nodes, {"x": np.zeros(IMAGE, np.float32)}, constants, [(ending[-1] if ending else nodes[-1]).output[0]]
+    )
+
+
+SOFTMAX = make("Softmax", ["l"], ["s"], name="softmax", axis=1)
+
+
+def test_what_all_scores_share_is_no_signal_to_a_softmax(tmp_path: Path) -> None:
+    model = loaded(scores(SOFTMAX), tmp_path)
+    data = RNG.standard_normal((SAMPLES, *IMAGE[1:])).astype(np.float32)
     sensitivity = quantized(model, PlanPolicy(everything="int8"), {"x": data}).sensitivity
-    int8 = predicted_sqnr_db(sensitivity.layers, sensitivity.rounding_normalized_mse or 0.0)
-    plan = quantized(model, PlanPolicy(min_sqnr_db=int8 + 1), {"x": data}).plan
-    reasons = [layer.reason or "" for layer in plan.layers if layer.precision == "fp32"]
-    assert any(f"raises the predicted SQNR of output - input from {int8:.1f} to" in reason for reason in reasons)
+    program = Program(compile_program(model.module, load_target("host")))
+    logarithms = np.log(np.concatenate([program(sample[None])[0] for sample in data]).astype(np.float64))
+    centred = logarithms - logarithms.mean(axis=1, keepdims=True)
+    classifier = next(layer for layer in sensitivity.layers if layer.name == "classifier")
+    assert sensitivity.signal == "output - mean"
+    assert classifier.mse is not None and classifier.normalized_mse is not None
+    whole = classifier.elements * classifier.mse / classifier.normalized_mse
+    assert sensitivity.signal_share == pytest.approx(float(np.sum(centred**2)) / whole, rel=1e-3)
+    assert sensitivity.signal_share < 0.5
 
 
-def find(model: Model) -> bool:
-    return find_reconstruction(main_function(model.module), model.units, model.layers) is not None
+def baseline(model: onnx.ModelProto, folder: Path) -> str | None:
+    found = loaded(model, folder)
+    baseline = find_baseline(main_function(found.module), found.units, found.layers)
+    return None if baseline is None else baseline.signal
 
 
-def test_what_may_be_a_reconstruction(tmp_path: Path) -> None:
-    assert find(loaded(convolutions(0.9), tmp_path))
-    softmax = [make("Softmax", ["y"], ["s"], name="softmax", axis=1)]
-    assert not find(loaded(convolutions(0.9, ending=softmax, result="s"), tmp_path)), "not the last layer's result"
-    pool = [make("GlobalAveragePool", ["y"], ["g"], name="mean")]
-    assert not find(loaded(convolutions(0.9, ending=pool, result="g"), tmp_path)), "fewer elements"
+def test_what_has_a_baseline(tmp_path: Path) -> None:
+    assert baseline(convolutions(0.9), tmp_path) == "output - input"
+    pool = make("GlobalAveragePool", ["y"], ["g"], name="mean")
+    assert baseline(convolutions(0.9, ending=[pool], result="g"), tmp_path) is None, "fewer elements"
+    assert baseline(scores(SOFTMAX), tmp_path) == "output - mean"
+    assert baseline(scores(), tmp_path) is None, "whatever reads the scores may look at their mean"
+    both = scores(SOFTMAX, make("Add", ["l", "s"], ["y"], name="sum"))
+    assert baseline(both, tmp_path) is None, "the scores themselves are read as well"
     two_inputs = build_model(
         [make("Conv", ["x", "w1"], ["c"], name="conv"), make("Add", ["c", "z"], ["y"], name="sum")],
         {"x": np.zeros(IMAGE, np.float32), "z": np.zeros(IMAGE, np.float32)},
         {"w1": near_identity(1.0)["w1"]},
         ["y"],
     )
-    assert not find(loaded(two_inputs, tmp_path)), "two inputs"
+    assert baseline(two_inputs, tmp_path) is None, "two inputs"
 
 
-@pytest.mark.parametrize(("residual", "expected"), [(25.0, 0.25), (0.0, None), (100.0, None), (180.0, None)])
-def test_noise_is_reckoned_against_the_smaller_of_two_signals(
-    tmp_path: Path, residual: float, expected: float | None
-) -> None:
+INPUT = ("output - input", RESIDUAL)
+
+
+@pytest.mark.parametrize(("residual", "share"), [(25.0, 0.25), (0.0, 1.0), (100.0, 1.0), (180.0, 1.0)])
+def test_noise_is_compared_with_the_smaller_of_two_signals(tmp_path: Path, residual: float, share: float) -> None:
     """A network that copies its input has no residual, and one that has nothing to do with it has a large one."""
     model = loaded(convolutions(0.9), tmp_path)
-    measured = {("decoder", ACCUMULATED): ErrorEnergy(100.0, 1.0, 1.0), ("%x", RESIDUAL): ErrorEnergy(100.0, residual)}
+    measured = {("decoder", ACCUMULATED): ErrorEnergy(100.0, 1.0, 1.0), INPUT: ErrorEnergy(100.0, residual)}
     budget = noise_at_output(model, measured)
-    assert budget.residual == expected
+    assert (budget.signal, budget.signal_share) == ("output - input" if share < 1 else "output", share)
 
 
 def test_all_noise_scales(tmp_path: Path) -> None:
@@ -136,7 +169,7 @@ def test_all_noise_scales(tmp_path: Path) -> None:
         (name, "projected"): ErrorEnergy(alone, removed, 1.0) for name, (alone, removed) in noise.items()
     }
     output = noise_at_output(model, measured)
-    budget = noise_at_output(model, measured | {("%x", RESIDUAL): ErrorEnergy(100.0, 25.0)})
+    budget = noise_at_output(model, measured | {INPUT: ErrorEnergy(100.0, 25.0)})
     assert budget.layers == pytest.approx({name: 4 * value for name, value in output.layers.items()})
     assert budget.alone == pytest.approx({name: 4 * value for name, value in output.alone.items()})
     assert budget.rounding == pytest.approx(4 * output.rounding) and output.rounding > 0
