@@ -138,6 +138,8 @@ def test_what_has_a_baseline(tmp_path: Path) -> None:
     pool = make("GlobalAveragePool", ["y"], ["g"], name="mean")
     assert baseline(convolutions(0.9, ending=[pool], result="g"), tmp_path) is None, "fewer elements"
     assert baseline(scores(SOFTMAX), tmp_path) == "output - mean"
+    of_channels = [pool, make("Softmax", ["g"], ["s"], name="softmax", axis=1)]
+    assert baseline(convolutions(0.9, ending=of_channels, result="s"), tmp_path) == "output - mean"
     assert baseline(scores(), tmp_path) is None, "whatever reads the scores may look at their mean"
     both = scores(SOFTMAX, make("Add", ["l", "s"], ["y"], name="sum"))
     assert baseline(both, tmp_path) is None, "the scores themselves are read as well"
