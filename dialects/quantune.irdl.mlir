@@ -19,7 +19,8 @@ irdl.dialect @quantune {
   }
 
   // Marks a tensor to be compared with its f32 reference: i8, worth scale * (q - zero_point), or f32.
-  // noise: "accumulated" (every layer so far int8), "local" (this layer alone) or "rounding" (this tensor alone).
+  // noise: "accumulated" (every layer so far int8), "local" (this layer alone), "rounding" (this tensor alone) or
+  // "residual" (what of the network's output tells nothing).
   irdl.operation @measure {
     %reference = irdl.base "!builtin.tensor"
     %candidate = irdl.base "!builtin.tensor"

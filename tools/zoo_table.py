@@ -48,7 +48,8 @@ class Row:
         metric: what `scores` holds: "top1", "auc", or None where there is no labelled data.
         scores: by variant.
         output_sqnr_db: by variant, over the validation samples.
-        predicted_sqnr_db: of int8 throughout, before a closing softmax, as the analysis predicts it.
+        predicted_sqnr_db: of int8 throughout, before a closing softmax, as the analysis predicts it: beside the signal.
+        signal_share: energy of the signal over that of the output.
         int8_mac_share: of the mixed program.
         fp32_layers: those that could be int8.
         analysis_ratio: seconds of run 1 and run 2 over seconds of plain fp32 runs.
@@ -62,6 +63,7 @@ class Row:
     scores: dict[str, float | None]
     output_sqnr_db: dict[str, float | None]
     predicted_sqnr_db: float
+    signal_share: float
     int8_mac_share: float
     fp32_layers: list[str]
     analysis_ratio: float
@@ -99,6 +101,7 @@ def measure(
         predicted_sqnr_db=predicted_sqnr_db(
             quantized.sensitivity.layers, quantized.sensitivity.rounding_normalized_mse or 0.0
         ),
+        signal_share=quantized.sensitivity.signal_share,
         int8_mac_share=summary["totals"]["int8_mac_share"],
         fp32_layers=fp32_layers(quantized),
         analysis_ratio=(seconds["run_fp32"] + seconds["run_int8"]) / plain,

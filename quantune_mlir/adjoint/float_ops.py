@@ -51,6 +51,16 @@ def select(condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
     return tosa.SelectOp(kind_of(shape), condition, a, b).result
 
 
+def mean_along(value: ir.Value, axis: int) -> ir.Value:
+    """Of each element, the mean of all along the axis."""
+    shape = shape_of(value)
+    total = kind_of([1 if i == axis else size for i, size in enumerate(shape)])
+    mean = multiply(
+        tosa.ReduceSumOp(value, axis, results=[total]).result, number(np.full([1] * len(shape), 1 / shape[axis]))
+    )
+    return binary(tosa.AddOp, number(np.zeros(shape)), mean)
+
+
 def reshape(value: ir.Value, shape: Sequence[int]) -> ir.Value:
     """The same elements in another shape."""
     if tuple(shape) == shape_of(value):

@@ -60,17 +60,23 @@ def average_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
 
 
 def maximum_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
-    """Of tosa.max_pool2d: all to the largest element of each window; to each of them, if they are several."""
+    """Of tosa.max_pool2d: all to the largest element of each window; in equal parts, if they are several.
+
+    They often are, in flat parts of an image, and have the same error there.
+    """
     taps, windows = _pooling(op)
     phases = windows.phases(op.operands[0], _LOWEST)
     inside = np.ones((*taps, 1), np.float32)
     zero = ops.number(np.zeros((1,) * 6))
-    parts: list[ir.Value] = []
-    for d in windows.outputs_of_a_pixel():
-        largest = ops.equal(phases, windows.moved(op.results[0], d))
-        part = ops.select(largest, windows.moved(cotangent, d), zero)
-        parts.append(ops.multiply(part, ops.number(windows.by_tap(inside, d))))
-    return windows.image(_sum(parts))
+    largest = {
+        d: ops.select(ops.equal(phases, windows.moved(op.results[0], d)), ops.number(windows.by_tap(inside, d)), zero)
+        for d in windows.outputs_of_a_pixel()
+    }
+    several = _sum(
+        [windows.moved_back(ops.total(found, [2, 4]), d, shape_of(cotangent)) for d, found in largest.items()]
+    )
+    share = ops.multiply(cotangent, tosa.ReciprocalOp(several.type, several).result)
+    return windows.image(_sum([ops.multiply(found, windows.moved(share, d)) for d, found in largest.items()]))
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,12 @@ class _Windows:
         rows, columns = self._counts
         part = ops.window(outputs, (0, *starts, 0), (batch, rows, columns, channels))
         return ops.reshape(part, (batch, rows, 1, columns, 1, channels))
+
+    def moved_back(self, found: ir.Value, d: tuple[int, int], shape: Sequence[int]) -> ir.Value:
+        """The outputs, of this shape, of which `found` [N, rows, 1, columns, 1, C] has output q - d at q."""
+        batch, *_, channels = shape
+        starts = [distance - axis.first for axis, distance in zip(self.axes, d, strict=True)]
+        return ops.window(ops.reshape(found, (batch, *self._counts, channels)), (0, *starts, 0), shape)
 
     def by_tap(self, values: NDArray[np.float32], d: tuple[int, int]) -> NDArray[np.float32]:
         """[1, 1, phases, 1, phases, C]: of `values` [taps, taps, C] those by which output q - d reads; 0 beyond."""

@@ -22,7 +22,7 @@ OBSERVE_CHANNELS: Final = "quantune.observe_channels"
 MEASURE: Final = "quantune.measure"
 PROJECT: Final = "quantune.project"
 
-Noise = Literal["accumulated", "local", "rounding", "projected"]
+Noise = Literal["accumulated", "local", "rounding", "projected", "residual"]
 ACCUMULATED: Final = "accumulated"
 """The error at a layer's output where every layer so far is int8."""
 LOCAL: Final = "local"
@@ -31,6 +31,8 @@ ROUNDING: Final = "rounding"
 """The error of a tensor that is exact but for its own rounding to int8."""
 PROJECTED: Final = "projected"
 """What a layer's error adds to a random direction of the output: see adjoint/noise_probe.py."""
+RESIDUAL: Final = "residual"
+"""No error: what is left of the network's output without what tells nothing, see ir/baseline.py."""
 
 Part = Literal["made", "kept"]
 MADE: Final = "made"

@@ -8,12 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from quantune_mlir.numerics.parameters import dequantize_weights, quantize_weights, weight_params
 from quantune_mlir.numerics.schemes import Scheme
+
+Signal = Literal["output", "output - input", "output - mean"]
+"""What counts at a network's output: all of it, its difference from the input, or scores beside their mean."""
 
 
 @dataclass(frozen=True)

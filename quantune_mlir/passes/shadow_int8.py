@@ -7,6 +7,8 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      rounding:    nothing int8 but the layer's result, where an int8 layer reads it;
      projected:   what the layer alone adds to the network's output (see adjoint/noise_probe.py).
      Where the network allows projection, a second function, @probe, measures all four, and @main the first only.
+     Where not all of the network's output counts, it is compared in fp32 with what does not (see ir/baseline.py):
+     residual:    the rest, called by its name.
 
 Each layer is measured by itself, and computed as it ships in the all-int8 program: a convolution whose clamp folds into
 its epilogue is measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result
@@ -22,18 +24,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from quantune_mlir.adjoint.float_ops import mean_along
 from quantune_mlir.adjoint.noise_probe import LayerError, emit_probe
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir.baseline import find_baseline
 from quantune_mlir.ir.followers import all_int8
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.fusion import ACCUMULATING, find_endings, private_values, readers_of
 from quantune_mlir.ir.layers import Layer, closing_values, find_layers
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import read_qparams
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, ROUNDING, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, RESIDUAL, ROUNDING, Noise
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import SHARING, Unit, entry_block, find_units, is_float
 from quantune_mlir.numerics.schemes import Scheme
@@ -69,6 +73,7 @@ class ShadowInt8(Pass):
         units = find_units(entry_block(function))
         shadow = _Shadow(function, units, IntegerOptions(self.weights, self.scheme, self.requantize), alone=alone)
         shadow.measure_arguments()
+        shadow.measure_residual()
         following = _following(function)
         for unit in units:
             shadow.add(unit, following[unit.op])
@@ -114,6 +119,15 @@ class _Shadow:
                 quantized = self._accumulated.int8(value, Emitter(self._first, self._first.ops[0]))
                 with ir.InsertionPoint(self._first.ops[0]), self._first.op.location:
                     quantune_dialect.measure(value, quantized.value, name, noise=ACCUMULATED, params=quantized.params)
+
+    def measure_residual(self) -> None:
+        """Compares the network's output with what of it tells nothing, if there is such a thing."""
+        found = find_baseline(self._function, self._units, list(self._layers.values()))
+        if found is not None:
+            *_, terminator = entry_block(self._function)
+            with ir.InsertionPoint(terminator), terminator.location:
+                baseline = found.argument if found.axis is None else mean_along(found.output, found.axis)
+                quantune_dialect.measure(found.output, baseline, found.signal, noise=RESIDUAL, params=None)
 
     def add(self, unit: Unit, before: ir.Operation) -> None:
         """Emits the int8 forms of a unit before an op, and the measurements if it ends its layer."""

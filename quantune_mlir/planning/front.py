@@ -27,6 +27,7 @@ class Problem:
         costs: of the whole network.
         kept: layers that are fp32 whatever is decided.
         in_order: whether layers may become fp32 in the order of `layers` only.
+        signal_share: energy of the signal that noise is compared with, over that of the output.
     """
 
     layers: Sequence[LayerSensitivity]
@@ -34,6 +35,7 @@ class Problem:
     costs: CostModel
     kept: Collection[str] = ()
     in_order: bool = False
+    signal_share: float = 1.0
 
     @cached_property
     def start(self) -> Cost:

@@ -58,6 +58,7 @@ class Planner:
             costs or CostModel.by_macs({node.name: node.macs for node in graph if node.quantizable}),
             kept=list(self._fixed),
             in_order=sensitivity.metric is not DEFAULT_METRIC,
+            signal_share=sensitivity.signal_share,
         )
 
     def plan(self, policy: Policy, policy_name: str) -> PrecisionPlan:

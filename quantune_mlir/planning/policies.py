@@ -27,7 +27,7 @@ FLOOR_DB: Final = 20.0
 """Predicted output SQNR that the default policy reaches at any cost: below it, int8 changes what a network decides."""
 
 SATURATED_DB: Final = 10.0
-"""Output SQNR of int8 throughout below which noise saturates, so that predictions are optimistic."""
+"""SQNR of the output itself, with int8 throughout, below which noise saturates, so that predictions are optimistic."""
 
 SATURATED_FLOOR_DB: Final = 20.0
 """The floor of such networks, which is also where the default policy leaves them."""
@@ -39,7 +39,7 @@ more layers than the last."""
 GOAL_DB: Final = 32.0
 """Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
 
-WORTHWHILE_DB: Final = 0.1
+WORTHWHILE_DB: Final = 0.15
 """Between floor and goal, fp32 has to buy so many dB for each percent of the time that int8 saves."""
 
 LEAST_SHARE: Final = 0.01
@@ -100,7 +100,7 @@ def knee(problem: Problem) -> Point:
 
     order = [layer for layer in best_buys(problem, share) if layer.noise > 0]
     trail = walk(problem, order)
-    saturated = decibels(problem.noise) < SATURATED_DB
+    saturated = decibels(problem.noise * problem.signal_share) < SATURATED_DB
     floor = min(SATURATED_FLOOR_DB if saturated else FLOOR_DB, decibels(problem.rounding) - ROUNDING_MARGIN_DB)
     return Point(trail, _stop(trail, share, floor=floor, saturated=saturated))
 

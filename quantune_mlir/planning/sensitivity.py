@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from quantune_mlir import yaml_file
 from quantune_mlir.errors import DataError
+from quantune_mlir.numerics.metrics import Signal
 
 
 def _six_digits(value: float) -> float:
@@ -20,7 +21,8 @@ def _six_digits(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-Measured = Annotated[float, AfterValidator(_six_digits)] | None
+_SixDigits = Annotated[float, AfterValidator(_six_digits)]
+Measured = _SixDigits | None
 """A metric to six significant digits, as the file holds it; None where it is undefined."""
 
 
@@ -107,6 +109,10 @@ class SensitivityList(BaseModel):
     options: dict[str, str | bool | int | float | None] = {}
     rounding_normalized_mse: Measured = None
     """Predicted at the network's output, of tensors that are rounded to int8 between layers."""
+    signal: Signal = "output"
+    """What noise at the output is compared with."""
+    signal_share: _SixDigits = 1.0
+    """Its energy over that of the output."""
     layers: tuple[LayerSensitivity, ...]
 
     @staticmethod
@@ -114,6 +120,8 @@ class SensitivityList(BaseModel):
         layers: Iterable[LayerSensitivity],
         *,
         rounding: float | None = None,
+        signal: Signal = "output",
+        signal_share: float = 1.0,
         model: str,
         samples: int,
         metric: Metric = DEFAULT_METRIC,
@@ -126,6 +134,8 @@ class SensitivityList(BaseModel):
             metric=metric,
             options=dict(options or {}),
             rounding_normalized_mse=rounding,
+            signal=signal,
+            signal_share=signal_share,
             layers=tuple(sorted(layers, key=lambda layer: _sort_key(layer, metric))),
         )
 
@@ -134,6 +144,8 @@ class SensitivityList(BaseModel):
         return SensitivityList.of(
             self.layers,
             rounding=self.rounding_normalized_mse,
+            signal=self.signal,
+            signal_share=self.signal_share,
             model=self.model,
             samples=self.samples,
             metric=metric,

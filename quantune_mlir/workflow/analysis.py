@@ -16,9 +16,9 @@ from quantune_mlir.ir.function import function_name, functions
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, RESIDUAL, Noise
 from quantune_mlir.ir.units import Kind
-from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
+from quantune_mlir.numerics.metrics import ErrorEnergy, Signal, sqnr_delta, weight_energy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.passes.assign_qparams import AssignQParams
@@ -39,10 +39,18 @@ PROBED_EVERY: Final = 3
 
 @dataclass(frozen=True)
 class Analysis:
-    """What run 2 found: the layers in graph order, and the noise at the output that tensors bring by being rounded."""
+    """What run 2 found.
+
+    Attributes:
+        layers: in graph order.
+        rounding: the noise at the output that tensors bring by being rounded.
+        signal, signal_share: see NoiseBudget.
+    """
 
     layers: list[LayerSensitivity]
     rounding: float
+    signal: Signal
+    signal_share: float
 
 
 class Analyzer:
@@ -71,7 +79,7 @@ class Analyzer:
         energies = self.measure(samples, on_sample)
         budget = noise_at_output(self._model, energies)
         layers = [self._describe(layer, index, energies, budget) for index, layer in enumerate(self._model.layers)]
-        return Analysis(layers, budget.rounding)
+        return Analysis(layers, budget.rounding, budget.signal, budget.signal_share)
 
     def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Energies:
         """The signal and noise energies that one run over the samples sums up.
@@ -87,7 +95,7 @@ class Analyzer:
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
         energies: dict[tuple[str, Noise], ErrorEnergy] = {}
         for key, (signal, noise) in zip(self._rows, sums, strict=True):
-            weight = 1.0 if key[1] == ACCUMULATED else len(samples) / ceil(len(samples) / every)
+            weight = 1.0 if key[1] in (ACCUMULATED, RESIDUAL) else len(samples) / ceil(len(samples) / every)
             count = float(elements.get(key[0], 0) * len(samples))
             energies[key] = ErrorEnergy(weight * float(signal), weight * float(noise), count)
         return energies

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from quantune_mlir.ir.fusion import foldable_clamps, private_values
 from quantune_mlir.ir.layers import Layer, closing_values
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, ROUNDING, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, RESIDUAL, ROUNDING, Noise
 from quantune_mlir.ir.units import Unit, entry_block
-from quantune_mlir.numerics.metrics import ErrorEnergy
+from quantune_mlir.numerics.metrics import ErrorEnergy, Signal
 from quantune_mlir.planning.propagation import SATURATED, NoiseNode, linear_gain, output_noise
 from quantune_mlir.workflow.model import Model
 
@@ -32,11 +33,20 @@ class NoiseBudget:
             weights and, where no other layer reads its input, that of its input's rounding.
         rounding: the rest with every layer int8: tensors rounded to int8 between layers.
         alone: what each deciding layer adds if it alone is int8.
+        signal: what noise is compared with.
+        signal_share: its energy over that of the output, at most 1.
     """
 
     layers: dict[str, float]
     rounding: float
     alone: dict[str, float]
+    signal: Signal = "output"
+    signal_share: float = 1.0
+
+    def against(self, signal: Signal, share: float) -> NoiseBudget:
+        """The same noise, of a budget for the whole output, beside a signal of such a share of its energy."""
+        layers, alone = ({name: noise / share for name, noise in part.items()} for part in (self.layers, self.alone))
+        return NoiseBudget(layers, self.rounding / share, alone, signal, share)
 
 
 def noise_at_output(model: Model, energies: Energies) -> NoiseBudget:
@@ -46,8 +56,13 @@ def noise_at_output(model: Model, energies: Energies) -> NoiseBudget:
     """
     deciding = [layer.name for layer in model.layers if layer.decides]
     if deciding and all((name, PROJECTED) in energies for name in deciding):
-        return _projected(model, energies, deciding)
-    return _propagated(model, energies)
+        budget = _projected(model, energies, deciding)
+    else:
+        budget = _propagated(model, energies)
+    for (name, noise), energy in energies.items():
+        if noise == RESIDUAL and 0 < energy.noise < energy.signal:
+            return budget.against(cast(Signal, name), energy.noise / energy.signal)
+    return budget
 
 
 def _projected(model: Model, energies: Energies, deciding: Sequence[str]) -> NoiseBudget:

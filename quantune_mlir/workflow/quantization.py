@@ -131,6 +131,8 @@ def analyze(
     sensitivity = SensitivityList.of(
         analysis.layers,
         rounding=analysis.rounding,
+        signal=analysis.signal,
+        signal_share=analysis.signal_share,
         model=model.hash,
         samples=samples.samples,
         options=options.as_dict(),

@@ -58,6 +58,7 @@ def summarize(
             "equalize": quantization.options.equalizes,
             "correct_bias": quantization.options.correct_bias,
         },
+        "signal": quantization.sensitivity.signal,
         "policy": quantization.plan.policy,
         "trials": [
             {

@@ -243,6 +243,13 @@ def test_default_stops_at_the_floor_of_saturated_nets() -> None:
     assert predicted(net, chosen) >= SATURATED_FLOOR_DB > predicted(net, chosen[:-1])
 
 
+def test_noise_is_saturated_only_beside_the_whole_output() -> None:
+    """Of the size of its signal alone, predictions hold, and dB are bought beyond the floor."""
+    net = network(*[(24.0, 100)] * 40)
+    part = net[0].model_copy(update={"signal": "output - input", "signal_share": 0.1})
+    assert len(fp32(planned((part, net[1]), default))) > len(fp32(planned(net, default)))
+
+
 def test_default_does_not_chase_a_floor_that_rounding_forbids() -> None:
     assert fp32(planned(network((30.0, 100), (math.inf, 100), (40.0, 100), rounding=0.05), default)) == []
     assert fp32(planned(network((10.0, 100), (30.0, 100), (40.0, 100), rounding=0.05), default)) == [0]

@@ -47,11 +47,21 @@ def order(layers: list[LayerSensitivity], metric: Metric) -> list[str]:
         max_size=5,
     ),
     errors,
+    st.floats(1e-9, 1.0),
     st.sampled_from(Metric),
 )
-def test_yaml_round_trips(layers: list[LayerSensitivity], rounding: float | None, metric: Metric) -> None:
+def test_yaml_round_trips(layers: list[LayerSensitivity], rounding: float | None, share: float, metric: Metric) -> None:
     options = {"seed": 0, "range": "mse", "percentile": 99.99, "per_channel": True, "target": None}
-    written = SensitivityList.of(layers, rounding=rounding, model="12e4", samples=100, metric=metric, options=options)
+    written = SensitivityList.of(
+        layers,
+        rounding=rounding,
+        signal="output - input",
+        signal_share=share,
+        model="12e4",
+        samples=100,
+        metric=metric,
+        options=options,
+    )
     text = written.to_yaml()
     read = SensitivityList.from_yaml(text)
     assert read == written
@@ -93,7 +103,7 @@ def test_nan_is_refused() -> None:
 
 def test_broken_files_name_the_line(tmp_path: Path) -> None:
     text = SensitivityList.of([layer("conv", 0)], model="m", samples=1).to_yaml()
-    with pytest.raises(DataError, match=r"line 12: layers\.0\.macs: .*'many'"):
+    with pytest.raises(DataError, match=r"line 14: layers\.0\.macs: .*'many'"):
         SensitivityList.from_yaml(text.replace("macs: 100", "macs: many"))
     with pytest.raises(DataError, match=r"line 1: format: .*found 7"):
         SensitivityList.from_yaml(text.replace("format: 1", "format: 7"))
