@@ -1,5 +1,6 @@
-// Counts the elements of a tensor by the upper 16 bits of their pattern, and keeps the extremes exactly.
+// Counts elements of a tensor by the upper 16 bits of their pattern, and keeps the extremes of all of them exactly.
 //   n, row:     number of elements; row of the state
+//   stride:     of the blocks of 16 elements each stride-th is counted, and the rest after the last whole one
 //   x:          n x f32, read as bits
 //   histograms: rows x 65536 x i32
 //   extremes:   rows x 2 x i32: the largest key(x) and the largest not(key(x)), key being the map from f32 to u32 that
@@ -9,7 +10,7 @@
 //
 // Counting zeros one after the other, of which a ReLU leaves many, would have each increment wait for the one before.
 // So the zeros in lane k of the vectors are counted in bucket k, and in a vector beside, which puts it right in the end.
-// Vectors find the buckets of 256 elements, and leave them in memory to be counted one by one.
+// Vectors find the buckets of 16 blocks, and leave them in memory to be counted one by one.
 func.func private @increment(%histograms: memref<?xi32>, %first: index, %bucket: i32) {
   %one = arith.constant 1 : i32
   %offset = arith.index_castui %bucket : i32 to index
@@ -19,7 +20,7 @@ func.func private @increment(%histograms: memref<?xi32>, %first: index, %bucket:
   memref.store %incremented, %histograms[%at] : memref<?xi32>
   return
 }
-func.func private @observe(%n_i32: i32, %row_i32: i32, %x: memref<?xi32>, %histograms: memref<?xi32>, %extremes: memref<?xi32>,
+func.func private @observe(%n_i32: i32, %row_i32: i32, %stride_i32: i32, %x: memref<?xi32>, %histograms: memref<?xi32>, %extremes: memref<?xi32>,
     %highest: memref<?xi32>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -27,7 +28,6 @@ func.func private @observe(%n_i32: i32, %row_i32: i32, %x: memref<?xi32>, %histo
   %c3 = arith.constant 3 : index
   %c4 = arith.constant 4 : index
   %lanes = arith.constant 16 : index
-  %block = arith.constant 256 : index
   %buckets = arith.constant 65536 : index
   %sixteen = arith.constant 16 : i32
   %thirty_one = arith.constant 31 : i32
@@ -47,28 +47,39 @@ func.func private @observe(%n_i32: i32, %row_i32: i32, %x: memref<?xi32>, %histo
   %slot1 = arith.addi %slot, %c1 : index
   %rest = arith.remui %n, %lanes : index
   %vector_end = arith.subi %n, %rest : index
+  %blocks = arith.divui %n, %lanes : index
+  %stride = arith.index_castui %stride_i32 : i32 to index
+  %reach = arith.muli %stride, %lanes : index
+  %hv, %lv = scf.for %i = %c0 to %vector_end step %lanes iter_args(%h = %zeros, %l = %zeros)
+      -> (vector<16xi32>, vector<16xi32>) {
+    %bits = vector.load %x[%i] : memref<?xi32>, vector<16xi32>
+    %negative = arith.shrsi %bits, %thirty_ones : vector<16xi32>
+    %mask = arith.ori %negative, %signs : vector<16xi32>
+    %key = arith.xori %bits, %mask : vector<16xi32>
+    %not_key = arith.xori %key, %alls : vector<16xi32>
+    %h1 = arith.maxui %h, %key : vector<16xi32>
+    %l1 = arith.maxui %l, %not_key : vector<16xi32>
+    scf.yield %h1, %l1 : vector<16xi32>, vector<16xi32>
+  }
   %chosen = memref.alloca() : memref<256xi32>
-  %hv, %lv, %zv = scf.for %b = %c0 to %vector_end step %block iter_args(%hb = %zeros, %lb = %zeros, %zb = %zeros)
-      -> (vector<16xi32>, vector<16xi32>, vector<16xi32>) {
-    %left = arith.subi %vector_end, %b : index
-    %length = arith.minui %left, %block : index
-    %hn, %ln, %zn = scf.for %i = %c0 to %length step %lanes iter_args(%h = %hb, %l = %lb, %z = %zb)
-        -> (vector<16xi32>, vector<16xi32>, vector<16xi32>) {
-      %at = arith.addi %b, %i : index
+  %zv = scf.for %b = %c0 to %blocks step %reach iter_args(%zb = %zeros) -> (vector<16xi32>) {
+    %left = arith.subi %blocks, %b : index
+    %blocks_left = arith.ceildivui %left, %stride : index
+    %number = arith.minui %blocks_left, %lanes : index
+    %length = arith.muli %number, %lanes : index
+    %zn = scf.for %k = %c0 to %number step %c1 iter_args(%z = %zb) -> (vector<16xi32>) {
+      %steps = arith.muli %k, %stride : index
+      %of_block = arith.addi %b, %steps : index
+      %at = arith.muli %of_block, %lanes : index
       %bits = vector.load %x[%at] : memref<?xi32>, vector<16xi32>
-      %negative = arith.shrsi %bits, %thirty_ones : vector<16xi32>
-      %mask = arith.ori %negative, %signs : vector<16xi32>
-      %key = arith.xori %bits, %mask : vector<16xi32>
-      %not_key = arith.xori %key, %alls : vector<16xi32>
-      %h1 = arith.maxui %h, %key : vector<16xi32>
-      %l1 = arith.maxui %l, %not_key : vector<16xi32>
       %bucket = arith.shrui %bits, %sixteens : vector<16xi32>
       %is_zero = arith.cmpi eq, %bucket, %zeros : vector<16xi32>
       %is_zero_i32 = arith.select %is_zero, %ones, %zeros : vector<16xi1>, vector<16xi32>
       %z1 = arith.addi %z, %is_zero_i32 : vector<16xi32>
       %spread = arith.select %is_zero, %lane, %bucket : vector<16xi1>, vector<16xi32>
+      %i = arith.muli %k, %lanes : index
       vector.store %spread, %chosen[%i] : memref<256xi32>, vector<16xi32>
-      scf.yield %h1, %l1, %z1 : vector<16xi32>, vector<16xi32>, vector<16xi32>
+      scf.yield %z1 : vector<16xi32>
     }
     scf.for %i = %c0 to %length step %c4 {
       %i1 = arith.addi %i, %c1 : index
@@ -83,7 +94,7 @@ func.func private @observe(%n_i32: i32, %row_i32: i32, %x: memref<?xi32>, %histo
       %b3 = memref.load %chosen[%i3] : memref<256xi32>
       func.call @increment(%histograms, %first, %b3) : (memref<?xi32>, index, i32) -> ()
     }
-    scf.yield %hn, %ln, %zn : vector<16xi32>, vector<16xi32>, vector<16xi32>
+    scf.yield %zn : vector<16xi32>
   }
   %smallest = vector.load %histograms[%first] : memref<?xi32>, vector<16xi32>
   %without_zeros = arith.subi %smallest, %zv : vector<16xi32>

@@ -53,9 +53,11 @@ class Histogram:
 
     Only occupied buckets are kept (some tens of KB for a typical tensor), in ascending order of value.
 
+    The extremes are those of all elements, also where only some were counted.
+
     Attributes:
         buckets: uint16[k], upper halves of the float32 patterns, ascending by real value.
-        counts: uint64[k], how many elements fell into each bucket.
+        counts: uint64[k], how many of the counted elements fell into each bucket.
         minimum: smallest finite element, exactly a float32; +inf if there is none. -0.0 counts as 0.0.
         maximum: largest finite element; -inf if there is none. Where there are NaN or Inf, both are the outer bounds
             of the outermost buckets.
@@ -93,7 +95,7 @@ class Histogram:
             maximum: largest element.
 
         Raises:
-            ValueError: the shapes differ, or the extremes do not lie in the outermost occupied buckets.
+            ValueError: the shapes differ, or the extremes lie within the outermost occupied buckets.
         """
         if occupied.ndim != 1 or occupied.shape != counts.shape:
             raise ValueError(f"{list(occupied.shape)} buckets with {list(counts.shape)} counts")
@@ -104,9 +106,10 @@ class Histogram:
         buckets, counts = buckets[is_finite].astype(np.uint16), counts[is_finite].astype(np.uint64)
         if not len(buckets):
             return Histogram(nonfinite=nonfinite)
-        for name, extreme, bucket in (("minimum", minimum, buckets[0]), ("maximum", maximum, buckets[-1])):
-            if not nonfinite and not _holds(bucket, extreme):
-                raise ValueError(f"{name} {extreme!r} is not in the outermost occupied bucket {_bounds(bucket)}")
+        for name, extreme, bucket, sign in (("minimum", minimum, buckets[0], 1), ("maximum", maximum, buckets[-1], -1)):
+            innermost = max(sign * bound for bound in _bounds(bucket)) + _SMALLEST_NORMAL
+            if not nonfinite and not sign * extreme <= innermost:
+                raise ValueError(f"{name} {extreme!r} is within the outermost occupied bucket {_bounds(bucket)}")
         if nonfinite:
             minimum, maximum = _bounds(buckets[0])[0], _bounds(buckets[-1])[1]
         return Histogram(buckets, counts, float(minimum) + 0.0, float(maximum) + 0.0, nonfinite)
@@ -126,6 +129,12 @@ class Histogram:
             self.nonfinite + other.nonfinite,
         )
 
+    def with_extremes(self) -> Histogram:
+        """The same, the extremes counted once where they lie outside all buckets, for no such element was counted."""
+        ends = ((self.buckets[0], self.minimum), (self.buckets[-1], self.maximum)) if len(self.buckets) else ()
+        missing = [value for bucket, value in ends if not _holds(bucket, value)]
+        return self.merge(Histogram.of(np.array(missing, np.float32))) if missing else self
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):
             return NotImplemented
@@ -139,7 +148,7 @@ class Histogram:
 
     @cached_property
     def count(self) -> int:
-        """Number of elements, NaN and Inf included."""
+        """Number of counted elements, NaN and Inf included."""
         return int(self.counts.sum(dtype=np.uint64)) + self.nonfinite
 
     @property

@@ -39,6 +39,7 @@ def choose_range(
     if histogram.nonfinite or not histogram.count:
         found = "is empty" if not histogram.count else f"holds {histogram.nonfinite} NaN or Inf"
         raise DataError(f"no range can be chosen: the histogram {found}")
+    histogram = histogram.with_extremes()
     lo, hi = extent(histogram.minimum, histogram.maximum)
     if lo == hi == 0:
         return 0.0, 0.0

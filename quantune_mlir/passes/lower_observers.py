@@ -4,22 +4,23 @@ In:  a module with `quantune.observe`, `quantune.observe_channels`, `quantune.me
 Out: the same, these ops as dispatches of the observer kernels, which accumulate into module-level state:
 
     @main        with observers, one more result: the largest key so far, see kernels/observe.mlir, tensor<1 x i32>
-    @drain(i32)  one row of the histograms: the buckets that hold something, ascending, each with its count,
-                 tensor<? x 2 x i32>; and its extremes, tensor<2 x i32>
+    @drain(i32)  the histograms from this row on, as many as there is room for: the buckets that hold something,
+                 ascending, each with its count, row after row, tensor<? x 2 x i32>; the number of these of each row, -1
+                 if it was not read, tensor<rows x i32>; and the extremes, tensor<rows x 2 x i32>
     @channels    exact sums, minima and maxima of all observed channels, the tensors side by side,
                  tensor<channels x 16 x i64>, tensor<channels x f32> twice
     @energies    signal and noise of every measured tensor and projected layer, tensor<rows x 2 x f64>
 
 What these functions return is cleared. The module's attributes `quantune.observed`, `quantune.channels` and
 `quantune.measured` list what the rows belong to: the ops' attributes, for channels also their number and how many
-elements each has.
+elements each has, for measures also whether @main has them (`every_run`), not only another function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, prod
+from math import ceil, gcd, inf, prod
 from typing import ClassVar, Final
 
 import numpy as np
@@ -48,7 +49,13 @@ from quantune_mlir.passes.observer_state import (
 OBSERVED: Final = "quantune.observed"
 CHANNELS: Final = "quantune.channels"
 MEASURED: Final = "quantune.measured"
+EVERY_RUN: Final = "every_run"
 _PARTS: Final = (MADE, KEPT)
+_ROWS_OF_ROOM: Final = 4
+"""Room for what @drain returns at once, in rows all buckets of which hold something; few of them do."""
+_BLOCK: Final = 16
+_MOST_COUNTED: Final = 1 << 11
+"""Elements of a tensor that are counted in one run: counting takes ten times as long as finding the extremes."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +79,25 @@ class LowerObservers(Pass):
             _lower_comparisons(module)
 
 
+def counting_stride(elements: int) -> int:
+    """Of the blocks of 16 elements of a tensor, each how-manieth is counted.
+
+    No more than some thousand elements are. The stride has no divisor in common with the number of blocks, so that the
+    blocks meet all channels alike, and all columns: these numbers of blocks divide that of the tensor.
+    """
+    blocks = elements // _BLOCK
+    stride = max(1, ceil(elements / _MOST_COUNTED))
+    while gcd(stride, blocks) > 1:
+        stride += 1
+    return stride
+
+
 def _lower_observers(module: ir.Module, function: ir.Operation, observers: Sequence[ir.Operation]) -> None:
     integer = ir.IntegerType.get_signless(32)
     histograms = Global.of(module, "quantune_histograms", [len(observers), BUCKETS], integer)
     extremes = Global.of(module, "quantune_extremes", [len(observers), 2], integer)
     one = ir.RankedTensorType.get([1], integer)
-    looks = [Look(row, op, (row,)) for row, op in enumerate(observers)]
+    looks = [Look(row, op, (row, counting_stride(prod(_size(op.operands[0]))))) for row, op in enumerate(observers)]
     with ir.InsertionPoint.at_block_begin(entry_block(function)):
         highest = arith.ConstantOp(one, ir.DenseElementsAttr.get_splat(one, ir.IntegerAttr.get(integer, 0))).result
         state = [histograms.load(), extremes.load(), highest]
@@ -100,21 +120,25 @@ def _define_drain(module: ir.Module, histograms: Global, extremes: Global) -> No
     integer = ir.IntegerType.get_signless(32)
     index = ir.IndexType.get()
     dynamic = ir.ShapedType.get_dynamic_size()
-    one, two, occupied = (ir.RankedTensorType.get(shape, integer) for shape in ([1], [2], [dynamic, 2]))
-    pairs = Global.of(module, "quantune_drained", [BUCKETS, 2], integer)
+    rows = histograms.type.shape[0]
+    room = min(rows, _ROWS_OF_ROOM) * BUCKETS
+    shapes = [1], [rows], [rows, 2], [dynamic, 2]
+    one, numbers, extreme, occupied = (ir.RankedTensorType.get(shape, integer) for shape in shapes)
+    pairs = Global.of(module, "quantune_drained", [room, 2], integer)
     import_text(module, resources.kernel_text("drain.mlir"))
     with ir.InsertionPoint(module.body):
-        reader = func.FuncOp("drain", ([integer], [occupied, two]))
+        reader = func.FuncOp("drain", ([integer], [occupied, numbers, extreme]))
         with ir.InsertionPoint(reader.add_entry_block()):
             parts = [histograms, extremes, pairs]
             state = [part.load() for part in parts]
-            *kept, number, extreme = dispatch("quantune_drain", "drain", [reader.arguments[0]], state, [one, two])
+            arguments = [reader.arguments[0], i32(rows), i32(room)]
+            *kept, number, found, ends = dispatch("quantune_drain", "drain", arguments, state, [one, numbers, extreme])
             for part, value in zip(parts, kept, strict=True):
                 part.store(value)
             zero = arith.ConstantOp(index, 0).result
             size = arith.IndexCastOp(index, tensor.ExtractOp(number, [zero]).result).result
             first = tensor.ExtractSliceOp(occupied, kept[-1], [], [size], [], [0, 0], [dynamic, 2], [1, 1]).result
-            func.ReturnOp([first, extreme])
+            func.ReturnOp([first, found, ends])
 
 
 def _lower_channels(module: ir.Module, function: ir.Operation, observers: Sequence[ir.Operation]) -> None:
@@ -146,9 +170,11 @@ def _lower_comparisons(module: ir.Module) -> None:
         for name in (quantune_dialect.MEASURE, quantune_dialect.PROJECT)
     )
     measured = dict.fromkeys(_attributes(op) for ops in measures.values() for op in ops)
+    in_main = {_attributes(op) for op in measures.get(main_function(module), [])}
     layers = dict.fromkeys(op.attributes["tensor_name"] for ops in projections.values() for op in ops)
     projected = [ir.DictAttr.get({"tensor_name": name, "noise": ir.StringAttr.get(PROJECTED)}) for name in layers]
-    module.operation.attributes[MEASURED] = ir.ArrayAttr.get([*measured, *projected])
+    rows = [_with(row, EVERY_RUN, ir.BoolAttr.get(row in in_main)) for row in (*measured, *projected)]
+    module.operation.attributes[MEASURED] = ir.ArrayAttr.get(rows)
     if not measured and not projected:
         return
     energies = Global.of(module, "quantune_energies", [len(measured) + len(projected), 2], ir.F64Type.get())
@@ -227,6 +253,10 @@ def _terminator(function: ir.Operation) -> ir.Operation:
 
 def _attributes(op: ir.Operation) -> ir.DictAttr:
     return ir.DictAttr.get({a: op.attributes[a] for a in op.attributes})
+
+
+def _with(attributes: ir.DictAttr, name: str, value: ir.Attribute) -> ir.DictAttr:
+    return ir.DictAttr.get({**{field.name: field.attr for field in attributes}, name: value})
 
 
 def _channel_attributes(op: ir.Operation) -> ir.DictAttr:

@@ -11,7 +11,7 @@ from typing import Final
 from quantune_mlir.ir.mlir import arith, flow, func, ir, util
 from quantune_mlir.kernels.observers import MAX_BATCH, Observer
 
-_BATCH_ELEMENTS: Final = 1 << 12
+_BATCH_ELEMENTS: Final = 1 << 16
 """Elements of the tensors that one dispatch may look at, if it looks at several: until then they have to be kept."""
 
 

@@ -6,7 +6,8 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      local:       this layer alone int8, fed with the fp32 run's inputs;
      rounding:    nothing int8 but the layer's result, where an int8 layer reads it;
      projected:   what the layer alone adds to the network's output (see adjoint/noise_probe.py).
-     Where the network allows projection, a second function, @probe, measures all four, and @main the first only.
+     Where the network allows projection, a second function, @probe, measures all four, and @main the first only, and
+     that not of what a folded clamp reads: computing it takes an int8 convolution more.
      Where not all of the network's output counts, it is compared in fp32 with what does not (see ir/baseline.py):
      residual:    the rest, called by its name.
 
@@ -131,6 +132,8 @@ class _Shadow:
 
     def add(self, unit: Unit, before: ir.Operation) -> None:
         """Emits the int8 forms of a unit before an op, and the measurements if it ends its layer."""
+        if not self._alone and unit.output in self._endings.clamps:
+            return
         self._emit(self._accumulated, unit, before, in_int8=unit.output in self._in_int8)
         layer = self._layers.get(unit.output)
         if layer is None or not is_float(unit.output):

@@ -16,13 +16,13 @@ from quantune_mlir.ir.function import function_name, functions
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, RESIDUAL, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.ir.units import Kind
 from quantune_mlir.numerics.metrics import ErrorEnergy, Signal, sqnr_delta, weight_energy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.passes.assign_qparams import AssignQParams
-from quantune_mlir.passes.lower_observers import MEASURED, LowerObservers
+from quantune_mlir.passes.lower_observers import EVERY_RUN, MEASURED, LowerObservers
 from quantune_mlir.passes.shadow_int8 import PROBE, ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
@@ -69,7 +69,7 @@ class Analyzer:
             ShadowInt8(options.weights, options.scheme, options.requantize),
             LowerObservers(),
         )
-        self._rows = [_row_key(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
+        self._rows = [ir.DictAttr(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
         self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
         self._probes = PROBE in map(function_name, functions(module))
         self._program = Program(compile_program(module, target))
@@ -88,14 +88,15 @@ class Analyzer:
         """
         every = PROBED_EVERY if self._probes else 1
         for index, run in enumerate(samples):
-            probed = self._probes and index % every == 0
-            self._program.call(PROBE if probed else "main", *run, keep=_NONE)
+            is_probed = self._probes and index % every == 0
+            self._program.call(PROBE if is_probed else "main", *run, keep=_NONE)
             on_sample()
         sums = self._program.call("energies")[0] if self._rows else ()
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
         energies: dict[tuple[str, Noise], ErrorEnergy] = {}
-        for key, (signal, noise) in zip(self._rows, sums, strict=True):
-            weight = 1.0 if key[1] in (ACCUMULATED, RESIDUAL) else len(samples) / ceil(len(samples) / every)
+        for row, (signal, noise) in zip(self._rows, sums, strict=True):
+            key = _row_key(row)
+            weight = 1.0 if ir.BoolAttr(row[EVERY_RUN]).value else len(samples) / ceil(len(samples) / every)
             count = float(elements.get(key[0], 0) * len(samples))
             energies[key] = ErrorEnergy(weight * float(signal), weight * float(noise), count)
         return energies
@@ -153,7 +154,6 @@ class Analyzer:
         return total
 
 
-def _row_key(row: ir.Attribute) -> tuple[str, Noise]:
-    fields = ir.DictAttr(row)
-    noise = ir.StringAttr(fields["noise"]).value
-    return ir.StringAttr(fields["tensor_name"]).value, cast(Noise, noise)
+def _row_key(row: ir.DictAttr) -> tuple[str, Noise]:
+    noise = ir.StringAttr(row["noise"]).value
+    return ir.StringAttr(row["tensor_name"]).value, cast(Noise, noise)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
 from quantune_mlir.execution.program import Program
@@ -22,6 +23,7 @@ from quantune_mlir.workflow.model import Model
 
 _LAST: Final = slice(-1, None)
 _COUNTER_LIMIT: Final = 2**32 - 1
+_NOT_READ: Final = 2**32 - 1
 _KEY_OF_INFINITY: Final = np.uint32(0xFF800000)
 
 
@@ -61,21 +63,32 @@ class Calibrator:
 
     def _drain(self, histograms: Sequence[Histogram]) -> list[Histogram]:
         """Adds the device's 32-bit counters and extremes, which are cleared, to the histograms."""
-        drained: list[Histogram] = []
-        for row, before in enumerate(histograms):
-            occupied, extremes = self._program.call("drain", row)
-            buckets, counts = occupied.view(np.uint32).T
-            high, low = extremes.view(np.uint32)
+        merged: list[Histogram] = []
+        for before, (buckets, counts, high, low) in zip(histograms, self._rows(), strict=True):
             fresh = Histogram.from_counts(buckets, counts, _value(~low), _value(high))
-            drained.append(before.merge(fresh) if before.count else fresh)
-        return drained
+            merged.append(before.merge(fresh) if before.count else fresh)
+        return merged
+
+    def _rows(self) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint32], np.uint32, np.uint32]]:
+        """Of each tensor the occupied buckets, their counts, and the extremes' keys, cleared on the device."""
+        first = 0
+        while first < len(self._tensors):
+            pairs, numbers, extremes = (part.view(np.uint32) for part in self._program.call("drain", first))
+            start = 0
+            for number, keys in zip(numbers[first:], extremes[first:], strict=True):
+                if number == _NOT_READ:
+                    break
+                buckets, counts = pairs[start : start + number].T
+                yield buckets, counts, *keys
+                start += int(number)
+                first += 1
 
     def _not_finite(self, sample: int) -> DataError:
         """What to say of a run that left NaN or Inf in a tensor. The device's state is cleared."""
-        extremes = [self._program.call("drain", row)[1].view(np.uint32) for row in range(len(self._tensors))]
+        extremes = [(high, low) for _, _, high, low in self._rows()]
         if self._channels:
             self._program.call("channels")
-        bad = next(row for row, keys in enumerate(extremes) if (keys >= _KEY_OF_INFINITY).any())
+        bad = next(row for row, keys in enumerate(extremes) if max(keys) >= _KEY_OF_INFINITY)
         return DataError(
             f"the fp32 model yields NaN or Inf at sample {sample}",
             where=f"tensor {self._tensors[bad]!r}",

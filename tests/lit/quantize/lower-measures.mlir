@@ -1,6 +1,7 @@
 // Measures become dispatches of the kernel for their candidate's type; @energies returns the sums.
 // RUN: %quantune-opt %s --quantune-lower-observers | filecheck %s
 
+// CHECK:       quantune.measured = [{every_run = true, {{.*}}tensor_name = "a"{{.*}}}, {every_run = true, {{.*}}tensor_name = "b"
 // CHECK-DAG:   util.global private mutable @quantune_energies = dense<0.000000e+00> : tensor<2x2xf64>
 // CHECK:       func.func @main(%arg0: tensor<4xf32>, %arg1: tensor<4xi8>) -> tensor<4xf32>
 // CHECK:       [[E:%.*]] = util.global.load @quantune_energies

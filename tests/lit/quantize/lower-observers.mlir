@@ -6,7 +6,7 @@
 // CHECK-DAG:   util.global private mutable @quantune_histograms = dense<0> : tensor<3x65536xi32>
 // CHECK-DAG:   util.global private mutable @quantune_extremes = dense<0> : tensor<3x2xi32>
 // CHECK-DAG:   hal.executable.source private @quantune_observe
-// CHECK:       func.func @main(%arg0: tensor<4xf32>, %arg1: tensor<9000xf32>) -> (tensor<4xf32>, tensor<1xi32>)
+// CHECK:       func.func @main(%arg0: tensor<4xf32>, %arg1: tensor<90000xf32>) -> (tensor<4xf32>, tensor<1xi32>)
 // CHECK-DAG:   [[H:%.*]] = util.global.load @quantune_histograms
 // CHECK-DAG:   [[X:%.*]] = util.global.load @quantune_extremes
 // CHECK:       [[A:%.*]] = tosa.exp
@@ -15,11 +15,11 @@
 // CHECK-DAG:   util.global.store [[U]]#0, @quantune_histograms
 // CHECK-DAG:   util.global.store [[U]]#1, @quantune_extremes
 // CHECK:       return [[A]], [[U]]#2
-// CHECK:       func.func @drain(%arg0: i32) -> (tensor<?x2xi32>, tensor<2xi32>)
-func.func @main(%x: tensor<4xf32>, %b: tensor<9000xf32>) -> tensor<4xf32> {
+// CHECK:       func.func @drain(%arg0: i32) -> (tensor<?x2xi32>, tensor<3xi32>, tensor<3x2xi32>)
+func.func @main(%x: tensor<4xf32>, %b: tensor<90000xf32>) -> tensor<4xf32> {
   "quantune.observe"(%x) {tensor_name = "%x"} : (tensor<4xf32>) -> ()
   %a = "tosa.exp"(%x) {quantune.layer = "a", quantune.op = "Exp"} : (tensor<4xf32>) -> tensor<4xf32>
   "quantune.observe"(%a) {tensor_name = "a"} : (tensor<4xf32>) -> ()
-  "quantune.observe"(%b) {tensor_name = "b"} : (tensor<9000xf32>) -> ()
+  "quantune.observe"(%b) {tensor_name = "b"} : (tensor<90000xf32>) -> ()
   return %a : tensor<4xf32>
 }

@@ -1,6 +1,7 @@
 // Projections add up two numbers a layer, which become energies after those of the measures when the function ends.
 // RUN: %quantune-opt %s --quantune-lower-observers | filecheck %s
 
+// CHECK:       quantune.measured = [{every_run = false, noise = "{{.*}}", {{.*}}}, {every_run = false, noise = "projected"
 // CHECK-DAG:   util.global private mutable @quantune_energies = dense<0.000000e+00> : tensor<2x2xf64>
 // CHECK:       func.func @probe
 // CHECK:       [[S:%.*]] = arith.constant dense<0.000000e+00> : tensor<2xf64>

@@ -8,6 +8,8 @@ from hypothesis.extra import numpy as hnp
 
 from quantune_mlir.errors import DataError
 from quantune_mlir.numerics.histogram import BUCKETS, Histogram
+from quantune_mlir.numerics.ranges import choose_range
+from quantune_mlir.numerics.schemes import RangeMethod
 
 any_floats = hnp.arrays(np.float32, st.integers(0, 60), elements=st.floats(width=32))
 finite_floats = hnp.arrays(
@@ -79,9 +81,26 @@ def test_from_device_counts(patterns: list[int]) -> None:
 def test_from_counts_refuses_extremes_that_contradict_the_counts() -> None:
     one = np.array([0x3F80])
     with pytest.raises(ValueError, match="maximum"):
-        Histogram.from_counts(one, np.array([3]), 1.0, 2.0)
+        Histogram.from_counts(one, np.array([3]), 0.5, 0.75)
+    with pytest.raises(ValueError, match="minimum"):
+        Histogram.from_counts(one, np.array([3]), 1.5, 1.75)
     with pytest.raises(ValueError, match="counts"):
         Histogram.from_counts(one, np.array([3, 4]), 1.0, 1.0)
+
+
+def test_extremes_that_were_not_counted_count_once_where_a_range_is_chosen() -> None:
+    counted = Histogram.from_counts(np.array([0x3F80]), np.array([3]), -0.5, 1.0)
+    assert (counted.count, counted.minimum, counted.maximum) == (3, -0.5, 1.0)
+    whole = counted.with_extremes()
+    assert whole == counted.merge(Histogram.of(np.array([-0.5], np.float32)))
+    assert whole.with_extremes() is whole
+    assert Histogram().with_extremes() == Histogram()
+
+
+@pytest.mark.parametrize("method", RangeMethod)
+def test_a_range_is_found_where_only_zeros_were_counted(method: RangeMethod) -> None:
+    lo, hi = choose_range(Histogram.from_counts(np.array([0]), np.array([4096]), -1.0, 2.0), method)
+    assert -1.0 <= lo < hi <= 2.0
 
 
 def test_from_counts_with_nan_ignores_the_extremes() -> None:

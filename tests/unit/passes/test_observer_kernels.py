@@ -18,8 +18,9 @@ from quantune_mlir.ir.constants import element_type, tensor_type
 from quantune_mlir.ir.mlir import func, ir, make_context
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.passes.lower_observers import LowerObservers
+from quantune_mlir.passes.lower_observers import LowerObservers, counting_stride
 
+COUNTED_IN_FULL = 2048
 SIZES = (1, 15, 16, 17, 4095, 4096, 4097, 10**6)
 SPECIAL = {
     "negative zero": [-0.0],
@@ -75,24 +76,33 @@ def observing_program() -> bytes:
     return observing(SIZES)
 
 
-def counts_of(program: Program, row: int) -> np.ndarray:
-    return drained(program, row)[0]
-
-
-def drained(program: Program, row: int) -> tuple[np.ndarray, np.float32, np.float32]:
-    """A row's counts of all buckets, its smallest and its largest value."""
-    occupied, extremes = program.call("drain", row)
-    high, low = extremes.view(np.uint32)
-    buckets, numbers = occupied.view(np.uint32).T
-    assert (np.diff(buckets.astype(np.int64)) > 0).all()
-    assert numbers.all()
-    counts = np.zeros(65536, np.uint32)
-    counts[buckets] = numbers
-    return counts, value_of(~low), value_of(high)
+def drained(program: Program, rows: int, first: int = 0) -> list[tuple[np.ndarray, np.float32, np.float32]]:
+    """Of each row from the first on, the counts of all buckets, the smallest and the largest value."""
+    found: list[tuple[np.ndarray, np.float32, np.float32]] = []
+    while first + len(found) < rows:
+        pairs, numbers, extremes = program.call("drain", first + len(found))
+        ends = np.cumsum(numbers[first + len(found) :])
+        read = int((numbers[first + len(found) :] >= 0).sum())
+        assert read and (numbers[first + len(found) :][:read] >= 0).all(), "rows are read in order"
+        assert ends[read - 1] == len(pairs)
+        for (high, low), part in zip(
+            extremes[first + len(found) :].view(np.uint32),
+            np.split(pairs.view(np.uint32), ends[: read - 1]),
+            strict=False,
+        ):
+            assert (np.diff(part[:, 0].astype(np.int64)) > 0).all()
+            assert part[:, 1].all()
+            counts = np.zeros(65536, np.uint32)
+            counts[part[:, 0]] = part[:, 1]
+            found.append((counts, value_of(~low), value_of(high)))
+    return found
 
 
 def buckets_of(x: np.ndarray) -> np.ndarray:
-    return np.bincount(x.view(np.uint32) >> 16, minlength=65536)
+    """Counts of the elements of a tensor that are to be counted."""
+    whole = x[: len(x) // 16 * 16].reshape(-1, 16)[:: counting_stride(len(x))]
+    counted = np.concatenate([whole.reshape(-1), x[len(x) // 16 * 16 :]])
+    return np.bincount(counted.view(np.uint32) >> 16, minlength=65536)
 
 
 def value_of(key: np.uint32) -> np.float32:
@@ -109,10 +119,9 @@ def test_counts_and_extremes_are_those_of_all_runs(observing_program) -> None:
     ]
     for run in runs:
         program(*run)
-    for row in range(len(SIZES)):
+    for row, (counts, low, high) in enumerate(drained(program, len(SIZES))):
         together = np.concatenate([run[row] for run in runs])
-        counts, low, high = drained(program, row)
-        np.testing.assert_array_equal(counts, buckets_of(together))
+        np.testing.assert_array_equal(counts, sum(buckets_of(run[row]) for run in runs))
         assert (low, high) == (together.min(), together.max())
 
 
@@ -142,20 +151,57 @@ def small_program() -> Program:
 @settings(deadline=None)
 def test_every_pattern_is_counted_in_its_own_bucket(small_program, patterns) -> None:
     small_program(*(array.view(np.float32) for array in patterns))
-    for row, array in enumerate(patterns):
-        np.testing.assert_array_equal(counts_of(small_program, row), buckets_of(array.view(np.float32)))
+    for (counts, *_), array in zip(drained(small_program, len(SMALL)), patterns, strict=True):
+        np.testing.assert_array_equal(counts, buckets_of(array.view(np.float32)))
 
 
-def test_draining_clears_one_row_and_no_other(observing_program) -> None:
+def test_draining_clears_the_rows_read_and_no_other(observing_program) -> None:
     rng = np.random.default_rng(1)
     program = Program(observing_program)
     first, second = ([rng.standard_normal(n).astype(np.float32) for n in SIZES] for _ in range(2))
     program(*first)
-    np.testing.assert_array_equal(counts_of(program, 2), buckets_of(first[2]))
-    assert not counts_of(program, 2).any()
+    for (counts, *_), array in zip(drained(program, len(SIZES), first=2), first[2:], strict=True):
+        np.testing.assert_array_equal(counts, buckets_of(array))
     program(*second)
-    np.testing.assert_array_equal(counts_of(program, 2), buckets_of(second[2]))
-    np.testing.assert_array_equal(counts_of(program, 3), buckets_of(np.concatenate([first[3], second[3]])))
+    for row, (counts, *_) in enumerate(drained(program, len(SIZES))):
+        expected = buckets_of(second[row]) + (buckets_of(first[row]) if row < 2 else 0)
+        np.testing.assert_array_equal(counts, expected)
+
+
+def test_a_drain_reads_as_many_rows_as_there_is_room_for() -> None:
+    """That is for four rows that occupy all buckets; here twelve rows together occupy more than three."""
+    rng = np.random.default_rng(5)
+    sizes = (7, *[10**4] * 10, 9)
+    program = Program(observing(sizes))
+    totals = np.zeros((len(sizes), 65536), np.uint32)
+    for _ in range(20):
+        inputs = [(rng.integers(0, 0xFF00, size, np.uint32) << 16).view(np.float32) for size in sizes]
+        inputs = [np.where(np.isfinite(array), array, np.float32(1)) for array in inputs]
+        program(*inputs)
+        totals += np.stack([buckets_of(array) for array in inputs]).astype(np.uint32)
+    assert (totals > 0).sum() > 3 * 65536, "not all rows are read at once"
+    for (counts, *_), expected in zip(drained(program, len(sizes)), totals, strict=True):
+        np.testing.assert_array_equal(counts, expected)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 16), (56, 56, 24), (14, 14, 512), (7, 7, 960), (13, 13, 1000), (64, 64, 3)])
+def test_all_channels_are_counted_as_often(shape: tuple[int, int, int]) -> None:
+    elements = int(np.prod(shape))
+    stride = counting_stride(elements)
+    counted = np.arange(elements // 16 * 16).reshape(-1, 16)[::stride].reshape(-1)
+    assert COUNTED_IN_FULL / 2 < len(counted) <= COUNTED_IN_FULL + 16
+    every = np.arange(elements)
+    for divisor, size in ((1, shape[2]), (shape[2], shape[1])):
+        quarters, whole = (
+            np.bincount(places // divisor % size * 4 // size, minlength=4) for places in (counted, every)
+        )
+        shares = quarters[whole > 0] / whole[whole > 0]
+        assert shares.min() > 0.8 * shares.max(), "a quarter of the channels, or of the columns, is preferred"
+
+
+def test_small_tensors_are_counted_in_full() -> None:
+    assert {counting_stride(n) for n in range(COUNTED_IN_FULL + 1)} == {1}
+    assert counting_stride(COUNTED_IN_FULL + 16) > 1
 
 
 def test_two_programs_loaded_at_once_do_not_interfere(observing_program) -> None:
@@ -165,15 +211,15 @@ def test_two_programs_loaded_at_once_do_not_interfere(observing_program) -> None
     for program, run in zip(programs, inputs, strict=True):
         program(*run)
     for program, run in zip(programs, inputs, strict=True):
-        np.testing.assert_array_equal(counts_of(program, 5), buckets_of(run[5]))
+        np.testing.assert_array_equal(drained(program, len(SIZES))[5][0], buckets_of(run[5]))
 
 
 def test_special_values() -> None:
     arrays = [np.array(values, np.float32) for values in SPECIAL.values()]
     program = Program(observing([array.size for array in arrays]))
     program(*arrays)
-    for row, (name, array) in enumerate(zip(SPECIAL, arrays, strict=True)):
-        counts, low, high = drained(program, row)
+    found = drained(program, len(arrays))
+    for (counts, low, high), name, array in zip(found, SPECIAL, arrays, strict=True):
         np.testing.assert_array_equal(counts, buckets_of(array), err_msg=name)
         if np.isnan(array).any():
             assert np.isnan([high, low]).any(), name
