@@ -34,10 +34,6 @@ class Global:
             util.GlobalOp(name, kind, sym_visibility="private", is_mutable=True, initial_value=state.initial)
         return state
 
-    def start(self) -> ir.Value:
-        """The initial value."""
-        return arith.ConstantOp(self.type, self.initial).result
-
     def load(self) -> ir.Value:
         """The value now."""
         return util.GlobalLoadOp(self.type, self.name).result
@@ -130,14 +126,48 @@ def dispatch(
 
 
 def define_reader(module: ir.Module, name: str, state: Sequence[Global]) -> None:
-    """A function that returns the state and sets it back to what it was in the beginning."""
+    """A function that returns the state and sets it back to what it was in the beginning.
+
+    It does so in place: where a global may come to hold another buffer, IREE records the commands of all functions that
+    use it again on each call.
+    """
+    import_text(module, _resetting(name, state))
     with ir.InsertionPoint(module.body):
         reader = func.FuncOp(name, ([], [part.type for part in state]))
         with ir.InsertionPoint(reader.add_entry_block()):
             values = [part.load() for part in state]
-            for part in state:
-                part.store(part.start())
+            for part, value in zip(state, dispatch(f"{name}_reset", "reset", [], values), strict=True):
+                part.store(value)
             func.ReturnOp(values)
+
+
+def _resetting(name: str, state: Sequence[Global]) -> str:
+    """MLIR text of an executable that writes the initial value to all elements of its buffers."""
+    bindings = ", ".join(["#hal.pipeline.binding<storage_buffer, Indirect>"] * len(state))
+    lines = [
+        f"#reset = #hal.pipeline.layout<constants = 0, bindings = [{bindings}], flags = Indirect>",
+        f"hal.executable.source private @{name}_reset {{",
+        "  hal.executable.export public @reset ordinal(0) layout(#reset)",
+        "      count(%device: !hal.device) -> (index, index, index) {",
+        "    %c1 = arith.constant 1 : index",
+        "    hal.return %c1, %c1, %c1 : index, index, index",
+        "  }",
+        "  builtin.module {",
+        "    func.func @reset() {",
+        "      %c0 = arith.constant 0 : index",
+        "      %c1 = arith.constant 1 : index",
+    ]
+    for place, part in enumerate(state):
+        kind = f"memref<{prod(part.type.shape)}x{part.type.element_type}>"
+        lines += [
+            f"      %buffer_{place} = hal.interface.binding.subspan layout(#reset) binding({place}) : {kind}",
+            f"      %size_{place} = arith.constant {prod(part.type.shape)} : index",
+            f"      %initial_{place} = arith.constant {ir.DenseElementsAttr(part.initial).get_splat_value()}",
+            f"      scf.for %i = %c0 to %size_{place} step %c1 {{",
+            f"        memref.store %initial_{place}, %buffer_{place}[%i] : {kind}",
+            "      }",
+        ]
+    return "\n".join([*lines, "      return", "    }", "  }", "}"])
 
 
 def import_text(module: ir.Module, text: str) -> None:
