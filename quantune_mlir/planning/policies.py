@@ -39,7 +39,7 @@ more layers than the last."""
 GOAL_DB: Final = 32.0
 """Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
 
-WORTHWHILE_DB: Final = 0.15
+WORTHWHILE_DB: Final = 0.14
 """Between floor and goal, fp32 has to buy so many dB for each percent of the time that int8 saves."""
 
 LEAST_SHARE: Final = 0.01
