@@ -1,0 +1,51 @@
+"""The analysis programs record their commands once: recording takes as long as the kernels of a small network."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from iree.compiler import tools as iree_tools
+
+from quantune_mlir.execution.targets import Target, load_target
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.text import module_bytecode
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow import analysis, calibration
+from quantune_mlir.workflow.compilation import with_kernels
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.quantization import integer_options
+
+DATA = Path(__file__).parents[2] / "data"
+FUNCTION = re.compile(r"util\.func public @(\w+)\(.*?\n  }\n", re.DOTALL)
+
+
+def recorders(module: ir.Module, target: Target) -> list[str]:
+    """The exported functions that record commands on each call, as IREE compiles the module."""
+    arguments = [*target.compile_flags(), "--compile-to=hal"]
+    text = iree_tools.compile_str(module_bytecode(with_kernels(module, target)), extra_args=arguments)
+    assert text is not None
+    functions = FUNCTION.finditer(text.decode())
+    return [found[1] for found in functions if "hal.command_buffer.create" in found[0]]
+
+
+def test_only_readers_record_on_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules: list[ir.Module] = []
+    compile_program = calibration.compile_program
+
+    def kept(module: ir.Module, target: Target) -> bytes:
+        modules.append(module)
+        return compile_program(module, target)
+
+    for where in (calibration, analysis):
+        monkeypatch.setattr(where, "compile_program", kept)
+    model, target, options = Model.load(DATA / "digits.onnx"), load_target("host"), QuantizeOptions()
+    samples = SampleSet.open({"input": np.ones((1, 1, 8, 8), np.float32)}, model.inputs)
+    profile = calibration.Calibrator(model, target).run(samples)
+    analysis.Analyzer(model, profile, integer_options(options), options.range, target)
+    assert len(modules) == 2
+    for module in modules:
+        assert {"main", "probe"}.isdisjoint(recorders(module, target))
