@@ -16,7 +16,7 @@ from quantune_mlir.errors import DataError
 from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _HEADER: Final = "header"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
