@@ -226,10 +226,7 @@ class DenseKernel:
         lines = _Lines(view, weights, bias, table, bound, image, row, column)
         full, rest_channels = divmod(shape.out_channels, self._block)
         split: Index = place[1] if workgroup.splits > 1 else 0
-        first, last = (
-            code.divide(code.add(code.mul(split, full), full * ends + workgroup.splits - 1), workgroup.splits)
-            for ends in (0, 1)
-        )
+        first, last = (workgroup.first_block(code.add(split, ends), full) for ends in (0, 1))
 
         def block(i: Index) -> list[ir.Value]:
             self._emit_block(lines, code.mul(i, self._block), self._block)

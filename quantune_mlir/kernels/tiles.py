@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, inf, prod
-from typing import Final
+from typing import Final, overload
 
-from quantune_mlir.kernels.code import bytes_of
+from quantune_mlir.kernels import code
+from quantune_mlir.kernels.code import Index, bytes_of
 from quantune_mlir.kernels.isa.base import DotStep
 from quantune_mlir.kernels.shapes import ConvolutionShape
 from quantune_mlir.kernels.sharing import START_CYCLES, Load, most_even, part_sizes
@@ -58,6 +59,16 @@ class Workgroup:
     columns: int
     splits: int
 
+    @overload
+    def first_block(self, split: int, blocks: int) -> int: ...
+
+    @overload
+    def first_block(self, split: Index, blocks: int) -> Index: ...
+
+    def first_block(self, split: Index, blocks: int) -> Index:
+        """Of so many whole blocks of output channels, the first of a part; after the last part, their number."""
+        return code.divide(code.add(code.mul(split, blocks), self.splits - 1), self.splits)
+
 
 def reduction_steps(shape: ConvolutionShape, depth: int) -> tuple[int, int]:
     """The reduction as (runs, steps of each): what is contiguous in memory is one run, even across columns."""
@@ -83,8 +94,8 @@ def ranked_tiles(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> lis
 
     The first ones, whose order matters, by what their workgroups compute in all; the others by the output alone.
     """
-    one_row = shape.pads and not packed
-    first_guess = sorted(_tiles(shape, step, one_row=one_row), key=lambda tile: _cycles(shape, step, tile))
+    tiles = _tiles(shape, step, one_row=_skips_borders(shape, packed=packed))
+    first_guess = sorted(tiles, key=lambda tile: _cycles(shape, step, tile))
 
     def cycles(tile: Tile) -> float:
         sizes = _sizes(shape, step, tile, packed=packed)
@@ -115,6 +126,11 @@ def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, vectors: in
     pixels = tile.rows * tile.columns
     dots, loads = ceil(pixels / step.pixels) * vectors, pixels + vectors
     return prod(reduction_steps(shape, step.depth)) * (max(dots, loads) / 2 + 0.5) + 10 + 4 * dots
+
+
+def _skips_borders(shape: ConvolutionShape, *, packed: bool) -> bool:
+    """Whether taps beyond the border are left out, as nothing is copied: then tiles and workgroups have whole rows."""
+    return shape.pads and not packed
 
 
 def scratch_rows(shape: ConvolutionShape, rows: int) -> int:
@@ -160,14 +176,11 @@ def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pack
 
 
 def _sizes(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> list[tuple[int, int]]:
-    """Rows x columns that a workgroup may have; none if the scratch cannot hold even a tile's input.
-
-    What is neither packed nor padded may end anywhere; a workgroup that skips its borders has whole rows.
-    """
+    """Rows x columns that a workgroup may have; none if the scratch cannot hold even a tile's input."""
     largest = _largest(shape, step, tile, packed=packed)
     if largest is None:
         return []
-    whole_rows = shape.pads and not packed
+    whole_rows = _skips_borders(shape, packed=packed)
     columns = [shape.out_width] if whole_rows else part_sizes(largest[1], tile.columns, shape.out_width)
     return [(r, c) for r in part_sizes(largest[0], tile.rows, shape.out_height) for c in columns]
 
@@ -189,7 +202,7 @@ def _largest(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool
         return scratch_bytes(shape, step, rows, columns) <= limit
 
     columns = shape.out_width
-    whole_rows = shape.pads and not packed
+    whole_rows = _skips_borders(shape, packed=packed)
     while columns > tile.columns and not whole_rows and not fits(tile.rows, columns):
         columns = max(tile.columns, ceil(columns / 2 / tile.columns) * tile.columns)
     if packed and not fits(tile.rows, columns, MAX_SCRATCH_BYTES):
@@ -214,7 +227,7 @@ def _load(shape: ConvolutionShape, step: DotStep, tile: Tile, group: Workgroup, 
     start = START_CYCLES + weights / (_FAR_BYTES if has_heavy_weights(shape, step) else _NEAR_BYTES)
     if packed:
         start += scratch_bytes(shape, step, group.rows, group.columns) / _PACKED_BYTES
-    firsts = [ceil(split * full / group.splits) for split in range(group.splits + 1)]
+    firsts = [group.first_block(split, full) for split in range(group.splits + 1)]
     cycles = [start + (end - first) * block for first, end in pairwise(firsts)]
     cycles[-1] += tiles * _tile_cycles(shape, step, tile, rest) if rest else 0.0
     return Load(_count(shape, group.rows, group.columns), tuple(cycles))
@@ -228,10 +241,10 @@ def varied_workgroups(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pac
     chosen = choose_workgroup(shape, step, tile, packed=packed)
     if chosen is None:
         return []
-    whole_rows = shape.pads and not packed
     least = min(_WORKGROUPS, _count(shape, chosen.rows, chosen.columns) * chosen.splits)
     blocks = _blocks(shape, step, tile)
     rows = _halved_and_doubled(chosen.rows, tile.rows, shape.out_height)
+    whole_rows = _skips_borders(shape, packed=packed)
     columns = [] if whole_rows else _halved_and_doubled(chosen.columns, tile.columns, shape.out_width)
     sizes = [(r, chosen.columns) for r in rows] + [(chosen.rows, c) for c in columns]
     found = [chosen, *(Workgroup(chosen.rows, chosen.columns, splits) for splits in (1, chosen.splits * 2))]
