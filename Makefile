@@ -25,7 +25,7 @@ demo: $(VENV)/installed
 
 test: lint $(TOSA_VENV)/installed
 	tools/fetch_aarch64.sh $(BIN)/python $(AARCH64)
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
