@@ -8,10 +8,10 @@ func.func private @measure(%n_i32: i32, %row_i32: i32, %scale: i32, %zero_point:
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c2 = arith.constant 2 : index
-  %lanes = arith.constant 16 : index
+  %lanes = arith.constant 64 : index
   %block = arith.constant 4096 : index
   %zero = arith.constant 0.0 : f32
-  %zeros = arith.constant dense<0.0> : vector<16xf32>
+  %zeros = arith.constant dense<0.0> : vector<64xf32>
   %n = arith.index_castui %n_i32 : i32 to index
   %row = arith.index_castui %row_i32 : i32 to index
   %slot = arith.muli %row, %c2 : index
@@ -25,16 +25,16 @@ func.func private @measure(%n_i32: i32, %row_i32: i32, %scale: i32, %zero_point:
     %rest = arith.remui %length, %lanes : index
     %vector_end = arith.subi %end, %rest : index
     %sv, %ev = scf.for %i = %b to %vector_end step %lanes iter_args(%sa = %zeros, %ea = %zeros)
-        -> (vector<16xf32>, vector<16xf32>) {
-      %xv = vector.load %x[%i] : memref<?xf32>, vector<16xf32>
-      %yv = func.call @values(%y, %i, %scale, %zero_point) : (!candidate, index, i32, i32) -> vector<16xf32>
-      %d = arith.subf %xv, %yv : vector<16xf32>
-      %sn = math.fma %xv, %xv, %sa : vector<16xf32>
-      %en = math.fma %d, %d, %ea : vector<16xf32>
-      scf.yield %sn, %en : vector<16xf32>, vector<16xf32>
+        -> (vector<64xf32>, vector<64xf32>) {
+      %xv = vector.load %x[%i] : memref<?xf32>, vector<64xf32>
+      %yv = func.call @values(%y, %i, %scale, %zero_point) : (!candidate, index, i32, i32) -> vector<64xf32>
+      %d = arith.subf %xv, %yv : vector<64xf32>
+      %sn = math.fma %xv, %xv, %sa : vector<64xf32>
+      %en = math.fma %d, %d, %ea : vector<64xf32>
+      scf.yield %sn, %en : vector<64xf32>, vector<64xf32>
     }
-    %s_vector = vector.reduction <add>, %sv : vector<16xf32> into f32
-    %e_vector = vector.reduction <add>, %ev : vector<16xf32> into f32
+    %s_vector = vector.reduction <add>, %sv : vector<64xf32> into f32
+    %e_vector = vector.reduction <add>, %ev : vector<64xf32> into f32
     %s_block, %e_block = scf.for %i = %vector_end to %end step %c1 iter_args(%sa = %s_vector, %ea = %e_vector)
         -> (f32, f32) {
       %xe = memref.load %x[%i] : memref<?xf32>

@@ -8,9 +8,9 @@ func.func private @project(%n_i32: i32, %place_i32: i32, %scale: i32, %zero_poin
     %y: !candidate, %numbers: memref<?xf64>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
-  %lanes = arith.constant 16 : index
+  %lanes = arith.constant 64 : index
   %block = arith.constant 4096 : index
-  %zeros = arith.constant dense<0.0> : vector<16xf32>
+  %zeros = arith.constant dense<0.0> : vector<64xf32>
   %n = arith.index_castui %n_i32 : i32 to index
   %place = arith.index_castui %place_i32 : i32 to index
   %before = memref.load %numbers[%place] : memref<?xf64>
@@ -20,15 +20,15 @@ func.func private @project(%n_i32: i32, %place_i32: i32, %scale: i32, %zero_poin
     %length = arith.subi %end, %b : index
     %rest = arith.remui %length, %lanes : index
     %vector_end = arith.subi %end, %rest : index
-    %vector = scf.for %i = %b to %vector_end step %lanes iter_args(%a = %zeros) -> (vector<16xf32>) {
-      %cv = vector.load %c[%i] : memref<?xf32>, vector<16xf32>
-      %xv = vector.load %x[%i] : memref<?xf32>, vector<16xf32>
-      %yv = func.call @values(%y, %i, %scale, %zero_point) : (!candidate, index, i32, i32) -> vector<16xf32>
-      %d = arith.subf %yv, %xv : vector<16xf32>
-      %a1 = math.fma %cv, %d, %a : vector<16xf32>
-      scf.yield %a1 : vector<16xf32>
+    %vector = scf.for %i = %b to %vector_end step %lanes iter_args(%a = %zeros) -> (vector<64xf32>) {
+      %cv = vector.load %c[%i] : memref<?xf32>, vector<64xf32>
+      %xv = vector.load %x[%i] : memref<?xf32>, vector<64xf32>
+      %yv = func.call @values(%y, %i, %scale, %zero_point) : (!candidate, index, i32, i32) -> vector<64xf32>
+      %d = arith.subf %yv, %xv : vector<64xf32>
+      %a1 = math.fma %cv, %d, %a : vector<64xf32>
+      scf.yield %a1 : vector<64xf32>
     }
-    %of_vector = vector.reduction <add>, %vector : vector<16xf32> into f32
+    %of_vector = vector.reduction <add>, %vector : vector<64xf32> into f32
     %of_block = scf.for %i = %vector_end to %end step %c1 iter_args(%a = %of_vector) -> (f32) {
       %ce = memref.load %c[%i] : memref<?xf32>
       %xe = memref.load %x[%i] : memref<?xf32>
