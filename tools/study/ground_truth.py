@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from quantune_mlir.integer.options import Granularity
+from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.sensitivity import Metric, SensitivityList
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
-from quantune_mlir.workflow.quantization import analyze
+from quantune_mlir.workflow.quantization import analyze, find_costs
 from tools.study import orders
 from tools.study.judge import Judge
 from tools.study.onnxruntime_metrics import onnxruntime_metrics
@@ -32,6 +34,7 @@ class Curve:
         noise: float[n + 1], noise-to-signal power at the output with the first i layers in fp32.
         top1: float[n + 1].
         fp32_mac_share: float[n + 1].
+        time_share: float[n + 1], modelled time of the program over that of all fp32.
         runs: inference runs over the samples that the order took to find.
     """
 
@@ -39,6 +42,7 @@ class Curve:
     noise: list[float]
     top1: list[float]
     fp32_mac_share: list[float]
+    time_share: list[float]
     runs: int
 
 
@@ -50,7 +54,8 @@ def measure(
     model = Model.load(zoo.model(network))
     calibration = SampleSet.open(zoo.samples(network, "calib", samples), model.inputs)
     options = QuantizeOptions(weights=granularity, samples=samples)
-    profile, sensitivity, _ = analyze(model, calibration, options, Stopwatch(SILENT))
+    watch = Stopwatch(SILENT)
+    profile, sensitivity, _ = analyze(model, calibration, options, watch)
     labels = zoo.labels(network, "val", validation)
     if labels is None:
         raise ValueError(f"{network} has no labelled data, so that its accuracy cannot be judged")
@@ -82,11 +87,12 @@ def measure(
         "seconds": time.perf_counter() - start,
     }
     yield found
-    by_name = {name: asdict(curve) for name, curve in curves(judge, sensitivity).items()}
+    costs = find_costs(model, profile, options, DEFAULT_POLICY, watch)
+    by_name = {name: asdict(curve) for name, curve in curves(judge, sensitivity, costs).items()}
     yield found | {"curves": by_name, "seconds": time.perf_counter() - start}
 
 
-def curves(judge: Judge, sensitivity: SensitivityList) -> dict[str, Curve]:
+def curves(judge: Judge, sensitivity: SensitivityList, costs: CostModel) -> dict[str, Curve]:
     """Curves by the name of what orders the layers."""
     names = judge.model.names
     found = {metric.value: (orders.by_metric(sensitivity, metric, names), 2) for metric in Metric}
@@ -94,6 +100,7 @@ def curves(judge: Judge, sensitivity: SensitivityList) -> dict[str, Curve]:
     found |= {f"random_{seed}": (orders.random_order(names, seed), 0) for seed in range(RANDOM_ORDERS)}
     found["greedy"] = greedy(judge), len(names) * (len(names) + 1) // 2
     macs = {layer.name: layer.macs for layer in judge.model.layers}
+    all_fp32 = costs.total(names).time
     prefixes = {f"{name} {i}": order[i:] for name, (order, _) in found.items() for i in range(len(order) + 1)}
     judged = _judged(judge, prefixes)
     return {
@@ -102,6 +109,7 @@ def curves(judge: Judge, sensitivity: SensitivityList) -> dict[str, Curve]:
             [judged[f"{name} {i}"]["noise"] for i in range(len(order) + 1)],
             [judged[f"{name} {i}"]["top1"] for i in range(len(order) + 1)],
             [sum(macs[layer] for layer in order[:i]) / (sum(macs.values()) or 1) for i in range(len(order) + 1)],
+            [costs.total(order[:i]).time / all_fp32 for i in range(len(order) + 1)],
             runs,
         )
         for name, (order, runs) in found.items()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -12,29 +12,45 @@ from quantune_mlir.planning.reasons import decibels
 from tools.study.tables import Found
 from tools.svg import plt, write
 
+Axis = Literal["layers", "macs", "time"]
+LABELS: Final[dict[Axis, str]] = {
+    "layers": "layers in fp32",
+    "macs": "share of MACs in fp32",
+    "time": "modelled time, of all fp32",
+}
 SHOWN: Final = ("alone_normalized_mse", "output_normalized_mse", "local_sqnr", "activation_sqnr", "weight_sqnr")
 
 
-def plot_curves(found: Found, path: Path, against: Literal["layers", "macs"]) -> None:
+def plot_curves(found: Found, path: Path, against: Axis) -> None:
     """Output SQNR and top-1 of growing fp32 shares, for some metrics and all other orders."""
     curves = found["curves"]
     figure, (upper, lower) = plt.subplots(2, 1, sharex=True, figsize=(6.4, 6.4), layout="constrained")
     drawn = [curve for name, curve in curves.items() if name.startswith("random_")]
     for name in (*SHOWN, "first_and_last", "greedy"):
         curve = curves[name]
-        x = range(len(curve["noise"])) if against == "layers" else curve["fp32_mac_share"]
+        x = _places(curve, against)
         style = {"color": "black", "linestyle": "--"} if name == "greedy" else {}
-        upper.plot(list(x)[:-1], [decibels(noise) for noise in curve["noise"][:-1]], label=name, **style)
-        lower.plot(list(x), curve["top1"], label=name, **style)
+        upper.plot(x[:-1], [decibels(noise) for noise in curve["noise"][:-1]], label=name, **style)
+        lower.plot(x, curve["top1"], label=name, **style)
     if against == "layers":
         upper.plot(_mean([[decibels(noise) for noise in c["noise"][:-1]] for c in drawn]), ":", label="random (mean)")
         lower.plot(_mean([c["top1"] for c in drawn]), ":", label="random (mean)")
     upper.set_title(f"{found['network']}, weights {found['granularity']}")
     upper.set_ylabel("output SQNR, dB")
     lower.set_ylabel("top-1")
-    lower.set_xlabel("layers in fp32" if against == "layers" else "share of MACs in fp32")
+    lower.set_xlabel(LABELS[against])
     upper.legend()
     write(figure, path)
+
+
+def _places(curve: Mapping[str, Any], against: Axis) -> list[float]:
+    match against:
+        case "layers":
+            return list(range(len(curve["noise"])))
+        case "macs":
+            return curve["fp32_mac_share"]
+        case "time":
+            return curve["time_share"]
 
 
 def _mean(curves: Sequence[Sequence[float]]) -> list[float]:

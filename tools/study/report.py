@@ -20,14 +20,14 @@ def load(directory: Path) -> list[Found]:
 
 def write_report(directory: Path, output: Path) -> None:
     """Plots into `output`, tables into the Markdown file beside it that is called after it."""
-    from tools.study.plots import plot_curves
+    from tools.study.plots import LABELS, plot_curves
 
     output.mkdir(parents=True, exist_ok=True)
     found = load(directory)
     lines = list(markdown(found))
     for one in found:
         if "curves" in one:
-            for against in ("layers", "macs"):
+            for against in LABELS:
                 name = f"{one['network']}.{one['granularity']}.{against}.svg"
                 plot_curves(one, output / name, against)
                 lines += ["", f"![{one['network']}, {one['granularity']}]({output.name}/{name})"]
