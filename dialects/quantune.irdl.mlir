@@ -47,6 +47,20 @@ irdl.dialect @quantune {
     irdl.attributes {"tensor_name" = %name, "part" = %part, "scale" = %float, "zero_point" = %integer}
   }
 
+  // The adjoint of tosa.max_pool2d: what `cotangent` has for each maximum goes to the pixels of `input` that it is of.
+  irdl.operation @max_pool_adjoint {
+    %input = irdl.base "!builtin.tensor"
+    %maxima = irdl.base "!builtin.tensor"
+    %cotangent = irdl.base "!builtin.tensor"
+    %result = irdl.base "!builtin.tensor"
+    %kernel = irdl.base "#builtin.dense_array"
+    %stride = irdl.base "#builtin.dense_array"
+    %pad = irdl.base "#builtin.dense_array"
+    irdl.operands(input: %input, maxima: %maxima, cotangent: %cotangent)
+    irdl.results(output: %result)
+    irdl.attributes {"kernel" = %kernel, "stride" = %stride, "pad" = %pad}
+  }
+
   // TOSA ops that one kernel of the named family computes together. The region, which ends with tosa.yield and may use
   // values from outside, defines what they compute.
   irdl.operation @fused {

@@ -40,11 +40,6 @@ def greater(a: ir.Value, b: ir.Value) -> ir.Value:
     return tosa.GreaterOp(kind_of(shape, ir.IntegerType.get_signless(1)), a, b).result
 
 
-def equal(a: ir.Value, b: ir.Value) -> ir.Value:
-    """a == b, as i1, of one shape."""
-    return tosa.EqualOp(a, b, results=[kind_of(shape_of(a), ir.IntegerType.get_signless(1))]).result
-
-
 def select(condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
     """Elements of `a` where `condition`, of `b` elsewhere."""
     shape = np.broadcast_shapes(shape_of(condition), shape_of(a), shape_of(b))
@@ -74,13 +69,13 @@ def transpose(value: ir.Value, permutation: Sequence[int]) -> ir.Value:
     return tosa.TransposeOp(kind_of(shape), value, ir.DenseI32ArrayAttr.get(list(permutation))).result
 
 
-def pad(value: ir.Value, pairs: Sequence[tuple[int, int]], filler: float = 0.0) -> ir.Value:
-    """So many of `filler` before and after each axis."""
+def pad(value: ir.Value, pairs: Sequence[tuple[int, int]]) -> ir.Value:
+    """So many zeros before and after each axis."""
     if not any(map(any, pairs)):
         return value
     shape = [before + size + after for size, (before, after) in zip(shape_of(value), pairs, strict=True)]
     amounts = shape_constant([amount for pair in pairs for amount in pair])
-    return tosa.PadOp(kind_of(shape), value, amounts, number([filler])).result
+    return tosa.PadOp(kind_of(shape), value, amounts, number([0.0])).result
 
 
 def cut(value: ir.Value, starts: Sequence[int], sizes: Sequence[int]) -> ir.Value:
@@ -90,13 +85,13 @@ def cut(value: ir.Value, starts: Sequence[int], sizes: Sequence[int]) -> ir.Valu
     return tosa.SliceOp(kind_of(sizes), value, shape_constant(starts), shape_constant(sizes)).result
 
 
-def window(value: ir.Value, starts: Sequence[int], sizes: Sequence[int], filler: float = 0.0) -> ir.Value:
-    """The part of `value` from `starts` on, of so many elements each; `filler` where there is nothing."""
+def window(value: ir.Value, starts: Sequence[int], sizes: Sequence[int]) -> ir.Value:
+    """The part of `value` from `starts` on, of so many elements each; 0 where there is nothing."""
     ends = [start + size for start, size in zip(starts, sizes, strict=True)]
     inside = [(max(a, 0), min(b, size)) for a, b, size in zip(starts, ends, shape_of(value), strict=True)]
     part = cut(value, [first for first, _ in inside], [last - first for first, last in inside])
     pairs = [(first - a, b - last) for a, b, (first, last) in zip(starts, ends, inside, strict=True)]
-    return pad(part, pairs, filler)
+    return pad(part, pairs)
 
 
 def total(value: ir.Value, axes: Sequence[int]) -> ir.Value:

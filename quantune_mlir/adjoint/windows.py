@@ -1,4 +1,4 @@
-"""Adjoints of what slides a window over an image: convolutions, averages and maxima.
+"""Adjoints of what slides a window over an image and is linear: convolutions and averages.
 
 Along one axis, output o reads the pixels i = stride o + tap - pad. So with i + pad = stride q + phase, pixel i is read
 by the outputs o = q - d, through tap = stride d + phase, for d from 0 on. The pixels of one phase are a convolution of
@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import ceil
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,6 @@ from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
-
-_LOWEST: Final = float(np.finfo(np.float32).min)
 
 
 def convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
@@ -57,26 +54,6 @@ def average_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     scaled = ops.multiply(cotangent, ops.number(shares.reshape(1, *shares.shape, 1)))
     ones = np.ones((*taps, shape_of(cotangent)[3], 1), np.float32)
     return _through_depthwise(op, windows, scaled, ones)
-
-
-def maximum_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
-    """Of tosa.max_pool2d: all to the largest element of each window; in equal parts, if they are several.
-
-    They often are, in flat parts of an image, and have the same error there.
-    """
-    taps, windows = _pooling(op)
-    phases = windows.phases(op.operands[0], _LOWEST)
-    inside = np.ones((*taps, 1), np.float32)
-    zero = ops.number(np.zeros((1,) * 6))
-    largest = {
-        d: ops.select(ops.equal(phases, windows.moved(op.results[0], d)), ops.number(windows.by_tap(inside, d)), zero)
-        for d in windows.outputs_of_a_pixel()
-    }
-    several = _sum(
-        [windows.moved_back(ops.total(found, [2, 4]), d, shape_of(cotangent)) for d, found in largest.items()]
-    )
-    share = ops.multiply(cotangent, tosa.ReciprocalOp(several.type, several).result)
-    return windows.image(_sum([ops.multiply(found, windows.moved(share, d)) for d, found in largest.items()]))
 
 
 @dataclass(frozen=True)
@@ -154,26 +131,12 @@ class _Windows:
         part = ops.window(outputs, (0, *starts, 0), (batch, rows, columns, channels))
         return ops.reshape(part, (batch, rows, 1, columns, 1, channels))
 
-    def moved_back(self, found: ir.Value, d: tuple[int, int], shape: Sequence[int]) -> ir.Value:
-        """The outputs, of this shape, of which `found` [N, rows, 1, columns, 1, C] has output q - d at q."""
-        batch, *_, channels = shape
-        starts = [distance - axis.first for axis, distance in zip(self.axes, d, strict=True)]
-        return ops.window(ops.reshape(found, (batch, *self._counts, channels)), (0, *starts, 0), shape)
-
     def by_tap(self, values: NDArray[np.float32], d: tuple[int, int]) -> NDArray[np.float32]:
         """[1, 1, phases, 1, phases, C]: of `values` [taps, taps, C] those by which output q - d reads; 0 beyond."""
         down, right = self._strides
         part = values[d[0] * down :, d[1] * right :][:down, :right]
         part = np.pad(part, [(0, down - part.shape[0]), (0, right - part.shape[1]), (0, 0)])
         return part[None, None, :, None]
-
-    def phases(self, image: ir.Value, filler: float) -> ir.Value:
-        """[N, rows, phases, columns, phases, C] of an image."""
-        batch, *_, channels = shape_of(image)
-        (rows, columns), (down, right) = self._counts, self._strides
-        starts = [-axis.before for axis in self.axes]
-        part = ops.window(image, (0, *starts, 0), (batch, rows * down, columns * right, channels), filler)
-        return ops.reshape(part, (batch, rows, down, columns, right, channels))
 
     def image(self, phases: ir.Value) -> ir.Value:
         """The image of [N, rows, phases, columns, phases, C]."""

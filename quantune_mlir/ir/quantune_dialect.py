@@ -21,6 +21,7 @@ OBSERVE: Final = "quantune.observe"
 OBSERVE_CHANNELS: Final = "quantune.observe_channels"
 MEASURE: Final = "quantune.measure"
 PROJECT: Final = "quantune.project"
+MAX_POOL_ADJOINT: Final = "quantune.max_pool_adjoint"
 
 Noise = Literal["accumulated", "local", "rounding", "projected", "residual"]
 ACCUMULATED: Final = "accumulated"
@@ -43,22 +44,28 @@ KEPT: Final = "kept"
 
 @dataclass(frozen=True)
 class _OpDefinition:
-    """What an op without results holds: operand element types and attributes with their types."""
+    """What an op holds: operand element types, attributes with their types, and how many results."""
 
     operands: tuple[tuple[str, ...], ...]
     attributes: dict[str, str]
+    results: int = 0
 
 
 _STRING: Final = "string"
+_INTEGERS: Final = "array of i64"
+_F32: Final = ("f32",)
 _DEFINITIONS: Final = {
-    OBSERVE: _OpDefinition((("f32",),), {"tensor_name": _STRING}),
-    OBSERVE_CHANNELS: _OpDefinition((("f32",),), {"tensor_name": _STRING}),
+    OBSERVE: _OpDefinition((_F32,), {"tensor_name": _STRING}),
+    OBSERVE_CHANNELS: _OpDefinition((_F32,), {"tensor_name": _STRING}),
     MEASURE: _OpDefinition(
-        (("f32",), ("i8", "f32")), {"tensor_name": _STRING, "noise": _STRING, "scale": "f32", "zero_point": "i32"}
+        (_F32, ("i8", "f32")), {"tensor_name": _STRING, "noise": _STRING, "scale": "f32", "zero_point": "i32"}
     ),
     PROJECT: _OpDefinition(
-        (("f32",), ("f32",), ("i8", "f32")),
+        (_F32, _F32, ("i8", "f32")),
         {"tensor_name": _STRING, "part": _STRING, "scale": "f32", "zero_point": "i32"},
+    ),
+    MAX_POOL_ADJOINT: _OpDefinition(
+        (_F32, _F32, _F32), {"kernel": _INTEGERS, "stride": _INTEGERS, "pad": _INTEGERS}, results=1
     ),
 }
 
@@ -109,6 +116,16 @@ def project(
     return ir.Operation.create(PROJECT, operands=[cotangent, reference, candidate], attributes=attributes, loc=loc)
 
 
+def max_pool_adjoint(pooling: ir.Operation, cotangent: ir.Value) -> ir.Value:
+    """The cotangent of what a tosa.max_pool2d reads, from that of its result. Built at the current insertion point."""
+    source, result = pooling.operands[0], pooling.results[0]
+    attributes = {name: pooling.attributes[name] for name in ("kernel", "stride", "pad")}
+    op = ir.Operation.create(
+        MAX_POOL_ADJOINT, operands=[source, result, cotangent], results=[source.type], attributes=attributes
+    )
+    return op.results[0]
+
+
 def _meaning(params: QuantParams | None) -> dict[str, ir.Attribute]:
     """What the numbers of a candidate mean."""
     params = params or QuantParams(1.0)
@@ -147,8 +164,8 @@ def _problem(op: ir.Operation) -> str | None:
     definition = _DEFINITIONS.get(op.name)
     if definition is None:
         return "is not defined in the quantune dialect"
-    if len(op.results):
-        return "has no results by definition"
+    if len(op.results) != definition.results:
+        return f"has {definition.results or 'no'} results by definition"
     if len(op.operands) != len(definition.operands):
         return f"expects {len(definition.operands)} operand(s)"
     for index, (operand, elements) in enumerate(zip(op.operands, definition.operands, strict=True)):
@@ -176,4 +193,6 @@ def _problem_of_fused(op: ir.Operation) -> str | None:
 
 
 def _kind(attribute: ir.Attribute) -> str:
-    return _STRING if isinstance(attribute, ir.StringAttr) else str(getattr(attribute, "type", "none"))
+    if isinstance(attribute, ir.StringAttr):
+        return _STRING
+    return _INTEGERS if isinstance(attribute, ir.DenseI64ArrayAttr) else str(getattr(attribute, "type", "none"))

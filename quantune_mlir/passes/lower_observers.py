@@ -35,14 +35,12 @@ from quantune_mlir.kernels.observers import MEASURE, OBSERVE, OBSERVE_CHANNELS, 
 from quantune_mlir.numerics.channels import BINS
 from quantune_mlir.numerics.histogram import BUCKETS
 from quantune_mlir.passes.base import Pass
+from quantune_mlir.passes.kernel_calls import dispatch, i32, import_text
 from quantune_mlir.passes.observer_state import (
     Global,
     Look,
     Looks,
     define_reader,
-    dispatch,
-    i32,
-    import_text,
     lower_looks,
 )
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
-from quantune_mlir.ir.mlir import arith, flow, func, ir, util
+from quantune_mlir.ir.mlir import func, ir, util
 from quantune_mlir.kernels.observers import MAX_BATCH, Observer
+from quantune_mlir.passes.kernel_calls import dispatch, i32, import_text
 
 _BATCH_ELEMENTS: Final = 1 << 16
 """Elements of the tensors that one dispatch may look at, if it looks at several: until then they have to be kept."""
@@ -108,23 +109,6 @@ def _groups(looks: Sequence[Look]) -> list[list[Look]]:
     return groups
 
 
-def dispatch(
-    executable: str,
-    entry: str,
-    arguments: Sequence[ir.Value],
-    state: Sequence[ir.Value],
-    results: Sequence[ir.Type] = (),
-) -> list[ir.Value]:
-    """Calls a kernel that updates `state` in place; the updated state, then the results."""
-    first = len(arguments)
-    index = ir.IndexType.get()
-    places = [*(first + i for i in range(len(state))), *(-1 for _ in results)]
-    tied = ir.ArrayAttr.get([ir.IntegerAttr.get(index, place) for place in places])
-    entry_point = ir.ArrayAttr.get([ir.SymbolRefAttr.get([executable, entry])])
-    types = [*(value.type for value in state), *results]
-    return list(flow.DispatchOp(types, [], entry_point, [*arguments, *state], [], [], tied_operands=tied).results)
-
-
 def define_reader(module: ir.Module, name: str, state: Sequence[Global]) -> None:
     """A function that returns the state and sets it back to what it was in the beginning.
 
@@ -168,16 +152,3 @@ def _resetting(name: str, state: Sequence[Global]) -> str:
             "      }",
         ]
     return "\n".join([*lines, "      return", "    }", "  }", "}"])
-
-
-def import_text(module: ir.Module, text: str) -> None:
-    """Puts the ops of an MLIR text at the beginning of a module."""
-    parsed = ir.Module.parse(text, module.context)
-    with ir.InsertionPoint.at_block_begin(module.body):
-        for op in parsed.body.operations:
-            op.operation.clone()
-
-
-def i32(value: int) -> ir.Value:
-    """A constant."""
-    return arith.ConstantOp(ir.IntegerType.get_signless(32), value).result

@@ -22,6 +22,7 @@ from quantune_mlir.numerics.metrics import ErrorEnergy, Signal, sqnr_delta, weig
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.passes.assign_qparams import AssignQParams
+from quantune_mlir.passes.lower_adjoints import LowerAdjoints
 from quantune_mlir.passes.lower_observers import EVERY_RUN, MEASURED, LowerObservers
 from quantune_mlir.passes.shadow_int8 import PROBE, ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
@@ -67,6 +68,7 @@ class Analyzer:
         module = model.with_passes(
             AssignQParams(profile, options.scheme, range_),
             ShadowInt8(options.weights, options.scheme, options.requantize),
+            LowerAdjoints(),
             LowerObservers(),
         )
         self._rows = [ir.DictAttr(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]

@@ -16,6 +16,8 @@ from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import func, ir
 from quantune_mlir.ir.units import entry_block, find_units
+from quantune_mlir.passes.driver import run_pipeline
+from quantune_mlir.passes.lower_adjoints import LowerAdjoints
 from quantune_mlir.workflow.model import Model
 from tests.onnx_models import build_model
 
@@ -100,6 +102,7 @@ def with_cotangent(model: Model, seed: np.ndarray) -> ir.Module:
     if "res_attrs" in function.attributes:
         del function.attributes["res_attrs"]
     terminator.erase()
+    run_pipeline(module, [LowerAdjoints()])
     return module
 
 

@@ -1,0 +1,45 @@
+"""quantune-lower-adjoints.
+
+In:  a module with `quantune.max_pool_adjoint` ops, as the sweep back through a network leaves them.
+Out: the same, these ops as dispatches of a kernel: TOSA has no op that adds into what a window reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from quantune_mlir import resources
+from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.function import functions
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.quantune_dialect import MAX_POOL_ADJOINT
+from quantune_mlir.ir.units import entry_block
+from quantune_mlir.passes.base import Pass
+from quantune_mlir.passes.kernel_calls import dispatch, i32, import_text
+
+
+@dataclass(frozen=True)
+class LowerAdjoints(Pass):
+    """Lower quantune.max_pool_adjoint to a kernel."""
+
+    name: ClassVar[str] = "quantune-lower-adjoints"
+
+    def apply(self, module: ir.Module) -> None:
+        blocks = [entry_block(function) for function in functions(module)]
+        found = [op.operation for block in blocks for op in block if op.operation.name == MAX_POOL_ADJOINT]
+        if found:
+            import_text(module, resources.kernel_text("max_pool_adjoint.mlir"))
+        for op in found:
+            _lower(op)
+
+
+def _lower(op: ir.Operation) -> None:
+    source, maxima, cotangent = op.operands
+    kernel, stride, pad = (list(ir.DenseI64ArrayAttr(op.attributes[name])) for name in ("kernel", "stride", "pad"))
+    numbers = [*shape_of(source), *shape_of(maxima)[1:3], *kernel, *stride, pad[0], pad[2]]
+    with ir.InsertionPoint(op), op.location:
+        arguments = [*map(i32, numbers), source, maxima, cotangent]
+        (result,) = dispatch("quantune_max_pool_adjoint", "max_pool_adjoint", arguments, [], [source.type])
+    op.results[0].replace_all_uses_with(result)
+    op.erase()
