@@ -136,3 +136,5 @@ PROJECT: Final = {
     ),
 }
 """By the candidate's elements."""
+PROJECT_PARTS: Final = 64
+"""Of the inner product, each a number of its own: see project.mlir."""

@@ -1,9 +1,9 @@
-// Adds the inner product of a cotangent and of a candidate's difference from a tensor to a number: sums of blocks of 4,096
-// elements in f32, blocks in f64.
-//   n, place:          number of elements; place of the number
+// Adds the inner product of a cotangent and of a candidate's difference from a tensor to 64 numbers, that of each 64th
+// element to one: sums of blocks of 4,096 elements in f32, blocks in f64.
+//   n, place:          number of elements; place of the numbers
 //   scale, zero_point: what the candidate's integers mean: f32 bits, i32
 //   c, x, y:           n x f32; n x f32; the candidate, n elements that @values and @value read
-//   numbers:           f64
+//   numbers:           places x 64 x f64
 func.func private @project(%n_i32: i32, %place_i32: i32, %scale: i32, %zero_point: i32, %c: memref<?xf32>, %x: memref<?xf32>,
     %y: !candidate, %numbers: memref<?xf64>) {
   %c0 = arith.constant 0 : index
@@ -13,14 +13,15 @@ func.func private @project(%n_i32: i32, %place_i32: i32, %scale: i32, %zero_poin
   %zeros = arith.constant dense<0.0> : vector<64xf32>
   %n = arith.index_castui %n_i32 : i32 to index
   %place = arith.index_castui %place_i32 : i32 to index
-  %before = memref.load %numbers[%place] : memref<?xf64>
-  %sum = scf.for %b = %c0 to %n step %block iter_args(%s = %before) -> (f64) {
+  %first = arith.muli %place, %lanes : index
+  %before = vector.load %numbers[%first] : memref<?xf64>, vector<64xf64>
+  %sum = scf.for %b = %c0 to %n step %block iter_args(%s = %before) -> (vector<64xf64>) {
     %full = arith.addi %b, %block : index
     %end = arith.minui %full, %n : index
     %length = arith.subi %end, %b : index
-    %rest = arith.remui %length, %lanes : index
-    %vector_end = arith.subi %end, %rest : index
-    %vector = scf.for %i = %b to %vector_end step %lanes iter_args(%a = %zeros) -> (vector<64xf32>) {
+    %rest_of_block = arith.remui %length, %lanes : index
+    %block_end = arith.subi %end, %rest_of_block : index
+    %vector = scf.for %i = %b to %block_end step %lanes iter_args(%a = %zeros) -> (vector<64xf32>) {
       %cv = vector.load %c[%i] : memref<?xf32>, vector<64xf32>
       %xv = vector.load %x[%i] : memref<?xf32>, vector<64xf32>
       %yv = func.call @values(%y, %i, %scale, %zero_point) : (!candidate, index, i32, i32) -> vector<64xf32>
@@ -28,19 +29,25 @@ func.func private @project(%n_i32: i32, %place_i32: i32, %scale: i32, %zero_poin
       %a1 = math.fma %cv, %d, %a : vector<64xf32>
       scf.yield %a1 : vector<64xf32>
     }
-    %of_vector = vector.reduction <add>, %vector : vector<64xf32> into f32
-    %of_block = scf.for %i = %vector_end to %end step %c1 iter_args(%a = %of_vector) -> (f32) {
-      %ce = memref.load %c[%i] : memref<?xf32>
-      %xe = memref.load %x[%i] : memref<?xf32>
-      %ye = func.call @value(%y, %i, %scale, %zero_point) : (!candidate, index, i32, i32) -> f32
-      %d = arith.subf %ye, %xe : f32
-      %a1 = math.fma %ce, %d, %a : f32
-      scf.yield %a1 : f32
-    }
-    %wide = arith.extf %of_block : f32 to f64
-    %s1 = arith.addf %s, %wide : f64
-    scf.yield %s1 : f64
+    %wide = arith.extf %vector : vector<64xf32> to vector<64xf64>
+    %s1 = arith.addf %s, %wide : vector<64xf64>
+    scf.yield %s1 : vector<64xf64>
   }
-  memref.store %sum, %numbers[%place] : memref<?xf64>
+  vector.store %sum, %numbers[%first] : memref<?xf64>, vector<64xf64>
+  %rest = arith.remui %n, %lanes : index
+  %vector_end = arith.subi %n, %rest : index
+  scf.for %k = %c0 to %rest step %c1 {
+    %i = arith.addi %vector_end, %k : index
+    %ce = memref.load %c[%i] : memref<?xf32>
+    %xe = memref.load %x[%i] : memref<?xf32>
+    %ye = func.call @value(%y, %i, %scale, %zero_point) : (!candidate, index, i32, i32) -> f32
+    %d = arith.subf %ye, %xe : f32
+    %product = arith.mulf %ce, %d : f32
+    %wide = arith.extf %product : f32 to f64
+    %at = arith.addi %first, %k : index
+    %old = memref.load %numbers[%at] : memref<?xf64>
+    %new = arith.addf %old, %wide : f64
+    memref.store %new, %numbers[%at] : memref<?xf64>
+  }
   return
 }

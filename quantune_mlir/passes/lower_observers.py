@@ -29,9 +29,9 @@ from quantune_mlir import resources
 from quantune_mlir.ir import quantune_dialect
 from quantune_mlir.ir.function import functions, main_function
 from quantune_mlir.ir.mlir import arith, func, ir, tensor
-from quantune_mlir.ir.quantune_dialect import KEPT, MADE, PROJECTED
+from quantune_mlir.ir.quantune_dialect import KEPT, MADE, PROJECTED, PROJECTED_PARTS
 from quantune_mlir.ir.units import entry_block
-from quantune_mlir.kernels.observers import MEASURE, OBSERVE, OBSERVE_CHANNELS, PROJECT, Observer
+from quantune_mlir.kernels.observers import MEASURE, OBSERVE, OBSERVE_CHANNELS, PROJECT, PROJECT_PARTS, Observer
 from quantune_mlir.numerics.channels import BINS
 from quantune_mlir.numerics.histogram import BUCKETS
 from quantune_mlir.passes.base import Pass
@@ -170,7 +170,11 @@ def _lower_comparisons(module: ir.Module) -> None:
     measured = dict.fromkeys(_attributes(op) for ops in measures.values() for op in ops)
     in_main = {_attributes(op) for op in measures.get(main_function(module), [])}
     layers = dict.fromkeys(op.attributes["tensor_name"] for ops in projections.values() for op in ops)
-    projected = [ir.DictAttr.get({"tensor_name": name, "noise": ir.StringAttr.get(PROJECTED)}) for name in layers]
+    projected = [
+        ir.DictAttr.get({"tensor_name": name, "noise": ir.StringAttr.get(noise)})
+        for noise in (PROJECTED, PROJECTED_PARTS)
+        for name in layers
+    ]
     rows = [_with(row, EVERY_RUN, ir.BoolAttr.get(row in in_main)) for row in (*measured, *projected)]
     module.operation.attributes[MEASURED] = ir.ArrayAttr.get(rows)
     if not measured and not projected:
@@ -207,11 +211,11 @@ def _lower_projections(
     first: int,
     energies: Global,
 ) -> None:
-    """`projections` by function. A run adds up its own, two numbers a layer, and squares them in the end.
+    """`projections` by function. A run adds up its own, two inner products a layer, and squares them in the end.
 
     The layers' energies stand from row `first` on.
     """
-    kind = ir.RankedTensorType.get([2 * len(layers)], ir.F64Type.get())
+    kind = ir.RankedTensorType.get([2 * len(layers) * PROJECT_PARTS], ir.F64Type.get())
     found: list[Looks] = []
     for function, ops in projections.items():
         parts = [_PARTS.index(ir.StringAttr(op.attributes["part"]).value) for op in ops]

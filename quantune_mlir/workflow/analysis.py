@@ -34,7 +34,7 @@ from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise
 _NONE: Final = slice(0)
 
 
-PROBED_EVERY: Final = 3
+PROBED_EVERY: Final = 5
 """Samples of which one is probed: layers measured alone as well, their noise projected to the output."""
 
 

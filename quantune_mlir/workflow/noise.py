@@ -9,7 +9,7 @@ from typing import cast
 from quantune_mlir.ir.fusion import foldable_clamps, private_values
 from quantune_mlir.ir.layers import Layer, closing_values
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, RESIDUAL, ROUNDING, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_PARTS, RESIDUAL, ROUNDING, Noise
 from quantune_mlir.ir.units import Unit, entry_block
 from quantune_mlir.numerics.metrics import ErrorEnergy, Signal
 from quantune_mlir.planning.propagation import SATURATED, NoiseNode, linear_gain, output_noise
@@ -71,11 +71,26 @@ def _projected(model: Model, energies: Energies, deciding: Sequence[str]) -> Noi
     output = energies[closing, ACCUMULATED]
     scale = 1 / output.signal if output.signal else 0.0
     total = scale * output.noise
-    layers = {name: scale * energies[name, PROJECTED].noise for name in deciding}
-    alone = {name: scale * energies[name, PROJECTED].signal for name in deciding}
+    alone = {name: scale * _made(energies, name) for name in deciding}
+    layers = {name: alone[name] * _removed_share(energies[name, PROJECTED]) for name in deciding}
     if total < SATURATED and sum(layers.values()) > total:
         layers = {name: noise * total / sum(layers.values()) for name, noise in layers.items()}
     return NoiseBudget(layers, max(0.0, total - sum(layers.values())), alone)
+
+
+def _made(energies: Energies, name: str) -> float:
+    """What a layer makes, by two estimates: one scatters, the other leaves out what parts of the error share.
+
+    It is their mean, or nearer to the first where the second has less than a quarter of it. See docs/definitions.md.
+    """
+    whole, parts = energies[name, PROJECTED].signal, energies[name, PROJECTED_PARTS].signal
+    weight = max(0.5, 1 - 2 * parts / whole) if whole else 0.5
+    return weight * whole + (1 - weight) * parts
+
+
+def _removed_share(projected: ErrorEnergy) -> float:
+    """Of what a layer makes alone, what goes away if it becomes fp32 among int8 ones."""
+    return projected.noise / projected.signal if projected.signal else 0.0
 
 
 def _propagated(model: Model, energies: Energies) -> NoiseBudget:

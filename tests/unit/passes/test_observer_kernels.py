@@ -16,6 +16,7 @@ from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir import quantune_dialect
 from quantune_mlir.ir.constants import element_type, tensor_type
 from quantune_mlir.ir.mlir import func, ir, make_context
+from quantune_mlir.ir.quantune_dialect import KEPT, MADE
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.lower_observers import LowerObservers, counting_stride
@@ -264,3 +265,30 @@ def test_equal_tensors_have_no_noise() -> None:
     assert energies[0, 1] == energies[1, 1] == 0
     assert energies[0, 0] == np.sum(x.astype(np.float64) ** 2)
     assert not program.call("energies")[0].any(), "reading clears"
+
+
+@pytest.mark.parametrize("size", [10, 64, 5000, 9984])
+def test_projections_are_squared_as_a_whole_and_in_parts(size: int) -> None:
+    with make_context(), ir.Location.unknown():
+        module = ir.Module.create()
+        with ir.InsertionPoint(module.body):
+            kind = tensor_type([size], np.float32)
+
+            @func.FuncOp.from_py_func(kind, kind, kind, kind, name="main")
+            def main(c: ir.Value, x: ir.Value, made: ir.Value, kept: ir.Value) -> ir.Value:
+                quantune_dialect.project(c, x, made, "layer", part=MADE, params=None)
+                quantune_dialect.project(c, x, kept, "layer", part=KEPT, params=None)
+                return c
+
+        run_pipeline(module, [LowerObservers()])
+        program = Program(compile_module(module, load_target("host")))
+    rng = np.random.default_rng(size)
+    whole = removed = parts = 0.0
+    for _ in range(3):
+        c, x, made, kept = rng.standard_normal((4, size)).astype(np.float32)
+        program(c, x, made, kept)
+        products = np.pad(c.astype(np.float64) * (made - x), (0, -size % 64))
+        whole += products.sum() ** 2
+        removed += (products.sum() - (c.astype(np.float64) * (kept - x)).sum()) ** 2
+        parts += (products.reshape(-1, 64).sum(axis=0) ** 2).sum()
+    np.testing.assert_allclose(program.call("energies")[0], [[whole, removed], [parts, 0]], rtol=1e-4)
