@@ -6,8 +6,8 @@ to that result. To first order the output's error is J e. For a vector v of rand
     E[ (v . J e)^2 ] = |J e|^2        and        v . J e = (J^T v) . e
 
 and J^T v comes for all layers from one sweep back through the fp32 run (sweep.py). So each layer costs two inner
-products, each in 64 parts (workflow/noise.py tells what for). The signs are drawn anew for each sample: from the digits
-of the output itself, far behind the point.
+products, each in 64 strands (workflow/noise.py tells what for). The signs are drawn anew for each sample: from the
+digits of the output itself, far behind the point.
 
 What goes away if a layer becomes fp32 is less than e where its inputs stay rounded to int8 for others. With r the
 error of such an input, and c the part of its cotangent that comes through this layer, that is (J^T v) . e - sum c . r.

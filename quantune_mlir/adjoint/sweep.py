@@ -11,11 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from quantune_mlir.adjoint import float_ops as ops
-from quantune_mlir.adjoint.windows import (
-    average_adjoint,
-    convolution_adjoint,
-    depthwise_adjoint,
-)
+from quantune_mlir.adjoint.windows import average_adjoint, convolution_adjoint, depthwise_adjoint
 from quantune_mlir.integer.arithmetic import mean_factor
 from quantune_mlir.integer.rewriter import clamp_bounds
 from quantune_mlir.ir import quantune_dialect

@@ -23,7 +23,7 @@ MEASURE: Final = "quantune.measure"
 PROJECT: Final = "quantune.project"
 MAX_POOL_ADJOINT: Final = "quantune.max_pool_adjoint"
 
-Noise = Literal["accumulated", "local", "rounding", "projected", "projected parts", "residual"]
+Noise = Literal["accumulated", "local", "rounding", "projected", "projected strands", "residual"]
 ACCUMULATED: Final = "accumulated"
 """The error at a layer's output where every layer so far is int8."""
 LOCAL: Final = "local"
@@ -32,8 +32,8 @@ ROUNDING: Final = "rounding"
 """The error of a tensor that is exact but for its own rounding to int8."""
 PROJECTED: Final = "projected"
 """What a layer's error adds to a random direction of the output: see adjoint/noise_probe.py."""
-PROJECTED_PARTS: Final = "projected parts"
-"""The same in 64 parts of the layer's result, each squared by itself."""
+PROJECTED_STRANDS: Final = "projected strands"
+"""The same in 64 strands of the layer's result, each squared by itself."""
 RESIDUAL: Final = "residual"
 """No error: what is left of the network's output without what tells nothing, see ir/baseline.py."""
 

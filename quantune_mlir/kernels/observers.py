@@ -136,5 +136,5 @@ PROJECT: Final = {
     ),
 }
 """By the candidate's elements."""
-PROJECT_PARTS: Final = 64
-"""Of the inner product, each a number of its own: see project.mlir."""
+STRANDS: Final = 64
+"""Of an inner product, each a number of its own: see project.mlir."""

@@ -1,12 +1,12 @@
 // Adds the projections of one sample to energies: what a layer made, squared, as signal; what fp32 would take away of it,
-// which is all but what is kept, squared, as noise. Then, of what a layer made, the squares of the 64 parts, as signal.
+// which is all but what is kept, squared, as noise. Then, of what a layer made, the squares of its 64 strands, as signal.
 
 #settle = #hal.pipeline.layout<constants = 2, bindings = [
   #hal.pipeline.binding<storage_buffer, Indirect>,
   #hal.pipeline.binding<storage_buffer, Indirect>
 ], flags = Indirect>
 
-//   constants: number of layers; row of the energies at which theirs begin, first of the wholes, then of the parts
+//   constants: number of layers; row of the energies at which theirs begin, first of the wholes, then of the strands
 //   bindings:  projections: layers x 2 x 64 x f64 (made, kept); energies: rows x 2 x f64 (signal, noise)
 hal.executable.source private @quantune_settle {
   hal.executable.export public @settle ordinal(0) layout(#settle) count(%device: !hal.device) -> (index, index, index) {
@@ -21,15 +21,15 @@ hal.executable.source private @quantune_settle {
       %first_i32 = hal.interface.constant.load layout(#settle) ordinal(1) : i32
       %layers = arith.index_castui %layers_i32 : i32 to index
       %first = arith.index_castui %first_i32 : i32 to index
-      %first_parts = arith.addi %first, %layers : index
-      %rows = arith.addi %first_parts, %layers : index
+      %first_strands = arith.addi %first, %layers : index
+      %rows = arith.addi %first_strands, %layers : index
       %projections = hal.interface.binding.subspan layout(#settle) binding(0) : memref<?x2x64xf64>{%layers}
       %energies = hal.interface.binding.subspan layout(#settle) binding(1) : memref<?x2xf64>{%rows}
       scf.for %i = %c0 to %layers step %c1 {
-        %made_parts = vector.load %projections[%i, %c0, %c0] : memref<?x2x64xf64>, vector<64xf64>
-        %kept_parts = vector.load %projections[%i, %c1, %c0] : memref<?x2x64xf64>, vector<64xf64>
-        %made = vector.reduction <add>, %made_parts : vector<64xf64> into f64
-        %kept = vector.reduction <add>, %kept_parts : vector<64xf64> into f64
+        %made_strands = vector.load %projections[%i, %c0, %c0] : memref<?x2x64xf64>, vector<64xf64>
+        %kept_strands = vector.load %projections[%i, %c1, %c0] : memref<?x2x64xf64>, vector<64xf64>
+        %made = vector.reduction <add>, %made_strands : vector<64xf64> into f64
+        %kept = vector.reduction <add>, %kept_strands : vector<64xf64> into f64
         %removed = arith.subf %made, %kept : f64
         %row = arith.addi %first, %i : index
         %signal = memref.load %energies[%row, %c0] : memref<?x2xf64>
@@ -38,11 +38,11 @@ hal.executable.source private @quantune_settle {
         %noise1 = math.fma %removed, %removed, %noise : f64
         memref.store %signal1, %energies[%row, %c0] : memref<?x2xf64>
         memref.store %noise1, %energies[%row, %c1] : memref<?x2xf64>
-        %row_of_parts = arith.addi %first_parts, %i : index
-        %squares = arith.mulf %made_parts, %made_parts : vector<64xf64>
-        %parts = memref.load %energies[%row_of_parts, %c0] : memref<?x2xf64>
-        %parts1 = vector.reduction <add>, %squares, %parts : vector<64xf64> into f64
-        memref.store %parts1, %energies[%row_of_parts, %c0] : memref<?x2xf64>
+        %row_of_strands = arith.addi %first_strands, %i : index
+        %squares = arith.mulf %made_strands, %made_strands : vector<64xf64>
+        %strands = memref.load %energies[%row_of_strands, %c0] : memref<?x2xf64>
+        %strands1 = vector.reduction <add>, %squares, %strands : vector<64xf64> into f64
+        memref.store %strands1, %energies[%row_of_strands, %c0] : memref<?x2xf64>
       }
       return
     }

@@ -29,20 +29,14 @@ from quantune_mlir import resources
 from quantune_mlir.ir import quantune_dialect
 from quantune_mlir.ir.function import functions, main_function
 from quantune_mlir.ir.mlir import arith, func, ir, tensor
-from quantune_mlir.ir.quantune_dialect import KEPT, MADE, PROJECTED, PROJECTED_PARTS
+from quantune_mlir.ir.quantune_dialect import KEPT, MADE, PROJECTED, PROJECTED_STRANDS
 from quantune_mlir.ir.units import entry_block
-from quantune_mlir.kernels.observers import MEASURE, OBSERVE, OBSERVE_CHANNELS, PROJECT, PROJECT_PARTS, Observer
+from quantune_mlir.kernels.observers import MEASURE, OBSERVE, OBSERVE_CHANNELS, PROJECT, STRANDS, Observer
 from quantune_mlir.numerics.channels import BINS
 from quantune_mlir.numerics.histogram import BUCKETS
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.kernel_calls import dispatch, i32, import_text
-from quantune_mlir.passes.observer_state import (
-    Global,
-    Look,
-    Looks,
-    define_reader,
-    lower_looks,
-)
+from quantune_mlir.passes.observer_state import Global, Look, Looks, define_reader, lower_looks
 
 OBSERVED: Final = "quantune.observed"
 CHANNELS: Final = "quantune.channels"
@@ -172,7 +166,7 @@ def _lower_comparisons(module: ir.Module) -> None:
     layers = dict.fromkeys(op.attributes["tensor_name"] for ops in projections.values() for op in ops)
     projected = [
         ir.DictAttr.get({"tensor_name": name, "noise": ir.StringAttr.get(noise)})
-        for noise in (PROJECTED, PROJECTED_PARTS)
+        for noise in (PROJECTED, PROJECTED_STRANDS)
         for name in layers
     ]
     rows = [_with(row, EVERY_RUN, ir.BoolAttr.get(row in in_main)) for row in (*measured, *projected)]
@@ -215,7 +209,7 @@ def _lower_projections(
 
     The layers' energies stand from row `first` on.
     """
-    kind = ir.RankedTensorType.get([2 * len(layers) * PROJECT_PARTS], ir.F64Type.get())
+    kind = ir.RankedTensorType.get([2 * len(layers) * STRANDS], ir.F64Type.get())
     found: list[Looks] = []
     for function, ops in projections.items():
         parts = [_PARTS.index(ir.StringAttr(op.attributes["part"]).value) for op in ops]

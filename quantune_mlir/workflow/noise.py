@@ -9,7 +9,15 @@ from typing import cast
 from quantune_mlir.ir.fusion import foldable_clamps, private_values
 from quantune_mlir.ir.layers import Layer, closing_values
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_PARTS, RESIDUAL, ROUNDING, Noise
+from quantune_mlir.ir.quantune_dialect import (
+    ACCUMULATED,
+    LOCAL,
+    PROJECTED,
+    PROJECTED_STRANDS,
+    RESIDUAL,
+    ROUNDING,
+    Noise,
+)
 from quantune_mlir.ir.units import Unit, entry_block
 from quantune_mlir.numerics.metrics import ErrorEnergy, Signal
 from quantune_mlir.planning.propagation import SATURATED, NoiseNode, linear_gain, output_noise
@@ -79,13 +87,13 @@ def _projected(model: Model, energies: Energies, deciding: Sequence[str]) -> Noi
 
 
 def _made(energies: Energies, name: str) -> float:
-    """What a layer makes, by two estimates: one scatters, the other leaves out what parts of the error share.
+    """What a layer makes, by two estimates: one scatters, the other leaves out what its strands have in common.
 
     It is their mean, or nearer to the first where the second has less than a quarter of it. See docs/definitions.md.
     """
-    whole, parts = energies[name, PROJECTED].signal, energies[name, PROJECTED_PARTS].signal
-    weight = max(0.5, 1 - 2 * parts / whole) if whole else 0.5
-    return weight * whole + (1 - weight) * parts
+    whole, strands = energies[name, PROJECTED].signal, energies[name, PROJECTED_STRANDS].signal
+    weight = max(0.5, 1 - 2 * strands / whole) if whole else 0.5
+    return weight * whole + (1 - weight) * strands
 
 
 def _removed_share(projected: ErrorEnergy) -> float:

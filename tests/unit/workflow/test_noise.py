@@ -16,7 +16,7 @@ from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.integer.options import Granularity, IntegerOptions
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_PARTS, ROUNDING, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_STRANDS, ROUNDING, Noise
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
@@ -195,8 +195,8 @@ def test_projected_noise_is_what_the_run_measured(tmp_path: Path) -> None:
     projected: Energies = {
         ("conv1", PROJECTED): ErrorEnergy(2.0, 0.5, 1.0),
         ("conv2", PROJECTED): ErrorEnergy(1.0, 1.0, 1.0),
-        ("conv1", PROJECTED_PARTS): ErrorEnergy(4.0, 0.0, 1.0),
-        ("conv2", PROJECTED_PARTS): ErrorEnergy(1.0, 0.0, 1.0),
+        ("conv1", PROJECTED_STRANDS): ErrorEnergy(4.0, 0.0, 1.0),
+        ("conv2", PROJECTED_STRANDS): ErrorEnergy(1.0, 0.0, 1.0),
     }
     budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), energies(measured) | projected)
     assert budget.alone == pytest.approx({"conv1": 0.03, "conv2": 0.01})
@@ -204,13 +204,13 @@ def test_projected_noise_is_what_the_run_measured(tmp_path: Path) -> None:
     assert budget.rounding == pytest.approx(0.03 - 0.0175)
 
 
-def test_an_error_that_all_parts_share_is_taken_as_a_whole(tmp_path: Path) -> None:
+def test_an_error_that_all_strands_share_is_taken_as_a_whole(tmp_path: Path) -> None:
     measured: dict[tuple[str, Noise], float] = {("conv2", ACCUMULATED): 3.0}
     projected: Energies = {
         ("conv1", PROJECTED): ErrorEnergy(2.0, 2.0, 1.0),
-        ("conv1", PROJECTED_PARTS): ErrorEnergy(0.1, 0.0, 1.0),
+        ("conv1", PROJECTED_STRANDS): ErrorEnergy(0.1, 0.0, 1.0),
         ("conv2", PROJECTED): ErrorEnergy(1.0, 1.0, 1.0),
-        ("conv2", PROJECTED_PARTS): ErrorEnergy(0.5, 0.0, 1.0),
+        ("conv2", PROJECTED_STRANDS): ErrorEnergy(0.5, 0.0, 1.0),
     }
     budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), energies(measured) | projected)
     assert budget.alone == pytest.approx({"conv1": (0.9 * 2.0 + 0.1 * 0.1) / 100, "conv2": 0.0075})

@@ -13,7 +13,7 @@ from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.baseline import find_baseline
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, PROJECTED, PROJECTED_PARTS, RESIDUAL, Noise
+from quantune_mlir.ir.quantune_dialect import ACCUMULATED, PROJECTED, PROJECTED_STRANDS, RESIDUAL, Noise
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.policies import predicted_sqnr_db
 from quantune_mlir.samples import SampleSet
@@ -170,7 +170,7 @@ def test_all_noise_scales(tmp_path: Path) -> None:
     measured: dict[tuple[str, Noise], ErrorEnergy] = {("decoder", ACCUMULATED): ErrorEnergy(100.0, 3.0, 1.0)}
     for name, (alone, removed) in noise.items():
         measured[name, PROJECTED] = ErrorEnergy(alone, removed, 1.0)
-        measured[name, PROJECTED_PARTS] = ErrorEnergy(alone, 0.0, 1.0)
+        measured[name, PROJECTED_STRANDS] = ErrorEnergy(alone, 0.0, 1.0)
     output = noise_at_output(model, measured)
     budget = noise_at_output(model, measured | {INPUT: ErrorEnergy(100.0, 25.0)})
     assert budget.layers == pytest.approx({name: 4 * value for name, value in output.layers.items()})
