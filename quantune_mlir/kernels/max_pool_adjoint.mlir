@@ -1,5 +1,6 @@
 // The adjoint of a maximum over windows: what each result has goes to the largest pixel of its window, in equal parts if
-// they are several, and adds up where windows overlap. Channels innermost, 16 at a time.
+// they are several, and adds up where windows overlap. Several they often are, in flat parts of an image, and have the
+// same error there. Channels innermost, 16 at a time.
 //
 //   for each window, for each block of channels
 //     count = pixels equal to the maximum          how many share

@@ -1,4 +1,5 @@
-// Projections add up two inner products a layer, each in 64 strands, which become energies after those of the measures when the function ends.
+// Projections add up two inner products a layer, each in 64 strands, which become energies after those of the measures
+// when the function ends.
 // RUN: %quantune-opt %s --quantune-lower-observers | filecheck %s
 
 // CHECK:       quantune.measured = [{every_run = false, noise = "{{.*}}", {{.*}}}, {every_run = false, noise = "projected", {{.*}}}, {every_run = false, noise = "projected strands"
