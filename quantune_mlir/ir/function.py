@@ -30,3 +30,8 @@ def functions(module: ir.Module) -> list[ir.Operation]:
 def function_name(function: ir.Operation) -> str:
     """The symbol of a `func.func`."""
     return ir.StringAttr(function.attributes["sym_name"]).value
+
+
+def ops_named(function: ir.Operation, name: str) -> list[ir.Operation]:
+    """The ops of this name in a function whose body is a single block, in order."""
+    return [op.operation for op in function.regions[0].blocks[0] if op.operation.name == name]

@@ -11,10 +11,9 @@ from typing import ClassVar
 
 from quantune_mlir import resources
 from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.function import functions
+from quantune_mlir.ir.function import functions, ops_named
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import MAX_POOL_ADJOINT
-from quantune_mlir.ir.units import entry_block
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.kernel_calls import dispatch, i32, import_text
 
@@ -26,8 +25,7 @@ class LowerAdjoints(Pass):
     name: ClassVar[str] = "quantune-lower-adjoints"
 
     def apply(self, module: ir.Module) -> None:
-        blocks = [entry_block(function) for function in functions(module)]
-        found = [op.operation for block in blocks for op in block if op.operation.name == MAX_POOL_ADJOINT]
+        found = [op for function in functions(module) for op in ops_named(function, MAX_POOL_ADJOINT)]
         if found:
             import_text(module, resources.kernel_text("max_pool_adjoint.mlir"))
         for op in found:

@@ -27,7 +27,7 @@ import numpy as np
 
 from quantune_mlir import resources
 from quantune_mlir.ir import quantune_dialect
-from quantune_mlir.ir.function import functions, main_function
+from quantune_mlir.ir.function import functions, main_function, ops_named
 from quantune_mlir.ir.mlir import arith, func, ir, tensor
 from quantune_mlir.ir.quantune_dialect import KEPT, MADE, PROJECTED, PROJECTED_STRANDS
 from quantune_mlir.ir.units import entry_block
@@ -59,7 +59,7 @@ class LowerObservers(Pass):
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
         observers, channels = (
-            _ops(function, name) for name in (quantune_dialect.OBSERVE, quantune_dialect.OBSERVE_CHANNELS)
+            ops_named(function, name) for name in (quantune_dialect.OBSERVE, quantune_dialect.OBSERVE_CHANNELS)
         )
         with module.context, ir.Location.unknown():
             module.operation.attributes[OBSERVED] = ir.ArrayAttr.get([_attributes(op) for op in observers])
@@ -158,7 +158,7 @@ def _lower_channels(module: ir.Module, function: ir.Operation, observers: Sequen
 def _lower_comparisons(module: ir.Module) -> None:
     """Measures and projections; what several functions measure of the same tensor adds up in one row."""
     measures, projections = (
-        {function: ops for function in functions(module) if (ops := _ops(function, name))}
+        {function: ops for function in functions(module) if (ops := ops_named(function, name))}
         for name in (quantune_dialect.MEASURE, quantune_dialect.PROJECT)
     )
     measured = dict.fromkeys(_attributes(op) for ops in measures.values() for op in ops)
@@ -236,10 +236,6 @@ def _comparing(
         kernel = kernels[str(ir.RankedTensorType(op.operands[-1].type).element_type)]
         looks.setdefault(kernel, []).append(Look(order, op, (place, int(scale), zero_point)))
     return looks
-
-
-def _ops(function: ir.Operation, name: str) -> list[ir.Operation]:
-    return [op.operation for op in entry_block(function) if op.operation.name == name]
 
 
 def _terminator(function: ir.Operation) -> ir.Operation:
