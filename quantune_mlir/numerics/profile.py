@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from quantune_mlir.errors import DataError
 from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
+from quantune_mlir.numerics.ranges import choose_range
+from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 
 FORMAT: Final = 3
 _HEADER: Final = "header"
@@ -49,6 +52,26 @@ class Profile(Mapping[str, Histogram]):
         self.samples = samples
         self.channels = dict(channels or {})
         self._histograms = dict(histograms)
+        self._ranges: dict[tuple[tuple[str, ...], RangeMethod, Scheme], tuple[float, float]] = {}
+
+    def range_of(self, tensors: tuple[str, ...], method: RangeMethod, scheme: Scheme) -> tuple[float, float]:
+        """The range for what these tensors hold together, by `choose_range`. Kept: each rewrite asks for it again.
+
+        Raises:
+            DataError: the profile has no such tensor.
+        """
+        key = tensors, method, scheme
+        if key not in self._ranges:
+            histograms = [self._histogram_of(tensor) for tensor in tensors]
+            self._ranges[key] = choose_range(reduce(Histogram.merge, histograms), method, scheme=scheme)
+        return self._ranges[key]
+
+    def _histogram_of(self, tensor: str) -> Histogram:
+        if tensor not in self:
+            raise DataError(
+                "the profile has no such tensor", where=tensor, remedy="profile this model again; it has changed"
+            )
+        return self[tensor]
 
     def channels_of(self, tensor: str) -> ChannelStatistics:
         """The channel statistics of a tensor. Raises DataError if the profile has none."""

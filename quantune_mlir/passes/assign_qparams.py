@@ -12,22 +12,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import reduce
 from typing import ClassVar
 
 import numpy as np
 
-from quantune_mlir.errors import DataError
 from quantune_mlir.ir.attributes import EXTREMES
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import write_qparams
 from quantune_mlir.ir.tensors import Tensors, find_tensors, joined_constants
 from quantune_mlir.ir.units import Unit, entry_block, find_units
-from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.parameters import QuantParams, activation_params
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.numerics.ranges import choose_range
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.passes.base import Pass
 
@@ -60,17 +56,10 @@ class AssignQParams(Pass):
 
     def _range(self, group: tuple[ir.Value, ...], tensors: Tensors) -> tuple[float, float]:
         scaled = [extremes for root in group if (extremes := _scaled_extremes(root)) is not None]
-        histograms = [self._histogram(tensors.names[root]) for root in group if _scaled_extremes(root) is None]
-        if histograms:
-            scaled.append(choose_range(reduce(Histogram.merge, histograms), self.range, scheme=self.scheme))
+        profiled = tuple(tensors.names[root] for root in group if _scaled_extremes(root) is None)
+        if profiled:
+            scaled.append(self.profile.range_of(profiled, self.range, self.scheme))
         return min(low for low, _ in scaled), max(high for _, high in scaled)
-
-    def _histogram(self, tensor: str) -> Histogram:
-        if tensor not in self.profile:
-            raise DataError(
-                "the profile has no such tensor", where=tensor, remedy="profile this model again; it has changed"
-            )
-        return self.profile[tensor]
 
 
 def _scaled_extremes(root: ir.Value) -> tuple[float, float] | None:

@@ -13,8 +13,9 @@ computes stay as they are: IREE makes one dispatch of them all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Reversible, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Final
 
 from quantune_mlir.ir.constants import constant_value
@@ -41,16 +42,37 @@ class FuseKernels(Pass):
             _fuse(entry_block(function))
 
 
+@dataclass(frozen=True)
+class _Graph:
+    """The ops of a block, with what is asked of each many times while groups grow: nothing changes until then."""
+
+    order: dict[ir.Operation, int]
+
+    @staticmethod
+    def of(block: ir.Block) -> _Graph:
+        return _Graph({view.operation: position for position, view in enumerate(block.operations)})
+
+    @cached_property
+    def readers(self) -> dict[ir.Operation, list[ir.Operation]]:
+        """What uses the first result of each op."""
+        return {op: users(op.results[0]) for op in self.order if len(op.results)}
+
+    @cached_property
+    def elementwise(self) -> set[ir.Operation]:
+        """The ops that can join a group."""
+        return {op for op in self.order if _joins(op)}
+
+
 def _fuse(block: ir.Block) -> None:
-    ops = [view.operation for view in block.operations]
-    order = {op: position for position, op in enumerate(ops)}
+    graph = _Graph.of(block)
+    order = graph.order
     taken: set[ir.Operation] = set()
     groups: list[tuple[list[ir.Operation], str]] = []
-    for starts in (_roots(ops), _elementwise(ops)):
+    for starts in (_roots(order), [op for op in order if op in graph.elementwise]):
         for start in starts:
             if start in taken:
                 continue
-            members = _grow(start, order, taken)
+            members = _grow(start, graph, taken)
             if members is None:
                 continue
             taken.update(members)
@@ -68,13 +90,9 @@ def _meets_reductions(members: Sequence[ir.Operation], taken: set[ir.Operation])
     return any(op.name.startswith("tosa.reduce_") or op.name in EMITTERS for op in beside)
 
 
-def _roots(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
+def _roots(ops: Reversible[ir.Operation]) -> list[ir.Operation]:
     """Ops that a kernel starts with, the last first: it takes the addition of a residual that is ready before it."""
     return [op for op in reversed(ops) if op.name in FAMILIES and is_root(op)]
-
-
-def _elementwise(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
-    return [op for op in ops if _joins(op)]
 
 
 def _joins(op: ir.Operation) -> bool:
@@ -98,34 +116,38 @@ def _joins(op: ir.Operation) -> bool:
     return bool(shape)
 
 
-def _grow(start: ir.Operation, order: dict[ir.Operation, int], taken: set[ir.Operation]) -> set[ir.Operation] | None:
+def _grow(start: ir.Operation, graph: _Graph, taken: set[ir.Operation]) -> set[ir.Operation] | None:
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
     members = {start, *before_root(start)}
     best: set[ir.Operation] | None = None
     last = start
     while True:
-        leaving = {op for op in members if any(user not in members for user in users(op.results[0]))}
+        leaving = {op for op in members if not members.issuperset(graph.readers[op])}
         if leaving == {last} and _is_stored(last.results[0]):
             best = set(members)
-        candidates = {user for op in members for user in users(op.results[0])} - members
-        joining = [op for op in candidates if op in order and op not in taken and _joins(op)]
+        candidates = {user for op in members for user in graph.readers[op]} - members - taken
+        joining = candidates & graph.elementwise
         if not joining or len(members) >= _MOST_OPS:
             return best
-        last = min(joining, key=order.__getitem__)
+        last = min(joining, key=graph.order.__getitem__)
         members.add(last)
-        members.update(_feeders(last, members, taken))
+        members.update(_feeders(last, graph, members, taken))
 
 
-def _feeders(op: ir.Operation, members: set[ir.Operation], taken: set[ir.Operation]) -> set[ir.Operation]:
+def _feeders(
+    op: ir.Operation, graph: _Graph, members: set[ir.Operation], taken: set[ir.Operation]
+) -> set[ir.Operation]:
     """Element-wise ops that compute what `op` reads from outside, and nothing else; stored tensors end them."""
     found: set[ir.Operation] = set()
     pending = tensor_operands(op)
     while pending:
         value = pending.pop()
         source = defining_op(value)
-        if source is None or source in members or source in found or source in taken or not _joins(source):
+        if source is None or source in members or source in found or source in taken:
             continue
-        if _element(value) == "i8" or len(users(value)) > 1:
+        if source not in graph.elementwise:
+            continue
+        if _element(value) == "i8" or len(graph.readers[source]) > 1:
             continue
         found.add(source)
         pending += tensor_operands(source)
