@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from quantune_mlir.errors import DataError
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile, merge
+from quantune_mlir.numerics.ranges import choose_range
+from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 
 SAMPLES = np.random.default_rng(0).standard_t(3, size=(12, 300)).astype(np.float32)
 
@@ -44,6 +46,17 @@ def test_save_and_load(tmp_path: Path) -> None:
     assert list(loaded) == ["%input", "block/conv", "split:1"]
     assert (loaded.model, loaded.samples) == ("abc", 12)
     assert (tmp_path / "profile.npz").stat().st_size < 20_000
+
+
+def test_tensors_that_share_parameters_get_the_range_of_all_they_hold() -> None:
+    profile = profile_of(SAMPLES)
+    joined = profile["block/conv"].merge(profile["%input"])
+    for method in RangeMethod:
+        for scheme in (Scheme.ASYMMETRIC, Scheme.SYMMETRIC):
+            expected = choose_range(joined, method, scheme=scheme)
+            for _ in ("found", "kept"):
+                assert profile.range_of(("block/conv", "%input"), method, scheme) == expected
+    assert profile.range_of(("block/conv",), RangeMethod.MINMAX, Scheme.ASYMMETRIC)[0] == 0
 
 
 def test_profile_without_tensors() -> None:
