@@ -77,14 +77,14 @@ def _fuse(block: ir.Block) -> None:
                 continue
             taken.update(members)
             groups.append((sorted(members, key=order.__getitem__), FAMILIES.get(start.name, ELEMENTWISE)))
-    groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], taken)]
+    groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], graph, taken)]
     for members, family in sorted(groups, key=lambda group: order[group[0][-1]]):
         fuse(members, family)
 
 
-def _meets_reductions(members: Sequence[ir.Operation], taken: set[ir.Operation]) -> bool:
+def _meets_reductions(members: Sequence[ir.Operation], graph: _Graph, taken: set[ir.Operation]) -> bool:
     """Whether ops beside the group are none of ours but such as IREE fuses with it: softmax is one dispatch there."""
-    readers = [user for op in members for user in users(op.results[0])]
+    readers = [user for op in members for user in graph.readers[op]]
     sources = [defining_op(operand) for op in members for operand in op.operands]
     beside = [op for op in (*readers, *sources) if op is not None and op not in taken]
     return any(op.name.startswith("tosa.reduce_") or op.name in EMITTERS for op in beside)
