@@ -1,28 +1,20 @@
-"""Compile and run a module: for the importer's tests only."""
+"""Compile, load and call a module."""
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-import iree.compiler.tools as iree_compiler
 import iree.runtime as iree_runtime
 import numpy as np
 
+from quantune_mlir.execution import compiler
+from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.mlir import ir
-
-_FLAGS = ["--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O2"]
 
 
 def compile_module(module: ir.Module) -> bytes:
     """A program for this machine's CPU."""
-    buffer = io.BytesIO()
-    module.operation.write_bytecode(buffer)
-    program = iree_compiler.compile_str(
-        buffer.getvalue(), target_backends=["llvm-cpu"], input_type="tosa", extra_args=_FLAGS
-    )
-    assert isinstance(program, bytes)
-    return program
+    return compiler.compile_module(module, load_target("host"))
 
 
 def load_program(program: bytes) -> Any:

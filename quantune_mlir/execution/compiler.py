@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
-import io
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from iree.compiler import tools as iree_tools
+from iree.compiler.tools.binaries import find_tool
 
 from quantune_mlir.errors import CompileError
+from quantune_mlir.execution.executable_sources import PROBE, Variant, brings_executables, move_executables
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.text import module_bytecode, parse_module
 
 _MESSAGE_LINES: Final = 12
+_ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")
+"""What IREE says of every executable that it takes from a file, or has no use for."""
 
 
 def compile_module(module: ir.Module, target: Target) -> bytes:
-    """The .vmfb of `module`.
+    """The .vmfb of `module`, which stays as it is.
 
     Raises:
         CompileError: IREE refuses the module; the message holds its first lines.
     """
-    bytecode = io.BytesIO()
-    module.operation.write_bytecode(bytecode)
-    return compile_bytes(bytecode.getvalue(), target)
+    if not brings_executables(module):
+        return compile_bytes(module_bytecode(module), target)
+    variant = Variant.of(parse_module(_probe(target.name, tuple(target.compile_flags())), module.context))
+    with TemporaryDirectory(prefix="quantune-") as folder:
+        program = move_executables(module, variant, Path(folder))
+        return compile_bytes(program, target, [f"--iree-hal-substitute-executable-sources-from={folder}"])
 
 
-def compile_bytes(source: bytes, target: Target) -> bytes:
+def compile_bytes(source: bytes, target: Target, flags: Sequence[str] = ()) -> bytes:
     """The .vmfb of a module given as MLIR text or bytecode. Raises CompileError as `compile_module` does."""
-    try:
-        program = iree_tools.compile_str(source, extra_args=target.compile_flags())
-    except iree_tools.CompilerToolError as error:
-        raise CompileError(
-            f"IREE cannot compile the module:\n{_diagnostics(str(error))}", where=f"target {target.name}"
-        ) from error
-    assert program is not None, "compile_str returns nothing only where an output file is asked for"
-    return program
+    return _iree_compile(source, target.name, [*target.compile_flags(), *flags])
+
+
+@cache
+def _probe(target: str, flags: tuple[str, ...]) -> bytes:
+    """A module with an executable, as IREE makes them for a target."""
+    return _iree_compile(PROBE.encode(), target, [*flags, "--compile-to=executable-sources"])
+
+
+def _iree_compile(source: bytes, target: str, flags: Sequence[str]) -> bytes:
+    command = [find_tool("iree-compile"), "-", "--mlir-print-op-on-diagnostic=false", *flags]
+    done = subprocess.run(command, input=source, capture_output=True, check=False)
+    if done.returncode:
+        said = _diagnostics(done.stderr.decode(errors="replace")) or f"  it ended with status {done.returncode}"
+        raise CompileError(f"IREE cannot compile the module:\n{said}", where=f"target {target}")
+    return done.stdout
 
 
 def _diagnostics(message: str) -> str:
-    """The first lines of what iree-compile said, or, if it said nothing, how it ended."""
-    head, _, tail = message.partition("Diagnostics:\n")
-    said, _, _ = tail.partition("Invoked with:")
-    lines = [line for line in (said if said.strip() else head).splitlines() if line.strip()]
+    """The first lines of what iree-compile said."""
+    lines = [line for line in message.splitlines() if line.strip() and not line.startswith(_ASIDE)]
     return "\n".join(f"  {line}" for line in lines[:_MESSAGE_LINES])

@@ -1,0 +1,121 @@
+"""Executables that a module brings along, moved to files of their own.
+
+IREE's passes over a program walk again and again through all that its module holds, the code of the executables too,
+though there is nothing in it for them: with our kernels, that is more than half of the time to compile. IREE can take
+an executable from a file where it is about to compile it (`--iree-hal-substitute-executable-sources-from`). So the
+program goes to IREE with stubs, and the code beside it; what comes out is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from quantune_mlir.ir.mlir import func, hal, ir, passmanager
+from quantune_mlir.ir.text import module_bytecode
+
+PROBE: Final = """
+hal.executable.source private @probe {
+  hal.executable.export public @probe ordinal(0) layout(#hal.pipeline.layout<bindings = [
+    #hal.pipeline.binding<storage_buffer>]>) count(%device: !hal.device) -> (index, index, index) {
+    %one = arith.constant 1 : index
+    hal.return %one, %one, %one : index, index, index
+  }
+  builtin.module {
+    func.func @probe() {
+      return
+    }
+  }
+}
+util.func public @main() -> tensor<1xf32> {
+  %0 = flow.dispatch @probe::@probe() : () -> tensor<1xf32>
+  util.return %0 : tensor<1xf32>
+}
+"""
+"""A program with an executable, from which IREE shows what it makes executables for."""
+
+_FILE_NAME: Final = re.compile(r"[\w$-]+")
+_INLINE: Final = "builtin.module(hal.executable(hal.executable.variant(builtin.module(inline, symbol-dce))))"
+"""What would have happened on the way: linking many executables needs the names of their helpers to be gone."""
+_STUB: Final = "quantune.stub"
+"""Tells a stub from others: IREE would take executables of the same code for the same."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The kind of machine code that IREE makes of executables for a target."""
+
+    name: str
+    target: ir.Attribute
+
+    @classmethod
+    def of(cls, compiled: ir.Module) -> Variant:
+        """That of a module which IREE compiled up to its executables' sources."""
+        (executable,) = (op for op in compiled.body.operations if isinstance(op, hal.ExecutableOp))
+        (variant,) = (op for op in _inside(executable) if isinstance(op, hal.ExecutableVariantOp))
+        return cls(variant.sym_name.value, variant.attributes["target"])
+
+
+def brings_executables(module: ir.Module) -> bool:
+    """Whether there is anything to move."""
+    return any(_can_move(op) for op in module.body.operations)
+
+
+def move_executables(module: ir.Module, variant: Variant, folder: Path) -> bytes:
+    """Write the code of each executable to a file in `folder`.
+
+    Returns:
+        The bytecode of the module with stubs instead. `module` itself stays as it is.
+    """
+    program = module.operation.clone()
+    for source in list(program.regions[0].blocks[0].operations):
+        if _can_move(source):
+            (folder / f"{source.sym_name.value}.mlirbc").write_bytes(module_bytecode(_executable(source, variant)))
+            _empty(source)
+    return module_bytecode(program)
+
+
+def _can_move(op: ir.OpView) -> bool:
+    return (
+        isinstance(op, hal.ExecutableSourceOp)
+        and "objects" not in op.attributes
+        and _FILE_NAME.fullmatch(op.sym_name.value) is not None
+    )
+
+
+def _executable(source: hal.ExecutableSourceOp, variant: Variant) -> ir.Module:
+    """A module with the executable that IREE makes of `source`."""
+    with source.location:
+        module = ir.Module.create()
+        with ir.InsertionPoint(module.body):
+            executable = hal.ExecutableOp(source.sym_name, sym_visibility="private")
+        with ir.InsertionPoint(executable.body.blocks.append()):
+            inner = hal.ExecutableVariantOp(variant.name, variant.target, sym_visibility="public")
+            hal.ExecutableEndOp()
+        with ir.InsertionPoint(inner.body.blocks.append()):
+            for op in _inside(source):
+                op.operation.clone()
+            hal.ExecutableVariantEndOp()
+        passmanager.PassManager.parse(_INLINE).run(module.operation)
+    return module
+
+
+def _empty(source: hal.ExecutableSourceOp) -> None:
+    """Leave of the code only entry points that do nothing."""
+    operations = _inside(source)
+    entries = {op.sym_name.value for op in operations if isinstance(op, hal.ExecutableExportOp)}
+    for code in (op for op in operations if op.operation.name == "builtin.module"):
+        for op in reversed(list(code.regions[0].blocks[0].operations)):
+            if not isinstance(op, func.FuncOp) or op.sym_name.value not in entries:
+                op.operation.erase()
+                continue
+            for inner in reversed(list(op.body.blocks[0].operations)[:-1]):
+                inner.operation.erase()
+            op.attributes[_STUB] = source.sym_name
+
+
+def _inside(op: ir.OpView) -> list[ir.OpView]:
+    """The operations in the only block of `op`, without the one that ends it."""
+    return list(op.regions[0].blocks[0].operations)[:-1]
