@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from typing import Final
 
 from iree.compiler.tools.binaries import find_tool
 
-from quantune_mlir.errors import CompileError
+from quantune_mlir.errors import CompileError, OutputError
 from quantune_mlir.execution.executable_sources import PROBE, Variant, brings_executables, move_executables
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.mlir import ir
@@ -27,18 +28,32 @@ def compile_module(module: ir.Module, target: Target) -> bytes:
 
     Raises:
         CompileError: IREE refuses the module; the message holds its first lines.
+        OutputError: temporary files cannot be written.
     """
     if not brings_executables(module):
         return compile_bytes(module_bytecode(module), target)
     variant = Variant.of(parse_module(_probe(target.name, tuple(target.compile_flags())), module.context))
-    with TemporaryDirectory(prefix="quantune-") as folder:
-        program = move_executables(module, variant, Path(folder))
+    with _temporary_folder() as folder:
+        program = move_executables(module, variant, folder)
         return compile_bytes(program, target, [f"--iree-hal-substitute-executable-sources-from={folder}"])
 
 
 def compile_bytes(source: bytes, target: Target, flags: Sequence[str] = ()) -> bytes:
     """The .vmfb of a module given as MLIR text or bytecode. Raises CompileError as `compile_module` does."""
     return _iree_compile(source, target.name, [*target.compile_flags(), *flags])
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    try:
+        with TemporaryDirectory(prefix="quantune-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise OutputError(
+            f"temporary files cannot be written: {error.strerror}",
+            where=error.filename,
+            remedy="make room, or name another folder in the environment variable TMPDIR",
+        ) from error
 
 
 @cache

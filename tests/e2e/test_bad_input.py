@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,7 @@ def refused_early(refused: Refused, work: Path, monkeypatch: pytest.MonkeyPatch)
     def unexpected(*_: object, **__: object) -> bytes:
         raise AssertionError("something was compiled")
 
-    monkeypatch.setattr(compiler.iree_tools, "compile_str", unexpected)
+    monkeypatch.setattr(compiler, "compile_bytes", unexpected)
 
     def run(*arguments: object, model: object = "good.onnx", data: object = "good.npz", output: object = "out") -> str:
         before = sorted(work.rglob("*"))
@@ -333,12 +334,23 @@ class TestOutput:
         assert "out: exists already" in refused_early()
 
     def test_becomes_unwritable_meanwhile(self, refused: Refused, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def full(*_: object, **__: object) -> int:
-            raise OSError(28, "No space left on device")
+        write = Path.write_bytes
+
+        def full(path: Path, data: bytes) -> int:
+            if path.is_relative_to(work):
+                raise OSError(28, "No space left on device")
+            return write(path, data)
 
         monkeypatch.setattr(Path, "write_bytes", full)
         message = refused("quantize", "good.onnx", "--calibration", "good.npz", "--output", "out")
         assert "out: cannot be written: No space left on device" in message
+        assert sorted(p.name for p in work.iterdir()) == ["good.npz", "good.onnx"]
+
+    def test_no_room_for_temporary_files(self, refused: Refused, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(work / "absent"))
+        message = refused("quantize", "good.onnx", "--calibration", "good.npz", "--output", "out")
+        assert "absent/quantune-" in message and "TMPDIR" in message
+        assert "temporary files cannot be written: No such file or directory" in message
         assert sorted(p.name for p in work.iterdir()) == ["good.npz", "good.onnx"]
 
     @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def executable(name: str, operation: str, others: str = "") -> str:
     """An executable that changes four numbers by means of a helper of the same name in each."""
     return f"""
 hal.executable.source private @{name} {{
-  hal.executable.export public @{name} ordinal(0) layout(#layout) count(%device: !hal.device) -> (index, index, index) {{
+  hal.executable.export public @{name} ordinal(0) layout(#layout) count(%d: !hal.device) -> (index, index, index) {{
     %one = arith.constant 1 : index
     hal.return %one, %one, %one : index, index, index
   }}
