@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -44,7 +44,7 @@ def compile_bytes(source: bytes, target: Target, flags: Sequence[str] = ()) -> b
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[Path]:
+def _temporary_folder() -> Generator[Path]:
     try:
         with TemporaryDirectory(prefix="quantune-") as folder:
             yield Path(folder)
