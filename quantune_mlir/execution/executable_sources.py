@@ -98,22 +98,31 @@ def _executable(source: hal.ExecutableSourceOp, variant: Variant) -> ir.Module:
             for op in _inside(source):
                 op.operation.clone()
             hal.ExecutableVariantEndOp()
-        passmanager.PassManager.parse(_INLINE).run(module.operation)
+        if _helpers(source):
+            passmanager.PassManager.parse(_INLINE).run(module.operation)
     return module
 
 
 def _empty(source: hal.ExecutableSourceOp) -> None:
     """Leave of the code only entry points that do nothing."""
-    operations = _inside(source)
-    entries = {op.sym_name.value for op in operations if isinstance(op, hal.ExecutableExportOp)}
-    for code in (op for op in operations if op.operation.name == "builtin.module"):
-        for op in reversed(list(code.regions[0].blocks[0].operations)):
-            if not isinstance(op, func.FuncOp) or op.sym_name.value not in entries:
-                op.operation.erase()
-                continue
-            for inner in reversed(list(op.body.blocks[0].operations)[:-1]):
-                inner.operation.erase()
-            op.attributes[_STUB] = source.sym_name
+    for helper in _helpers(source):
+        helper.operation.erase()
+    for entry in _code(source):
+        for op in reversed(_inside(entry)):
+            op.operation.erase()
+        entry.attributes[_STUB] = source.sym_name
+
+
+def _helpers(source: hal.ExecutableSourceOp) -> list[ir.OpView]:
+    """What the code has beside its entry points."""
+    entries = {op.sym_name.value for op in _inside(source) if isinstance(op, hal.ExecutableExportOp)}
+    return [op for op in _code(source) if not isinstance(op, func.FuncOp) or op.sym_name.value not in entries]
+
+
+def _code(source: hal.ExecutableSourceOp) -> list[ir.OpView]:
+    """The operations of the module within."""
+    (module,) = (op for op in _inside(source) if op.operation.name == "builtin.module")
+    return list(module.regions[0].blocks[0].operations)
 
 
 def _inside(op: ir.OpView) -> list[ir.OpView]:
