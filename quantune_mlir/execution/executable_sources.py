@@ -82,6 +82,7 @@ def _can_move(op: ir.OpView) -> bool:
         isinstance(op, hal.ExecutableSourceOp)
         and "objects" not in op.attributes
         and _FILE_NAME.fullmatch(op.sym_name.value) is not None
+        and all(len(entry.body.blocks) == 1 for entry in _entries(op))
     )
 
 
@@ -107,16 +108,22 @@ def _empty(source: hal.ExecutableSourceOp) -> None:
     """Leave of the code only entry points that do nothing."""
     for helper in _helpers(source):
         helper.operation.erase()
-    for entry in _code(source):
+    for entry in _entries(source):
         for op in reversed(_inside(entry)):
             op.operation.erase()
         entry.attributes[_STUB] = source.sym_name
 
 
+def _entries(source: hal.ExecutableSourceOp) -> list[func.FuncOp]:
+    """The functions that a program dispatches."""
+    exported = {op.sym_name.value for op in _inside(source) if isinstance(op, hal.ExecutableExportOp)}
+    return [op for op in _code(source) if isinstance(op, func.FuncOp) and op.sym_name.value in exported]
+
+
 def _helpers(source: hal.ExecutableSourceOp) -> list[ir.OpView]:
-    """What the code has beside its entry points."""
-    entries = {op.sym_name.value for op in _inside(source) if isinstance(op, hal.ExecutableExportOp)}
-    return [op for op in _code(source) if not isinstance(op, func.FuncOp) or op.sym_name.value not in entries]
+    """What the code has beside them."""
+    entries = _entries(source)
+    return [op for op in _code(source) if op not in entries]
 
 
 def _code(source: hal.ExecutableSourceOp) -> list[ir.OpView]:

@@ -105,7 +105,8 @@ class Unit:
 
 def is_constant(value: ir.Value) -> bool:
     """Whether the value is made by tosa.const or tosa.const_shape."""
-    return isinstance(value.owner, ir.Operation | ir.OpView) and value.owner.name in _CONSTANTS
+    owner = value.owner
+    return not isinstance(owner, ir.Block) and owner.name in _CONSTANTS
 
 
 def is_float(value: ir.Value) -> bool:
