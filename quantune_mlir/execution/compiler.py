@@ -16,7 +16,7 @@ from quantune_mlir.errors import CompileError, OutputError
 from quantune_mlir.execution.executable_sources import PROBE, Variant, brings_executables, move_executables
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.text import module_bytecode, parse_module
+from quantune_mlir.ir.text import parse_module
 
 _MESSAGE_LINES: Final = 12
 _ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")
@@ -30,17 +30,23 @@ def compile_module(module: ir.Module, target: Target) -> bytes:
         CompileError: IREE refuses the module; the message holds its first lines.
         OutputError: temporary files cannot be written.
     """
-    if not brings_executables(module):
-        return compile_bytes(module_bytecode(module), target)
-    variant = Variant.of(parse_module(_probe(target.name, tuple(target.compile_flags())), module.context))
     with _temporary_folder() as folder:
-        program = move_executables(module, variant, folder)
-        return compile_bytes(program, target, [f"--iree-hal-substitute-executable-sources-from={folder}"])
+        flags = target.compile_flags()
+        source, program = folder / "source.mlirbc", folder / "program.vmfb"
+        if brings_executables(module):
+            variant = Variant.of(parse_module(_probe(target.name, tuple(flags)), module.context))
+            (kernels := folder / "kernels").mkdir()
+            module = move_executables(module, variant, kernels)
+            flags.append(f"--iree-hal-substitute-executable-sources-from={kernels}")
+        with source.open("wb") as file:
+            module.operation.write_bytecode(file)
+        _iree_compile([str(source), "-o", str(program), *flags], target.name)
+        return program.read_bytes()
 
 
-def compile_bytes(source: bytes, target: Target, flags: Sequence[str] = ()) -> bytes:
+def compile_bytes(source: bytes, target: Target) -> bytes:
     """The .vmfb of a module given as MLIR text or bytecode. Raises CompileError as `compile_module` does."""
-    return _iree_compile(source, target.name, [*target.compile_flags(), *flags])
+    return _iree_compile(["-", *target.compile_flags()], target.name, source)
 
 
 @contextmanager
@@ -59,11 +65,11 @@ def _temporary_folder() -> Generator[Path]:
 @cache
 def _probe(target: str, flags: tuple[str, ...]) -> bytes:
     """A module with an executable, as IREE makes them for a target."""
-    return _iree_compile(PROBE.encode(), target, [*flags, "--compile-to=executable-sources"])
+    return _iree_compile(["-", *flags, "--compile-to=executable-sources"], target, PROBE.encode())
 
 
-def _iree_compile(source: bytes, target: str, flags: Sequence[str]) -> bytes:
-    command = [find_tool("iree-compile"), "-", "--mlir-print-op-on-diagnostic=false", *flags]
+def _iree_compile(arguments: Sequence[str], target: str, source: bytes = b"") -> bytes:
+    command = [find_tool("iree-compile"), "--mlir-print-op-on-diagnostic=false", *arguments]
     done = subprocess.run(command, input=source, capture_output=True, check=False)
     if done.returncode:
         said = _diagnostics(done.stderr.decode(errors="replace")) or f"  it ended with status {done.returncode}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import func, hal, ir, passmanager
 from quantune_mlir.ir.text import module_bytecode
 
@@ -63,18 +64,18 @@ def brings_executables(module: ir.Module) -> bool:
     return any(_can_move(op) for op in module.body.operations)
 
 
-def move_executables(module: ir.Module, variant: Variant, folder: Path) -> bytes:
+def move_executables(module: ir.Module, variant: Variant, folder: Path) -> ir.Module:
     """Write the code of each executable to a file in `folder`.
 
     Returns:
-        The bytecode of the module with stubs instead. `module` itself stays as it is.
+        A copy of the module with stubs instead.
     """
-    program = module.operation.clone()
-    for source in list(program.regions[0].blocks[0].operations):
+    program = copy_module(module)
+    for source in list(program.body.operations):
         if _can_move(source):
             (folder / f"{source.sym_name.value}.mlirbc").write_bytes(module_bytecode(_executable(source, variant)))
             _empty(source)
-    return module_bytecode(program)
+    return program
 
 
 def _can_move(op: ir.OpView) -> bool:

@@ -103,3 +103,15 @@ def erase_dead(op: ir.Operation) -> None:
                     inner.erase()
                 else:
                     erase_dead(inner)
+
+
+def copy_module(module: ir.Module) -> ir.Module:
+    """A copy of `module` in the same context, which shares its constants."""
+    with module.operation.location:
+        copy = ir.Module.create()
+        for name in module.operation.attributes:
+            copy.operation.attributes[name] = module.operation.attributes[name]
+        with ir.InsertionPoint(copy.body):
+            for op in module.body.operations:
+                op.operation.clone()
+    return copy

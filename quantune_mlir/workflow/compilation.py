@@ -9,8 +9,8 @@ from quantune_mlir import resources
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.host_isa import host_isa
 from quantune_mlir.execution.targets import Target
+from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.text import module_bytecode, parse_module
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.lower_kernels import LowerKernels
@@ -43,7 +43,7 @@ def with_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None = N
     isa = isa_of(target)
     if isa is None:
         return module
-    copy = parse_module(module_bytecode(module), module.context)
+    copy = copy_module(module)
     text = fill_in(resources.pipeline_text(_PIPELINE), {"isa": isa}, name=_PIPELINE)
     steps = (_with_tiles(step, tiles) if isinstance(step, OwnStep) else step for step in Pipeline.parse(text).steps)
     run_pipeline(copy, Pipeline(tuple(steps)))

@@ -8,12 +8,11 @@ from math import prod
 from typing import Final
 
 from quantune_mlir.ir.attributes import LAYER
-from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.edit import copy_module, shape_of
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import multiply_accumulates
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import FUSED
-from quantune_mlir.ir.text import module_bytecode, parse_module
 from quantune_mlir.ir.units import entry_block, is_constant, string_attribute
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.throughput import Family, Work
@@ -53,7 +52,7 @@ class KernelGroup:
 
 def kernel_groups(module: ir.Module) -> list[KernelGroup]:
     """The kernel groups of a copy of `module`."""
-    copy = parse_module(module_bytecode(module), module.context)
+    copy = copy_module(module)
     run_pipeline(copy, [FuseKernels()])
     ops = [view.operation for view in entry_block(main_function(copy))]
     return [_group(op, copy) for op in ops if op.name not in _IGNORED | _VIEWS]

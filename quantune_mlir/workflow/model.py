@@ -11,12 +11,13 @@ from pathlib import Path
 from quantune_mlir import resources
 from quantune_mlir.errors import ModelError
 from quantune_mlir.importers.onnx import import_onnx
+from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.signature import argument_specs
 from quantune_mlir.ir.tensors import Tensors, find_tensors
-from quantune_mlir.ir.text import load_module, module_bytecode, parse_module
+from quantune_mlir.ir.text import load_module
 from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.driver import run_pipeline
@@ -94,6 +95,6 @@ class Model:
 
     def with_passes(self, *passes: Pass) -> ir.Module:
         """A copy of the module after `passes`."""
-        copy = parse_module(module_bytecode(self.module), self.module.context)
+        copy = copy_module(self.module)
         run_pipeline(copy, passes)
         return copy
