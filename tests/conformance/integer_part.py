@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import func, ir
-from quantune_mlir.ir.text import module_bytecode, parse_module
 from quantune_mlir.ir.units import entry_block, is_float
 
 
@@ -30,7 +30,7 @@ class IntegerPart:
 
 def integer_part(mixed: ir.Module) -> IntegerPart:
     """The integer part of a module that quantune-quantize made."""
-    probed = parse_module(module_bytecode(mixed), mixed.context)
+    probed = copy_module(mixed)
     function = main_function(probed)
     block = entry_block(function)
     ops = [op.operation for op in block]

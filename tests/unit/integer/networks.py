@@ -13,13 +13,13 @@ from quantune_mlir import resources
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.attributes import PRECISION
+from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.followers import precisions
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import find_layers
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import read_qparams
 from quantune_mlir.ir.tensors import find_tensors
-from quantune_mlir.ir.text import module_bytecode, parse_module
 from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.parameters import QuantParams
@@ -88,7 +88,7 @@ class Network:
     def quantized(self, in_int8: set[ir.Value]) -> ir.Module:
         """The mixed module in which the units with outputs `in_int8` are int8."""
         positions = [unit.output in in_int8 for unit in self.units]
-        module = parse_module(module_bytecode(self.module), self.context)
+        module = copy_module(self.module)
         for unit, int8 in zip(find_units(entry_block(main_function(module))), positions, strict=True):
             for op in unit.ops:
                 op.attributes[PRECISION] = ir.StringAttr.get("int8" if int8 else "fp32", self.context)

@@ -10,9 +10,9 @@ import onnx
 import pytest
 
 from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.text import module_bytecode, parse_module
 from quantune_mlir.ir.units import entry_block, is_float
 from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.insert_observers import InsertObservers
@@ -202,6 +202,6 @@ def test_observers_and_shadow_take_it(programs, name) -> None:
     """The driver verifies the module after each pass."""
     network, _, _ = programs[name]
     for passes in ([InsertObservers(), LowerObservers()], [ShadowInt8(), LowerObservers()]):
-        module = parse_module(module_bytecode(network.module), network.context)
+        module = copy_module(network.module)
         run_pipeline(module, passes)
         assert {OBSERVED, MEASURED} <= {str(name) for name in module.operation.attributes}
