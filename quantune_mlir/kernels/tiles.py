@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, inf, prod
+from math import ceil, gcd, inf, prod
 from typing import Final, overload
 
 from quantune_mlir.kernels import code
@@ -28,6 +28,9 @@ _HEAVY_INPUT_BYTES: Final = 1024 * 1024
 """What a workgroup may then read of an input that is not packed."""
 MAX_SCRATCH_BYTES: Final = 64 * 1024
 """What may be packed if less is not enough for a tile: half the stack of one of IREE's worker threads."""
+_WAY_BYTES: Final = 4096
+_WAYS: Final = 8
+"""Of lines that lie multiples of _WAY_BYTES apart, a first-level cache keeps so many."""
 _COMPARED: Final = 16
 """Of so many tiles the workgroups are looked at, too."""
 _WORKGROUPS: Final = 4
@@ -124,8 +127,15 @@ def _cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, rows: int = 0, c
 def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, vectors: int) -> float:
     """Of the reduction and the epilogue of one tile, with so many vectors of output channels."""
     pixels = tile.rows * tile.columns
-    dots, loads = ceil(pixels / step.pixels) * vectors, pixels + vectors
+    load = 3 if _is_crowded(shape, step, pixels) else 1
+    dots, loads = ceil(pixels / step.pixels) * vectors, load * pixels + vectors
     return prod(reduction_steps(shape, step.depth)) * (max(dots, loads) / 2 + 0.5) + 10 + 4 * dots
+
+
+def _is_crowded(shape: ConvolutionShape, step: DotStep, pixels: int) -> bool:
+    """Whether pixels side by side displace each other from the first-level cache: where a tile reads a line of each."""
+    apart = shape.stride[1] * shape.channels * bytes_of(step.element)
+    return pixels * gcd(apart, _WAY_BYTES) > _WAYS * _WAY_BYTES
 
 
 def _skips_borders(shape: ConvolutionShape, *, packed: bool) -> bool:
