@@ -30,7 +30,7 @@ from quantune_mlir.workflow.group_latency import latency_cache, measure_latencie
 from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS
-from quantune_mlir.workflow.quantization import rewrite
+from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.markdown import table
 from tools.networks import Networks
 from tools.zoo import Zoo
@@ -75,8 +75,8 @@ def measure_network(networks: Networks, name: str, isas: Sequence[str]) -> list[
     inputs = networks.calibration(name, model.inputs[0].shape)
     samples = SampleSet.open(inputs, model.inputs, count=_CALIBRATION_SAMPLES)
     profile = Calibrator(model, load_target("host")).run(samples)
-    int8 = rewrite(model, profile, ALL_INT8, DEFAULTS)
-    programs = {"fp32": kernel_groups(model.module), "int8": kernel_groups(int8.module)}
+    int8 = PlanRewriter(model, profile, DEFAULTS).rewrite(ALL_INT8)
+    programs = {"fp32": kernel_groups(model.with_passes()), "int8": kernel_groups(int8.module)}
     rows: list[Row] = []
     for isa in isas:
         target = load_target("host").model_copy(update={"isa": isa})

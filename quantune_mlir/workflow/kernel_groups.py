@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Final
 
 from quantune_mlir.ir.attributes import LAYER
-from quantune_mlir.ir.edit import copy_module, shape_of
+from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import multiply_accumulates
 from quantune_mlir.ir.mlir import ir
@@ -38,24 +39,26 @@ class KernelGroup:
     Attributes:
         op: the `quantune.fused` op, or that op.
         module: what it is in, which lives as long as the group.
-        key: the same for groups of the same ops on tensors of the same types.
         layers: names of the layers whose ops it holds, the root's first.
         work: what it has to do.
     """
 
     op: ir.Operation
     module: ir.Module
-    key: str
     layers: tuple[str, ...]
     work: Work
 
+    @cached_property
+    def key(self) -> str:
+        """The same for groups of the same ops on tensors of the same types."""
+        return "; ".join(map(_signature, _members(self.op)))
+
 
 def kernel_groups(module: ir.Module) -> list[KernelGroup]:
-    """The kernel groups of a copy of `module`."""
-    copy = copy_module(module)
-    run_pipeline(copy, [FuseKernels()])
-    ops = [view.operation for view in entry_block(main_function(copy))]
-    return [_group(op, copy) for op in ops if op.name not in _IGNORED | _VIEWS]
+    """The kernel groups of `module`, which becomes them."""
+    run_pipeline(module, [FuseKernels()])
+    ops = [view.operation for view in entry_block(main_function(module))]
+    return [_group(op, module) for op in ops if op.name not in _IGNORED | _VIEWS]
 
 
 def _group(op: ir.Operation, module: ir.Module) -> KernelGroup:
@@ -64,7 +67,7 @@ def _group(op: ir.Operation, module: ir.Module) -> KernelGroup:
     first = string_attribute(root, LAYER) if root is not None else None
     names = [name for member in members if (name := string_attribute(member, LAYER))]
     layers = tuple(dict.fromkeys([first, *names] if first else names))
-    return KernelGroup(op, module, "; ".join(map(_signature, members)), layers, _work(op, root))
+    return KernelGroup(op, module, layers, _work(op, root))
 
 
 def _members(op: ir.Operation) -> Iterator[ir.Operation]:

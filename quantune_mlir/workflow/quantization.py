@@ -11,21 +11,10 @@ from numpy.typing import NDArray
 from quantune_mlir.errors import DataError
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
-from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.attributes import PRECISION
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.tensors import find_tensors
-from quantune_mlir.ir.units import SHARING, entry_block, find_units, string_attribute
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.assign_precision import AssignPrecision
-from quantune_mlir.passes.assign_qparams import AssignQParams
-from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.layer_graph import planned_layers
-from quantune_mlir.passes.quantize import Quantize
-from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
 from quantune_mlir.planning.planner import Planner
@@ -42,6 +31,7 @@ from quantune_mlir.workflow.outputs import class_labels, first_outputs
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.repairs import repairs
+from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite, integer_options
 from quantune_mlir.workflow.search import Trial, search
 
 ANALYSIS_TARGET = "host"
@@ -55,14 +45,6 @@ class InferenceRuns:
     fp32: int
     int8: int
     samples: int
-
-
-@dataclass(frozen=True)
-class Rewrite:
-    """The mixed module, and the precision that each layer of the fp32 model has in it."""
-
-    module: ir.Module
-    precision: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -86,12 +68,6 @@ class Quantization:
     def program(self) -> Program:
         """The mixed program, compiled for and loaded on this machine."""
         return Program(self.compile(ANALYSIS_TARGET))
-
-
-def integer_options(options: QuantizeOptions) -> IntegerOptions:
-    """How int8 is computed: what the options say, or what suits their target."""
-    requantize = options.requantize or load_target(options.target).requantize
-    return IntegerOptions(options.weights, options.scheme, requantize)
 
 
 def calibrate(model: Model, samples: SampleSet, watch: Stopwatch) -> Profile:
@@ -143,26 +119,11 @@ def analyze(
     return profile, sensitivity, InferenceRuns(fp32=calibrations, int8=1, samples=samples.samples)
 
 
-def rewrite(model: Model, profile: Profile, plan: PrecisionPlan, options: QuantizeOptions) -> Rewrite:
-    """The mixed module that `plan` asks for."""
-    integer = integer_options(options)
-    module = model.with_passes(
-        *repairs(profile, options), AssignQParams(profile, options.scheme, options.range), AssignPrecision(plan)
-    )
-    units = find_units(entry_block(main_function(module)))
-    layers = find_layers(units, find_tensors(main_function(module), units))
-    precision = {layer.name: _precision(layer) for layer in layers}
-    run_pipeline(module, [Quantize(integer.weights, integer.scheme, integer.requantize), RemoveDeadCode()])
-    return Rewrite(module, precision)
-
-
-def find_costs(
-    model: Model, profile: Profile, options: QuantizeOptions, policy: PlanPolicy, watch: Stopwatch
-) -> CostModel:
+def find_costs(model: Model, rewriter: PlanRewriter, policy: PlanPolicy, watch: Stopwatch) -> CostModel:
     """What each precision of each layer costs on the target: modelled, or measured on this machine."""
-    target = load_target(options.target)
+    target = load_target(rewriter.options.target)
     with watch.stage("model_costs", "model the costs"):
-        fp32, int8 = kernel_groups(model.module), kernel_groups(rewrite(model, profile, ALL_INT8, options).module)
+        fp32, int8 = kernel_groups(model.with_passes()), kernel_groups(rewriter.rewrite(ALL_INT8).module)
         if not policy.measures:
             return modelled_costs(model, fp32, int8, target)
     number = number_of_costs(model, fp32, int8)
@@ -203,26 +164,27 @@ def quantize(
     watch = Stopwatch(progress)
     profile, sensitivity, runs = analyze(model, samples, options, watch, profile)
     sensitivity = sensitivity.sorted_by(policy.metric)
+    with watch.stage("assign_parameters", "repair and assign parameters"):
+        rewriter = PlanRewriter(model, profile, options)
     trials: tuple[Trial, ...] = ()
     if plan is None:
-        costs = find_costs(model, profile, options, policy, watch) if policy.weighs_costs else None
+        costs = find_costs(model, rewriter, policy, watch) if policy.weighs_costs else None
         if policy.max_drop is None:
             with watch.stage("plan", "plan"):
                 plan = policy.plan(sensitivity, model, costs)
         else:
             planner = policy.planner(sensitivity, model, costs)
             checked = samples if validation is None else validation
-            plan, trials = _search(planner, model, profile, options, checked, policy.max_drop, watch)
+            plan, trials = _search(planner, model, rewriter, checked, policy.max_drop, watch)
     with watch.stage("rewrite", "rewrite to mixed precision"):
-        mixed = rewrite(model, profile, plan, options)
+        mixed = rewriter.rewrite(plan)
     return Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds, trials)
 
 
 def _search(
     planner: Planner,
     model: Model,
-    profile: Profile,
-    options: QuantizeOptions,
+    rewriter: PlanRewriter,
     samples: SampleSet,
     max_drop: float,
     watch: Stopwatch,
@@ -236,17 +198,11 @@ def _search(
             return first_outputs(program, samples, tick)
 
     def scores_of(plan: PrecisionPlan) -> NDArray[np.float32]:
-        return scores(rewrite(model, profile, plan, options).module, "a candidate")
+        return scores(rewriter.rewrite(plan).module, "a candidate")
 
     labels = class_labels(samples)
     found = search(planner, scores(model.module, "fp32"), labels, scores_of, max_drop=max_drop)
     return found.plan, found.trials
-
-
-def _precision(layer: Layer) -> str:
-    """What a layer computes in; its moves may differ."""
-    computing = [unit for unit in layer.units if unit.kind not in SHARING]
-    return string_attribute((computing or layer.units)[-1].op, PRECISION) or ""
 
 
 def _require_profile_of(model: Model, profile: Profile) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir._versions import installed_version
-from quantune_mlir.workflow.quantization import Quantization, integer_options
+from quantune_mlir.workflow.quantization import Quantization
+from quantune_mlir.workflow.rewriting import integer_options
 
 FORMAT: Final = 1
 _VERSIONED: Final = ("quantune-mlir", "iree-base-compiler", "iree-base-runtime", "numpy", "onnx")

@@ -18,7 +18,8 @@ from quantune_mlir.workflow.comparison import random_values
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
-from quantune_mlir.workflow.quantization import calibrate, rewrite
+from quantune_mlir.workflow.quantization import calibrate
+from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 
 
@@ -67,7 +68,7 @@ class TuningInput:
         samples = SampleSet.open(self.calibration or _random(model), model.inputs, count=DEFAULTS.samples)
         profile = calibrate(model, samples, Stopwatch(progress))
         options = QuantizeOptions(target=self.target)
-        return {"fp32": model.module, "int8": rewrite(model, profile, ALL_INT8, options).module}
+        return {"fp32": model.module, "int8": PlanRewriter(model, profile, options).rewrite(ALL_INT8).module}
 
 
 def _random(model: Model) -> dict[str, np.ndarray]:

@@ -20,7 +20,8 @@ from quantune_mlir.workflow.artifacts import FP32, MIXED, PROFILE, PROGRAM, SUMM
 from quantune_mlir.workflow.compilation import load_tiles, with_kernels
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
-from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, rewrite
+from quantune_mlir.workflow.quantization import ANALYSIS_TARGET
+from quantune_mlir.workflow.rewriting import PlanRewriter
 
 Variant = Literal["fp32", "int8", "mixed"]
 VARIANTS: Final[tuple[Variant, ...]] = ("fp32", "int8", "mixed")
@@ -80,7 +81,7 @@ class Variants:
         if variant == "mixed":
             return load_module(self._artifacts[MIXED], make_context())
         profile = Profile.load(self._artifacts[PROFILE])
-        return rewrite(self.model, profile, ALL_INT8, self.options).module
+        return PlanRewriter(self.model, profile, self.options).rewrite(ALL_INT8).module
 
     def onnx_file(self, given: Path | None = None) -> Path:
         """The ONNX file that the model came from: the one given, else the one that summary.json names.

@@ -24,7 +24,7 @@ from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
-from quantune_mlir.workflow.quantization import rewrite
+from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.aarch64 import Emulator
 from tools.zoo import Zoo
 
@@ -46,7 +46,7 @@ def quantized(zoo: Path) -> Quantized:
         samples = Zoo(zoo).samples(network, "calib", SAMPLES)
         profile = Calibrator(model, host).run(SampleSet.open(samples, model.inputs))
         plan = PrecisionPlan(format=1, default=Precision.INT8)
-        module = rewrite(model, profile, plan, QuantizeOptions(requantize="integer")).module
+        module = PlanRewriter(model, profile, QuantizeOptions(requantize="integer")).rewrite(plan).module
         return_logits(module)
         (sample,) = (array[:1] for array in samples.values())
         (expected,) = Program(compile_program(module, host))(sample)

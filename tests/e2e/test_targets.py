@@ -17,7 +17,8 @@ from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
-from quantune_mlir.workflow.quantization import quantize, rewrite
+from quantune_mlir.workflow.quantization import quantize
+from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.aarch64 import Emulator
 from tests.e2e.conftest import DIGITS
 
@@ -35,7 +36,7 @@ def compiled() -> Compiled:
     samples = SampleSet.open(DIGITS / "digits_calibration.npz", model.inputs, count=IMAGES)
     quantized = quantize(model, samples)
     modules = {
-        mode: rewrite(model, quantized.profile, quantized.plan, QuantizeOptions(requantize=mode)).module
+        mode: PlanRewriter(model, quantized.profile, QuantizeOptions(requantize=mode)).rewrite(quantized.plan).module
         for mode in ("integer", "float")
     }
     return lambda target, mode: compile_program(modules[mode], load_target(target))

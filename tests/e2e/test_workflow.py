@@ -31,7 +31,8 @@ from quantune_mlir.workflow.analysis import PROBED_EVERY
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
-from quantune_mlir.workflow.quantization import InferenceRuns, quantize, rewrite
+from quantune_mlir.workflow.quantization import InferenceRuns, quantize
+from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.e2e.conftest import DIGITS, Quantune
 from tests.e2e.models import conv_relu, images, save_model, save_samples
 from tests.e2e.modules import dot_inputs, operations, tensor_names
@@ -242,7 +243,7 @@ def planned(digits: Path, policy: PlanPolicy) -> dict[str, str]:
     """The precision of each layer that a policy comes to."""
     model = Model.load(digits / "fp32.mlir")
     plan = policy.plan(SensitivityList.load(digits / "sensitivity.yaml"), model)
-    return rewrite(model, Profile.load(digits / "profile.npz"), plan, QuantizeOptions()).precision
+    return PlanRewriter(model, Profile.load(digits / "profile.npz"), QuantizeOptions()).rewrite(plan).precision
 
 
 def test_one_precision_throughout_and_force(quantune: Quantune, digits: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.quantization import analyze, find_costs
+from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.study import orders
 from tools.study.judge import Judge
 from tools.study.onnxruntime_metrics import onnxruntime_metrics
@@ -87,7 +88,7 @@ def measure(
         "seconds": time.perf_counter() - start,
     }
     yield found
-    costs = find_costs(model, profile, options, DEFAULT_POLICY, watch)
+    costs = find_costs(model, PlanRewriter(model, profile, options), DEFAULT_POLICY, watch)
     by_name = {name: asdict(curve) for name, curve in curves(judge, sensitivity, costs).items()}
     yield found | {"curves": by_name, "seconds": time.perf_counter() - start}
 

@@ -20,8 +20,8 @@ from quantune_mlir.passes.assign_qparams import AssignQParams
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
-from quantune_mlir.workflow.quantization import integer_options
 from quantune_mlir.workflow.repairs import repairs
+from quantune_mlir.workflow.rewriting import integer_options
 from tools.study.pieces import compile_pieces, number_values
 from tools.study.schedule import Graph, Schedule
 

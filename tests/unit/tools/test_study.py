@@ -18,7 +18,7 @@ from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
-from quantune_mlir.workflow.quantization import rewrite
+from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.study import orders
 from tools.study.correlation import kendall, ranks, spearman
 from tools.study.switchable import SwitchableModel
@@ -45,7 +45,7 @@ def test_any_plan_is_the_plan_rewritten(granularity: Granularity) -> None:
             for layer in model.layers
             if layer.decides or not layer.quantizable
         )
-        mixed = rewrite(model, profile, PrecisionPlan(format=1, layers=layers), options)
+        mixed = PlanRewriter(model, profile, options).rewrite(PrecisionPlan(format=1, layers=layers))
         program = Program(compile_program(mixed.module, load_target("host")))
         expected = np.concatenate([program(*run)[0].reshape(-1) for run in samples])
         outputs = np.concatenate([_as_returned(of_sample[i], expected) for of_sample in found])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from quantune_mlir.execution.targets import load_target
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow import group_latency
 from quantune_mlir.workflow.calibration import Calibrator
@@ -17,7 +17,7 @@ from quantune_mlir.workflow.host_cache import CACHE_VARIABLE, HostCache
 from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS
-from quantune_mlir.workflow.quantization import rewrite
+from quantune_mlir.workflow.rewriting import PlanRewriter
 
 DATA = Path(__file__).parents[2] / "data"
 HOST = load_target("host")
@@ -29,8 +29,8 @@ def forms() -> Forms:
     model = Model.load(DATA / "digits.onnx")
     samples = SampleSet.open(DATA / "digits_calibration.npz", model.inputs, count=8)
     profile = Calibrator(model, HOST).run(samples)
-    int8 = rewrite(model, profile, PrecisionPlan(format=1, default=Precision.INT8), DEFAULTS)
-    return model, kernel_groups(model.module), kernel_groups(int8.module)
+    int8 = PlanRewriter(model, profile, DEFAULTS).rewrite(ALL_INT8)
+    return model, kernel_groups(model.with_passes()), kernel_groups(int8.module)
 
 
 def test_every_dispatch_belongs_to_the_layer_that_starts_it(forms: Forms) -> None:

@@ -18,7 +18,6 @@ from quantune_mlir.execution.targets import load_target
 from quantune_mlir.integer.options import Granularity, IntegerOptions
 from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_STRANDS, ROUNDING, Noise
 from quantune_mlir.numerics.metrics import ErrorEnergy
-from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
 from quantune_mlir.planning.propagation import SATURATED
@@ -28,7 +27,7 @@ from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.noise import Energies, noise_at_output
 from quantune_mlir.workflow.options import QuantizeOptions
-from quantune_mlir.workflow.quantization import rewrite
+from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.onnx_models import build_model
 
 DATA = Path(__file__).parents[2] / "data"
@@ -40,12 +39,13 @@ class Digits:
     """The digits network, one run over its calibration samples, and its mixed programs."""
 
     def __init__(self, path: Path, weights: Granularity = "per-channel") -> None:
-        self.options = QuantizeOptions(weights=weights, correct_bias=False, equalize=False)
+        options = QuantizeOptions(weights=weights, correct_bias=False, equalize=False)
         self.model = Model.load(path)
         self.samples = SampleSet.open(DATA / "digits_calibration.npz", self.model.inputs)
         target = load_target("host")
-        self.profile: Profile = Calibrator(self.model, target).run(self.samples)
-        analyzer = Analyzer(self.model, self.profile, IntegerOptions(weights), RangeMethod.MSE, target)
+        profile = Calibrator(self.model, target).run(self.samples)
+        self.rewriter = PlanRewriter(self.model, profile, options)
+        analyzer = Analyzer(self.model, profile, IntegerOptions(weights), RangeMethod.MSE, target)
         self.energies = analyzer.measure(self.samples)
         self.analysis = analyzer.run(self.samples)
         self.budget = noise_at_output(self.model, self.energies)
@@ -70,7 +70,7 @@ class Digits:
             for layer in self.model.layers
             if layer.decides
         )
-        mixed = rewrite(self.model, self.profile, PrecisionPlan(format=1, layers=layers), self.options)
+        mixed = self.rewriter.rewrite(PrecisionPlan(format=1, layers=layers))
         program = Program(compile_module(mixed.module, load_target("host")))
         pairs = (ErrorEnergy.of(self.fp32(*run)[0], program(*run)[0]) for run in self.samples)
         noise = sum(pairs, ErrorEnergy()).normalized_mse

@@ -17,7 +17,7 @@ from quantune_mlir.workflow import analysis, calibration
 from quantune_mlir.workflow.compilation import with_kernels
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
-from quantune_mlir.workflow.quantization import integer_options
+from quantune_mlir.workflow.rewriting import integer_options
 
 DATA = Path(__file__).parents[2] / "data"
 RECORDED = re.compile(r"util\.func private @__(\w+)_memoize_apply\(")

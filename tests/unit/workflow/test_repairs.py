@@ -26,7 +26,8 @@ from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
-from quantune_mlir.workflow.quantization import InferenceRuns, Quantization, analyze, rewrite
+from quantune_mlir.workflow.quantization import InferenceRuns, Quantization, analyze
+from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.summary import summarize
 from tests.onnx_models import build_model
 
@@ -83,7 +84,7 @@ def outputs(program: Program) -> np.ndarray:
 
 
 def int8(model: Model, profile: Profile, **options: object) -> np.ndarray:
-    mixed = rewrite(model, profile, INT8, QuantizeOptions(**options))  # type: ignore[arg-type]
+    mixed = PlanRewriter(model, profile, QuantizeOptions(**options)).rewrite(INT8)  # type: ignore[arg-type]
     return outputs(Program(compile_module(mixed.module, load_target("host"))))
 
 
@@ -123,7 +124,7 @@ def test_run_2_measures_what_is_repaired(model: Model, profile: Profile, samples
 
 def test_the_pipeline_makes_the_same_module(model: Model, profile: Profile, tmp_path: Path) -> None:
     options = QuantizeOptions(weights="per-tensor", requantize="integer")
-    expected = module_text(rewrite(model, profile, INT8, options).module, generic=True)
+    expected = module_text(PlanRewriter(model, profile, options).rewrite(INT8).module, generic=True)
     profile.save(tmp_path / "profile.npz")
     (tmp_path / "plan.yaml").write_text(INT8.to_yaml())
     values = {
@@ -162,7 +163,7 @@ def test_what_was_repaired_stands_in_the_summary(model: Model, profile: Profile,
     assert QuantizeOptions.from_dict(options.as_dict()) == options
     _, sensitivity, runs = analyze(model, samples, options, Stopwatch(SILENT), profile)
     plan = INT8.fitted_to((), model.hash)
-    mixed = rewrite(model, profile, INT8, options)
+    mixed = PlanRewriter(model, profile, options).rewrite(INT8)
     quantization = Quantization(model, options, profile, sensitivity, plan, mixed, runs, {})
     summary = summarize(quantization, source="model.onnx", fp32_bytes=1, mixed_bytes=1, seconds={})
     assert summary["repairs"] == {"equalize": True, "correct_bias": False}
