@@ -35,14 +35,15 @@ class Program:
             CompileError: it is not a program, or not one for this machine.
         """
         self._where = str(vmfb) if isinstance(vmfb, Path) else None
+        # What `bound` put into device memory: the first attribute, so the first to go, before the device that it is on.
+        self._bound: list[iree_rt.VmVariantList] = []
         config = iree_rt.Config(device=_keeping_buffers(device))
         try:
             if isinstance(vmfb, Path):
                 module = iree_rt.VmModule.mmap(config.vm_instance, str(vmfb))
             else:
                 module = iree_rt.VmModule.copy_buffer(config.vm_instance, vmfb)
-            self._context = iree_rt.SystemContext(vm_modules=[module], config=config)
-            self._module = self._context.modules[module.name]
+            context = iree_rt.SystemContext(vm_modules=[module], config=config)
         except (ValueError, RuntimeError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else _reason(error)
             raise CompileError(
@@ -50,6 +51,11 @@ class Program:
                 where=self._where,
                 remedy="give a .vmfb that was compiled for this machine",
             ) from error
+        self._module = context.modules[module.name]
+        self._vm_context = context.vm_context
+        self._config = config
+        # The context's modules refer back to it: a program, as large as a model, would wait for the garbage collector.
+        context.modules.clear()
 
     def __call__(self, *inputs: Array) -> list[Array]:
         """The results of @main; inputs in the order of the model's own."""
@@ -90,7 +96,7 @@ class Program:
         """
         self.call(function, *inputs)
         vm_function = self._module[function].vm_function
-        device = self._context.config.device
+        device = self._config.device
         arguments = iree_rt.VmVariantList(len(inputs))
         for array in inputs:
             view = device.allocator.allocate_buffer_copy(
@@ -103,8 +109,11 @@ class Program:
             assert isinstance(view, iree_rt.HalBufferView), "an element type is given"
             arguments.push_ref(view.ref)
 
+        self._bound.append(arguments)
+        index = len(self._bound) - 1
+
         def call() -> None:
-            self._context.vm_context.invoke(vm_function, arguments, iree_rt.VmVariantList(1))
+            self._vm_context.invoke(vm_function, self._bound[index], iree_rt.VmVariantList(1))
 
         return call
 

@@ -91,7 +91,7 @@ def is_pure(op: ir.Operation) -> bool:
 
 
 def erase_dead(op: ir.Operation) -> None:
-    """Erase the pure ops inside `op` that nobody uses.
+    """Erase the pure ops inside `op` that nobody uses, not those inside of pure ops that are used.
 
     Users stand after what they use, so one walk from the last op to the first finds them all.
     """
@@ -99,10 +99,10 @@ def erase_dead(op: ir.Operation) -> None:
         for block in region.blocks:
             for view in reversed(list(block.operations)):
                 inner = view.operation
-                if is_pure(inner) and not has_uses(inner):
-                    inner.erase()
-                else:
+                if not is_pure(inner):
                     erase_dead(inner)
+                elif not has_uses(inner):
+                    inner.erase()
 
 
 def copy_module(module: ir.Module) -> ir.Module:

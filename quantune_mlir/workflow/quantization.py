@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,8 +104,7 @@ def analyze(
         analyzer = Analyzer(model.after(*repairs(profile, options)), profile, integer, options.range, target)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(samples)) as tick:
         analysis = analyzer.run(samples, tick)
-    del analyzer
-    gc.collect()  # IREE's objects refer to each other in a circle; a program's memory is as large as the model.
+    del analyzer  # Its program is several times as large as the model.
     sensitivity = SensitivityList.of(
         analysis.layers,
         rounding=analysis.rounding,
