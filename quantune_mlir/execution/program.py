@@ -54,8 +54,10 @@ class Program:
         self._module = context.modules[module.name]
         self._vm_context = context.vm_context
         self._config = config
-        # The context's modules refer back to it: a program, as large as a model, would wait for the garbage collector.
-        context.modules.clear()
+        if isinstance(vmfb, bytes):
+            # They refer back to the context: a program, as large as a model, would wait for the garbage collector. One
+            # from a file is mapped, and may wait: IREE loses an error that is on its way when a mapping is freed.
+            context.modules.clear()
 
     def __call__(self, *inputs: Array) -> list[Array]:
         """The results of @main; inputs in the order of the model's own."""
