@@ -5,7 +5,7 @@
 
 Each layer is a program of its own, timed in turns with a program that does nothing, whose time, that of a call, is
 taken off, and with the peak, a loop of the instruction the kernel is made of (tools/isa_peak.py): the core's frequency
-changes with what it and its neighbours do. Neighbours on a shared machine slow the caches for minutes: several passes
+changes with what it and its neighbours do. Neighbours on a shared machine slow the caches for seconds: several passes
 over all layers, of which each layer's quickest counts, against the quickest peak beside it, see past that.
 """
 
