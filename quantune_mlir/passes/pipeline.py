@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
-from quantune_mlir.ir.mlir import ir, passmanager
+from quantune_mlir.ir.mlir import make_context, passmanager
 from quantune_mlir.passes import registry
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.options import Option, build, options_of
@@ -159,7 +159,7 @@ def _check_upstream(scanner: Scanner, name: str, text: str, start: int) -> None:
 def _upstream_problem(text: str) -> str | None:
     """What MLIR has against the pass `text`, if anything."""
     try:
-        passmanager.PassManager.parse(f"{ANCHOR}({text})", ir.Context())
+        passmanager.PassManager.parse(f"{ANCHOR}({text})", make_context())
     except ValueError as error:
         return str(error).strip()
     return None
