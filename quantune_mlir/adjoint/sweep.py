@@ -15,10 +15,10 @@ from quantune_mlir.adjoint.windows import average_adjoint, convolution_adjoint, 
 from quantune_mlir.integer.arithmetic import mean_factor
 from quantune_mlir.integer.rewriter import clamp_bounds
 from quantune_mlir.ir import quantune_dialect
-from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.constants import constant_value, is_constant
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.units import Kind, Unit, is_constant
+from quantune_mlir.ir.units import Kind, Unit
 from quantune_mlir.numerics.parameters import QuantParams
 
 _SMALL_STEP = 1e-3

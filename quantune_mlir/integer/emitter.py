@@ -27,17 +27,18 @@ class Emitter:
     """Builds ops before `before`, each with the location and layer of `unit`."""
 
     def __init__(self, unit: Unit, before: ir.Operation) -> None:
-        self._unit = unit
         self._point = ir.InsertionPoint(before)
+        self._location = unit.op.location
         context = before.context
+        stamps = {LAYER: unit.layer, OP: unit.op_type}
+        self._stamps = {name: ir.StringAttr.get(text, context) for name, text in stamps.items() if text is not None}
         self.i8 = ir.IntegerType.get_signless(8, context)
         self.i32 = ir.IntegerType.get_signless(32, context)
         self.f32 = ir.F32Type.get(context)
 
     def constant(self, array: NDArray[np.generic]) -> ir.Value:
         """A tosa.const holding `array`."""
-        with self._point, self._unit.op.location:
-            return constant(array)
+        return constant(array, loc=self._location, ip=self._point)
 
     def scalar(self, value: float, dtype: type[np.generic], rank: int = 1) -> ir.Value:
         """A constant of one element and the given rank."""
@@ -47,12 +48,12 @@ class Emitter:
         self, op: type[ir.OpView], element: ir.Type, shape: Sequence[int], *args: object, **kwargs: object
     ) -> ir.Value:
         """One op with a single result of the given element type and shape."""
-        with self._point, self._unit.op.location:
+        with self._point, self._location:
             return self.stamp(op(ir.RankedTensorType.get(shape, element), *args, **kwargs).operation)
 
     def reduce(self, op: type[ir.OpView], element: ir.Type, shape: Sequence[int], *args: object) -> ir.Value:
         """An op whose builder wants its result types by keyword."""
-        with self._point, self._unit.op.location:
+        with self._point, self._location:
             return self.stamp(op(*args, results=[ir.RankedTensorType.get(shape, element)]).operation)
 
     def clone(self, op: ir.Operation, operands: Sequence[ir.Value], element: ir.Type) -> ir.Value:
@@ -69,18 +70,17 @@ class Emitter:
 
     def cast(self, value: ir.Value, element: ir.Type) -> ir.Value:
         """tosa.cast, if the type differs: to i8 it rounds half to even and saturates."""
-        if ir.RankedTensorType(value.type).element_type == element:
+        if value.type.element_type == element:
             return value
         return self.build(tosa.CastOp, element, shape_of(value), value)
 
     def stamp(self, op: ir.Operation) -> ir.Value:
         """Marks an op as belonging to this emitter's layer; its single result."""
-        for name, value in ((LAYER, self._unit.layer), (OP, self._unit.op_type)):
-            if value is not None:
-                op.attributes[name] = ir.StringAttr.get(value, op.context)
+        for name, text in self._stamps.items():
+            op.attributes[name] = text
         return op.results[0]
 
 
 def shape_of(value: ir.Value) -> list[int]:
     """The static shape of a ranked tensor."""
-    return list(ir.RankedTensorType(value.type).shape)
+    return value.type.shape

@@ -6,11 +6,15 @@ MLIR integers are signless here: an unsigned array is stored bit for bit in the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from quantune_mlir.ir.mlir import ir, tosa
 
+_CONST: Final = "tosa.const"
+CONSTANTS: Final = frozenset({_CONST, "tosa.const_shape"})
+"""Ops that hold a value."""
 _SIGNED_VIEW = {
     np.dtype(np.uint8): np.dtype(np.int8),
     np.dtype(np.uint16): np.dtype(np.int16),
@@ -49,17 +53,21 @@ def elements_attribute(array: np.ndarray) -> ir.DenseElementsAttr:
     """A dense elements attribute with the values of `array`; a splat is stored as one element."""
     array = np.asarray(array)
     stored = array.view(_SIGNED_VIEW[array.dtype]) if array.dtype in _SIGNED_VIEW else array
-    kind = tensor_type(array.shape, array.dtype)
-    if array.size and _is_splat(stored):
+    if array.size > 1 and _is_splat(stored):
+        kind = tensor_type(array.shape, array.dtype)
         return ir.DenseElementsAttr.get_splat(kind, _scalar_attribute(kind.element_type, stored.flat[0]))
     if stored.dtype == np.bool_:
         stored = stored.view(np.int8)
-    return ir.DenseElementsAttr.get(np.ascontiguousarray(stored), type=kind.element_type, shape=list(array.shape))
+    element = element_type(array.dtype)
+    return ir.DenseElementsAttr.get(np.ascontiguousarray(stored), type=element, shape=list(array.shape))
 
 
 def constant(array: np.ndarray, *, loc: ir.Location | None = None, ip: ir.InsertionPoint | None = None) -> ir.Value:
     """Build a tosa.const holding `array` at the insertion point (the current one by default)."""
-    return tosa.ConstOp(elements_attribute(array), loc=loc, ip=ip).result
+    values = elements_attribute(array)
+    # Half of the ops of a network are constants, and the generic builder takes half as long as tosa.ConstOp.
+    op = ir.Operation.create(_CONST, results=[values.type], attributes={"values": values}, loc=loc, ip=ip)
+    return op.results[0]
 
 
 def shape_constant(
@@ -72,16 +80,19 @@ def shape_constant(
     return tosa.ConstShapeOp(kind, attribute, loc=loc, ip=ip).result
 
 
+def is_constant(value: ir.Value) -> bool:
+    """Whether the value is made by tosa.const or tosa.const_shape."""
+    owner = value.owner
+    return not isinstance(owner, ir.Block) and owner.name in CONSTANTS
+
+
 def constant_value(value: ir.Value) -> np.ndarray | None:
     """The array held by the tosa.const or tosa.const_shape that defines `value`, or None if none does.
 
     The array is read-only and, but for booleans, a view of the attribute's own storage; a splat is a view with
     zero strides. It is valid as long as the context lives.
     """
-    owner = value.owner
-    if not isinstance(owner, ir.Operation | ir.OpView) or owner.name not in ("tosa.const", "tosa.const_shape"):
-        return None
-    return elements_array(owner.attributes["values"])
+    return elements_array(value.owner.attributes["values"]) if is_constant(value) else None
 
 
 def elements_array(attribute: ir.Attribute) -> np.ndarray:
@@ -92,11 +103,10 @@ def elements_array(attribute: ir.Attribute) -> np.ndarray:
 
 
 def _is_splat(array: np.ndarray) -> bool:
-    first = array.reshape(-1)[:1]
-    if array.dtype == np.bool_:
-        return bool((array == first).all())
-    bits = array.view(f"i{array.dtype.itemsize}") if array.flags.c_contiguous and array.ndim else array
-    return bool((bits == bits.reshape(-1)[:1]).all()) if array.ndim else True
+    """Whether all elements are alike, bit for bit; there is at least one."""
+    alike = array.dtype == np.bool_ or not array.flags.c_contiguous
+    values = array.reshape(-1) if alike else array.view(f"i{array.dtype.itemsize}").reshape(-1)
+    return bool(values[0] == values[-1]) and bool((values == values[0]).all())  # two settle it for most weights
 
 
 def _scalar_attribute(kind: ir.Type, value: np.generic) -> ir.Attribute:

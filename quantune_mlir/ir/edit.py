@@ -30,7 +30,10 @@ def users(value: ir.Value) -> list[ir.Operation]:
 
 def has_uses(op: ir.Operation) -> bool:
     """Whether anything uses a result of `op`."""
-    return any(next(iter(result.uses), None) is not None for result in op.results)
+    for result in op.results:
+        for _ in result.uses:
+            return True
+    return False
 
 
 def shape_of(value: ir.Value) -> tuple[int, ...]:
@@ -81,13 +84,16 @@ def blocks(op: ir.Operation) -> Iterator[ir.Block]:
     for region in op.regions:
         for block in region.blocks:
             yield block
-            for inner in block.operations:
-                yield from blocks(inner.operation)
+            for view in block.operations:
+                inner = view.operation
+                if len(inner.regions):
+                    yield from blocks(inner)
 
 
 def is_pure(op: ir.Operation) -> bool:
     """Whether `op` does nothing but compute its results."""
-    return op.name.startswith(_PURE_DIALECTS) and op.name not in _IMPURE
+    name = op.name
+    return name.startswith(_PURE_DIALECTS) and name not in _IMPURE
 
 
 def erase_dead(op: ir.Operation) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from math import prod
 
-from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.constants import constant_value, is_constant
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.tensors import Tensors
-from quantune_mlir.ir.units import SHARING, Kind, Unit, is_constant
+from quantune_mlir.ir.units import SHARING, Kind, Unit
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from quantune_mlir.ir.constants import constant, constant_value
 from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.units import is_float
 from quantune_mlir.numerics.equalization import Magnitudes
 
 _WEIGHTS: Final = 1
@@ -103,7 +104,7 @@ def response(op: ir.Operation, weights: np.ndarray, inputs: np.ndarray) -> np.nd
 
 def match_product(op: ir.Operation | None) -> Product | None:
     """`op` as a product, if it is one of float32 and its weights and bias are constants."""
-    if op is None or op.name not in _KINDS or str(op.results[0].type.element_type) != "f32":
+    if op is None or op.name not in _KINDS or not is_float(op.results[0]):
         return None
     weights = constant_value(op.operands[_WEIGHTS])
     if weights is None:

@@ -15,11 +15,11 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.constants import constant_value, is_constant
 from quantune_mlir.ir.fusion import readers_of
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.products import Product, match_product
-from quantune_mlir.ir.units import Kind, Unit, is_constant
+from quantune_mlir.ir.units import Kind, Unit
 
 _KEEPING_CHANNELS: Final = frozenset(
     {"tosa.reshape", "tosa.max_pool2d", "tosa.avg_pool2d", "tosa.pad", "tosa.slice", "tosa.identity", "tosa.reduce_max"}

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.ir.attributes import LAYER, NAME
-from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.constants import constant_value, is_constant
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.units import SHARING, Kind, Unit, entry_block, is_constant, is_float, string_attribute
+from quantune_mlir.ir.units import SHARING, Kind, Unit, entry_block, is_float, string_attribute
 
 
 @dataclass(frozen=True)

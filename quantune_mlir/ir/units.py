@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from quantune_mlir.ir.attributes import LAYER, OP
-from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.constants import CONSTANTS, constant_value, is_constant
 from quantune_mlir.ir.mlir import ir
 
 
@@ -79,7 +79,8 @@ _ELEMENTWISE = _BINARY | {
     "tosa.sin",
     "tosa.tanh",
 }
-_CONSTANTS = {"tosa.const", "tosa.const_shape"}
+_REGION_STARTS = _ELEMENTWISE | {"tosa.reduce_sum"}
+_NO_UNITS = CONSTANTS | {"func.return"}
 
 
 @dataclass(frozen=True)
@@ -103,15 +104,9 @@ class Unit:
         return self.ops[-1]
 
 
-def is_constant(value: ir.Value) -> bool:
-    """Whether the value is made by tosa.const or tosa.const_shape."""
-    owner = value.owner
-    return not isinstance(owner, ir.Block) and owner.name in _CONSTANTS
-
-
 def is_float(value: ir.Value) -> bool:
     """Whether the value is a tensor of fp32."""
-    return ir.RankedTensorType(value.type).element_type == ir.F32Type.get(value.context)
+    return isinstance(value.type.element_type, ir.F32Type)
 
 
 def string_attribute(op: ir.Operation, name: str) -> str | None:
@@ -127,7 +122,7 @@ def entry_block(function: ir.Operation) -> ir.Block:
 
 def find_units(block: ir.Block) -> list[Unit]:
     """All units of a function body, ordered by the position of their last op."""
-    compute = [op.operation for op in block if op.operation.name not in _CONSTANTS | {"func.return"}]
+    compute = [op for view in block if (op := view.operation).name not in _NO_UNITS]
     by_layer: dict[str, list[ir.Operation]] = defaultdict(list)
     for op in compute:
         if layer := string_attribute(op, LAYER):
@@ -149,6 +144,8 @@ def find_units(block: ir.Block) -> list[Unit]:
 
 def _find_region(ops: Sequence[ir.Operation]) -> Unit | None:
     """A layer, apart from moves after it (a mean that drops its axes), as one unary or mean unit; or None."""
+    if ops[0].name not in _REGION_STARTS:
+        return None
     end = len(ops)
     while end > 1 and ops[end - 1].name in _MOVEMENT:
         end -= 1
@@ -156,7 +153,7 @@ def _find_region(ops: Sequence[ir.Operation]) -> Unit | None:
 
 
 def _as_region(ops: Sequence[ir.Operation]) -> Unit | None:
-    if len(_outside_uses(ops)) != 1 or _outside_uses(ops) != [ops[-1]]:
+    if _outside_uses(ops) != [ops[-1]]:
         return None
     inputs = _activation_inputs(ops)
     if len(inputs) != 1 or not is_float(inputs[0]) or not is_float(ops[-1].results[0]):

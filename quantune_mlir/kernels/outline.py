@@ -8,10 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.ir.constants import constant, tensor_type
+from quantune_mlir.ir.constants import constant, is_constant, tensor_type
 from quantune_mlir.ir.edit import blocks
 from quantune_mlir.ir.mlir import func, ir, tosa
-from quantune_mlir.ir.units import is_constant
 
 NOTHING: Final = "nothing"
 """A function that clamps 16 floats: the cost of a call with one dispatch."""

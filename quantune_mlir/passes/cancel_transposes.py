@@ -39,7 +39,7 @@ class CancelTransposes(Pass):
         for phase in _PHASES:
             for block in list(blocks(module.operation)):
                 phase(block)
-            erase_dead(module.operation)
+        erase_dead(module.operation)
 
 
 def _sink_all(block: ir.Block) -> None:

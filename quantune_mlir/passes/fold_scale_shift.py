@@ -20,6 +20,7 @@ from quantune_mlir.ir.constants import constant, constant_value
 from quantune_mlir.ir.edit import blocks, defining_op, erase_dead, replace, shape_of, users
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.products import Product, match_product
+from quantune_mlir.ir.units import is_float
 from quantune_mlir.passes.base import Pass
 
 _log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def match_affine(op: ir.Operation | None) -> Affine | None:
     if op is None or op.name not in _AFFINE:
         return None
     result = op.results[0]
-    if str(result.type.element_type) != "f32" or not shape_of(result):
+    if not is_float(result) or not shape_of(result):
         return None
     for place in (0, 1):
         operand, array = op.operands[place], constant_value(op.operands[1 - place])

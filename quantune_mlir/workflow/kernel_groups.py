@@ -9,20 +9,20 @@ from math import prod
 from typing import Final
 
 from quantune_mlir.ir.attributes import LAYER
+from quantune_mlir.ir.constants import CONSTANTS, is_constant
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import multiply_accumulates
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune_dialect import FUSED
-from quantune_mlir.ir.units import entry_block, is_constant, string_attribute
+from quantune_mlir.ir.units import entry_block, string_attribute
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.throughput import Family, Work
 from quantune_mlir.kernels.outline import outside_values
 from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.fuse_kernels import FuseKernels
 
-_IGNORED = {"func.return", "tosa.const", "tosa.const_shape"}
-_VIEWS = {"tosa.reshape", "tosa.identity"}
+_NO_WORK = CONSTANTS | {"func.return", "tosa.reshape", "tosa.identity"}
 _FAMILIES: Final[dict[str, Family]] = {
     "tosa.conv2d": "dense",
     "tosa.transpose_conv2d": "dense",
@@ -58,7 +58,7 @@ def kernel_groups(module: ir.Module) -> list[KernelGroup]:
     """The kernel groups of `module`, which becomes them."""
     run_pipeline(module, [FuseKernels()])
     ops = [view.operation for view in entry_block(main_function(module))]
-    return [_group(op, module) for op in ops if op.name not in _IGNORED | _VIEWS]
+    return [_group(op, module) for op in ops if op.name not in _NO_WORK]
 
 
 def _group(op: ir.Operation, module: ir.Module) -> KernelGroup:

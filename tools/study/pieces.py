@@ -15,9 +15,10 @@ from quantune_mlir.integer import boundary
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.integer.rewriter import Rewriter
+from quantune_mlir.ir.constants import is_constant
 from quantune_mlir.ir.fusion import ACCUMULATING, foldable_clamps, readers_of
 from quantune_mlir.ir.mlir import func, ir
-from quantune_mlir.ir.units import Kind, Unit, is_constant
+from quantune_mlir.ir.units import Kind, Unit
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.workflow.compilation import compile_program, with_kernels
 
