@@ -26,11 +26,11 @@ import numpy as np
 from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.adjoint.sweep import Cotangents, NoAdjointError
 from quantune_mlir.integer.emitter import Quantized
-from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir import quantune
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.quantune_dialect import KEPT, MADE, Part
+from quantune_mlir.ir.quantune import KEPT, MADE, Part
 from quantune_mlir.ir.units import Unit
 from quantune_mlir.numerics.parameters import QuantParams
 
@@ -91,7 +91,7 @@ def _project(
         part: Part, cotangent: ir.Value, reference: ir.Value, candidate: ir.Value, params: QuantParams | None
     ) -> None:
         with ir.InsertionPoint.after(cotangent.owner):
-            quantune_dialect.project(cotangent, reference, candidate, error.layer.name, part=part, params=params)
+            quantune.project(cotangent, reference, candidate, error.layer.name, part=part, params=params)
 
     made = cotangents.of[error.result], error.result, error.approximation, error.params
     project(MADE, *made)

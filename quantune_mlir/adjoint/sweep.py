@@ -14,7 +14,7 @@ from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.adjoint.windows import average_adjoint, convolution_adjoint, depthwise_adjoint
 from quantune_mlir.integer.arithmetic import mean_factor
 from quantune_mlir.integer.rewriter import clamp_bounds
-from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir import quantune
 from quantune_mlir.ir.constants import constant_value, is_constant
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
@@ -81,7 +81,7 @@ class Cotangents:
             case Kind.AVERAGE, _:
                 return average_adjoint(unit.op, cotangent)
             case Kind.MOVEMENT, "tosa.max_pool2d":
-                return quantune_dialect.max_pool_adjoint(unit.op, cotangent)
+                return quantune.max_pool_adjoint(unit.op, cotangent)
             case Kind.MOVEMENT, "tosa.reshape":
                 return ops.reshape(cotangent, shape_of(source))
             case Kind.MOVEMENT, "tosa.transpose":

@@ -19,7 +19,7 @@ from typing import Final
 from quantune_mlir.ir.constants import is_constant
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import FUSED, KERNEL, YIELD
+from quantune_mlir.ir.quantune import FUSED, KERNEL, YIELD
 
 CONVOLUTION, DEPTHWISE, ELEMENTWISE = "convolution", "depthwise", "elementwise"
 POOLING, INTERLEAVE = "pooling", "interleave"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from quantune_mlir.ir.constants import constant_value, is_constant
 from quantune_mlir.ir.edit import defining_op, is_static_tensor, shape_of, users
 from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.quantune_dialect import FUSED
+from quantune_mlir.ir.quantune import FUSED
 from quantune_mlir.kernels import elementwise
 from quantune_mlir.kernels.executable import Joined, Library, Part
 from quantune_mlir.kernels.group import ELEMENTWISE, POOLING, Group, fuse

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final, TextIO
 
 from quantune_mlir.errors import PassError, QuantuneError
-from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir import quantune
 from quantune_mlir.ir.mlir import ir, passmanager
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.pipeline import ANCHOR, OwnStep, Pipeline, Step, UpstreamStep
@@ -60,7 +60,7 @@ def verify(module: ir.Module, when: str) -> None:
     """Raise PassError if `module` or one of its quantune ops is malformed. `when` is part of the message."""
     try:
         module.operation.verify()
-        quantune_dialect.verify(module)
+        quantune.verify(module)
     except (ir.MLIRError, QuantuneError) as error:
         raise PassError(f"the module does not verify {when}: {error}") from error
 

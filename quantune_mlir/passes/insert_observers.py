@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir import quantune
 from quantune_mlir.ir.channels import channel_tensors
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
@@ -33,8 +33,8 @@ class InsertObservers(Pass):
         tensors = find_tensors(function, units)
         channels = channel_tensors(units, tensors)
         first = block.operations[0]
-        _insert(tensors.names, first, quantune_dialect.observe)
-        _insert(channels, first, quantune_dialect.observe_channels)
+        _insert(tensors.names, first, quantune.observe)
+        _insert(channels, first, quantune.observe_channels)
 
 
 def _insert(names: Mapping[ir.Value, str], first: ir.Operation, observe: Callable[[ir.Value, str], object]) -> None:

@@ -13,7 +13,7 @@ from quantune_mlir import resources
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.function import functions, ops_named
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import MAX_POOL_ADJOINT
+from quantune_mlir.ir.quantune import MAX_POOL_ADJOINT
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.kernel_calls import dispatch, i32, import_text
 

@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 
 from quantune_mlir.ir.function import functions
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import FUSED
+from quantune_mlir.ir.quantune import FUSED
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.kernels import dense, depthwise, elementwise, interleave, pooling
 from quantune_mlir.kernels.executable import Library

@@ -26,10 +26,10 @@ from typing import ClassVar, Final
 import numpy as np
 
 from quantune_mlir import resources
-from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir import quantune
 from quantune_mlir.ir.function import functions, main_function, ops_named
 from quantune_mlir.ir.mlir import arith, func, ir, tensor
-from quantune_mlir.ir.quantune_dialect import KEPT, MADE, PROJECTED, PROJECTED_STRANDS
+from quantune_mlir.ir.quantune import KEPT, MADE, PROJECTED, PROJECTED_STRANDS
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.kernels.observers import MEASURE, OBSERVE, OBSERVE_CHANNELS, PROJECT, STRANDS, Observer
 from quantune_mlir.numerics.channels import BINS
@@ -58,9 +58,7 @@ class LowerObservers(Pass):
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
-        observers, channels = (
-            ops_named(function, name) for name in (quantune_dialect.OBSERVE, quantune_dialect.OBSERVE_CHANNELS)
-        )
+        observers, channels = (ops_named(function, name) for name in (quantune.OBSERVE, quantune.OBSERVE_CHANNELS))
         with module.context, ir.Location.unknown():
             module.operation.attributes[OBSERVED] = ir.ArrayAttr.get([_attributes(op) for op in observers])
             module.operation.attributes[CHANNELS] = ir.ArrayAttr.get([_channel_attributes(op) for op in channels])
@@ -159,7 +157,7 @@ def _lower_comparisons(module: ir.Module) -> None:
     """Measures and projections; what several functions measure of the same tensor adds up in one row."""
     measures, projections = (
         {function: ops for function in functions(module) if (ops := ops_named(function, name))}
-        for name in (quantune_dialect.MEASURE, quantune_dialect.PROJECT)
+        for name in (quantune.MEASURE, quantune.PROJECT)
     )
     measured = dict.fromkeys(_attributes(op) for ops in measures.values() for op in ops)
     in_main = {_attributes(op) for op in measures.get(main_function(module), [])}

@@ -30,7 +30,7 @@ from quantune_mlir.adjoint.noise_probe import LayerError, emit_probe
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
-from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir import quantune
 from quantune_mlir.ir.baseline import find_baseline
 from quantune_mlir.ir.followers import all_int8
 from quantune_mlir.ir.function import main_function
@@ -38,7 +38,7 @@ from quantune_mlir.ir.fusion import ACCUMULATING, find_endings, private_values, 
 from quantune_mlir.ir.layers import Layer, closing_values, find_layers
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import read_qparams
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, RESIDUAL, ROUNDING, Noise
+from quantune_mlir.ir.quantune import ACCUMULATED, LOCAL, RESIDUAL, ROUNDING, Noise
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import SHARING, Unit, entry_block, find_units, is_float
 from quantune_mlir.numerics.schemes import Scheme
@@ -119,7 +119,7 @@ class _Shadow:
             if isinstance(value, ir.BlockArgument) and any(reader.output in self._in_int8 for reader in readers):
                 quantized = self._accumulated.int8(value, Emitter(self._first, self._first.ops[0]))
                 with ir.InsertionPoint(self._first.ops[0]), self._first.op.location:
-                    quantune_dialect.measure(value, quantized.value, name, noise=ACCUMULATED, params=quantized.params)
+                    quantune.measure(value, quantized.value, name, noise=ACCUMULATED, params=quantized.params)
 
     def measure_residual(self) -> None:
         """Compares the network's output with what of it tells nothing, if there is such a thing."""
@@ -128,7 +128,7 @@ class _Shadow:
             *_, terminator = entry_block(self._function)
             with ir.InsertionPoint(terminator), terminator.location:
                 baseline = found.argument if found.axis is None else mean_along(found.output, found.axis)
-                quantune_dialect.measure(found.output, baseline, found.signal, noise=RESIDUAL, params=None)
+                quantune.measure(found.output, baseline, found.signal, noise=RESIDUAL, params=None)
 
     def add(self, unit: Unit, before: ir.Operation) -> None:
         """Emits the int8 forms of a unit before an op, and the measurements if it ends its layer."""
@@ -203,7 +203,7 @@ class _Shadow:
 def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Noise) -> None:
     value, params = rewriter.form(layer.output)
     with ir.InsertionPoint(before), layer.units[-1].op.location:
-        quantune_dialect.measure(layer.output, value, layer.name, noise=noise, params=params)
+        quantune.measure(layer.output, value, layer.name, noise=noise, params=params)
 
 
 def _following(function: ir.Operation) -> dict[ir.Operation, ir.Operation]:

@@ -16,7 +16,7 @@ from quantune_mlir.ir.function import function_name, functions
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, Noise
+from quantune_mlir.ir.quantune import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.ir.units import Kind
 from quantune_mlir.numerics.metrics import ErrorEnergy, Signal, sqnr_delta, weight_energy
 from quantune_mlir.numerics.profile import Profile

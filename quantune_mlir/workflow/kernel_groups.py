@@ -14,7 +14,7 @@ from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import multiply_accumulates
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import FUSED
+from quantune_mlir.ir.quantune import FUSED
 from quantune_mlir.ir.units import entry_block, string_attribute
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.throughput import Family, Work

@@ -9,7 +9,7 @@ from typing import cast
 from quantune_mlir.ir.fusion import foldable_clamps, private_values
 from quantune_mlir.ir.layers import Layer, closing_values
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import (
+from quantune_mlir.ir.quantune import (
     ACCUMULATED,
     LOCAL,
     PROJECTED,

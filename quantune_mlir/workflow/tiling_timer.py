@@ -12,7 +12,7 @@ from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.function import function_name, functions
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import FUSED
+from quantune_mlir.ir.quantune import FUSED
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.kernels.dense import DenseKernel
 from quantune_mlir.kernels.executable import Library

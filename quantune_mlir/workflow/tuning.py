@@ -15,7 +15,7 @@ from quantune_mlir.execution.benchmark import Times
 from quantune_mlir.execution.host_isa import cpu_name, host_flags, needs
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune_dialect import FUSED
+from quantune_mlir.ir.quantune import FUSED
 from quantune_mlir.ir.text import module_bytecode, parse_module
 from quantune_mlir.kernels.dense import DenseKernel
 from quantune_mlir.kernels.group import CONVOLUTION, Group

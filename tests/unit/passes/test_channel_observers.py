@@ -10,7 +10,7 @@ import pytest
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir import quantune
 from quantune_mlir.ir.constants import tensor_type
 from quantune_mlir.ir.mlir import func, ir, make_context
 from quantune_mlir.numerics.channels import exact_bins
@@ -32,7 +32,7 @@ class Observing:
                 @func.FuncOp.from_py_func(*(tensor_type(shape, np.float32) for shape in SHAPES), name="main")
                 def main(*arguments: ir.Value) -> ir.Value:
                     for index, argument in enumerate(arguments):
-                        quantune_dialect.observe_channels(argument, str(index))
+                        quantune.observe_channels(argument, str(index))
                     return arguments[0]
 
             run_pipeline(module, [LowerObservers()])

@@ -13,10 +13,10 @@ from hypothesis.extra import numpy as hnp
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir import quantune_dialect
+from quantune_mlir.ir import quantune
 from quantune_mlir.ir.constants import element_type, tensor_type
 from quantune_mlir.ir.mlir import func, ir, make_context
-from quantune_mlir.ir.quantune_dialect import KEPT, MADE
+from quantune_mlir.ir.quantune import KEPT, MADE
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.lower_observers import LowerObservers, counting_stride
@@ -45,7 +45,7 @@ def observing(sizes: Sequence[int]) -> bytes:
             @func.FuncOp.from_py_func(*(tensor_type([size], np.float32) for size in sizes), name="main")
             def main(*arguments: ir.Value) -> ir.Value:
                 for index, argument in enumerate(arguments):
-                    quantune_dialect.observe(argument, str(index))
+                    quantune.observe(argument, str(index))
                 return arguments[0]
 
         run_pipeline(module, [LowerObservers()])
@@ -64,8 +64,8 @@ def measuring(sizes: Sequence[int], params: QuantParams) -> bytes:
             def main(*arguments: ir.Value) -> ir.Value:
                 for index in range(0, len(arguments), 3):
                     x, q, y = arguments[index : index + 3]
-                    quantune_dialect.measure(x, q, str(index), noise="local", params=params)
-                    quantune_dialect.measure(x, y, str(index), noise="accumulated", params=None)
+                    quantune.measure(x, q, str(index), noise="local", params=params)
+                    quantune.measure(x, y, str(index), noise="accumulated", params=None)
                 return arguments[0]
 
         run_pipeline(module, [LowerObservers()])
@@ -276,8 +276,8 @@ def test_projections_are_squared_as_a_whole_and_in_strands(size: int) -> None:
 
             @func.FuncOp.from_py_func(kind, kind, kind, kind, name="main")
             def main(c: ir.Value, x: ir.Value, made: ir.Value, kept: ir.Value) -> ir.Value:
-                quantune_dialect.project(c, x, made, "layer", part=MADE, params=None)
-                quantune_dialect.project(c, x, kept, "layer", part=KEPT, params=None)
+                quantune.project(c, x, made, "layer", part=MADE, params=None)
+                quantune.project(c, x, kept, "layer", part=KEPT, params=None)
                 return c
 
         run_pipeline(module, [LowerObservers()])

@@ -19,7 +19,7 @@ from quantune_mlir.ir.fusion import find_endings
 from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import read_qparams
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED
+from quantune_mlir.ir.quantune import ACCUMULATED
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import entry_block, find_units
 from quantune_mlir.numerics.metrics import ErrorEnergy

@@ -16,7 +16,7 @@ from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.integer.options import Granularity, IntegerOptions
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_STRANDS, ROUNDING, Noise
+from quantune_mlir.ir.quantune import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_STRANDS, ROUNDING, Noise
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan

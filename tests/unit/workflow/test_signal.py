@@ -13,7 +13,7 @@ from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.baseline import find_baseline
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.quantune_dialect import ACCUMULATED, PROJECTED, PROJECTED_STRANDS, RESIDUAL, Noise
+from quantune_mlir.ir.quantune import ACCUMULATED, PROJECTED, PROJECTED_STRANDS, RESIDUAL, Noise
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.policies import predicted_sqnr_db
 from quantune_mlir.samples import SampleSet

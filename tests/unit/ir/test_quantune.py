@@ -4,7 +4,7 @@ import pytest
 
 from quantune_mlir.errors import PassError
 from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.quantune_dialect import LOCAL, ROUNDING, measure, observe, verify
+from quantune_mlir.ir.quantune import LOCAL, ROUNDING, measure, observe, verify
 from quantune_mlir.numerics.parameters import QuantParams
 
 SOURCE = """
