@@ -7,19 +7,23 @@ Out: the same, each op with `quantune.precision`: what the plan says of its laye
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from quantune_mlir.ir.attributes import PRECISION
 from quantune_mlir.ir.followers import precisions
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.layers import find_layers
+from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.tensors import find_tensors
-from quantune_mlir.ir.units import entry_block, find_units
+from quantune_mlir.ir.tensors import Tensors, find_tensors
+from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
+
+INT8: Final = "int8"
+FP32: Final = "fp32"
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,18 @@ class AssignPrecision(Pass):
         function = main_function(module)
         units = find_units(entry_block(function))
         tensors = find_tensors(function, units)
-        layers = find_layers(units, tensors)
-        plan = self.plan.fitted_to(planned_layers(layers, self.plan.precision_of()))
-        planned = {name: precision is Precision.INT8 for name, precision in plan.precision_of().items()}
-        in_int8 = precisions(units, layers, planned, tensors)
-        for unit in units:
-            value = "int8" if in_int8[unit.output] else "fp32"
-            for op in unit.ops:
-                op.attributes[PRECISION] = ir.StringAttr.get(value, module.context)
+        assign_precision(self.plan, units, tensors, find_layers(units, tensors))
+
+
+def assign_precision(
+    plan: PrecisionPlan, units: Sequence[Unit], tensors: Tensors, layers: Sequence[Layer]
+) -> dict[ir.Value, bool]:
+    """Annotates the ops of a function's units. Returns whether each unit runs in int8, by its output."""
+    plan = plan.fitted_to(planned_layers(layers, plan.precision_of()))
+    planned = {name: precision is Precision.INT8 for name, precision in plan.precision_of().items()}
+    in_int8 = precisions(units, layers, planned, tensors)
+    for unit in units:
+        precision = ir.StringAttr.get(INT8 if in_int8[unit.output] else FP32, unit.op.context)
+        for op in unit.ops:
+            op.attributes[PRECISION] = precision
+    return in_int8

@@ -97,7 +97,7 @@ def _roots(ops: Reversible[ir.Operation]) -> list[ir.Operation]:
 
 def _joins(op: ir.Operation) -> bool:
     """Whether `op` is element-wise as kernels know it: its operands are of its shape, or numbers, or one a channel."""
-    if not op.name.startswith("tosa.") or len(op.results) != 1 or not is_static_tensor(op.results[0]):
+    if op.name not in EMITTERS or len(op.results) != 1 or not is_static_tensor(op.results[0]):
         return False
     if not is_supported(op):
         return False

@@ -12,7 +12,7 @@ from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
-from quantune_mlir.passes.driver import run_pipeline
+from quantune_mlir.passes.driver import run_own_pipeline
 from quantune_mlir.passes.lower_kernels import LowerKernels
 from quantune_mlir.passes.parameters import fill_in
 from quantune_mlir.passes.pipeline import OwnStep, Pipeline
@@ -46,7 +46,7 @@ def with_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None = N
     copy = copy_module(module)
     text = fill_in(resources.pipeline_text(_PIPELINE), {"isa": isa}, name=_PIPELINE)
     steps = (_with_tiles(step, tiles) if isinstance(step, OwnStep) else step for step in Pipeline.parse(text).steps)
-    run_pipeline(copy, Pipeline(tuple(steps)))
+    run_own_pipeline(copy, Pipeline(tuple(steps)))
     return copy
 
 

@@ -19,7 +19,7 @@ from quantune_mlir.ir.units import entry_block, string_attribute
 from quantune_mlir.kernels.group import Group
 from quantune_mlir.kernels.isa.throughput import Family, Work
 from quantune_mlir.kernels.outline import outside_values
-from quantune_mlir.passes.driver import run_pipeline
+from quantune_mlir.passes.driver import run_own_pipeline
 from quantune_mlir.passes.fuse_kernels import FuseKernels
 
 _NO_WORK = CONSTANTS | {"func.return", "tosa.reshape", "tosa.identity"}
@@ -56,7 +56,7 @@ class KernelGroup:
 
 def kernel_groups(module: ir.Module) -> list[KernelGroup]:
     """The kernel groups of `module`, which becomes them."""
-    run_pipeline(module, [FuseKernels()])
+    run_own_pipeline(module, [FuseKernels()])
     ops = [view.operation for view in entry_block(main_function(module))]
     return [_group(op, module) for op in ops if op.name not in _NO_WORK]
 

@@ -20,7 +20,7 @@ from quantune_mlir.ir.tensors import Tensors, find_tensors
 from quantune_mlir.ir.text import load_module
 from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.passes.base import Pass
-from quantune_mlir.passes.driver import run_pipeline
+from quantune_mlir.passes.driver import run_own_pipeline
 from quantune_mlir.samples import InputSpec
 
 _HASH = "quantune.model"
@@ -48,7 +48,7 @@ class Model:
         if path.suffix in (".mlir", ".mlirbc"):
             return Model(load_module(path, make_context()))
         module = import_onnx(path, batch=batch, shapes=shapes)
-        run_pipeline(module, resources.pipeline_text("simplify"))
+        run_own_pipeline(module, resources.pipeline_text("simplify"))
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         module.operation.attributes[_HASH] = ir.StringAttr.get(digest, module.context)
         model = Model(module)
@@ -96,5 +96,5 @@ class Model:
     def with_passes(self, *passes: Pass) -> ir.Module:
         """A copy of the module after `passes`."""
         copy = copy_module(self.module)
-        run_pipeline(copy, passes)
+        run_own_pipeline(copy, passes)
         return copy

@@ -6,17 +6,12 @@ from dataclasses import dataclass
 
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.attributes import PRECISION
-from quantune_mlir.ir.edit import copy_module
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.layers import Layer, find_layers
+from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.tensors import find_tensors
-from quantune_mlir.ir.units import SHARING, entry_block, find_units, string_attribute
+from quantune_mlir.ir.units import SHARING, Unit
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.assign_precision import AssignPrecision
+from quantune_mlir.passes.assign_precision import FP32, INT8, assign_precision
 from quantune_mlir.passes.assign_qparams import AssignQParams
-from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.quantize import Quantize
 from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.plan import PrecisionPlan
@@ -39,18 +34,15 @@ class PlanRewriter:
     def __init__(self, model: Model, profile: Profile, options: QuantizeOptions) -> None:
         self.options = options
         assign = AssignQParams(profile, options.scheme, options.range)
-        self._module = model.with_passes(*repairs(profile, options), assign)
+        self._repaired = model.after(*repairs(profile, options), assign)  # ours alone: each plan annotates it anew
 
     def rewrite(self, plan: PrecisionPlan) -> Rewrite:
         """The mixed module that `plan` asks for."""
-        module = copy_module(self._module)
-        run_pipeline(module, [AssignPrecision(plan)])
-        units = find_units(entry_block(main_function(module)))
-        layers = find_layers(units, find_tensors(main_function(module), units))
-        precision = {layer.name: _precision(layer) for layer in layers}
-        integer = integer_options(self.options)
-        run_pipeline(module, [Quantize(integer.weights, integer.scheme, integer.requantize), RemoveDeadCode()])
-        return Rewrite(module, precision)
+        model, integer = self._repaired, integer_options(self.options)
+        in_int8 = assign_precision(plan, model.units, model.tensors, model.layers)
+        precision = {layer.name: INT8 if in_int8[_computing(layer).output] else FP32 for layer in model.layers}
+        quantize = Quantize(integer.weights, integer.scheme, integer.requantize)
+        return Rewrite(model.with_passes(quantize, RemoveDeadCode()), precision)
 
 
 def integer_options(options: QuantizeOptions) -> IntegerOptions:
@@ -59,7 +51,6 @@ def integer_options(options: QuantizeOptions) -> IntegerOptions:
     return IntegerOptions(options.weights, options.scheme, requantize)
 
 
-def _precision(layer: Layer) -> str:
-    """What a layer computes in; its moves may differ."""
-    computing = [unit for unit in layer.units if unit.kind not in SHARING]
-    return string_attribute((computing or layer.units)[-1].op, PRECISION) or ""
+def _computing(layer: Layer) -> Unit:
+    """The unit of a layer that computes, whose precision is the layer's: its moves may have another."""
+    return [unit for unit in layer.units if unit.kind not in SHARING or not layer.computes][-1]
