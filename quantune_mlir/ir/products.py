@@ -37,7 +37,7 @@ _KINDS: Final = {
 class Product:
     """A float32 convolution or matrix product of a variable and constant weights.
 
-    The editing methods replace its constants; arithmetic is in double precision, rounded to float32 once.
+    The editing methods take float64 and replace its constants: computed in double precision, rounded to float32 once.
     """
 
     op: ir.Operation
@@ -73,7 +73,7 @@ class Product:
         """The largest absolute weight between each input and each output channel."""
         kind = _KINDS[self.op.name]
         summed = tuple(a for a in range(self.weights.ndim) if a != kind.input_axis and a not in kind.output_axes)
-        largest = np.abs(self.weights).max(axis=summed, keepdims=True)
+        largest = np.abs(self.weights).max(axis=summed, keepdims=True).astype(np.float64)
         return Magnitudes(largest, kind.output_axes, kind.input_axis)
 
     @property
@@ -110,12 +110,11 @@ def match_product(op: ir.Operation | None) -> Product | None:
     if weights is None:
         return None
     if not _KINDS[op.name].has_bias:
-        return Product(op, weights.astype(np.float64), None)
+        return Product(op, weights, None)
     bias = constant_value(op.operands[_BIAS])
     if bias is None:
         return None
-    outputs = op.results[0].type.shape[-1]
-    return Product(op, weights.astype(np.float64), np.broadcast_to(bias.astype(np.float64), (outputs,)))
+    return Product(op, weights, np.broadcast_to(bias, op.results[0].type.shape[-1:]))
 
 
 def _along(weights: np.ndarray, axes: tuple[int, ...], values: np.ndarray) -> np.ndarray:

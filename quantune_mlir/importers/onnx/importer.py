@@ -20,6 +20,7 @@ from quantune_mlir.importers.onnx.node import Node, attribute_values
 from quantune_mlir.importers.onnx.pruning import live_values
 from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import Parameter, input_parameters
+from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir import attributes
 from quantune_mlir.ir.constants import tensor_type
@@ -114,7 +115,7 @@ class _GraphImport:
         """A value by name. A weight is read when it is needed and kept only if it is needed again: it may be large."""
         if name in self._tensors:
             return self._tensors[name]
-        tensor = Tensor.constant(onnx.numpy_helper.to_array(self._stored[name]))
+        tensor = Tensor.constant(stored_array(self._stored[name]))
         if self._uses[name] > 1:
             self._tensors[name] = tensor
         return tensor

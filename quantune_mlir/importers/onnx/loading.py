@@ -11,6 +11,7 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 
 from quantune_mlir.errors import ModelError
+from quantune_mlir.importers.onnx.stored import stored_array
 
 OLDEST_OPSET = 7
 # Opsets 22 to 28 change the imported operators only in the element types they take, SpaceToDepth's mode apart.
@@ -136,7 +137,7 @@ def _refuse_bad_weights(model: onnx.ModelProto, where: str) -> None:
     """NaN is refused in every stored tensor, infinity in those that an op multiplies by."""
     weights = {name for node in model.graph.node if node.op_type in _WEIGHTED for name in node.input}
     for name, array in _stored_tensors(model.graph):
-        if array.dtype.kind != "f":
+        if array.dtype.kind != "f" or np.isfinite(array).all():
             continue
         bad = np.isnan(array) if name not in weights else ~np.isfinite(array)
         if bad.any():
@@ -150,8 +151,8 @@ def _refuse_bad_weights(model: onnx.ModelProto, where: str) -> None:
 
 def _stored_tensors(graph: onnx.GraphProto) -> Iterator[tuple[str, np.ndarray]]:
     for tensor in graph.initializer:
-        yield tensor.name, onnx.numpy_helper.to_array(tensor)
+        yield tensor.name, stored_array(tensor)
     for node in graph.node:
         for attribute in node.attribute:
             if node.op_type == "Constant" and attribute.name == "value":
-                yield node.output[0], onnx.numpy_helper.to_array(attribute.t)
+                yield node.output[0], stored_array(attribute.t)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.importers.onnx.tensor import Tensor
 
 
@@ -67,7 +68,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     if isinstance(value, onnx.TensorProto):
-        return onnx.numpy_helper.to_array(value)
+        return stored_array(value)
     if isinstance(value, list | tuple) or type(value).__name__.startswith("Repeated"):
         return [_plain(v) for v in value]
     return value

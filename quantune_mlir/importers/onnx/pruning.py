@@ -19,6 +19,8 @@ def _captured(node: onnx.NodeProto) -> set[str]:
     """Values that the bodies of control flow take from outside."""
     names: set[str] = set()
     for attribute in node.attribute:
+        if attribute.type not in (attribute.GRAPH, attribute.GRAPHS):
+            continue
         for body in [attribute.g, *attribute.graphs]:
             for inner in body.node:
                 names.update(inner.input)
