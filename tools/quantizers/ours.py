@@ -11,6 +11,7 @@ import numpy as np
 from quantune_mlir.execution.program import Program
 from quantune_mlir.integer.options import Granularity
 from quantune_mlir.numerics.schemes import Scheme
+from quantune_mlir.passes import registry
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.model import Model
@@ -28,7 +29,9 @@ _OUTPUT = "out"
 
 
 def load() -> None:
-    """See `Quantizer`. The imports above are all; IREE's runtime takes its time at the first device."""
+    """See `Quantizer`. Passes are imported when asked for; IREE's runtime takes its time at the first device."""
+    for name in registry.available():
+        registry.get(name)
     importlib.import_module("iree.runtime").get_device("local-sync")
 
 
