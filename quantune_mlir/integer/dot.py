@@ -86,7 +86,7 @@ def _mean_error(op: ir.Operation, rounded: NDArray[np.float32]) -> NDArray[np.fl
     if INPUT_MEANS not in op.attributes:
         return np.zeros(1)
     means = np.array(list(ir.DenseF64ArrayAttr(op.attributes[INPUT_MEANS])))
-    return response(op, rounded.astype(np.float64) - _constant(op.operands[1]), means)
+    return response(op, np.subtract(rounded, _constant(op.operands[1]), dtype=np.float64), means)
 
 
 def emit_matmul(

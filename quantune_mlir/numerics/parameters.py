@@ -105,10 +105,11 @@ def weight_params(weights: NDArray[np.float32], channel_axis: int | None, scheme
         DataError: a weight is NaN or Inf.
     """
     weights = np.asarray(weights, np.float32)
-    if not np.isfinite(weights).all():
-        raise DataError("the weights hold NaN or Inf", remedy="re-export or retrain the model")
     axes = None if channel_axis is None else tuple(i for i in range(weights.ndim) if i != channel_axis % weights.ndim)
-    amax = np.abs(weights).max(axis=axes, initial=0.0).reshape(-1).astype(np.float64)
+    amax = np.maximum(weights.max(axis=axes, initial=0.0), -weights.min(axis=axes, initial=0.0))
+    amax = amax.reshape(-1).astype(np.float64)
+    if not np.isfinite(amax).all():
+        raise DataError("the weights hold NaN or Inf", remedy="re-export or retrain the model")
     scales = amax / WEIGHT_QMAX
     largest = scales.max(initial=0.0)
     scales = np.where(amax > 0, scales, largest if largest > 0 else 1.0)
@@ -157,8 +158,9 @@ def quantize_weights(
     weights: NDArray[np.float32], scales: NDArray[np.float32], channel_axis: int | None
 ) -> NDArray[np.int8]:
     """Weights in [-127, 127]: round_half_even(weights / scale), saturated; scales as from `weight_params`."""
-    quotient = np.asarray(weights, np.float64) / _along(scales, weights.ndim, channel_axis)
-    return np.clip(np.rint(quotient), -WEIGHT_QMAX, WEIGHT_QMAX).astype(np.int8)
+    quotient = np.divide(weights, _along(scales, weights.ndim, channel_axis), dtype=np.float64)
+    np.rint(quotient, out=quotient)
+    return np.clip(quotient, -WEIGHT_QMAX, WEIGHT_QMAX, out=quotient).astype(np.int8)
 
 
 def dequantize_weights(
