@@ -76,7 +76,7 @@ def measure_network(networks: Networks, name: str, isas: Sequence[str]) -> list[
     samples = SampleSet.open(inputs, model.inputs, count=_CALIBRATION_SAMPLES)
     profile = Calibrator(model, load_target("host")).run(samples)
     int8 = PlanRewriter(model, profile, DEFAULTS).rewrite(ALL_INT8)
-    programs = {"fp32": kernel_groups(model.with_passes()), "int8": kernel_groups(int8.module)}
+    programs = {"fp32": kernel_groups(model.module), "int8": kernel_groups(int8.module)}
     rows: list[Row] = []
     for isa in isas:
         target = load_target("host").model_copy(update={"isa": isa})

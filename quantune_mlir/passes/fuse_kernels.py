@@ -119,6 +119,7 @@ def _joins(op: ir.Operation) -> bool:
 def _grow(start: ir.Operation, graph: _Graph, taken: set[ir.Operation]) -> set[ir.Operation] | None:
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
     members = {start, *before_root(start)}
+    epilogue = {start} & graph.elementwise
     best: set[ir.Operation] | None = None
     last = start
     while True:
@@ -130,25 +131,28 @@ def _grow(start: ir.Operation, graph: _Graph, taken: set[ir.Operation]) -> set[i
         if not joining or len(members) >= _MOST_OPS:
             return best
         last = min(joining, key=graph.order.__getitem__)
-        members.add(last)
-        members.update(_feeders(last, graph, members, taken))
+        epilogue |= {last, *_feeders(last, graph, epilogue, members | taken)}
+        members |= epilogue
 
 
 def _feeders(
-    op: ir.Operation, graph: _Graph, members: set[ir.Operation], taken: set[ir.Operation]
+    op: ir.Operation, graph: _Graph, epilogue: set[ir.Operation], taken: set[ir.Operation]
 ) -> set[ir.Operation]:
-    """Element-wise ops that compute what `op` reads from outside, and nothing else; stored tensors end them."""
+    """Element-wise ops that compute what `op` reads from outside, and no more than it and the `epilogue` read.
+
+    Stored tensors end them.
+    """
     found: set[ir.Operation] = set()
+    readers = {op, *epilogue}
     pending = tensor_operands(op)
     while pending:
         value = pending.pop()
         source = defining_op(value)
-        if source is None or source in members or source in found or source in taken:
+        if source is None or source in readers or source in taken or source not in graph.elementwise:
             continue
-        if source not in graph.elementwise:
+        if _element(value) == "i8" or not readers.issuperset(graph.readers[source]):
             continue
-        if _element(value) == "i8" or len(graph.readers[source]) > 1:
-            continue
+        readers.add(source)
         found.add(source)
         pending += tensor_operands(source)
     return found

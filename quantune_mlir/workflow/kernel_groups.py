@@ -10,7 +10,7 @@ from typing import Final
 
 from quantune_mlir.ir.attributes import LAYER
 from quantune_mlir.ir.constants import CONSTANTS, is_constant
-from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.edit import copy_module, shape_of
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import multiply_accumulates
 from quantune_mlir.ir.mlir import ir
@@ -55,10 +55,11 @@ class KernelGroup:
 
 
 def kernel_groups(module: ir.Module) -> list[KernelGroup]:
-    """The kernel groups of `module`, which becomes them."""
-    run_own_pipeline(module, [FuseKernels()])
-    ops = [view.operation for view in entry_block(main_function(module))]
-    return [_group(op, module) for op in ops if op.name not in _NO_WORK]
+    """The kernel groups of `module`, which stays as it is."""
+    fused = copy_module(module)
+    run_own_pipeline(fused, [FuseKernels()])
+    ops = [view.operation for view in entry_block(main_function(fused))]
+    return [_group(op, fused) for op in ops if op.name not in _NO_WORK]
 
 
 def _group(op: ir.Operation, module: ir.Module) -> KernelGroup:

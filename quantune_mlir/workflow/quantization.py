@@ -121,7 +121,7 @@ def find_costs(model: Model, rewriter: PlanRewriter, policy: PlanPolicy, watch: 
     """What each precision of each layer costs on the target: modelled, or measured on this machine."""
     target = load_target(rewriter.options.target)
     with watch.stage("model_costs", "model the costs"):
-        fp32, int8 = kernel_groups(model.with_passes()), kernel_groups(rewriter.rewrite(ALL_INT8).module)
+        fp32, int8 = kernel_groups(model.module), kernel_groups(rewriter.rewrite(ALL_INT8).module)
         if not policy.measures:
             return modelled_costs(model, fp32, int8, target)
     number = number_of_costs(model, fp32, int8)

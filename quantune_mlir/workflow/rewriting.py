@@ -35,14 +35,18 @@ class PlanRewriter:
         self.options = options
         assign = AssignQParams(profile, options.scheme, options.range)
         self._repaired = model.after(*repairs(profile, options), assign)  # ours alone: each plan annotates it anew
+        self._done: dict[tuple[bool, ...], Rewrite] = {}
 
     def rewrite(self, plan: PrecisionPlan) -> Rewrite:
-        """The mixed module that `plan` asks for."""
+        """The mixed module that `plan` asks for: the same one for plans that agree."""
         model, integer = self._repaired, integer_options(self.options)
         in_int8 = assign_precision(plan, model.units, model.tensors, model.layers)
-        precision = {layer.name: INT8 if in_int8[_computing(layer).output] else FP32 for layer in model.layers}
-        quantize = Quantize(integer.weights, integer.scheme, integer.requantize)
-        return Rewrite(model.with_passes(quantize, RemoveDeadCode()), precision)
+        key = tuple(in_int8.values())
+        if key not in self._done:
+            precision = {layer.name: INT8 if in_int8[_computing(layer).output] else FP32 for layer in model.layers}
+            quantize = Quantize(integer.weights, integer.scheme, integer.requantize)
+            self._done[key] = Rewrite(model.with_passes(quantize, RemoveDeadCode()), precision)
+        return self._done[key]
 
 
 def integer_options(options: QuantizeOptions) -> IntegerOptions:

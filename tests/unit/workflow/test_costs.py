@@ -30,7 +30,7 @@ def forms() -> Forms:
     samples = SampleSet.open(DATA / "digits_calibration.npz", model.inputs, count=8)
     profile = Calibrator(model, HOST).run(samples)
     int8 = PlanRewriter(model, profile, DEFAULTS).rewrite(ALL_INT8)
-    return model, kernel_groups(model.with_passes()), kernel_groups(int8.module)
+    return model, kernel_groups(model.module), kernel_groups(int8.module)
 
 
 def test_every_dispatch_belongs_to_the_layer_that_starts_it(forms: Forms) -> None:
