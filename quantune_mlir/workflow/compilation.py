@@ -8,6 +8,7 @@ from pathlib import Path
 from quantune_mlir import resources
 from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.host_isa import host_isa
+from quantune_mlir.execution.memory import give_back
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import ir
@@ -35,7 +36,9 @@ def compile_program(
         CompileError: IREE refuses the module.
         TilesError: the tiles are for another instruction set.
     """
-    return compile_module(with_kernels(module, target, tiles) if kernels else module, target)
+    program = compile_module(with_kernels(module, target, tiles) if kernels else module, target)
+    give_back()  # kernels take more memory as IR than the network does
+    return program
 
 
 def with_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> ir.Module:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
-from onnx.reference import ReferenceEvaluator
 
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.tensor import Tensor
@@ -27,6 +26,8 @@ def fold(proto: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) -> 
     Raises:
         Unsupported: the reference implementation cannot evaluate it.
     """
+    from onnx.reference import ReferenceEvaluator  # 12 MiB, a tenth of a second, and few models need it
+
     model = onnx.helper.make_model(
         onnx.helper.make_graph([proto], "fold", [], []),
         opset_imports=[onnx.helper.make_opsetid("", opset)],
