@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from iree.compiler import ir, passmanager
-from iree.compiler._mlir_libs import _mlir
+from iree.compiler._mlir_libs._mlir import globals as bindings
 from iree.compiler.dialects import arith, flow, func, hal, llvm, math, memref, scf, tensor, tosa, util, vector
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-_mlir.globals.append_dialect_search_prefix(__package__)  # else each quantune op is looked for in all of sys.path
+bindings.append_dialect_search_prefix(__package__)  # else each quantune op is looked for in all of sys.path
 
 _DIALECTS: Final = (arith, flow, func, hal, llvm, math, memref, scf, tensor, tosa, util, vector)
 

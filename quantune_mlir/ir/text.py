@@ -54,6 +54,12 @@ def module_text(
     return text.rstrip("\n") + "\n"
 
 
+def write_text(module: ir.Module, path: Path, *, generic: bool = False) -> None:
+    """`module` as text to a file. The text, twice as large as the constants, is never in memory as a whole."""
+    with path.open("wb") as file:
+        module.operation.print(file=file, binary=True, print_generic_op_form=generic)
+
+
 def module_bytecode(module: ir.Module) -> bytes:
     """`module` as MLIR bytecode."""
     buffer = io.BytesIO()

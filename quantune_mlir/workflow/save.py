@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.text import module_text
+from quantune_mlir.ir.text import write_text
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.workflow import artifacts
 from quantune_mlir.workflow.compilation import compile_program
@@ -55,11 +55,11 @@ def save(
         seconds={**quantization.seconds, **watch.seconds},
     )
     with artifacts.written_as_a_whole(directory) as files:
-        files[artifacts.FP32].write_text(module_text(quantization.model.module, generic=True), encoding="utf-8")
+        write_text(quantization.model.module, files[artifacts.FP32], generic=True)
         files[artifacts.PROFILE].write_bytes(quantization.profile.to_bytes())
         files[artifacts.SENSITIVITY].write_text(quantization.sensitivity.to_yaml(), encoding="utf-8")
         files[artifacts.PLAN].write_text(quantization.plan.to_yaml(), encoding="utf-8")
-        files[artifacts.MIXED].write_text(module_text(quantization.mixed.module, generic=True), encoding="utf-8")
+        write_text(quantization.mixed.module, files[artifacts.MIXED], generic=True)
         files[artifacts.PROGRAM].write_bytes(program)
         files[artifacts.SUMMARY].write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         if tiles is not None:
