@@ -15,6 +15,7 @@ from iree.compiler.tools.binaries import find_tool
 from quantune_mlir.errors import CompileError, OutputError
 from quantune_mlir.execution.executable_sources import PROBE, Variant, brings_executables, move_executables
 from quantune_mlir.execution.targets import Target
+from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.text import parse_module
 
@@ -30,13 +31,18 @@ def compile_module(module: ir.Module, target: Target) -> bytes:
         CompileError: IREE refuses the module; the message holds its first lines.
         OutputError: temporary files cannot be written.
     """
+    return compile_own_module(copy_module(module), target)
+
+
+def compile_own_module(module: ir.Module, target: Target) -> bytes:
+    """The .vmfb of a `module` that is needed no more: the code of its executables leaves it. Otherwise the same."""
     with _temporary_folder() as folder:
         flags = target.compile_flags()
         source, program = folder / "source.mlirbc", folder / "program.vmfb"
         if brings_executables(module):
             variant = Variant.of(parse_module(_probe(target.name, tuple(flags)), module.context))
             (kernels := folder / "kernels").mkdir()
-            module = move_executables(module, variant, kernels)
+            move_executables(module, variant, kernels)
             flags.append(f"--iree-hal-substitute-executable-sources-from={kernels}")
         with source.open("wb") as file:
             module.operation.write_bytecode(file)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import func, hal, ir, passmanager
 from quantune_mlir.ir.text import module_bytecode
 
@@ -64,18 +63,12 @@ def brings_executables(module: ir.Module) -> bool:
     return any(_can_move(op) for op in module.body.operations)
 
 
-def move_executables(module: ir.Module, variant: Variant, folder: Path) -> ir.Module:
-    """Write the code of each executable to a file in `folder`.
-
-    Returns:
-        A copy of the module with stubs instead.
-    """
-    program = copy_module(module)
-    for source in list(program.body.operations):
+def move_executables(module: ir.Module, variant: Variant, folder: Path) -> None:
+    """Write the code of each executable to a file in `folder`, and leave stubs instead."""
+    for source in list(module.body.operations):
         if _can_move(source):
             (folder / f"{source.sym_name.value}.mlirbc").write_bytes(module_bytecode(_executable(source, variant)))
             _empty(source)
-    return program
 
 
 def _can_move(op: ir.OpView) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from quantune_mlir import resources
-from quantune_mlir.execution.compiler import compile_module
+from quantune_mlir.execution.compiler import compile_module, compile_own_module
 from quantune_mlir.execution.host_isa import host_isa
 from quantune_mlir.execution.memory import give_back
 from quantune_mlir.execution.targets import Target
@@ -36,7 +36,9 @@ def compile_program(
         CompileError: IREE refuses the module.
         TilesError: the tiles are for another instruction set.
     """
-    program = compile_module(with_kernels(module, target, tiles) if kernels else module, target)
+    if not kernels or isa_of(target) is None:
+        return compile_module(module, target)
+    program = compile_own_module(with_kernels(module, target, tiles), target)
     give_back()  # kernels take more memory as IR than the network does
     return program
 
