@@ -14,8 +14,8 @@ from tools.quantizers import report
 from tools.quantizers.cases import REFERENCE, chosen
 from tools.quantizers.data import CALIBRATION_SAMPLES, DIGITS, prepared
 from tools.quantizers.launch import Limits
-from tools.quantizers.measure import Scorer, measured, reference_outputs, write_row
-from tools.quantizers.results import row_path, write_machine
+from tools.quantizers.measure import Scorer, measured, reference_outputs, timed_again, write_row
+from tools.quantizers.results import Results, row_path, write_machine
 from tools.zoo import Zoo
 
 LARGE: Final = ("resnet18_v1", "mobilenet_v2", "resnet50_v1", "vgg16")
@@ -48,6 +48,26 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"{name} {case.name}: {time.monotonic() - start:.1f} s {outcome}", file=sys.stderr, flush=True)
 
 
+def time_again(arguments: argparse.Namespace) -> None:
+    """Quantizes again what is there, all cases of a network in turns: of all passes the quickest counts."""
+    directory: Path = arguments.json
+    networks = _networks(directory)
+    results = Results(directory)
+    limits = Limits(arguments.cpu, arguments.memory, arguments.seconds)
+    wanted = results.networks if arguments.networks == "all" else arguments.networks.split(",")
+    cases = [case for case in chosen(arguments.cases.split(",")) if case.name != REFERENCE]
+    for name in wanted:
+        data = prepared(networks, name, directory / "data" / name)
+        for _ in range(arguments.passes):
+            for case in cases:
+                row = Results(directory).row(name, case)
+                if row is None:
+                    raise ValueError(f"{name} {case.name} was not measured: nothing to time again")
+                again = timed_again(row, case, data, directory / "again", limits)
+                write_row(row_path(directory, name, case), again)
+                print(f"{name} {case.name}: pass {again['passes']}", file=sys.stderr, flush=True)
+
+
 def _networks(directory: Path) -> Networks | None:
     """None where there is no zoo."""
     try:
@@ -61,32 +81,40 @@ def _scorer(networks: Networks | None, name: str) -> Scorer:
     return lambda outputs: networks.zoo.score(name, outputs) if networks else None
 
 
+def _add_options(command: argparse.ArgumentParser) -> None:
+    """What is run, and how."""
+    command.add_argument(
+        "--json", type=Path, required=True, metavar="DIR", help="one JSON file for each row, and all else"
+    )
+    command.add_argument(
+        "--networks", default="all", help=f"separated by commas; {DIGITS} needs no zoo (default: the zoo)"
+    )
+    command.add_argument("--cases", default="*", help="patterns, separated by commas, such as 'ours/*,nncf/default'")
+    command.add_argument("--cpu", type=int, default=max(os.sched_getaffinity(0)), help="the CPU that all are bound to")
+    command.add_argument("--memory", type=float, default=10.0, metavar="GIB", help="a process may have (default: 10)")
+    command.add_argument("--seconds", type=float, default=3600.0, help="a process may take (default: 3600)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.quantizers")
     commands = parser.add_subparsers(dest="command", required=True)
     runs = commands.add_parser("run", help="measure; what the directory holds already is not measured again")
-    runs.add_argument(
-        "--json", type=Path, required=True, metavar="DIR", help="one JSON file for each row, and all else"
-    )
-    runs.add_argument(
-        "--networks", default="all", help=f"separated by commas; {DIGITS} needs no zoo (default: the zoo)"
-    )
-    runs.add_argument("--cases", default="*", help="patterns, separated by commas, such as 'ours/*,nncf/default'")
+    runs.set_defaults(call=run)
+    _add_options(runs)
     runs.add_argument("--samples", type=int, default=CALIBRATION_SAMPLES, help="of calibration (default: 100)")
-    runs.add_argument("--cpu", type=int, default=max(os.sched_getaffinity(0)), help="the CPU that all are bound to")
-    runs.add_argument("--memory", type=float, default=10.0, metavar="GIB", help="a process may have (default: 10)")
-    runs.add_argument("--seconds", type=float, default=3600.0, help="a process may take (default: 3600)")
     runs.add_argument("--force", action="store_true", help="measure again what is there")
+    again = commands.add_parser("time", help="quantize again what is there; of all passes the quickest counts")
+    again.set_defaults(call=time_again)
+    _add_options(again)
+    again.add_argument("--passes", type=int, default=1, metavar="N", help="more ones (default: 1)")
     reports = commands.add_parser("report", help="write quantizers.md")
     reports.add_argument("json", type=Path, metavar="DIR")
     reports.add_argument("output", type=Path, metavar="FOLDER")
     reports.add_argument("--latency", type=Path, metavar="FILE", help="what tools.network_bench wrote by --json")
+    reports.set_defaults(call=lambda given: report.write(given.json, given.output, given.latency))
     arguments = parser.parse_args()
     try:
-        if arguments.command == "run":
-            run(arguments)
-        else:
-            report.write(arguments.json, arguments.output, arguments.latency)
+        arguments.call(arguments)
     except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))
 
