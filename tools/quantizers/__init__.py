@@ -1,6 +1,7 @@
 """Our quantizer beside those of ONNX Runtime and NNCF, on the same samples: accuracy, time, memory, size.
 
     python -m tools.quantizers run --json DIR [--networks kws_dscnn,digits] [--cases 'ours/*,nncf/default']
+    python -m tools.quantizers time --json DIR [--passes 2]
     python -m tools.quantizers report DIR docs/results
 
 `cases` says what is compared, `data` on which samples, `launch` starts a process for each step, `worker` is that

@@ -64,13 +64,28 @@ def markdown(results: Results, latency: dict[str, Any] | None = None) -> str:
         *(_BESIDE, accuracy_tables.beside(results)),
         *("## Plans", _PLANS, accuracy_tables.plans(results)),
         *("## Schemes", _SCHEMES, accuracy_tables.schemes(results)),
-        *("## Time to quantize", _TIME, cost_tables.times(results), cost_tables.time_ratios(results)),
+        *(
+            "## Time to quantize",
+            _TIME + _passes(results),
+            cost_tables.times(results),
+            cost_tables.time_ratios(results),
+        ),
         *("## Memory to quantize", _MEMORY, cost_tables.memory(results)),
         *("## Size", _SIZE, cost_tables.sizes(results)),
     ]
     if latency:
         parts += ["## Latency", _LATENCY, cost_tables.latencies(results, latency)]
     return "\n\n".join(parts + _failures(results)) + "\n"
+
+
+def _passes(results: Results) -> str:
+    """Which times are those of the quickest of several passes."""
+    counts: dict[str, int] = {}
+    for rows in results.rows.values():
+        for name, row in rows.items():
+            counts[name] = min(counts.get(name, row.get("passes", 1)), row.get("passes", 1))
+    several = [f"{name} ({count})" for name, count in counts.items() if count > 1]
+    return f" Of several passes, in turns, the quickest counts: {', '.join(several)}." if several else ""
 
 
 def _introduction(results: Results) -> str:

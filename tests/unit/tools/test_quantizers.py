@@ -213,6 +213,26 @@ def test_error_of_a_worker_is_found_in_its_traceback() -> None:
     assert last_error("") == ""
 
 
+@pytest.mark.parametrize(("slept", "kept"), [(1.0, 0.5), (9.0, 1.5)])
+def test_of_two_passes_the_quicker_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slept: float, kept: float
+) -> None:
+    seconds = {"plan": 0.5 * slept, "compile run 1": 99.0}
+
+    def again(limits: Limits, step: str, case: str, data: Path, directory: Path, count: object) -> Step:
+        assert count == 100
+        (directory / "quantized.json").write_text(json.dumps({"seconds": seconds, "cpu_seconds": seconds}))
+        return Step(1.0, 1024)
+
+    monkeypatch.setattr(measure, "run_worker", again)
+    first = row("net", nncf("default"), [0])
+    found = measure.timed_again(first, nncf("default"), digits(tmp_path / DIGITS), tmp_path / "again", Limits(0, 1, 1))
+
+    assert measure.seconds(found, compiling=False) == kept
+    assert found["passes"] == 2
+    assert "nncf/default (2)" in markdown(results(tmp_path, found))
+
+
 @pytest.mark.slow
 def test_sample_network_through_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
