@@ -68,8 +68,8 @@ def finish(emitter: Emitter, accumulator: ir.Value, scale: float | NDArray[np.fl
         value = multiply(emitter, emitter.cast(accumulator, emitter.f32), np.asarray(scale, np.float32))
         return value if end.clamp is None else _clamp_fp32(emitter, value, *end.clamp)
     ratio = np.asarray(scale, np.float64) / end.params.scale
-    low, high = end.integer_clamp()
     if end.mode == "integer":
+        low, high = end.integer_clamp()
         accumulator = emitter.cast(accumulator, emitter.i32)
         bounds = end.channel_bounds()
         if bounds is not None:

@@ -54,7 +54,8 @@ class Product:
     def rescale_outputs(self, scale: np.ndarray, shift: np.ndarray) -> None:
         """Make the op compute scale * itself + shift; both have one number for each output channel."""
         axes = _KINDS[self.op.name].output_axes
-        self._set(_WEIGHTS, self.weights * _along(self.weights, axes, scale))
+        if (scale != 1).any():
+            self._set(_WEIGHTS, self.weights * _along(self.weights, axes, scale))
         if self.bias is not None:
             self._set(_BIAS, self.bias * scale + shift)
 

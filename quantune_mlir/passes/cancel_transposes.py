@@ -36,8 +36,8 @@ class CancelTransposes(Pass):
     name: ClassVar[str] = "quantune-cancel-transposes"
 
     def apply(self, module: ir.Module) -> None:
-        for phase in _PHASES:
-            for block in list(blocks(module.operation)):
+        for block in reversed(list(blocks(module.operation))):  # inner ones first: they may be dead in an outer one
+            for phase in _PHASES:
                 phase(block)
         erase_dead(module.operation)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from quantune_mlir.ir.constants import constant, constant_value
+from quantune_mlir.ir.constants import constant, constant_value, is_constant
 from quantune_mlir.ir.edit import blocks, erase_dead, replace
 from quantune_mlir.ir.evaluate import evaluate
 from quantune_mlir.ir.mlir import ir
@@ -36,9 +36,8 @@ def _fold(op: ir.Operation) -> None:
     if op.name in _NEUTRAL_IF_TYPE_STAYS and op.operands[0].type == op.results[0].type:
         replace(op, op.operands[0])
         return
-    operands = [array for operand in op.operands if (array := constant_value(operand)) is not None]
-    if len(operands) < len(op.operands):
+    if not all(is_constant(operand) for operand in op.operands):
         return
-    result = evaluate(op, operands)
+    result = evaluate(op, [array for operand in op.operands if (array := constant_value(operand)) is not None])
     if result is not None:
         replace(op, constant(result, loc=op.location, ip=ir.InsertionPoint(op)))

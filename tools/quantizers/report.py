@@ -85,7 +85,7 @@ def _passes(results: Results) -> str:
         for name, row in rows.items():
             counts[name] = min(counts.get(name, row.get("passes", 1)), row.get("passes", 1))
     several = [f"{name} ({count})" for name, count in counts.items() if count > 1]
-    return f" Of several passes, in turns, the quickest counts: {', '.join(several)}." if several else ""
+    return f" Of several passes, in turns, the quickest counts; at least: {', '.join(several)}." if several else ""
 
 
 def _introduction(results: Results) -> str:
