@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import Final, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,7 @@ class _File:
     path: Path
 
     @contextlib.contextmanager
-    def stream(self) -> Generator[IO[bytes]]:
+    def stream(self) -> Generator[io.BufferedIOBase]:
         with self.path.open("rb") as stream:
             yield stream
 
@@ -126,9 +126,9 @@ class _Member:
     name: str
 
     @contextlib.contextmanager
-    def stream(self) -> Generator[IO[bytes]]:
+    def stream(self) -> Generator[io.BufferedIOBase]:
         with zipfile.ZipFile(self.path) as archive, archive.open(self.name) as stream:
-            yield stream
+            yield cast(zipfile.ZipExtFile, stream)
 
     def size(self) -> int:
         with zipfile.ZipFile(self.path) as archive:
@@ -196,14 +196,14 @@ class StreamSource:
             raise _unreadable(self.where, error) from error
 
 
-def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _read_header(stream: io.BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(stream)
     return np.lib.format.read_array_header_2_0(stream)
 
 
-def _skip(stream: IO[bytes], count: int) -> int:
+def _skip(stream: io.BufferedIOBase, count: int) -> int:
     if not isinstance(stream, zipfile.ZipExtFile):
         stream.seek(count, io.SEEK_CUR)
         return count
@@ -216,14 +216,13 @@ def _skip(stream: IO[bytes], count: int) -> int:
     return count
 
 
-def _fill(stream: IO[bytes], target: memoryview) -> None:
+def _fill(stream: io.BufferedIOBase, target: memoryview) -> None:
     done = 0
     while done < len(target):
-        piece = stream.read(min(len(target) - done, _CHUNK))
-        if not piece:
+        read = stream.readinto(target[done : done + _CHUNK])
+        if not read:
             raise EOFError("the data ends early")
-        target[done : done + len(piece)] = piece
-        done += len(piece)
+        done += read
 
 
 def _unreadable(where: str, error: Exception) -> DataError:
