@@ -104,8 +104,8 @@ def elements_array(attribute: ir.Attribute) -> np.ndarray:
 
 def _is_splat(array: np.ndarray) -> bool:
     """Whether all elements are alike, bit for bit; there is at least one."""
-    alike = array.dtype == np.bool_ or not array.flags.c_contiguous
-    values = array.reshape(-1) if alike else array.view(f"i{array.dtype.itemsize}").reshape(-1)
+    has_bits = array.dtype != np.bool_ and array.flags.c_contiguous
+    values = (array.view(f"i{array.dtype.itemsize}") if has_bits else array).reshape(-1)
     return bool(values[0] == values[-1]) and bool((values == values[0]).all())  # two settle it for most weights
 
 

@@ -1,7 +1,7 @@
 """The quantune dialect in Python: builders and a verifier, the twin of dialects/quantune.irdl.mlir.
 
 The bindings cannot load IRDL, so in-process the ops stand as unregistered generic ops; `verify` checks what
-`iree-opt --irdl-file=` checks.
+`iree-opt --irdl-file=` checks. They look for a dialect's module by its name, hence this one's (ir/mlir.py says where).
 """
 
 from __future__ import annotations
