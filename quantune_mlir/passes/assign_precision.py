@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from quantune_mlir.ir.attributes import PRECISION
 from quantune_mlir.ir.followers import precisions
@@ -21,9 +21,6 @@ from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
-
-INT8: Final = "int8"
-FP32: Final = "fp32"
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def assign_precision(
     planned = {name: precision is Precision.INT8 for name, precision in plan.precision_of().items()}
     in_int8 = precisions(units, layers, planned, tensors)
     for unit in units:
-        precision = ir.StringAttr.get(INT8 if in_int8[unit.output] else FP32, unit.op.context)
+        precision = Precision.INT8 if in_int8[unit.output] else Precision.FP32
         for op in unit.ops:
-            op.attributes[PRECISION] = precision
+            op.attributes[PRECISION] = ir.StringAttr.get(precision.value, op.context)
     return in_int8

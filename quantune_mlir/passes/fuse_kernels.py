@@ -131,7 +131,7 @@ def _grow(start: ir.Operation, graph: _Graph, taken: set[ir.Operation]) -> set[i
         if not joining or len(members) >= _MOST_OPS:
             return best
         last = min(joining, key=graph.order.__getitem__)
-        epilogue |= {last, *_feeders(last, graph, epilogue, members | taken)}
+        epilogue |= {last, *_feeders(last, graph, epilogue, taken)}
         members |= epilogue
 
 

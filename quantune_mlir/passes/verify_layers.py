@@ -7,12 +7,17 @@ from typing import ClassVar, Final
 
 from quantune_mlir.errors import PassError
 from quantune_mlir.ir.attributes import LAYER, OP
+from quantune_mlir.ir.constants import CONSTANTS
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.passes.base import Pass
 
-LAYERLESS: Final = frozenset(
-    {"tosa.const", "tosa.const_shape", "tosa.transpose", "tosa.reshape", "builtin.module", "func.func", "func.return"}
-)
+LAYERLESS: Final = CONSTANTS | {
+    "tosa.transpose",
+    "tosa.reshape",
+    "builtin.module",
+    "func.func",
+    "func.return",
+}
 """Ops that may belong to no layer: constants, changes of layout, and structure; quantune ops name tensors instead."""
 
 

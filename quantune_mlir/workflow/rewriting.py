@@ -10,11 +10,11 @@ from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import SHARING, Unit
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.assign_precision import FP32, INT8, assign_precision
+from quantune_mlir.passes.assign_precision import assign_precision
 from quantune_mlir.passes.assign_qparams import AssignQParams
 from quantune_mlir.passes.quantize import Quantize
 from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
-from quantune_mlir.planning.plan import PrecisionPlan
+from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.repairs import repairs
@@ -43,7 +43,8 @@ class PlanRewriter:
         in_int8 = assign_precision(plan, model.units, model.tensors, model.layers)
         key = tuple(in_int8.values())
         if key not in self._done:
-            precision = {layer.name: INT8 if in_int8[_computing(layer).output] else FP32 for layer in model.layers}
+            names = {True: Precision.INT8.value, False: Precision.FP32.value}
+            precision = {layer.name: names[in_int8[_computing(layer).output]] for layer in model.layers}
             quantize = Quantize(integer.weights, integer.scheme, integer.requantize)
             self._done[key] = Rewrite(model.with_passes(quantize, RemoveDeadCode()), precision)
         return self._done[key]

@@ -60,11 +60,12 @@ def time_again(arguments: argparse.Namespace) -> None:
         data = prepared(networks, name, directory / "data" / name)
         for _ in range(arguments.passes):
             for case in cases:
-                row = Results(directory).row(name, case)
+                row = results.row(name, case)
                 if row is None:
                     raise ValueError(f"{name} {case.name} was not measured: nothing to time again")
                 again = timed_again(row, case, data, directory / "again", limits)
                 write_row(row_path(directory, name, case), again)
+                results.rows[name][case.name] = again
                 print(f"{name} {case.name}: pass {again['passes']}", file=sys.stderr, flush=True)
 
 

@@ -40,10 +40,8 @@ def measured(case: Case, data: Data, directory: Path, limits: Limits, samples: i
     row: dict[str, Any] = {"case": case.name, "load_before": os.getloadavg()[0], "failures": {}}
     for divisor in FEWER:
         count = samples // divisor
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
         try:
-            step = run_worker(limits, "quantize", case.name, data.directory, directory, count)
+            step = _quantized(case, data, directory, limits, count)
         except StepFailed as failure:
             row["failures"][str(count)] = str(failure)
             continue
@@ -57,9 +55,7 @@ def measured(case: Case, data: Data, directory: Path, limits: Limits, samples: i
 
 def timed_again(row: Row, case: Case, data: Data, directory: Path, limits: Limits) -> Row:
     """The row after one more pass: the times of the quicker one. What is made is the same, and not kept."""
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    run_worker(limits, "quantize", case.name, data.directory, directory, row["calibration_samples"])
+    _quantized(case, data, directory, limits, row["calibration_samples"])
     again: Row = json.loads((directory / "quantized.json").read_text(encoding="utf-8"))
     shutil.rmtree(directory)
     quicker = min(row, again, key=lambda found: seconds(found, compiling=False))
@@ -70,6 +66,13 @@ def timed_again(row: Row, case: Case, data: Data, directory: Path, limits: Limit
 def reference_outputs(made: Path) -> Path:
     """Where the reference's outputs are: `made` holds a directory for each case of a network."""
     return made / REFERENCE / "fp32.npz"
+
+
+def _quantized(case: Case, data: Data, directory: Path, limits: Limits, count: int) -> Step:
+    """Quantizes with so many samples into the emptied directory. Raises StepFailed."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return run_worker(limits, "quantize", case.name, data.directory, directory, count)
 
 
 def _judged(case: Case, data: Data, directory: Path, limits: Limits, step: Step, score: Scorer) -> dict[str, Any]:
