@@ -18,7 +18,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from tools.quantizers.cases import REFERENCE, Case
 from tools.quantizers.data import Data, Samples
-from tools.quantizers.quantized import Quantized, Run, Runners
+from tools.quantizers.quantized import Quantized, Run, Runners, load_operators
 from tools.quantizers.stages import Stages
 
 _METHODS: Final = {
@@ -31,7 +31,8 @@ _make_options: Final = onnxruntime.SessionOptions
 
 
 def load() -> None:
-    """See `Quantizer`. The imports above are all."""
+    """See `Quantizer`."""
+    load_operators()
     logging.getLogger().setLevel(logging.ERROR)
 
 

@@ -22,7 +22,7 @@ from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 from tools.quantizers.cases import MAX_DROP, Case
 from tools.quantizers.data import Data
-from tools.quantizers.quantized import Quantized, Runners
+from tools.quantizers.quantized import Quantized, Runners, load_operators
 from tools.quantizers.stages import Stages
 
 _OUTPUT = "out"
@@ -30,6 +30,7 @@ _OUTPUT = "out"
 
 def load() -> None:
     """See `Quantizer`. Passes are imported when asked for; IREE's runtime takes its time at the first device."""
+    load_operators()
     for name in registry.available():
         registry.get(name)
     importlib.import_module("iree.runtime").get_device("local-sync")

@@ -46,11 +46,16 @@ class Runners:
     logits: Run | None
 
 
+def load_operators() -> None:
+    """ONNX's table of operators, which a process builds when it first asks for one: for all that read ONNX alike."""
+    importlib.import_module("onnx.defs").has("Conv")
+
+
 class Quantizer(Protocol):
     """A module of this package that quantizes."""
 
     def load(self) -> None:
-        """Import all packages that take long, so that no stage includes it."""
+        """Import all packages and tables that take long, so that no stage includes it."""
         ...
 
     def quantize(self, case: Case, data: Data, samples: int, directory: Path, stages: Stages) -> Quantized:

@@ -1,4 +1,4 @@
-"""How long a program lives."""
+"""How long a program lives, and what it takes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import iree.runtime as iree_runtime
 import numpy as np
 import pytest
 
+from quantune_mlir.errors import CompileError, DataError
 from quantune_mlir.execution.compiler import compile_bytes
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
@@ -50,3 +51,19 @@ def test_a_program_goes_with_its_last_user(compiled: bytes) -> None:
     del bound
     assert contexts() == before - 1
     assert doubled.tolist() == [2.0] * 4
+
+
+@pytest.mark.parametrize("inputs", [(), (ONES, ONES), (np.ones(5, np.float32),), (np.ones(4),), (np.array(["a"]),)])
+def test_inputs_that_do_not_fit_are_refused(compiled: bytes, inputs: tuple[np.ndarray, ...]) -> None:
+    with pytest.raises(DataError, match="the program refuses its inputs"):
+        Program(compiled)(*inputs)
+
+
+def test_an_input_may_lie_in_memory_in_any_order(compiled: bytes) -> None:
+    (doubled,) = Program(compiled)(np.arange(4, dtype=np.float32)[::-1])
+    assert doubled.tolist() == [6.0, 4.0, 2.0, 0.0]
+
+
+def test_a_function_that_is_not_there_is_named(compiled: bytes) -> None:
+    with pytest.raises(CompileError, match="no function @other"):
+        Program(compiled).call("other")
