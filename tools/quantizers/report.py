@@ -17,7 +17,8 @@ _INTRODUCTION = """\
 # Our quantizer beside others
 
 Written by `python -m tools.quantizers report`; [tools/quantizers](../../tools/quantizers) says how each number comes
-about. Every step runs in a process of its own, bound to one CPU. All get the same calibration samples (100 unless it
+about. Every step runs in a process of its own, bound to one CPU; loading packages, and the tables that they build once,
+is not timed. All get the same calibration samples (100 unless it
 says otherwise under failures) and run the same validation samples. ORT is ONNX Runtime's `quantize_static` (QDQ, u8s8,
 `reduce_range` off); NNCF runs in OpenVINO, fp32 where there is no int8, oneDNN limited to the instructions
 that our programs use. ch: weights per channel, t: per tensor. Score is top-1, and AUC for AD; networks without labels
