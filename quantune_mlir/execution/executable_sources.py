@@ -3,7 +3,8 @@
 IREE's passes over a program walk again and again through all that its module holds, the code of the executables too,
 though there is nothing in it for them: with our kernels, that is more than half of the time to compile. IREE can take
 an executable from a file where it is about to compile it (`--iree-hal-substitute-executable-sources-from`). So the
-program goes to IREE with stubs, and the code beside it; what comes out is the same.
+program goes to IREE with stubs, and the code beside it; what comes out is the same. The code is vectors, loops and
+buffers: it is told apart from tensors, which IREE would have to tile first, as what goes to LLVM straight away.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ _INLINE: Final = "builtin.module(hal.executable(hal.executable.variant(builtin.m
 """What would have happened on the way: linking many executables needs the names of their helpers to be gone."""
 _STUB: Final = "quantune.stub"
 """Tells a stub from others: IREE would take executables of the same code for the same."""
+
+_TRANSLATION: Final = ("translation_info", "#iree_codegen.translation_info<pipeline = #iree_codegen.no_pipeline>")
+"""Nothing is left to choose a pipeline for; looking for something takes a sixth of the time to compile."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,9 @@ def _can_move(op: ir.OpView) -> bool:
 
 def _executable(source: hal.ExecutableSourceOp, variant: Variant) -> ir.Module:
     """A module with the executable that IREE makes of `source`."""
+    name, pipeline = _TRANSLATION
+    for entry in _entries(source):
+        entry.attributes[name] = ir.Attribute.parse(pipeline, source.context)
     with source.location:
         module = ir.Module.create()
         with ir.InsertionPoint(module.body):
