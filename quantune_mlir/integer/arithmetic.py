@@ -13,10 +13,11 @@ from math import prod
 import numpy as np
 
 from quantune_mlir.integer.boundary import multiply
-from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
+from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import End, finish, rescale, round_to_int8
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.constants import constant_value, is_constant
+from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.units import Unit
 from quantune_mlir.numerics.parameters import QuantParams, quantize
@@ -61,7 +62,7 @@ def emit_clamp(
 def emit_mean(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
     """Global average pooling, or reduce_sum ops with a factor: one i32 sum, requantized once."""
     (source,) = inputs
-    value, shape = _to_i32(emitter, source, 1.0), shape_of(source.value)
+    value, shape = _to_i32(emitter, source, 1.0), list(shape_of(source.value))
     axes = (
         (1, 2) if unit.op.name == "tosa.avg_pool2d" else [_axis(op) for op in unit.ops if op.name == "tosa.reduce_sum"]
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
+from quantune_mlir.integer.emitter import Emitter, Quantized
+from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.numerics.parameters import QuantParams
 

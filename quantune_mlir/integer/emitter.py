@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.ir.attributes import LAYER, OP
 from quantune_mlir.ir.constants import constant
+from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.units import Unit
 from quantune_mlir.numerics.parameters import QuantParams
@@ -79,8 +80,3 @@ class Emitter:
         for name, text in self._stamps.items():
             op.attributes[name] = text
         return op.results[0]
-
-
-def shape_of(value: ir.Value) -> list[int]:
-    """The static shape of a ranked tensor."""
-    return value.type.shape

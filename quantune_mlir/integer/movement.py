@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quantune_mlir.integer.emitter import Emitter, Quantized, shape_of
+from quantune_mlir.integer.emitter import Emitter, Quantized
+from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.tensors import joined_constants
 from quantune_mlir.ir.units import Unit
