@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,12 @@ class SampleSet:
     def __len__(self) -> int:
         """Number of runs."""
         return len(self._chosen)
+
+    def only(self, runs: Sequence[int]) -> SampleSet:
+        """Some of the runs, by ascending positions, without labels."""
+        part = copy.copy(self)
+        part._chosen, part.labels = self._chosen[list(runs)], None
+        return part
 
     @property
     def batch(self) -> int:

@@ -84,6 +84,10 @@ class Program:
             raise DataError(f"the program refuses its inputs: {_reason(error)}", where=self._where) from error
         return [_on_host(results, position) for position in range(len(results))[keep]]
 
+    def give_back(self) -> None:
+        """Give back the memory that was kept for the next call."""
+        self._context.config.device.allocator.trim()
+
     def _function(self, name: str) -> iree_rt.VmFunction:
         """An exported function. IREE's own way of calling one reads its description again each time, some 60 µs."""
         if name not in self._functions:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
 from typing import Final, cast
 
 from quantune_mlir.execution.program import Program
@@ -86,22 +85,28 @@ class Analyzer:
     def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Energies:
         """The signal and noise energies that one run over the samples sums up.
 
-        What is measured only where a sample is probed counts as often as probes are rarer than samples.
+        What is measured only where a sample is probed counts as often as probes are rarer than samples. These come
+        first: they need several times the memory of others.
         """
-        every = PROBED_EVERY if self._probes else 1
-        for index, run in enumerate(samples):
-            is_probed = self._probes and index % every == 0
-            self._program.call(PROBE if is_probed else "main", *run, keep=_NONE)
-            on_sample()
+        probed = range(0, len(samples), PROBED_EVERY) if self._probes else range(0)
+        rarity = len(samples) / len(probed) if probed else 1.0
+        self._call(PROBE, samples.only(probed), on_sample)
+        self._program.give_back()
+        self._call("main", samples.only([run for run in range(len(samples)) if run not in probed]), on_sample)
         sums = self._program.call("energies")[0] if self._rows else ()
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
         energies: dict[tuple[str, Noise], ErrorEnergy] = {}
         for row, (signal, noise) in zip(self._rows, sums, strict=True):
             key = _row_key(row)
-            weight = 1.0 if ir.BoolAttr(row[EVERY_RUN]).value else len(samples) / ceil(len(samples) / every)
+            weight = 1.0 if ir.BoolAttr(row[EVERY_RUN]).value else rarity
             count = float(elements.get(key[0], 0) * len(samples))
             energies[key] = ErrorEnergy(weight * float(signal), weight * float(noise), count)
         return energies
+
+    def _call(self, function: str, samples: SampleSet, on_sample: Callable[[], None]) -> None:
+        for run in samples:
+            self._program.call(function, *run, keep=_NONE)
+            on_sample()
 
     def _describe(self, layer: Layer, index: int, energies: Energies, budget: NoiseBudget) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))

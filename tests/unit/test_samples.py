@@ -60,6 +60,19 @@ def test_a_subset_is_seeded_sorted_and_keeps_its_labels(kind: str, tmp_path: Pat
     assert len(SampleSet.open(data, [IMAGE], count=99)) == 50
 
 
+def test_only_some_runs_are_read() -> None:
+    rows = np.arange(24, dtype=np.float32).reshape(12, 2)
+    x = InputSpec("x", (2, 2), np.float32)
+    samples = SampleSet.open({"x": rows, "labels": np.arange(12)}, [x], count=8, seed=1)
+    all_runs = [x for (x,) in samples]
+    part = samples.only([1, 3])
+    assert [x.tolist() for (x,) in part] == [all_runs[1].tolist(), all_runs[3].tolist()]
+    assert (len(part), part.samples, part.number_of(1)) == (2, 4, samples.number_of(3))
+    assert part.labels is None
+    assert len(samples) == 4
+    assert len(samples.only([])) == 0
+
+
 def test_a_batch_takes_consecutive_samples_and_drops_the_incomplete_rest() -> None:
     spec = InputSpec("image", (4, 3, 4, 4), FLOAT)
     x = images(11)
