@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def time_again(arguments: argparse.Namespace) -> None:
-    """Quantizes again what is there, all cases of a network in turns: of all passes the quickest counts."""
+    """Quantizes again what is there, all cases of a network in turns."""
     directory: Path = arguments.json
     networks = _networks(directory)
     results = Results(directory)
@@ -59,11 +60,12 @@ def time_again(arguments: argparse.Namespace) -> None:
     for name in wanted:
         data = prepared(networks, name, directory / "data" / name)
         for _ in range(arguments.passes):
+            turn = datetime.now(timezone.utc).isoformat()
             for case in cases:
                 row = results.row(name, case)
                 if row is None:
                     raise ValueError(f"{name} {case.name} was not measured: nothing to time again")
-                again = timed_again(row, case, data, directory / "again", limits)
+                again = timed_again(row, case, data, directory / "again", limits, turn)
                 write_row(row_path(directory, name, case), again)
                 results.rows[name][case.name] = again
                 print(f"{name} {case.name}: pass {again['passes']}", file=sys.stderr, flush=True)
@@ -104,7 +106,7 @@ def main() -> None:
     _add_options(runs)
     runs.add_argument("--samples", type=int, default=CALIBRATION_SAMPLES, help="of calibration (default: 100)")
     runs.add_argument("--force", action="store_true", help="measure again what is there")
-    again = commands.add_parser("time", help="quantize again what is there; of all passes the quickest counts")
+    again = commands.add_parser("time", help="quantize again what is there, in turns")
     again.set_defaults(call=time_again)
     _add_options(again)
     again.add_argument("--passes", type=int, default=1, metavar="N", help="more ones (default: 1)")

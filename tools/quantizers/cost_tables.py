@@ -21,7 +21,7 @@ from tools.quantizers.columns import (
     our_columns,
     peer_columns,
 )
-from tools.quantizers.goals import cpu_work, everything, ratios, with_analysis_programs, work
+from tools.quantizers.goals import everything, in_turns, ratios, with_analysis_programs, work
 from tools.quantizers.results import Results, Row
 
 
@@ -75,11 +75,9 @@ def _search(row: Row) -> str:
 
 def time_ratios(results: Results) -> str:
     mixed = MIXED["per-channel"]
-    measures = {"work": work, "work, processor time": cpu_work}
+    clocks = {"work": "seconds", "work, processor time": "cpu_seconds"}
     peers = [*(STATIC[method, "per-channel"] for method in METHODS), NNCF_DEFAULT, NNCF_CONTROL]
-    body = [
-        [name, *(_mean(ratios(results, mixed, peer, measure)) for peer in peers)] for name, measure in measures.items()
-    ]
+    body = [[name, *(_mean(in_turns(results, mixed, peer, clock)) for peer in peers)] for name, clock in clocks.items()]
     for name, measure in (("work and its programs", with_analysis_programs), ("all", everything)):
         body.append([name, *(_mean(ratios(results, mixed, peer, measure)) for peer in peers)])
     return table(["geometric mean of ours /", *(peer.title for peer in peers)], body)

@@ -16,7 +16,7 @@ from quantune_mlir.files import write_atomically
 from tools.quantizers.cases import REFERENCE, Case
 from tools.quantizers.data import Data
 from tools.quantizers.launch import Limits, Step, StepFailed, run_worker
-from tools.quantizers.results import Row, seconds
+from tools.quantizers.results import CLOCKS, Row, seconds
 from tools.quantizers.scores import Paired, centred_log_probabilities, centred_logits, predictions, sqnr_db
 
 FEWER: Final = (1, 4, 10)
@@ -53,14 +53,19 @@ def measured(case: Case, data: Data, directory: Path, limits: Limits, samples: i
     return row
 
 
-def timed_again(row: Row, case: Case, data: Data, directory: Path, limits: Limits) -> Row:
-    """The row after one more pass: the times of the quicker one. What is made is the same, and not kept."""
-    _quantized(case, data, directory, limits, row["calibration_samples"])
+def timed_again(row: Row, case: Case, data: Data, directory: Path, limits: Limits, turn: str) -> Row:
+    """The row after one more pass: the times of the quicker one, the memory of the last.
+
+    What is made is the same, and not kept. The pass is noted under `turn`, which all have that were measured in turns.
+    """
+    step = _quantized(case, data, directory, limits, row["calibration_samples"])
     again: Row = json.loads((directory / "quantized.json").read_text(encoding="utf-8"))
     shutil.rmtree(directory)
     quicker = min(row, again, key=lambda found: seconds(found, compiling=False))
-    times = {clock: quicker[clock] for clock in ("seconds", "cpu_seconds")}
-    return row | times | {"passes": row.get("passes", 1) + 1}
+    times = {clock: quicker[clock] for clock in CLOCKS}
+    memory = {"peak_kib": again["peak_kib"], "tree_peak_kib": step.tree_peak_kib}
+    now = {clock: seconds(again, compiling=False, clock=clock) for clock in CLOCKS}
+    return row | times | memory | {"passes": row.get("passes", 1) + 1, "turns": row.get("turns", {}) | {turn: now}}
 
 
 def reference_outputs(made: Path) -> Path:

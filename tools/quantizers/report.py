@@ -80,13 +80,18 @@ def markdown(results: Results, latency: dict[str, Any] | None = None) -> str:
 
 
 def _passes(results: Results) -> str:
-    """Which times are those of the quickest of several passes."""
+    """Which were measured in several passes, and what is made of these."""
     counts: dict[str, int] = {}
     for rows in results.rows.values():
         for name, row in rows.items():
             counts[name] = min(counts.get(name, row.get("passes", 1)), row.get("passes", 1))
     several = [f"{name} ({count})" for name, count in counts.items() if count > 1]
-    return f" Of several passes, in turns, the quickest counts; at least: {', '.join(several)}." if several else ""
+    if not several:
+        return ""
+    return (
+        " Of several passes the quickest is shown, and ratios of work are medians over passes in turns; at least: "
+        f"{', '.join(several)}."
+    )
 
 
 def _introduction(results: Results) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tools.network_bench import machine
 from tools.quantizers.cases import Case
 from tools.quantizers.stages import COMPILE
 
 Row = dict[str, Any]
+CLOCKS: Final = ("seconds", "cpu_seconds")
 
 
 class Results:
@@ -59,5 +60,5 @@ def write_machine(directory: Path) -> None:
 
 
 def seconds(row: Row, *, compiling: bool, clock: str = "seconds") -> float:
-    """All stages that compile programs, or all others. `clock`: "seconds" or "cpu_seconds"."""
+    """All stages that compile programs, or all others. `clock`: one of CLOCKS."""
     return sum(value for stage, value in row[clock].items() if stage.startswith(COMPILE) == compiling)

@@ -12,9 +12,9 @@ import pytest
 from tools.quantizers import __main__ as command_line
 from tools.quantizers import measure
 from tools.quantizers.cases import OURS, REFERENCE, Case, all_cases, chosen, nncf, onnxruntime_static, ours
-from tools.quantizers.columns import MIXED, STATIC, against
+from tools.quantizers.columns import MIXED, NNCF_DEFAULT, STATIC, against
 from tools.quantizers.data import Data, prepared
-from tools.quantizers.goals import cpu_work, everything, ratios, with_analysis_programs, work
+from tools.quantizers.goals import cpu_work, everything, in_turns, ratios, with_analysis_programs, work
 from tools.quantizers.launch import Limits, Step, StepFailed, last_error
 from tools.quantizers.openvino_nncf import Validation
 from tools.quantizers.report import markdown
@@ -221,16 +221,35 @@ def test_of_two_passes_the_quicker_counts(
 
     def again(limits: Limits, step: str, case: str, data: Path, directory: Path, count: object) -> Step:
         assert count == 100
-        (directory / "quantized.json").write_text(json.dumps({"seconds": seconds, "cpu_seconds": seconds}))
+        found = {"seconds": seconds, "cpu_seconds": seconds, "peak_kib": 512}
+        (directory / "quantized.json").write_text(json.dumps(found))
         return Step(1.0, 1024)
 
     monkeypatch.setattr(measure, "run_worker", again)
     first = row("net", nncf("default"), [0])
-    found = measure.timed_again(first, nncf("default"), digits(tmp_path / DIGITS), tmp_path / "again", Limits(0, 1, 1))
+    data, limits = digits(tmp_path / DIGITS), Limits(0, 1, 1)
+    found = measure.timed_again(first, nncf("default"), data, tmp_path / "again", limits, "noon")
 
     assert measure.seconds(found, compiling=False) == kept
-    assert found["passes"] == 2
+    assert (found["passes"], found["peak_kib"], found["tree_peak_kib"]) == (2, 512, 1024)
+    assert found["turns"] == {"noon": {"seconds": 0.5 * slept, "cpu_seconds": 0.5 * slept}}
     assert "nncf/default (2)" in markdown(results(tmp_path, found))
+
+
+def test_work_is_compared_within_passes(tmp_path: Path) -> None:
+    def timed(case: Case, **turns: float) -> dict[str, Any]:
+        noted = {turn: {"seconds": time, "cpu_seconds": 2 * time} for turn, time in turns.items()}
+        return row("net", case, [0]) | {"turns": noted}
+
+    mixed, static = MIXED["per-channel"], STATIC["entropy", "per-channel"]
+    ours_ = timed(mixed.case, dawn=9.0, noon=1.0, dusk=4.0, night=3.0)
+    found = results(
+        tmp_path, ours_, timed(static.case, noon=2.0, dusk=5.0, night=3.0), row("net", nncf("default"), [0])
+    )
+
+    assert in_turns(found, mixed, static) == {"net": 0.8}
+    assert in_turns(found, mixed, static, "cpu_seconds") == {"net": 0.8}
+    assert in_turns(found, mixed, NNCF_DEFAULT) == ratios(found, mixed, NNCF_DEFAULT, work)
 
 
 @pytest.mark.slow
