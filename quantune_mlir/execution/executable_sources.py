@@ -3,8 +3,8 @@
 IREE's passes over a program walk again and again through all that its module holds, the code of the executables too,
 though there is nothing in it for them: with our kernels, that is more than half of the time to compile. IREE can take
 an executable from a file where it is about to compile it (`--iree-hal-substitute-executable-sources-from`). So the
-program goes to IREE with stubs, and the code beside it; what comes out is the same. The code is vectors, loops and
-buffers: it is told apart from tensors, which IREE would have to tile first, as what goes to LLVM straight away.
+program goes to IREE with stubs, and the code beside it; what comes out is the same. The code, which must be vectors,
+loops and buffers, is marked as going to LLVM as it is.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _STUB: Final = "quantune.stub"
 """Tells a stub from others: IREE would take executables of the same code for the same."""
 
 _TRANSLATION: Final = ("translation_info", "#iree_codegen.translation_info<pipeline = #iree_codegen.no_pipeline>")
-"""Nothing is left to choose a pipeline for; looking for something takes a sixth of the time to compile."""
+"""No pipeline: those that IREE would choose find nothing to tile or vectorize, in a sixth of the time to compile."""
 
 
 @dataclass(frozen=True)
