@@ -43,7 +43,8 @@ _INLINE: Final = "builtin.module(hal.executable(hal.executable.variant(builtin.m
 _STUB: Final = "quantune.stub"
 """Tells a stub from others: IREE would take executables of the same code for the same."""
 
-_TRANSLATION: Final = ("translation_info", "#iree_codegen.translation_info<pipeline = #iree_codegen.no_pipeline>")
+_TRANSLATION: Final = "translation_info"
+_TO_LLVM: Final = "#iree_codegen.translation_info<pipeline = #iree_codegen.no_pipeline>"
 """No pipeline: those that IREE would choose find nothing to tile or vectorize, in a sixth of the time to compile."""
 
 
@@ -69,8 +70,11 @@ def brings_executables(module: ir.Module) -> bool:
 
 def move_executables(module: ir.Module, variant: Variant, folder: Path) -> None:
     """Write the code of each executable to a file in `folder`, and leave stubs instead."""
+    to_llvm = ir.Attribute.parse(_TO_LLVM, module.context)
     for source in list(module.body.operations):
         if _can_move(source):
+            for entry in _entries(source):
+                entry.attributes[_TRANSLATION] = to_llvm
             (folder / f"{source.sym_name.value}.mlirbc").write_bytes(module_bytecode(_executable(source, variant)))
             _empty(source)
 
@@ -86,9 +90,6 @@ def _can_move(op: ir.OpView) -> bool:
 
 def _executable(source: hal.ExecutableSourceOp, variant: Variant) -> ir.Module:
     """A module with the executable that IREE makes of `source`."""
-    name, pipeline = _TRANSLATION
-    for entry in _entries(source):
-        entry.attributes[name] = ir.Attribute.parse(pipeline, source.context)
     with source.location:
         module = ir.Module.create()
         with ir.InsertionPoint(module.body):

@@ -82,11 +82,16 @@ class Program:
             if _REFUSED not in str(error):
                 raise
             raise DataError(f"the program refuses its inputs: {_reason(error)}", where=self._where) from error
-        return [_on_host(results, position) for position in range(len(results))[keep]]
+        views = (results.get_as_object(position, iree_rt.HalBufferView) for position in range(len(results))[keep])
+        return [to_host(view) for view in views]
 
     def give_back(self) -> None:
         """Give back the memory that was kept for the next call."""
-        self._context.config.device.allocator.trim()
+        self._device.allocator.trim()
+
+    @property
+    def _device(self) -> iree_rt.HalDevice:
+        return self._context.config.device
 
     def _function(self, name: str) -> iree_rt.VmFunction:
         """An exported function. IREE's own way of calling one reads its description again each time, some 60 µs."""
@@ -103,19 +108,10 @@ class Program:
         for value in inputs:
             if isinstance(value, int):
                 arguments.push_int(value)
-                continue
-            element = map_dtype_to_element_type(value.dtype)
-            if element is None:
+            elif map_dtype_to_element_type(value.dtype) is None:
                 raise DataError(f"the program refuses its inputs: none is of {value.dtype}", where=self._where)
-            view = self._context.config.device.allocator.allocate_buffer_copy(
-                iree_rt.MemoryType.DEVICE_LOCAL,
-                iree_rt.BufferUsage.DEFAULT,
-                self._context.config.device,
-                np.asarray(value, order="C"),
-                element,
-            )
-            assert isinstance(view, iree_rt.HalBufferView), "an element type is given"
-            arguments.push_ref(view.ref)
+            else:
+                arguments.push_ref(to_device(value, self._device).ref)
         return arguments
 
     def bound(self, *inputs: Array, function: str = "main") -> Callable[[], None]:
@@ -137,9 +133,21 @@ class Program:
         return call
 
 
-def _on_host(results: iree_rt.VmVariantList, position: int) -> Array:
-    """A copy of a result."""
-    view = results.get_variant(position).deref(iree_rt.HalBufferView)
+def to_device(array: Array, device: iree_rt.HalDevice) -> iree_rt.HalBufferView:
+    """A copy of an array in device memory."""
+    view = device.allocator.allocate_buffer_copy(
+        iree_rt.MemoryType.DEVICE_LOCAL,
+        iree_rt.BufferUsage.DEFAULT,
+        device,
+        np.asarray(array, order="C"),
+        map_dtype_to_element_type(array.dtype),
+    )
+    assert isinstance(view, iree_rt.HalBufferView), "an element type is given"
+    return view
+
+
+def to_host(view: iree_rt.HalBufferView) -> Array:
+    """A copy of what lies in device memory."""
     dtype = iree_rt.HalElementType.map_to_dtype(view.element_type)
     return np.array(view.map().asarray(view.shape, dtype))
 

@@ -37,19 +37,17 @@ def ratios(
     return found
 
 
-def work(row: Row) -> float:
-    """Seconds of a quantization without compiling: analysis and plan. Peers compile nothing."""
-    return seconds(row, compiling=False)
+def work(row: Row, clock: str = "seconds") -> float:
+    """Seconds of a quantization without compiling: analysis and plan. Peers compile nothing.
 
-
-def cpu_work(row: Row) -> float:
-    """`work` in seconds of the processor, which other programs disturb less."""
-    return seconds(row, compiling=False, clock="cpu_seconds")
+    Those of the processor (`clock` "cpu_seconds") other programs disturb less.
+    """
+    return seconds(row, compiling=False, clock=clock)
 
 
 def in_turns(results: Results, column: Column, other: Column, clock: str = "seconds") -> dict[str, float]:
     """Work over another's: the median over passes in which both had their turns, the quickest ones if there is none."""
-    found = ratios(results, column, other, work if clock == "seconds" else cpu_work)
+    found = ratios(results, column, other, lambda row: work(row, clock))
     for network in found:
         ours, theirs = (results.rows[network][each.case.name].get("turns", {}) for each in (column, other))
         pairs = [ours[turn][clock] / theirs[turn][clock] for turn in ours if turn in theirs]

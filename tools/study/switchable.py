@@ -7,10 +7,9 @@ from typing import Any
 
 import iree.runtime as iree_rt
 import numpy as np
-from iree.runtime.array_interop import map_dtype_to_element_type
 from numpy.typing import NDArray
 
-from quantune_mlir.execution.program import SINGLE_THREAD
+from quantune_mlir.execution.program import SINGLE_THREAD, to_device, to_host
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.layers import closing_values
 from quantune_mlir.ir.qparams import read_qparams
@@ -91,7 +90,7 @@ class _Runtime:
         """The output of each plan of a schedule for one sample."""
         last_use = {number: i for i, call in enumerate(schedule.calls) for number in call.operands}
         kept = {number for numbers in schedule.outputs for number in numbers}
-        results: dict[int, Any] = {i: self._upload(array) for i, array in enumerate(sample)}
+        results: dict[int, Any] = {i: to_device(array, self._device) for i, array in enumerate(sample)}
         for i, call in enumerate(schedule.calls):
             arguments = iree_rt.VmVariantList(len(call.operands))
             for number in call.operands:
@@ -102,22 +101,10 @@ class _Runtime:
             for number in call.operands:
                 if last_use[number] == i and number not in kept:
                     del results[number]
-        arrays = {number: self._download(results[number]) for number in kept}
+        arrays = {number: np.asarray(to_host(results[number]), np.float32).reshape(-1) for number in kept}
         return [np.concatenate([arrays[number] for number in numbers]) for numbers in schedule.outputs]
 
     def _function(self, name: str) -> Any:
         if name not in self._functions:
             self._functions[name] = self._module[name].vm_function
         return self._functions[name]
-
-    def _upload(self, array: NDArray[np.generic]) -> Any:
-        return self._device.allocator.allocate_buffer_copy(
-            iree_rt.MemoryType.DEVICE_LOCAL,
-            iree_rt.BufferUsage.DEFAULT,
-            self._device,
-            np.ascontiguousarray(array),
-            map_dtype_to_element_type(array.dtype),
-        )
-
-    def _download(self, view: Any) -> Outputs:
-        return np.array(iree_rt.DeviceArray(self._device, view).to_host(), np.float32).reshape(-1)

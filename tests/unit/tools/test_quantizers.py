@@ -14,7 +14,7 @@ from tools.quantizers import measure
 from tools.quantizers.cases import OURS, REFERENCE, Case, all_cases, chosen, nncf, onnxruntime_static, ours
 from tools.quantizers.columns import MIXED, NNCF_DEFAULT, STATIC, against
 from tools.quantizers.data import Data, prepared
-from tools.quantizers.goals import cpu_work, everything, in_turns, ratios, with_analysis_programs, work
+from tools.quantizers.goals import everything, in_turns, ratios, with_analysis_programs, work
 from tools.quantizers.launch import Limits, Step, StepFailed, last_error
 from tools.quantizers.openvino_nncf import Validation
 from tools.quantizers.report import markdown
@@ -140,7 +140,7 @@ def test_times_are_split_into_work_and_compiling() -> None:
     measured = row("net", ours("per-channel"), [0, 1, 2])
 
     assert (work(measured), with_analysis_programs(measured), everything(measured)) == (1.5, 5.5, 7.5)
-    assert cpu_work(measured) == 0.75
+    assert work(measured, "cpu_seconds") == 0.75
 
 
 def test_ratios_need_as_many_samples(tmp_path: Path) -> None:
