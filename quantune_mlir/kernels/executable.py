@@ -162,7 +162,8 @@ def _wrap(name: str, signature: Signature, inner: ir.Module, features: tuple[str
     source = hal.ExecutableSourceOp(name, sym_visibility="private")
     first = ir.IntegerAttr.get(ir.IndexType.get(), 0)
     with ir.InsertionPoint(source.regions[0].blocks.append()):
-        export = hal.ExecutableExportOp(name, _layout(signature), ordinal=first, sym_visibility="public")
+        place = ir.Location.file(name, 1, 1)  # without one, IREE writes a number that it never set into programs
+        export = hal.ExecutableExportOp(name, _layout(signature), ordinal=first, sym_visibility="public", loc=place)
         device = ir.Type.parse("!hal.device")
         count = export.regions[0].blocks.append(device, arg_locs=[ir.Location.unknown()])
         with ir.InsertionPoint(count):

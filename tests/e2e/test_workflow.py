@@ -34,7 +34,7 @@ from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import InferenceRuns, quantize
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.e2e.conftest import DIGITS, Quantune
-from tests.e2e.models import conv_relu, images, save_model, save_samples
+from tests.e2e.models import conv_relu, dense_layers, images, save_model, save_samples
 from tests.e2e.modules import dot_inputs, operations, tensor_names
 
 MODEL = DIGITS / "digits.onnx"
