@@ -285,6 +285,11 @@ def intrinsic(name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
     return llvm.CallIntrinsicOp(result, name, list(arguments), [], []).results[0]
 
 
+def rounded(value: ir.Value) -> ir.Value:
+    """An f32 result as it is when it is stored: IREE lets a product and the sum after it become one instruction."""
+    return intrinsic("llvm.arithmetic.fence", value.type, value)
+
+
 def _nsw(op: type[ir.OpView], a: ir.Value, b: ir.Value) -> ir.Value:
     flags = ir.Attribute.parse("#arith.overflow<nsw>")
     return op(a, b, overflowFlags=flags).result

@@ -111,20 +111,22 @@ def _round_to_int8(source: Lanes, context: Context) -> Lanes:
         value = larger(value, code.splat(-128.0, context.lanes, "f32"))
     if source.high > 127:
         value = smaller(value, code.splat(127.0, context.lanes, "f32"))
-    magic = code.splat(_MAGIC, context.lanes, "f32")
-    shifted = arith.AddFOp(value, magic).result
-    bits = code.bitcast(shifted, context.lanes, "i32")
-    integer = arith.SubIOp(bits, code.splat(_MAGIC_BITS, context.lanes, "i32")).result
-    return Lanes(integer, low, high, rounded=arith.SubFOp(shifted, magic).result)
+    integer, real = _round(value, context.lanes)
+    return Lanes(integer, low, high, rounded=real)
+
+
+def _round(value: ir.Value, lanes: int) -> tuple[ir.Value, ir.Value]:
+    """As i32 and as f32; half to even, which adding the magic number does where `value` is rounded to f32 before."""
+    magic = code.splat(_MAGIC, lanes, "f32")
+    shifted = arith.AddFOp(code.rounded(value), magic).result
+    bits = code.bitcast(shifted, lanes, "i32")
+    integer = arith.SubIOp(bits, code.splat(_MAGIC_BITS, lanes, "i32")).result
+    return integer, arith.SubFOp(shifted, magic).result
 
 
 def _round_then_saturate(source: Lanes, context: Context) -> Lanes:
     """Integers that saturate when they are narrowed, which takes no instruction of its own where that can saturate."""
-    magic = code.splat(_MAGIC, context.lanes, "f32")
-    shifted = arith.AddFOp(source.value, magic).result
-    bits = code.bitcast(shifted, context.lanes, "i32")
-    integer = arith.SubIOp(bits, code.splat(_MAGIC_BITS, context.lanes, "i32")).result
-    real = arith.SubFOp(shifted, magic).result
+    integer, real = _round(source.value, context.lanes)
     if source.low < -128:
         integer = arith.MaxSIOp(integer, code.splat(-128, context.lanes, "i32")).result
         real = larger(real, code.splat(-128.0, context.lanes, "f32"))
