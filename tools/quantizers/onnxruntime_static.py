@@ -16,6 +16,7 @@ from onnx import helper
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from quantune_mlir.execution.host_isa import host_isa
 from tools.quantizers.cases import REFERENCE, Case
 from tools.quantizers.data import Data, Samples
 from tools.quantizers.quantized import Quantized, Run, Runners, load_operators
@@ -26,6 +27,8 @@ _METHODS: Final = {
     "entropy": CalibrationMethod.Entropy,
     "percentile": CalibrationMethod.Percentile,
 }
+SATURATES: Final = host_isa() in ("avx2", "sse4")
+"""Whether ONNX Runtime adds products of u8 and s8 in 16 bits here: its documentation wants `reduce_range` then."""
 _MODEL: Final = "int8.onnx"
 _make_options: Final = onnxruntime.SessionOptions
 
@@ -51,7 +54,7 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
             _Reader(data.input, data.samples("calib", samples)),
             quant_format=QuantFormat.QDQ,
             per_channel=granularity == "per-channel",
-            reduce_range=False,
+            reduce_range=SATURATES,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=_METHODS[method],

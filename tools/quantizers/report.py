@@ -12,17 +12,16 @@ from tools.quantizers import accuracy_tables, cost_tables
 from tools.quantizers.goals import goals
 from tools.quantizers.results import Results
 
-_NAME = "quantizers.md"
 _INTRODUCTION = """\
 # Our quantizer beside others
 
 Written by `python -m tools.quantizers report`; [tools/quantizers](../../tools/quantizers) says how each number comes
 about. Every step runs in a process of its own, bound to one CPU; loading packages, and the tables that they build once,
-is not timed. All get the same calibration samples (100 unless it
-says otherwise under failures) and run the same validation samples. ORT is ONNX Runtime's `quantize_static` (QDQ, u8s8,
-`reduce_range` off); NNCF runs in OpenVINO, fp32 where there is no int8, oneDNN limited to the instructions
-that our programs use. ch: weights per channel, t: per tensor. Score is top-1, and AUC for AD; networks without labels
-of their own run ImageNet images.
+is not timed. All get the same calibration samples (100 unless it says otherwise under failures) and run the same
+validation samples. ORT is ONNX Runtime's `quantize_static` (QDQ, u8s8, `reduce_range` only where the CPU has no VNNI);
+NNCF runs in OpenVINO, fp32 where there is no int8, oneDNN limited to the instructions that our programs use. ch:
+weights per channel, t: per tensor. Score is top-1, and AUC for AD; networks without labels of their own run ImageNet
+images.
 
 {cpu}; {versions}. {load}"""
 _SQNR = """\
@@ -47,11 +46,10 @@ _SCHEMES = "Score, and in brackets the SQNR at the output in dB, of all int8 and
 _PLANS = "MACs in int8, and the layers that the default policy keeps in fp32 although they could be int8."
 
 
-def write(directory: Path, folder: Path, latency: Path | None) -> None:
+def write(directory: Path, file: Path, latency: Path | None) -> None:
     """The report on what `run` wrote to `directory`. Raises FileNotFoundError if there is nothing."""
     measured = json.loads(latency.read_text(encoding="utf-8")) if latency else None
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / _NAME, markdown(Results(directory), measured).encode())
+    write_atomically(file, markdown(Results(directory), measured).encode())
 
 
 def markdown(results: Results, latency: dict[str, Any] | None = None) -> str:
