@@ -69,6 +69,11 @@ def transpose(value: ir.Value, permutation: Sequence[int]) -> ir.Value:
     return tosa.TransposeOp(kind_of(shape), value, ir.DenseI32ArrayAttr.get(list(permutation))).result
 
 
+def reverse(value: ir.Value, axis: int) -> ir.Value:
+    """The same elements, along the axis from the last to the first."""
+    return tosa.ReverseOp(value.type, value, axis).result if shape_of(value)[axis] > 1 else value
+
+
 def pad(value: ir.Value, pairs: Sequence[tuple[int, int]]) -> ir.Value:
     """So many zeros before and after each axis."""
     if not any(map(any, pairs)):
@@ -106,7 +111,7 @@ def total(value: ir.Value, axes: Sequence[int]) -> ir.Value:
 def convolve(
     op: type[ir.OpView],
     x: ir.Value,
-    weights: np.ndarray,
+    weights: ir.Value,
     shape: Sequence[int],
     pads: Sequence[int],
     dilation: Sequence[int],
@@ -115,4 +120,4 @@ def convolve(
     zero = number([0.0])
     integers = (ir.DenseI64ArrayAttr.get([int(v) for v in values]) for values in (pads, (1, 1), dilation))
     accumulator = ir.TypeAttr.get(ir.F32Type.get())
-    return op(kind_of(shape), x, number(weights), zero, zero, zero, *integers, accumulator).result
+    return op(kind_of(shape), x, weights, zero, zero, zero, *integers, accumulator).result

@@ -24,23 +24,32 @@ from quantune_mlir.ir.mlir import ir, tosa
 def convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     """Of tosa.conv2d with weights [OC, KH, KW, IC]: the phases are channels of one convolution."""
     weights, windows = _kernel(op, axes=(1, 2))
-    (rows, columns), channels = windows.axes, weights.shape[3]
     used = [min(axis.stride, axis.taps) for axis in windows.axes]
-    missing = [axis.entries * size - axis.taps for axis, size in zip(windows.axes, used, strict=True)]
-    padded = np.pad(weights, [(0, 0), (0, missing[0]), (0, missing[1]), (0, 0)])
-    parts = padded.reshape(-1, rows.entries, used[0], columns.entries, used[1], channels)
-    turned = parts[:, ::-1, :, ::-1].transpose(2, 4, 5, 1, 3, 0).reshape(-1, rows.entries, columns.entries, len(parts))
-    found = _convolve(tosa.Conv2DOp, windows, cotangent, turned, turned.shape[0])
-    found = ops.reshape(found, (*shape_of(found)[:3], *used, channels))
+    found = _convolve(tosa.Conv2DOp, windows, cotangent, _by_phase(weights, windows, used))
+    found = ops.reshape(found, (*shape_of(found)[:3], *used, shape_of(weights)[3]))
     unread = [(0, axis.stride - size) for axis, size in zip(windows.axes, used, strict=True)]
     found = ops.pad(found, [(0, 0), (0, 0), (0, 0), *unread, (0, 0)])
     return windows.image(ops.transpose(found, (0, 1, 3, 2, 4, 5)))
 
 
+def _by_phase(weights: ir.Value, windows: _Windows, used: Sequence[int]) -> ir.Value:
+    """[phases x phases x IC, entries, entries, OC]: of each phase its taps, backwards.
+
+    By ops, which kernels see through: a constant, once made, stays in memory, and these are as large as the model.
+    """
+    rows, columns = windows.axes
+    filters, *_, channels = shape_of(weights)
+    missing = [axis.entries * size - axis.taps for axis, size in zip(windows.axes, used, strict=True)]
+    padded = ops.pad(weights, [(0, 0), (0, missing[0]), (0, missing[1]), (0, 0)])
+    parts = ops.reshape(padded, (filters, rows.entries, used[0], columns.entries, used[1], channels))
+    turned = ops.transpose(ops.reverse(ops.reverse(parts, 1), 3), (2, 4, 5, 1, 3, 0))
+    return ops.reshape(turned, (used[0] * used[1] * channels, rows.entries, columns.entries, filters))
+
+
 def depthwise_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     """Of tosa.depthwise_conv2d with weights [KH, KW, C, M]."""
     weights, windows = _kernel(op, axes=(0, 1))
-    return _through_depthwise(op, windows, cotangent, weights)
+    return _through_depthwise(op, windows, cotangent, _array(weights))
 
 
 def average_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
@@ -153,7 +162,8 @@ def _through_depthwise(
     rows, columns, channels, multiples = weights.shape
     kernel = weights.reshape(rows, columns, channels * multiples)
     if windows.axes[0].stride == windows.axes[1].stride == 1:
-        found = _convolve(tosa.DepthwiseConv2DOp, windows, cotangent, kernel[::-1, ::-1, :, None], kernel.shape[2])
+        turned = ops.number(kernel[::-1, ::-1, :, None])
+        found = _convolve(tosa.DepthwiseConv2DOp, windows, cotangent, turned)
     else:
         outputs = windows.outputs_of_a_pixel()
         parts = [ops.multiply(windows.moved(cotangent, d), ops.number(windows.by_tap(kernel, d))) for d in outputs]
@@ -164,9 +174,7 @@ def _through_depthwise(
     return ops.reshape(found, shape)
 
 
-def _convolve(
-    kind: type[ir.OpView], windows: _Windows, cotangent: ir.Value, weights: NDArray[np.float32], channels: int
-) -> ir.Value:
+def _convolve(kind: type[ir.OpView], windows: _Windows, cotangent: ir.Value, weights: ir.Value) -> ir.Value:
     """[N, rows, columns, channels]: a convolution of stride 1, one result for each q."""
     batch, height, width, filters = shape_of(cotangent)
     rows, columns = windows.axes
@@ -174,6 +182,7 @@ def _convolve(
     left, wide, before, after = columns.read(width)
     read = ops.cut(cotangent, (0, top, left, 0), (batch, high, wide, filters))
     dilation = rows.dilation, columns.dilation
+    channels = shape_of(weights)[0 if kind is tosa.Conv2DOp else 2]
     shape = (batch, rows.count, columns.count, channels)
     return ops.convolve(kind, read, weights, shape, (above, below, before, after), dilation)
 
@@ -182,10 +191,9 @@ def _sum(parts: Sequence[ir.Value]) -> ir.Value:
     return reduce(lambda a, b: ops.binary(tosa.AddOp, a, b), parts)
 
 
-def _kernel(op: ir.Operation, axes: tuple[int, int]) -> tuple[NDArray[np.float32], _Windows]:
+def _kernel(op: ir.Operation, axes: tuple[int, int]) -> tuple[ir.Value, _Windows]:
     """The weights of a convolution; where it has a stride, with zeros between taps instead of a dilation."""
-    weights = constant_value(op.operands[1])
-    assert weights is not None
+    weights = op.operands[1]
     found: list[_Axis] = []
     fields = (
         shape_of(op.operands[0])[1:3],
@@ -195,14 +203,20 @@ def _kernel(op: ir.Operation, axes: tuple[int, int]) -> tuple[NDArray[np.float32
     )
     for axis, size, stride, pad, dilation in zip(axes, *fields, strict=True):
         if stride > 1 and dilation > 1:
-            shape = list(weights.shape)
+            shape = list(shape_of(weights))
             shape[axis] = (shape[axis] - 1) * dilation + 1
             dense = np.zeros(shape, np.float32)
-            np.moveaxis(dense, axis, 0)[::dilation] = np.moveaxis(weights, axis, 0)
-            weights, dilation = dense, 1
-        found.append(_Axis(size, weights.shape[axis], stride, pad, dilation))
+            np.moveaxis(dense, axis, 0)[::dilation] = np.moveaxis(_array(weights), axis, 0)
+            weights, dilation = ops.number(dense), 1
+        found.append(_Axis(size, shape_of(weights)[axis], stride, pad, dilation))
     rows, columns = found
-    return np.asarray(weights, np.float32), _Windows((rows, columns))
+    return weights, _Windows((rows, columns))
+
+
+def _array(weights: ir.Value) -> NDArray[np.float32]:
+    array = constant_value(weights)
+    assert array is not None
+    return np.asarray(array, np.float32)
 
 
 def _pooling(op: ir.Operation) -> tuple[tuple[int, int], _Windows]:

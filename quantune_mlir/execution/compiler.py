@@ -14,6 +14,8 @@ from iree.compiler.tools.binaries import find_tool
 
 from quantune_mlir.errors import CompileError, OutputError
 from quantune_mlir.execution.executable_sources import PROBE, Variant, brings_executables, move_executables
+from quantune_mlir.execution.memory import give_back
+from quantune_mlir.execution.program import Program, in_pages
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import ir
@@ -24,30 +26,58 @@ _ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executab
 """What IREE says of every executable that it takes from a file, or has no use for."""
 
 
+class Source:
+    """What a program is compiled from, in files: the module itself may go before IREE takes memory of its own."""
+
+    def __init__(self, module: ir.Module, target: Target) -> None:
+        """Write the files. The code of the module's executables leaves it. Raises OutputError if they cannot be."""
+        self._target = target
+        self._flags = target.compile_flags()
+        with _temporary_files():
+            self._folder = TemporaryDirectory(prefix="quantune-")
+            if brings_executables(module):
+                variant = Variant.of(parse_module(_probe(target.name, tuple(self._flags)), module.context))
+                (kernels := self._path / "kernels").mkdir()
+                move_executables(module, variant, kernels)
+                self._flags.append(f"--iree-hal-substitute-executable-sources-from={kernels}")
+            with self._module.open("wb") as file:
+                module.operation.write_bytecode(file)
+
+    def compile(self) -> bytes:
+        """The .vmfb; the files are gone then.
+
+        Raises:
+            CompileError: IREE refuses the module; the message holds its first lines.
+            OutputError: the program cannot be written.
+        """
+        with self._compiled() as program:
+            return program.read_bytes()
+
+    def load(self) -> Program:
+        """The program, ready to run on this machine, in memory once only. Raises as `compile` does."""
+        with self._compiled() as program:
+            return Program(in_pages(program))
+
+    @contextmanager
+    def _compiled(self) -> Generator[Path]:
+        give_back()  # A module takes more memory than its network does, kernels above all.
+        with _temporary_files(), self._folder:
+            program = self._path / "program.vmfb"
+            _iree_compile([str(self._module), "-o", str(program), *self._flags], self._target.name)
+            yield program
+
+    @property
+    def _path(self) -> Path:
+        return Path(self._folder.name)
+
+    @property
+    def _module(self) -> Path:
+        return self._path / "source.mlirbc"
+
+
 def compile_module(module: ir.Module, target: Target) -> bytes:
-    """The .vmfb of `module`, which stays as it is.
-
-    Raises:
-        CompileError: IREE refuses the module; the message holds its first lines.
-        OutputError: temporary files cannot be written.
-    """
-    return compile_own_module(copy_module(module), target)
-
-
-def compile_own_module(module: ir.Module, target: Target) -> bytes:
-    """The .vmfb of a `module` that is needed no more: the code of its executables leaves it. Otherwise the same."""
-    with _temporary_folder() as folder:
-        flags = target.compile_flags()
-        source, program = folder / "source.mlirbc", folder / "program.vmfb"
-        if brings_executables(module):
-            variant = Variant.of(parse_module(_probe(target.name, tuple(flags)), module.context))
-            (kernels := folder / "kernels").mkdir()
-            move_executables(module, variant, kernels)
-            flags.append(f"--iree-hal-substitute-executable-sources-from={kernels}")
-        with source.open("wb") as file:
-            module.operation.write_bytecode(file)
-        _iree_compile([str(source), "-o", str(program), *flags], target.name)
-        return program.read_bytes()
+    """The .vmfb of `module`, which stays as it is. Raises as `Source` does."""
+    return Source(copy_module(module), target).compile()
 
 
 def compile_bytes(source: bytes, target: Target) -> bytes:
@@ -56,10 +86,9 @@ def compile_bytes(source: bytes, target: Target) -> bytes:
 
 
 @contextmanager
-def _temporary_folder() -> Generator[Path]:
+def _temporary_files() -> Generator[None]:
     try:
-        with TemporaryDirectory(prefix="quantune-") as folder:
-            yield Path(folder)
+        yield
     except OSError as error:
         raise OutputError(
             f"temporary files cannot be written: {error.strerror}",

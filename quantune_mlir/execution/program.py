@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from errno import EIO
+from mmap import mmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +27,11 @@ _REFUSED: Final = "INVALID_ARGUMENT"
 class Program:
     """A loaded .vmfb. `program(x, ...)` runs @main; `program.call(name, ...)` any exported function."""
 
-    def __init__(self, vmfb: bytes | Path, *, device: str = SINGLE_THREAD) -> None:
-        """Load a program from bytes or a file.
+    def __init__(self, vmfb: bytes | mmap | Path, *, device: str = SINGLE_THREAD) -> None:
+        """Load a program from memory or a file.
 
         Args:
-            vmfb: the compiled program.
+            vmfb: the compiled program. Bytes are copied; see `in_pages`.
             device: an IREE device: "local-sync" runs on the calling thread, "local-task" on a pool.
 
         Raises:
@@ -42,7 +45,7 @@ class Program:
             if isinstance(vmfb, Path):
                 module = iree_rt.VmModule.mmap(config.vm_instance, str(vmfb))
             else:
-                module = iree_rt.VmModule.copy_buffer(config.vm_instance, vmfb)
+                module = iree_rt.VmModule.from_flatbuffer(config.vm_instance, vmfb, warn_if_copy=False)
             context = iree_rt.SystemContext(vm_modules=[module], config=config)
         except (ValueError, RuntimeError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else _reason(error)
@@ -54,7 +57,7 @@ class Program:
         self._vm_module = module
         self._functions: dict[str, iree_rt.VmFunction] = {}
         self._context = context
-        if isinstance(vmfb, bytes):
+        if not isinstance(vmfb, Path):
             # They refer back to the context: a program, as large as a model, would wait for the garbage collector. One
             # from a file is mapped, and may wait: IREE loses an error that is on its way when a mapping is freed.
             context.modules.clear()
@@ -131,6 +134,16 @@ class Program:
             self._context.vm_context.invoke(vm_function, self._bound[index], iree_rt.VmVariantList(1))
 
         return call
+
+
+def in_pages(file: Path) -> mmap:
+    """What a file holds, in memory where a program can be run: no copy of it is made."""
+    size = file.stat().st_size
+    pages = mmap(-1, size)
+    with file.open("rb", buffering=0) as opened:
+        if opened.readinto(pages) != size:
+            raise OSError(EIO, os.strerror(EIO), str(file))
+    return pages
 
 
 def to_device(array: Array, device: iree_rt.HalDevice) -> iree_rt.HalBufferView:

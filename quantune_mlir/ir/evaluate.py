@@ -12,11 +12,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from quantune_mlir.ir.constants import constant_value
+from quantune_mlir.ir.edit import defining_op
 from quantune_mlir.ir.mlir import ir
 
 Array = np.ndarray
 _Rule = Callable[[ir.Operation, list[Array]], Array]
 
+_REARRANGING: Final = frozenset({"tosa.pad", "tosa.reshape", "tosa.reverse", "tosa.transpose"})
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "f16": np.dtype(np.float16),
     "f32": np.dtype(np.float32),
@@ -50,6 +53,15 @@ def evaluate(op: ir.Operation | ir.OpView, operands: Sequence[Array]) -> Array |
         if op.name in _MOVEMENT:
             return np.asarray(_MOVEMENT[op.name](op, list(operands)), dtype)
     return None
+
+
+def rearranged_constant(value: ir.Value) -> Array | None:
+    """The array of a constant, or of one that ops pad, reshape, reverse or transpose: where it can be, a view."""
+    op = defining_op(value)
+    if op is None or op.name not in _REARRANGING:
+        return constant_value(value)
+    array, *numbers = (rearranged_constant(operand) for operand in op.operands)
+    return None if array is None else evaluate(op, [array, *(number for number in numbers if number is not None)])
 
 
 def _attribute(op: ir.Operation, name: str) -> Any:
@@ -196,7 +208,7 @@ def _reshape(op: ir.Operation, operands: list[Array]) -> Array:
 
 
 def _transpose(op: ir.Operation, operands: list[Array]) -> Array:
-    return np.ascontiguousarray(operands[0].transpose(list(op.attributes["perms"])))
+    return operands[0].transpose(list(op.attributes["perms"]))
 
 
 def _concat(op: ir.Operation, operands: list[Array]) -> Array:

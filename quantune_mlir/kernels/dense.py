@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.ir.constants import constant, constant_value
+from quantune_mlir.ir.evaluate import rearranged_constant
 from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.buffers import Buffers, described
@@ -95,7 +96,7 @@ class DenseKernel:
         assert root is not None
         source = group.views[0].operands[0] if group.views else root.operands[0]
         stored = str(ir.RankedTensorType(source.type).element_type)
-        weights = constant_value(root.operands[1])
+        weights = rearranged_constant(root.operands[1])
         if stored not in ("i8", "f32") or weights is None:
             return None
         shape = convolution_shape(root, source, group.views)
@@ -177,7 +178,7 @@ class DenseKernel:
         """Weights [K, KH, KW, C] and bias [K] as the group has them."""
         root = self.group.root
         assert root is not None
-        weights = constant_value(root.operands[1])
+        weights = rearranged_constant(root.operands[1])
         assert weights is not None
         weights = _in_order(root, weights)
         if root.name == "tosa.matmul":

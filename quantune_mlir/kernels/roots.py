@@ -12,6 +12,7 @@ from typing import Final
 
 from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.edit import defining_op, is_static_tensor, shape_of, users
+from quantune_mlir.ir.evaluate import rearranged_constant
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.kernels.elementwise_ops import is_supported, tensor_operands
 from quantune_mlir.kernels.group import VIEWS
@@ -36,9 +37,9 @@ def is_root(op: ir.Operation) -> bool:
         case "tosa.transpose":
             return _interleaves(op)
         case "tosa.matmul":
-            return constant_value(op.operands[1]) is not None and shape_of(op.operands[0])[0] == 1
+            return rearranged_constant(op.operands[1]) is not None and shape_of(op.operands[0])[0] == 1
         case _:
-            return all(constant_value(op.operands[position]) is not None for position in (1, 2))
+            return all(rearranged_constant(op.operands[position]) is not None for position in (1, 2))
 
 
 def before_root(root: ir.Operation) -> set[ir.Operation]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
-from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.compiler import Source
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.integer.options import IntegerOptions
@@ -26,7 +26,7 @@ from quantune_mlir.passes.lower_observers import EVERY_RUN, MEASURED, LowerObser
 from quantune_mlir.passes.shadow_int8 import PROBE, ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.compilation import compile_program
+from quantune_mlir.workflow.compilation import program_source
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise_at_output
 
@@ -53,6 +53,20 @@ class Analysis:
     signal_share: float
 
 
+@dataclass(frozen=True)
+class _Row:
+    """What one row of the program's energies is of, and whether it is measured in every run or only where probed."""
+
+    tensor: str
+    noise: Noise
+    every_run: bool
+
+    @classmethod
+    def of(cls, attribute: ir.DictAttr) -> _Row:
+        tensor, noise = (ir.StringAttr(attribute[key]).value for key in ("tensor_name", "noise"))
+        return cls(tensor, cast(Noise, noise), ir.BoolAttr(attribute[EVERY_RUN]).value)
+
+
 class Analyzer:
     """The compiled measuring program of one model under given options."""
 
@@ -64,16 +78,17 @@ class Analyzer:
         self._clamps = foldable_clamps(model.units)
         self._makers = {unit.output: unit for unit in model.units}
         self._in_int8 = all_int8(model.units, model.layers, model.tensors)
-        module = model.with_passes(
-            AssignQParams(profile, options.scheme, range_),
-            ShadowInt8(options.weights, options.scheme, options.requantize),
-            LowerAdjoints(),
-            LowerObservers(),
-        )
-        self._rows = [ir.DictAttr(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED])]
         self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
+        self._program = self._prepare(model, AssignQParams(profile, options.scheme, range_), target).load()
+
+    def _prepare(self, model: Model, assign: AssignQParams, target: Target) -> Source:
+        """What the program is compiled from; its module, much larger than the model, is gone before it is."""
+        shadow = ShadowInt8(self._options.weights, self._options.scheme, self._options.requantize)
+        module = model.apart(assign, shadow, LowerAdjoints(), LowerObservers())
+        rows = (ir.DictAttr(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED]))
+        self._rows = [_Row.of(row) for row in rows]
         self._probes = PROBE in map(function_name, functions(module))
-        self._program = Program(compile_program(module, target))
+        return program_source(module, target)
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:
         """One run over the samples."""
@@ -97,10 +112,9 @@ class Analyzer:
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
         energies: dict[tuple[str, Noise], ErrorEnergy] = {}
         for row, (signal, noise) in zip(self._rows, sums, strict=True):
-            key = _row_key(row)
-            weight = 1.0 if ir.BoolAttr(row[EVERY_RUN]).value else rarity
-            count = float(elements.get(key[0], 0) * len(samples))
-            energies[key] = ErrorEnergy(weight * float(signal), weight * float(noise), count)
+            weight = 1.0 if row.every_run else rarity
+            count = float(elements.get(row.tensor, 0) * len(samples))
+            energies[row.tensor, row.noise] = ErrorEnergy(weight * float(signal), weight * float(noise), count)
         return energies
 
     def _call(self, function: str, samples: SampleSet, on_sample: Callable[[], None]) -> None:
@@ -159,8 +173,3 @@ class Analyzer:
                 by_channel = axis if self._options.weights == "per-channel" else None
                 total += weight_energy(weights, self._options.scheme, by_channel)
         return total
-
-
-def _row_key(row: ir.DictAttr) -> tuple[str, Noise]:
-    noise = ir.StringAttr(row["noise"]).value
-    return ir.StringAttr(row["tensor_name"]).value, cast(Noise, noise)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
-from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.compiler import Source
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.numerics.histogram import Histogram
@@ -18,7 +18,7 @@ from quantune_mlir.passes.insert_observers import InsertObservers
 from quantune_mlir.passes.lower_observers import OBSERVED, LowerObservers
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.channel_sums import channel_statistics, observed_channels
-from quantune_mlir.workflow.compilation import compile_program
+from quantune_mlir.workflow.compilation import program_source
 from quantune_mlir.workflow.model import Model
 
 _LAST: Final = slice(-1, None)
@@ -32,14 +32,18 @@ class Calibrator:
 
     def __init__(self, model: Model, target: Target) -> None:
         self._model = model.hash
-        module = model.with_passes(InsertObservers(), LowerObservers())
+        self._program = self._prepare(model, target).load()
+
+    def _prepare(self, model: Model, target: Target) -> Source:
+        """What the program is compiled from; its module, larger than the model, is gone before it is."""
+        module = model.apart(InsertObservers(), LowerObservers())
         rows = ir.ArrayAttr(module.operation.attributes[OBSERVED])
         self._tensors = [ir.StringAttr(ir.DictAttr(row)["tensor_name"]).value for row in rows]
         sizes = (int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.tensors.names)
         largest = max(sizes, default=1)
         self._runs_per_drain = _COUNTER_LIMIT // largest
         self._channels = observed_channels(module)
-        self._program = Program(compile_program(module, target))
+        return program_source(module, target)
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Profile:
         """One run over the samples.

@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from quantune_mlir import resources
-from quantune_mlir.execution.compiler import compile_module, compile_own_module
+from quantune_mlir.execution.compiler import Source, compile_module
 from quantune_mlir.execution.host_isa import host_isa
-from quantune_mlir.execution.memory import give_back
 from quantune_mlir.execution.targets import Target
-from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.text import in_own_context
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.passes.driver import run_own_pipeline
 from quantune_mlir.passes.lower_kernels import LowerKernels
@@ -36,22 +35,21 @@ def compile_program(
         CompileError: IREE refuses the module.
         TilesError: the tiles are for another instruction set.
     """
-    if not kernels or isa_of(target) is None:
+    if not kernels:
         return compile_module(module, target)
-    program = compile_own_module(with_kernels(module, target, tiles), target)
-    give_back()  # kernels take more memory as IR than the network does
-    return program
+    return program_source(in_own_context(module), target, tiles).compile()
+
+
+def program_source(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> Source:
+    """What the program of a `module` that is needed no more is compiled from, with kernels. See `compile_program`."""
+    _lower_to_kernels(module, target, tiles)
+    return Source(module, target)
 
 
 def with_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> ir.Module:
-    """A copy of `module` that dispatches kernels; `module` itself if the target names no instruction set."""
-    isa = isa_of(target)
-    if isa is None:
-        return module
-    copy = copy_module(module)
-    text = fill_in(resources.pipeline_text(_PIPELINE), {"isa": isa}, name=_PIPELINE)
-    steps = (_with_tiles(step, tiles) if isinstance(step, OwnStep) else step for step in Pipeline.parse(text).steps)
-    run_own_pipeline(copy, Pipeline(tuple(steps)))
+    """A copy of `module`, in a context of its own, that dispatches kernels if the target names an instruction set."""
+    copy = in_own_context(module)
+    _lower_to_kernels(copy, target, tiles)
     return copy
 
 
@@ -67,6 +65,15 @@ def load_tiles(path: Path | None, target: Target) -> TunedTiles | None:
     tiles = TunedTiles.load(path)
     tiles.require(isa_of(target) or "no instruction set")
     return tiles
+
+
+def _lower_to_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None) -> None:
+    """Let `module` dispatch kernels, where the target names an instruction set."""
+    isa = isa_of(target)
+    if isa is not None:
+        text = fill_in(resources.pipeline_text(_PIPELINE), {"isa": isa}, name=_PIPELINE)
+        steps = (_with_tiles(step, tiles) if isinstance(step, OwnStep) else step for step in Pipeline.parse(text).steps)
+        run_own_pipeline(module, Pipeline(tuple(steps)))
 
 
 def _with_tiles(step: OwnStep, tiles: TunedTiles | None) -> OwnStep:

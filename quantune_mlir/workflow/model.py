@@ -17,7 +17,7 @@ from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.signature import argument_specs
 from quantune_mlir.ir.tensors import Tensors, find_tensors
-from quantune_mlir.ir.text import load_module
+from quantune_mlir.ir.text import in_own_context, load_module, module_bytecode, parse_module
 from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.driver import run_own_pipeline
@@ -47,11 +47,7 @@ class Model:
         path = Path(path)
         if path.suffix in (".mlir", ".mlirbc"):
             return Model(load_module(path, make_context()))
-        module = import_onnx(path, batch=batch, shapes=shapes)
-        run_own_pipeline(module, resources.pipeline_text("simplify"))
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        module.operation.attributes[_HASH] = ir.StringAttr.get(digest, module.context)
-        model = Model(module)
+        model = Model(parse_module(_imported(path, batch, shapes), make_context()))
         if not model.layers:
             raise ModelError("the model computes nothing: there is no layer to quantize", where=str(path))
         return model
@@ -98,3 +94,18 @@ class Model:
         copy = copy_module(self.module)
         run_own_pipeline(copy, passes)
         return copy
+
+    def apart(self, *passes: Pass) -> ir.Module:
+        """The same in a context of its own, so that what the passes make goes with the copy."""
+        copy = in_own_context(self.module)
+        run_own_pipeline(copy, passes)
+        return copy
+
+
+def _imported(path: Path, batch: int, shapes: Mapping[str, Sequence[int]] | None) -> bytes:
+    """A simplified ONNX file as bytecode: what was imported and then replaced stays in the context that it leaves."""
+    module = import_onnx(path, batch=batch, shapes=shapes)
+    run_own_pipeline(module, resources.pipeline_text("simplify"))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    module.operation.attributes[_HASH] = ir.StringAttr.get(digest, module.context)
+    return module_bytecode(module)

@@ -51,6 +51,18 @@ def conv_relu(*, weight: onnx.TensorProto | None = None, input_shape: Sequence[i
     )
 
 
+def dense_layers(depth: int, size: int) -> onnx.ModelProto:
+    """x -> so many square matmuls, each with a relu."""
+    nodes: list[onnx.NodeProto] = []
+    for i in range(depth):
+        nodes.append(helper.make_node("MatMul", [f"r{i - 1}" if i else "x", f"w{i}"], [f"d{i}"], name=f"dense{i}"))
+        nodes.append(helper.make_node("Relu", [f"d{i}"], [f"r{i}"], name=f"relu{i}"))
+    rng = np.random.default_rng(0)
+    arrays = (rng.normal(scale=size**-0.5, size=(size, size)).astype(np.float32) for _ in range(depth))
+    matrices = [numpy_helper.from_array(array, f"w{i}") for i, array in enumerate(arrays)]
+    return make_model(nodes, matrices, output=f"r{depth - 1}", input_shape=(1, size))
+
+
 def save_model(model: onnx.ModelProto, path: Path) -> Path:
     """Writes a model, valid or not."""
     path.write_bytes(model.SerializeToString())

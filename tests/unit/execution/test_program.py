@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Generator
+from pathlib import Path
 
 import iree.runtime as iree_runtime
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from quantune_mlir.errors import CompileError, DataError
 from quantune_mlir.execution.compiler import compile_bytes
-from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.program import Program, in_pages
 from quantune_mlir.execution.targets import load_target
 
 DOUBLE = b"""
@@ -67,3 +68,23 @@ def test_an_input_may_lie_in_memory_in_any_order(compiled: bytes) -> None:
 def test_a_function_that_is_not_there_is_named(compiled: bytes) -> None:
     with pytest.raises(CompileError, match="no function @other"):
         Program(compiled).call("other")
+
+
+def test_a_program_runs_in_the_pages_that_hold_it(compiled: bytes, tmp_path: Path) -> None:
+    (file := tmp_path / "double.vmfb").write_bytes(compiled)
+    pages = in_pages(file)
+    program = Program(pages)
+    file.unlink()
+    with pytest.raises(BufferError):
+        pages.close()
+    assert program(ONES)[0].tolist() == [2.0] * 4
+    with pytest.raises(DataError):
+        program(ONES.astype(np.int32))
+    del program
+    pages.close()
+
+
+def test_pages_that_hold_no_program_are_refused(tmp_path: Path) -> None:
+    (file := tmp_path / "none.vmfb").write_bytes(b"no program" * 1000)
+    with pytest.raises(CompileError, match="cannot be loaded"):
+        Program(in_pages(file))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from quantune_mlir.ir.evaluate import evaluate
+from quantune_mlir.ir.evaluate import evaluate, rearranged_constant
 from quantune_mlir.ir.mlir import ir, make_context
 from tests.support import run_module
 
@@ -233,3 +233,32 @@ def test_agrees_with_iree() -> None:
     for (text, _), our, their in zip(OPS, ours, theirs, strict=True):
         np.testing.assert_allclose(our, their, rtol=1e-6, err_msg=text)
         assert our.shape == their.shape, text
+
+
+def test_a_rearranged_constant_is_a_view_where_it_can_be() -> None:
+    module = ir.Module.parse(
+        """
+        func.func @main(%x: tensor<2x3xf32>) {
+          %w = "tosa.const"() {values = dense<[[1., 2., 3.], [4., 5., 6.]]> : tensor<2x3xf32>} : () -> tensor<2x3xf32>
+          %zero = "tosa.const"() {values = dense<0.> : tensor<1xf32>} : () -> tensor<1xf32>
+          %sizes = "tosa.const_shape"() {values = dense<[0, 1, 0, 0]> : tensor<4xindex>} : () -> !tosa.shape<4>
+          %shape = "tosa.const_shape"() {values = dense<[3, 1, 3]> : tensor<3xindex>} : () -> !tosa.shape<3>
+          %turned = "tosa.reverse"(%w) {axis = 1 : i32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+          %view = "tosa.transpose"(%turned) {perms = array<i32: 1, 0>} : (tensor<2x3xf32>) -> tensor<3x2xf32>
+          %more = tosa.pad %w, %sizes, %zero : (tensor<2x3xf32>, !tosa.shape<4>, tensor<1xf32>) -> tensor<3x3xf32>
+          %copy = tosa.reshape %more, %shape : (tensor<3x3xf32>, !tosa.shape<3>) -> tensor<3x1x3xf32>
+          %computed = "tosa.reverse"(%x) {axis = 1 : i32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+          return
+        }
+        """,
+        make_context(),
+    )
+    constant, *_, view, _, copy, computed, _ = module.body.operations[0].body.blocks[0].operations
+    weights, turned, padded = (rearranged_constant(op.results[0]) for op in (constant, view, copy))
+    assert weights is not None
+    assert turned is not None
+    assert padded is not None
+    assert turned.tolist() == [[3, 6], [2, 5], [1, 4]]
+    assert np.shares_memory(turned, weights)
+    assert padded.tolist() == [[[1, 2, 3]], [[4, 5, 6]], [[0, 0, 0]]]
+    assert rearranged_constant(computed.results[0]) is None

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from iree.compiler import tools as iree_tools
 
+from quantune_mlir.execution.compiler import Source
 from quantune_mlir.execution.targets import Target, load_target
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.text import module_bytecode
+from quantune_mlir.ir.text import in_own_context, module_bytecode
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow import analysis, calibration
-from quantune_mlir.workflow.compilation import with_kernels
+from quantune_mlir.workflow.compilation import program_source, with_kernels
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.rewriting import integer_options
@@ -33,14 +34,13 @@ def recorded(module: ir.Module, target: Target) -> set[str]:
 
 def test_commands_are_recorded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     modules: list[ir.Module] = []
-    compile_program = calibration.compile_program
 
-    def kept(module: ir.Module, target: Target) -> bytes:
-        modules.append(module)
-        return compile_program(module, target)
+    def kept(module: ir.Module, target: Target) -> Source:
+        modules.append(in_own_context(module))
+        return program_source(module, target)
 
     for where in (calibration, analysis):
-        monkeypatch.setattr(where, "compile_program", kept)
+        monkeypatch.setattr(where, "program_source", kept)
     model, target, options = Model.load(DATA / "digits.onnx"), load_target("host"), QuantizeOptions()
     samples = SampleSet.open({"input": np.ones((1, 1, 8, 8), np.float32)}, model.inputs)
     profile = calibration.Calibrator(model, target).run(samples)
