@@ -10,7 +10,7 @@ the bias makes up for what the weights' rounding adds to the output on average (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,7 +26,7 @@ from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.products import response
 from quantune_mlir.ir.units import Unit
 from quantune_mlir.numerics.parameters import (
-    dequantize_weights,
+    dequantized_blocks,
     fit_scales_to_bias,
     quantize_bias,
     quantize_weights,
@@ -62,9 +62,9 @@ def emit_convolution(
     channel_axis = axis if options.weights == "per-channel" else None
     scales = weight_params(weights, channel_axis, options.scheme)
     scales = fit_scales_to_bias(scales, bias, source.params.scale, options.scheme)
-    flat = quantize_weights(weights, scales, channel_axis)
-    integers = flat.reshape(_constant(op.operands[1]).shape)
-    bias = bias - _mean_error(op, dequantize_weights(flat, scales, channel_axis).reshape(integers.shape))
+    integers = quantize_weights(weights, scales, channel_axis)
+    if INPUT_MEANS in op.attributes:
+        bias = bias - _mean_error(op, weights, axis, dequantized_blocks(integers, scales, channel_axis))
     integer_bias = quantize_bias(bias, source.params.scale, scales)
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
     accumulator = emitter.build(
@@ -72,7 +72,7 @@ def emit_convolution(
         emitter.i32,
         shape_of(op.results[0]),
         source.value,
-        emitter.constant(integers),
+        emitter.constant(integers.reshape(shape_of(op.operands[1]))),
         emitter.constant(integer_bias),
         emitter.scalar(source.params.zero_point, np.int8),
         emitter.scalar(0, np.int8),
@@ -82,12 +82,17 @@ def emit_convolution(
     return finish(emitter, accumulator, source.params.scale * scales.astype(np.float64), end)
 
 
-def _mean_error(op: ir.Operation, rounded: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What `rounded` weights add to each output channel on average, borders apart; 0 if no input means are known."""
-    if INPUT_MEANS not in op.attributes:
-        return np.zeros(1)
+def _mean_error(
+    op: ir.Operation, weights: NDArray[np.float32], axis: int, rounded: Iterable[tuple[slice, NDArray[np.float32]]]
+) -> NDArray[np.float64]:
+    """What the rounding of weights, given by blocks, adds to each output channel on average, borders apart."""
     means = np.array(list(ir.DenseF64ArrayAttr(op.attributes[INPUT_MEANS])))
-    return response(op, np.subtract(rounded, _constant(op.operands[1]), dtype=np.float64), means)
+    kernel = shape_of(op.operands[1])[1:]
+    found = [
+        response(op, np.subtract(block, weights[part], dtype=np.float64).reshape(-1, *kernel), means)
+        for part, block in rounded
+    ]
+    return np.concatenate(found) if axis == 0 else np.sum(found, axis=0)
 
 
 def emit_matmul(

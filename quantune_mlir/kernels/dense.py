@@ -164,7 +164,7 @@ class DenseKernel:
         if self.stored != "i8":
             return inf
         weights, bias = self._weights_and_bias()
-        sums = np.abs(weights.astype(np.int64)).sum(axis=(1, 2, 3))
+        sums = np.abs(weights, dtype=np.int16).sum(axis=(1, 2, 3), dtype=np.int64)
         return float((255 * sums + np.abs(bias.astype(np.int64))).max())
 
     def _zero_point(self) -> int:
@@ -191,7 +191,7 @@ class DenseKernel:
         """Packed weights [blocks][runs][steps][vector][lane][depth], and the bias, both padded to whole vectors."""
         weights, bias = self._weights_and_bias()
         if self.stored == "i8":
-            sums = weights.astype(np.int64).sum(axis=(1, 2, 3))
+            sums = weights.sum(axis=(1, 2, 3), dtype=np.int64)
             bias = (bias - (self._zero_point() + self.step.offset) * sums).astype(np.int32)
         packed = self.words.weights if self.words else pack_weights(weights, self.shape, self.step, self.tile)
         return packed, _padded(bias, self.step.lanes)
@@ -448,15 +448,16 @@ def pack_weights(
     runs, steps = reduction_steps(shape, step.depth)
     by_run = weights.reshape(weights.shape[0], runs, -1)
     lanes = ceil(weights.shape[0] / step.lanes) * step.lanes
-    padded = np.zeros((lanes, runs, steps * step.depth), weights.dtype)
-    padded[: weights.shape[0], :, : by_run.shape[2]] = by_run
+    packed = np.empty((lanes, runs * steps * step.depth), weights.dtype)
     block = tile.vectors * step.lanes
-    blocks: list[NDArray[np.generic]] = []
     for first in range(0, lanes, block):
-        part = padded[first : first + block]
+        into = packed[first : first + block]
+        part = np.zeros((len(into), runs, steps * step.depth), weights.dtype)
+        given = by_run[first : first + block]
+        part[: len(given), :, : given.shape[2]] = given
         split = part.reshape(-1, step.lanes, runs, steps, step.depth)
-        blocks.append(split.transpose(2, 3, 0, 1, 4).reshape(-1))
-    return np.concatenate(blocks)
+        into.reshape(runs, steps, -1, step.lanes, step.depth)[:] = split.transpose(2, 3, 0, 1, 4)
+    return packed.reshape(-1)
 
 
 def _in_order(root: ir.Operation, weights: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from quantune_mlir.numerics.parameters import dequantize_weights, quantize_weights, weight_params
+from quantune_mlir.numerics.parameters import dequantized_blocks, quantize_weights, weight_params
 from quantune_mlir.numerics.schemes import Scheme
 
 Signal = Literal["output", "output - input", "output - mean"]
@@ -62,7 +62,10 @@ def weight_energy(weights: NDArray[np.float32], scheme: Scheme, channel_axis: in
     """Error of quantizing weights per channel, or per tensor if `channel_axis` is None."""
     scales = weight_params(weights, channel_axis, scheme)
     quantized = quantize_weights(weights, scales, channel_axis)
-    return ErrorEnergy.of(weights, dequantize_weights(quantized, scales, channel_axis))
+    total = ErrorEnergy()
+    for part, rounded in dequantized_blocks(quantized, scales, channel_axis):
+        total += ErrorEnergy.of(weights[part], rounded)
+    return total
 
 
 def weight_sqnr(weights: NDArray[np.float32], scheme: Scheme, channel_axis: int | None) -> float | None:

@@ -6,6 +6,7 @@ precision, sees the same number.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,7 @@ SMALLEST_SCALE: Final = 2.0**-126
 """Smallest normal float32: below it, devices may flush a scale to zero."""
 LARGEST_BIAS: Final = 2.0**30
 """Limit of a quantized bias: leaves the other half of the int32 accumulator to the products."""
+_BLOCK: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -158,16 +160,31 @@ def quantize_weights(
     weights: NDArray[np.float32], scales: NDArray[np.float32], channel_axis: int | None
 ) -> NDArray[np.int8]:
     """Weights in [-127, 127]: round_half_even(weights / scale), saturated; scales as from `weight_params`."""
-    quotient = np.divide(weights, _along(scales, weights.ndim, channel_axis), dtype=np.float64)
-    np.rint(quotient, out=quotient)
-    return np.clip(quotient, -WEIGHT_QMAX, WEIGHT_QMAX, out=quotient).astype(np.int8)
+    quantized = np.empty(weights.shape, np.int8)
+    for part, scale in _blocks(weights, scales, channel_axis):
+        quotient = np.divide(weights[part], scale, dtype=np.float64)
+        np.rint(quotient, out=quotient)
+        quantized[part] = np.clip(quotient, -WEIGHT_QMAX, WEIGHT_QMAX, out=quotient)
+    return quantized
 
 
-def dequantize_weights(
+def dequantized_blocks(
     quantized: NDArray[np.int8], scales: NDArray[np.float32], channel_axis: int | None
-) -> NDArray[np.float32]:
-    """scale * quantized in float32."""
-    return quantized.astype(np.float32) * _along(scales, quantized.ndim, channel_axis)
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """scale * quantized in float32, by parts along the first axis: all at once can take much more memory."""
+    for part, scale in _blocks(quantized, scales, channel_axis):
+        yield part, quantized[part].astype(np.float32) * scale
+
+
+def _blocks(
+    weights: NDArray[np.generic], scales: NDArray[np.float32], channel_axis: int | None
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Parts along the first axis, of about _BLOCK elements each, with the scales that broadcast to them."""
+    along = _along(scales, weights.ndim, channel_axis)
+    rows = max(1, _BLOCK // max(1, weights[:1].size))
+    for first in range(0, len(weights), rows):
+        part = slice(first, first + rows)
+        yield part, along[part] if len(along) > 1 else along
 
 
 def _along(scales: NDArray[np.float32], rank: int, channel_axis: int | None) -> NDArray[np.float32]:

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantune_mlir.errors import DataError
+from quantune_mlir.numerics import parameters
 from quantune_mlir.numerics.parameters import (
     QuantParams,
     activation_params,
     dequantize,
-    dequantize_weights,
+    dequantized_blocks,
     fit_scales_to_bias,
     quantize,
     quantize_bias,
@@ -90,12 +91,24 @@ def test_weights_round_trip_within_half_a_step(scheme: Scheme, axis: int | None,
     assert quantized.min() >= -127
     shape = [1, 1, 1]
     shape[axis or 0] = -1
-    error = np.abs(dequantize_weights(quantized, scales, axis).astype(np.float64) - weights)
+    rounded = np.concatenate([block for _, block in dequantized_blocks(quantized, scales, axis)])
+    error = np.abs(rounded.astype(np.float64) - weights)
     assert (error <= 0.50001 * scales.reshape(shape)).all()
     if scheme is Scheme.SYMMETRIC_WITH_POWER2_SCALE:
         assert (np.frexp(scales)[0] == 0.5).all()
     else:
         assert np.abs(quantized).max() == 127
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_weights_are_the_same_in_blocks_of_any_size(axis: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = np.random.default_rng(0).normal(size=(7, 3, 5)).astype(np.float32)
+    scales = weight_params(weights, axis, Scheme.SYMMETRIC)
+    ((_, whole),) = dequantized_blocks(quantize_weights(weights, scales, axis), scales, axis)
+    monkeypatch.setattr(parameters, "_BLOCK", 40)
+    blocks = list(dequantized_blocks(quantize_weights(weights, scales, axis), scales, axis))
+    assert [part for part, _ in blocks] == [slice(first, first + 2) for first in (0, 2, 4, 6)]
+    np.testing.assert_array_equal(np.concatenate([block for _, block in blocks]), whole)
 
 
 def test_channels_of_zeros_get_a_safe_scale() -> None:
