@@ -76,7 +76,9 @@ def compile_pieces(
     builder = _Builder(params, options, context)
     with context, ir.Location.unknown():
         _add_pieces(builder, units, numbers, params)
-        module = _one_function_each(with_kernels(builder.finish(), target), builder.names)
+        dispatching = with_kernels(builder.finish(), target)
+    with dispatching.context, ir.Location.unknown():
+        module = _one_function_each(dispatching, builder.names)
     return compile_program(module, target, kernels=False)
 
 
