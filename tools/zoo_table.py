@@ -29,7 +29,7 @@ from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.evaluation import Evaluation, evaluate
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
-from quantune_mlir.workflow.quantization import Quantization, quantize
+from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, Quantization, quantize
 from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.variants import VARIANTS, Variants
 from tools.markdown import number, score, table
@@ -78,14 +78,18 @@ def measure(
     *,
     calibration_samples: int = DEFAULT_SAMPLES,
     validation_samples: int | None = None,
+    target: str = ANALYSIS_TARGET,
 ) -> Row:
-    """Quantize one network, run its three variants over validation samples (None: all), and compare."""
+    """Quantize one network, run its three variants over validation samples (None: all), and compare.
+
+    The plan is made for `target`, by what layers cost there; programs run on this machine.
+    """
     model = Model.load(zoo.model(network))
     calibration = SampleSet.open(zoo.samples(network, "calib", calibration_samples), model.inputs)
-    quantized = quantize(model, calibration, QuantizeOptions(weights=granularity))
+    quantized = quantize(model, calibration, QuantizeOptions(weights=granularity, target=target))
     with tempfile.TemporaryDirectory() as folder:
         summary: dict[str, Any] = save(quantized, Path(folder) / "out", source=zoo.model(network).name)
-        variants = Variants(Artifacts.open(Path(folder) / "out"))
+        variants = Variants(Artifacts.open(Path(folder) / "out"), target=ANALYSIS_TARGET)
         validation = SampleSet.open(zoo.samples(network, "val", validation_samples), model.inputs)
         evaluation = evaluate(variants, validation, VARIANTS, keep_outputs=True)
         plain = time_runs(variants.load("fp32"), calibration)

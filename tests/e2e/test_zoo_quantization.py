@@ -25,8 +25,7 @@ PEER_TOP1 = {"kws_dscnn": 0.917, "resnet8_cifar10": 0.886, NARROW: 0.716}
 """ONNX Runtime 1.32, quantize_static, U8S8 MinMax per channel, on the same samples."""
 
 ALLOWED_INT8_LOSS = 0.005
-ALLOWED_MIXED_LOSS = 0.0075
-"""Five images of 684. What is in fp32 depends on what it costs on this machine: with AVX-512 VNNI it is four."""
+ALLOWED_MIXED_LOSS = 0.007
 ALLOWED_AUC_CHANGE = 0.01
 ALLOWED_REPAIRED_LOSS = 0.05
 ALLOWED_MIXED_PER_TENSOR_LOSS = 0.02
@@ -34,8 +33,8 @@ ALLOWED_MIXED_PER_TENSOR_LOSS = 0.02
 
 @pytest.fixture(scope="module")
 def measured(zoo: Path) -> Measure:
-    """Each network is quantized once."""
-    return cache(lambda network, granularity: measure(Zoo(zoo), network, granularity))
+    """Each network is quantized once, for a target that is named: the plan of "host" depends on this machine."""
+    return cache(lambda network, granularity: measure(Zoo(zoo), network, granularity, target="x86-64-avx512vnni"))
 
 
 def score(row: Row, variant: str) -> float:
