@@ -468,16 +468,8 @@ def _peak_memory(work: Path, model: Path, samples: np.ndarray) -> int:
         "try: main(sys.argv[1:])\n"
         "finally: print(*(line for line in open('/proc/self/status') if line.startswith('VmHWM')), file=sys.stderr)"
     )
-    arguments = [
-        "quantize",
-        model,
-        "--calibration",
-        data,
-        "--samples",
-        count,
-        "--output",
-        work / f"{model.stem}{count}",
-    ]
+    output = work / f"{model.stem}-{count}"
+    arguments = ["quantize", model, "--calibration", data, "--samples", count, "--output", output]
     command = [sys.executable, "-c", script, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"over {count} samples" in done.stdout

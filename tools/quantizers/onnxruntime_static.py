@@ -27,7 +27,7 @@ _METHODS: Final = {
     "entropy": CalibrationMethod.Entropy,
     "percentile": CalibrationMethod.Percentile,
 }
-SATURATES: Final = host_isa() in ("avx2", "sse4")
+_SATURATES: Final = host_isa() in ("avx2", "sse4")
 """Whether ONNX Runtime adds products of u8 and s8 in 16 bits here: its documentation wants `reduce_range` then."""
 _MODEL: Final = "int8.onnx"
 _make_options: Final = onnxruntime.SessionOptions
@@ -54,7 +54,7 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
             _Reader(data.input, data.samples("calib", samples)),
             quant_format=QuantFormat.QDQ,
             per_channel=granularity == "per-channel",
-            reduce_range=SATURATES,
+            reduce_range=_SATURATES,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=_METHODS[method],
