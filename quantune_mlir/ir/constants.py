@@ -1,6 +1,9 @@
 """Conversion between NumPy arrays and TOSA constants.
 
 MLIR integers are signless here: an unsigned array is stored bit for bit in the signed type of the same width.
+
+A constant is a dense elements attribute, which its context holds; or a resource, memory that is lent to the context.
+MLIR's bindings cannot read a resource: a table of arrays goes with the context.
 """
 
 from __future__ import annotations
@@ -10,10 +13,11 @@ from typing import Final
 
 import numpy as np
 
+from quantune_mlir.errors import ModelError
 from quantune_mlir.ir.mlir import ir, tosa
 
-_CONST: Final = "tosa.const"
-CONSTANTS: Final = frozenset({_CONST, "tosa.const_shape"})
+CONST: Final = "tosa.const"
+CONSTANTS: Final = frozenset({CONST, "tosa.const_shape"})
 """Ops that hold a value."""
 _SIGNED_VIEW = {
     np.dtype(np.uint8): np.dtype(np.int8),
@@ -62,11 +66,36 @@ def elements_attribute(array: np.ndarray) -> ir.DenseElementsAttr:
     return ir.DenseElementsAttr.get(np.ascontiguousarray(stored), type=element, shape=list(array.shape))
 
 
+def zeros_attribute(kind: ir.RankedTensorType) -> ir.DenseElementsAttr:
+    """A dense elements attribute of zeros."""
+    with ir.Location.unknown(kind.context):
+        return ir.DenseElementsAttr.get_splat(kind, _scalar_attribute(kind.element_type, np.int8(0)))
+
+
+def lend_constant(array: np.ndarray, name: str, kind: ir.RankedTensorType) -> ir.Attribute:
+    """A resource of the type's context that is the memory of `array`.
+
+    Args:
+        array: C-contiguous; it is kept as long as the context lives.
+        name: unlike all others in the context.
+    """
+    attribute = ir.DenseResourceElementsAttr.get_from_buffer(
+        array, name, kind, alignment=array.itemsize, context=kind.context
+    )
+    _lent(kind.context)[str(attribute)] = array
+    return attribute
+
+
+def _lent(context: ir.Context) -> dict[str, np.ndarray]:
+    """The arrays that are lent to a context, by what their attributes are spelled like."""
+    return vars(context).setdefault("lent", {})
+
+
 def constant(array: np.ndarray, *, loc: ir.Location | None = None, ip: ir.InsertionPoint | None = None) -> ir.Value:
     """Build a tosa.const holding `array` at the insertion point (the current one by default)."""
     values = elements_attribute(array)
     # Half of the ops of a network are constants, and the generic builder takes half as long as tosa.ConstOp.
-    op = ir.Operation.create(_CONST, results=[values.type], attributes={"values": values}, loc=loc, ip=ip)
+    op = ir.Operation.create(CONST, results=[values.type], attributes={"values": values}, loc=loc, ip=ip)
     return op.results[0]
 
 
@@ -91,13 +120,21 @@ def constant_value(value: ir.Value) -> np.ndarray | None:
 
     The array is read-only and, but for booleans, a view of the attribute's own storage; a splat is a view with
     zero strides. It is valid as long as the context lives.
+
+    Raises:
+        ModelError: it is a resource that nobody lent.
     """
     return elements_array(value.owner.attributes["values"]) if is_constant(value) else None
 
 
 def elements_array(attribute: ir.Attribute) -> np.ndarray:
-    """The values of a dense elements attribute as an array, see `constant_value`."""
-    array = np.asarray(attribute)
+    """The values of a dense elements attribute, or of a lent resource, as an array; see `constant_value`."""
+    if isinstance(attribute, ir.DenseElementsAttr):
+        array = np.asarray(attribute)
+    elif (array := _lent(attribute.context).get(str(attribute))) is None:
+        raise ModelError(
+            f"the values of a constant cannot be read: {str(attribute)[:80]}", remedy="write them as dense<...>"
+        )
     array.flags.writeable = False
     return array
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.mlir import ir
 
 _BYTECODE_MAGIC: Final = b"ML\xefR"
 _PLACE: Final = re.compile(r'":(\d+):(\d+)')
@@ -65,11 +65,6 @@ def module_bytecode(module: ir.Module) -> bytes:
     buffer = io.BytesIO()
     module.operation.write_bytecode(buffer)
     return buffer.getvalue()
-
-
-def in_own_context(module: ir.Module) -> ir.Module:
-    """A copy of `module` in a new context. A context keeps all constants that it ever held: these go with the copy."""
-    return parse_module(module_bytecode(module), make_context())
 
 
 def _check_is_mlir(data: bytes, name: str) -> None:

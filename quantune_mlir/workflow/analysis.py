@@ -1,4 +1,4 @@
-"""Run 2: fp32 beside int8 in one program, over the same samples. Its result is the sensitivity list."""
+"""Run 2: fp32 beside int8 in one program, over the same samples or some. Its result is the sensitivity list."""
 
 from __future__ import annotations
 
@@ -26,15 +26,12 @@ from quantune_mlir.passes.lower_observers import EVERY_RUN, MEASURED, LowerObser
 from quantune_mlir.passes.shadow_int8 import PROBE, ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.analysed_runs import AnalysedRuns
 from quantune_mlir.workflow.compilation import program_source
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise_at_output
 
 _NONE: Final = slice(0)
-
-
-PROBED_EVERY: Final = 5
-"""Samples of which one is probed: layers measured alone as well, their noise projected to the output."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,13 @@ class Analysis:
 
     Attributes:
         layers: in graph order.
+        samples: how many were run.
         rounding: the noise at the output that tensors bring by being rounded.
         signal, signal_share: see NoiseBudget.
     """
 
     layers: list[LayerSensitivity]
+    samples: int
     rounding: float
     signal: Signal
     signal_share: float
@@ -90,30 +89,34 @@ class Analyzer:
         self._probes = PROBE in map(function_name, functions(module))
         return program_source(module, target)
 
+    def runs(self, samples: SampleSet) -> AnalysedRuns:
+        """Which runs over the samples are made."""
+        return AnalysedRuns.of(len(samples), probes=self._probes)
+
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:
-        """One run over the samples."""
+        """One run over the samples; of many, over some."""
         energies = self.measure(samples, on_sample)
         budget = noise_at_output(self._model, energies)
         layers = [self._describe(layer, index, energies, budget) for index, layer in enumerate(self._model.layers)]
-        return Analysis(layers, budget.rounding, budget.signal, budget.signal_share)
+        run = len(self.runs(samples)) * samples.batch
+        return Analysis(layers, run, budget.rounding, budget.signal, budget.signal_share)
 
     def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Energies:
         """The signal and noise energies that one run over the samples sums up.
 
-        What is measured only where a sample is probed counts as often as probes are rarer than samples. These come
-        first: they need several times the memory of others.
+        What is measured only where a sample is probed counts as often as probes are rarer. These come first: they need
+        several times the memory of others.
         """
-        probed = range(0, len(samples), PROBED_EVERY) if self._probes else range(0)
-        rarity = len(samples) / len(probed) if probed else 1.0
-        self._call(PROBE, samples.only(probed), on_sample)
+        runs = self.runs(samples)
+        self._call(PROBE, samples.only(runs.probed), on_sample)
         self._program.give_back()
-        self._call("main", samples.only([run for run in range(len(samples)) if run not in probed]), on_sample)
+        self._call("main", samples.only(runs.compared), on_sample)
         sums = self._program.call("energies")[0] if self._rows else ()
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
         energies: dict[tuple[str, Noise], ErrorEnergy] = {}
         for row, (signal, noise) in zip(self._rows, sums, strict=True):
-            weight = 1.0 if row.every_run else rarity
-            count = float(elements.get(row.tensor, 0) * len(samples))
+            weight = 1.0 if row.every_run else runs.rarity
+            count = float(elements.get(row.tensor, 0) * len(runs))
             energies[row.tensor, row.noise] = ErrorEnergy(weight * float(signal), weight * float(noise), count)
         return energies
 

@@ -9,8 +9,8 @@ from quantune_mlir import resources
 from quantune_mlir.execution.compiler import Source, compile_module
 from quantune_mlir.execution.host_isa import host_isa
 from quantune_mlir.execution.targets import Target
+from quantune_mlir.ir.lending import in_own_context
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.text import in_own_context
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.passes.driver import run_own_pipeline
 from quantune_mlir.passes.lower_kernels import LowerKernels

@@ -14,10 +14,11 @@ from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import Layer, find_layers
+from quantune_mlir.ir.lending import in_own_context
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.signature import argument_specs
 from quantune_mlir.ir.tensors import Tensors, find_tensors
-from quantune_mlir.ir.text import in_own_context, load_module, module_bytecode, parse_module
+from quantune_mlir.ir.text import load_module, module_bytecode, parse_module
 from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.driver import run_own_pipeline

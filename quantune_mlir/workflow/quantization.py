@@ -102,7 +102,7 @@ def analyze(
     integer = integer_options(options)
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
         analyzer = Analyzer(model.after(*repairs(profile, options)), profile, integer, options.range, target)
-    with watch.stage("run_int8", "run 2: fp32 beside int8", len(samples)) as tick:
+    with watch.stage("run_int8", "run 2: fp32 beside int8", len(analyzer.runs(samples))) as tick:
         analysis = analyzer.run(samples, tick)
     del analyzer  # Its program is several times as large as the model.
     sensitivity = SensitivityList.of(
@@ -111,7 +111,7 @@ def analyze(
         signal=analysis.signal,
         signal_share=analysis.signal_share,
         model=model.hash,
-        samples=samples.samples,
+        samples=analysis.samples,
         options=options.as_dict(),
     )
     return profile, sensitivity, InferenceRuns(fp32=calibrations, int8=1, samples=samples.samples)

@@ -77,6 +77,7 @@ def summarize(
             "fp32": quantization.runs.fp32,
             "int8": quantization.runs.int8,
             "samples": quantization.runs.samples,
+            "int8_samples": quantization.sensitivity.samples,
         },
         "timings_s": {name: round(value, 4) for name, value in seconds.items()},
         "layers": layers,

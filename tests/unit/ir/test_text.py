@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.text import in_own_context, load_module, module_text, write_text
+from quantune_mlir.ir.text import load_module, module_text, write_text
 
 SOURCE = """
 func.func @main(%x: tensor<2xf32> {quantune.name = "x"}) -> tensor<2xf32> {
@@ -25,13 +25,3 @@ def test_a_file_holds_the_text_of_the_module(tmp_path: Path, generic: bool) -> N
     write_text(module, path, generic=generic)
     assert path.read_text() == module_text(module, generic=generic)
     assert module_text(load_module(path, make_context())) == module_text(module)
-
-
-def test_a_copy_in_its_own_context_takes_its_constants_along() -> None:
-    with make_context():
-        module = ir.Module.parse(SOURCE)
-    before = module_text(module, debug_info=True)
-    copy = in_own_context(module)
-    assert copy.context != module.context
-    del module
-    assert module_text(copy, debug_info=True) == before

@@ -31,7 +31,8 @@ from quantune_mlir.passes.quantize import Quantize
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.analysis import PROBED_EVERY, Analyzer
+from quantune_mlir.workflow.analysed_runs import AnalysedRuns
+from quantune_mlir.workflow.analysis import Analyzer
 from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
@@ -39,7 +40,8 @@ from tests.onnx_models import build_model
 from tests.unit.integer.reference import Int8, Reference, evaluate_unit
 
 RNG = np.random.default_rng(7)
-SAMPLES = 6
+SAMPLES = 45
+RUNS = AnalysedRuns.of(SAMPLES, probes=True)
 RANGE = RangeMethod.MINMAX
 
 
@@ -104,7 +106,8 @@ def test_the_noise_of_the_outputs_is_that_of_the_all_int8_program(analyzed: Anal
     )
     programs = [Program(compile_program(m, load_target("host"))) for m in (analyzed.model.module, int8)]
     energies = {"classifier": ErrorEnergy(), "softmax": ErrorEnergy()}
-    for sample in analyzed.data:
+    for index in (*RUNS.probed, *RUNS.compared):
+        sample = analyzed.data[index]
         fp32, quantized = (program(sample[None]) for program in programs)
         for name, reference, result in zip(energies, fp32, quantized, strict=True):
             energies[name] += ErrorEnergy.of(reference, result)
@@ -145,7 +148,8 @@ def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
 
     accumulated = {layer.name: ErrorEnergy() for layer in layers}
     local = {layer.name: ErrorEnergy() for layer in layers}
-    for index, sample in enumerate(analyzed.data):
+    for index in (*RUNS.probed, *RUNS.compared):
+        sample = analyzed.data[index]
         exact = {argument: sample[None]}
         for unit in units:
             exact[unit.output] = evaluate_unit(unit, exact)
@@ -154,7 +158,7 @@ def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
         for layer in layers:
             head_alone = new_reference(shipped.int8, shipped.fp32)
             made = compute(head_alone, layer) if layer.output in endings.clamps else shipped.as_fp32(layer.output)
-            is_probed = index % PROBED_EVERY == 0
+            is_probed = index in RUNS.probed
             if is_probed or layer.output not in endings.clamps:
                 accumulated[layer.name] += ErrorEnergy.of(exact[layer.output], made)
             if is_probed and layer.quantizable and layer.output not in endings.clamps:

@@ -11,8 +11,9 @@ from iree.compiler import tools as iree_tools
 
 from quantune_mlir.execution.compiler import Source
 from quantune_mlir.execution.targets import Target, load_target
+from quantune_mlir.ir.lending import in_own_context
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.text import in_own_context, module_bytecode
+from quantune_mlir.ir.text import module_bytecode
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow import analysis, calibration
 from quantune_mlir.workflow.compilation import program_source, with_kernels
