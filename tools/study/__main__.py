@@ -15,11 +15,19 @@ from quantune_mlir.integer.options import Granularity
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES
 from tools.study import ground_truth
 from tools.study.calibration_spread import measure_spread
+from tools.study.fronts import measure_front
 from tools.study.report import write_report
 from tools.zoo import Zoo
 
 NETWORKS: Final = ("resnet8_cifar10", "resnet20_cifar10", "kws_dscnn", "mobilenet_v1_025_imagenet")
 SPREAD_NETWORKS: Final = ("resnet20_cifar10", "mobilenet_v1_025_imagenet")
+FRONT_NETWORKS: Final = (
+    "mobilenetv2s_cifar10",
+    "mobilenet_v1_025_imagenet",
+    "squeezenet11_imagenet",
+    "tiny_darknet_imagenet",
+)
+"""Those of whose images some change with the default plan."""
 GRANULARITIES: Final[tuple[Granularity, ...]] = ("per-tensor", "per-channel")
 
 
@@ -34,6 +42,11 @@ def main() -> None:
     command.add_argument("--json", type=Path, required=True)
     command = commands.add_parser("calibration", help="measure what calibration samples do to the layers' SQNRs")
     command.add_argument("--networks", default=",".join(SPREAD_NETWORKS))
+    command.add_argument("--samples", type=int, default=DEFAULT_SAMPLES)
+    command.add_argument("--json", type=Path, required=True)
+    command = commands.add_parser("fronts", help="measure what the plans along the front lose")
+    command.add_argument("--networks", default=",".join(FRONT_NETWORKS))
+    command.add_argument("--granularity", default=",".join(GRANULARITIES))
     command.add_argument("--samples", type=int, default=DEFAULT_SAMPLES)
     command.add_argument("--json", type=Path, required=True)
     command = commands.add_parser("report", help="write tables and plots")
@@ -51,6 +64,10 @@ def main() -> None:
         return
     for network in arguments.networks.split(","):
         for granularity in arguments.granularity.split(","):
+            if arguments.command == "fronts":
+                found = measure_front(zoo, network, granularity, samples=arguments.samples)
+                write(arguments.json / f"{network}.front-{granularity}.json", found)
+                continue
             for found in ground_truth.measure(
                 zoo, network, granularity, samples=arguments.samples, validation=arguments.validation_samples
             ):

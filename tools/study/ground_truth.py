@@ -10,8 +10,6 @@ from typing import Any, Final
 from quantune_mlir.integer.options import Granularity
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.sensitivity import Metric, SensitivityList
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
@@ -20,7 +18,7 @@ from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.study import orders
 from tools.study.judge import Judge
 from tools.study.onnxruntime_metrics import onnxruntime_metrics
-from tools.study.switchable import SwitchableModel
+from tools.study.subject import Subject
 from tools.zoo import Zoo
 
 RANDOM_ORDERS: Final = 10
@@ -52,20 +50,12 @@ def measure(
 ) -> Iterator[dict[str, Any]]:
     """What the study finds of one network, as it goes into JSON: first without curves, then with them."""
     start = time.perf_counter()
-    model = Model.load(zoo.model(network))
-    calibration = SampleSet.open(zoo.samples(network, "calib", samples), model.inputs)
+    subject = Subject.load(zoo, network, samples, validation)
+    model, calibration = subject.model, subject.calibration
     options = QuantizeOptions(weights=granularity, samples=samples)
     watch = Stopwatch(SILENT)
     profile, sensitivity, _ = analyze(model, calibration, options, watch)
-    labels = zoo.labels(network, "val", validation)
-    if labels is None:
-        raise ValueError(f"{network} has no labelled data, so that its accuracy cannot be judged")
-    judge = Judge(
-        SwitchableModel(model, profile, options),
-        calibration,
-        SampleSet.open(zoo.samples(network, "val", validation), model.inputs),
-        labels,
-    )
+    judge = subject.judge(profile, options)
     names = judge.model.names
     plans = {"fp32": [], "int8": names}
     plans |= {f"only {name}": [name] for name in names}

@@ -31,7 +31,9 @@ class Judge:
 
     def top1(self, plans: Sequence[Plan]) -> list[float]:
         """Share of validation samples that each plan classifies as labelled."""
-        right = np.zeros(len(plans))
-        for label, outputs in zip(self.labels, self.model.run(plans, self.validation), strict=True):
-            right += [int(np.argmax(x)) == label for x in outputs]
-        return [float(share) for share in right / len(self.labels)]
+        return [float(share) for share in self.right(plans).mean(axis=0)]
+
+    def right(self, plans: Sequence[Plan]) -> NDArray[np.bool_]:
+        """bool[samples, plans]: which validation samples a plan classifies as labelled."""
+        runs = zip(self.labels, self.model.run(plans, self.validation), strict=True)
+        return np.array([[int(np.argmax(x)) == label for x in outputs] for label, outputs in runs])

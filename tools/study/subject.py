@@ -1,0 +1,42 @@
+"""A network of the zoo with the samples that it is studied on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import QuantizeOptions
+from tools.study.judge import Judge
+from tools.study.switchable import SwitchableModel
+from tools.zoo import Zoo
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, calibration samples, and validation samples with their labels."""
+
+    model: Model
+    calibration: SampleSet
+    validation: SampleSet
+    labels: NDArray[np.int64]
+
+    @staticmethod
+    def load(zoo: Zoo, network: str, samples: int, validation: int | None = None) -> Subject:
+        """With so many calibration samples, and validation samples (None: all). Raises ValueError without labels."""
+        model = Model.load(zoo.model(network))
+        labels = zoo.labels(network, "val", validation)
+        if labels is None:
+            raise ValueError(f"{network} has no labelled data, so that its accuracy cannot be judged")
+        calibration = SampleSet.open(zoo.samples(network, "calib", samples), model.inputs)
+        return Subject(
+            model, calibration, SampleSet.open(zoo.samples(network, "val", validation), model.inputs), labels
+        )
+
+    def judge(self, profile: Profile, options: QuantizeOptions) -> Judge:
+        """Of plans under given options."""
+        return Judge(SwitchableModel(self.model, profile, options), self.calibration, self.validation, self.labels)
