@@ -24,13 +24,17 @@ _CONVERTING = frozenset({Kind.BINARY, Kind.UNARY, Kind.CLAMP})
 
 
 def modelled_costs(model: Model, fp32: Sequence[KernelGroup], int8: Sequence[KernelGroup], target: Target) -> CostModel:
-    """Costs in cycles, as the instruction set's throughput tells; the same on every machine."""
+    """Costs in cycles, as the instruction set's throughput tells; the same on every machine.
+
+    All weights are read from memory if those of fp32 are too many for the cache, in whatever precision they then are.
+    """
     speed = THROUGHPUTS[isa_of(target) or "generic"]
+    from_memory = sum(group.work.constants for group in fp32) > speed.cache
     return _cost_model(
         model,
         fp32,
         int8,
-        time=lambda group: speed.cycles(group.work),
+        time=lambda group: speed.cycles(group.work, from_memory=from_memory),
         conversion=lambda shape: speed.conversion(prod(shape)),
         unit="cycles",
     )

@@ -88,13 +88,15 @@ def _signature(op: ir.Operation) -> str:
 
 
 def _work(op: ir.Operation, root: ir.Operation | None) -> Work:
-    tensors = [*outside_values(op), *op.results]
-    moved = sum(_size(value) for value in tensors if isinstance(value.type, ir.RankedTensorType))
+    values = (*outside_values(op), *op.results)
+    tensors = [value for value in values if isinstance(value.type, ir.RankedTensorType)]
+    moved = sum(_size(value) for value in tensors)
     elements = sum(prod(shape_of(result)) for result in op.results)
     family = _FAMILIES.get(root.name, "other") if root is not None else "other"
     macs = multiply_accumulates(root) if root is not None and family != "other" else 0
     in_int8 = root is not None and "i32" in str(root.results[0].type)
-    return Work(family, "int8" if in_int8 else "fp32", macs, elements, moved)
+    constants = sum(_size(value) for value in tensors if is_constant(value))
+    return Work(family, "int8" if in_int8 else "fp32", macs, elements, moved, constants)
 
 
 def _size(value: ir.Value) -> int:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from quantune_mlir.execution.targets import load_target
+from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
 from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow import group_latency
 from quantune_mlir.workflow.calibration import Calibrator
+from quantune_mlir.workflow.compilation import isa_of
 from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
 from quantune_mlir.workflow.host_cache import CACHE_VARIABLE, HostCache
 from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
@@ -59,6 +62,24 @@ def test_int8_is_modelled_as_quicker_and_smaller(forms: Forms) -> None:
     int8, fp32 = costs.total(()), costs.total(deciding)
     assert int8.time < fp32.time and int8.size < fp32.size / 3
     assert costs == modelled_costs(*forms, HOST)
+
+
+def test_weights_that_the_cache_does_not_keep_are_read_from_memory(
+    forms: Forms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = modelled_costs(*forms, HOST)
+    isa = isa_of(HOST) or ""
+    constants = sum(group.work.constants for group in forms[1])
+    very_slow = replace(THROUGHPUTS[isa], cache=constants, memory=1e-3)
+    monkeypatch.setitem(THROUGHPUTS, isa, very_slow)
+    assert modelled_costs(*forms, HOST) == kept
+    monkeypatch.setitem(THROUGHPUTS, isa, replace(very_slow, cache=constants - 1))
+    layers = modelled_costs(*forms, HOST).layers
+    for layer in forms[0].layers:
+        if layer.weight_elements:
+            fp32, int8 = layers[layer.name].fp32.time, layers[layer.name].int8.time
+            assert fp32 == pytest.approx(4e3 * layer.weight_elements, rel=0.2)
+            assert int8 < fp32 / 2
 
 
 def test_what_is_read_twice_has_a_boundary(forms: Forms) -> None:
