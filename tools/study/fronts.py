@@ -19,6 +19,7 @@ from quantune_mlir.workflow.quantization import analyze, find_costs
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.search import slower_and_cleaner
 from tools.markdown import table
+from tools.study.judge import Judge
 from tools.study.subject import Subject
 from tools.zoo import Zoo
 
@@ -38,7 +39,7 @@ def measure_front(zoo: Zoo, network: str, granularity: Granularity, *, samples: 
     plans = {DEFAULT: DEFAULT_POLICY.plan(sensitivity, model, costs)}
     for number, point in enumerate(_some(slower_and_cleaner(pareto_front(planner.problem)))):
         plans[str(number)] = planner.plan(lambda problem, chosen=point: explained(problem, chosen), "front")
-    judge = subject.judge(profile, options)
+    judge = Judge.of(subject, profile, options)
     int8 = {name: _int8(plan) for name, plan in plans.items()}
     in_fp32 = {name: [layer for layer in judge.model.names if layer not in kept] for name, kept in int8.items()}
     runs = [judge.model.plan(layers) for layers in int8.values()]

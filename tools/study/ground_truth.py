@@ -55,7 +55,7 @@ def measure(
     options = QuantizeOptions(weights=granularity, samples=samples)
     watch = Stopwatch(SILENT)
     profile, sensitivity, _ = analyze(model, calibration, options, watch)
-    judge = subject.judge(profile, options)
+    judge = Judge.of(subject, profile, options)
     names = judge.model.names
     plans = {"fp32": [], "int8": names}
     plans |= {f"only {name}": [name] for name in names}
@@ -65,7 +65,7 @@ def measure(
         "network": network,
         "granularity": granularity,
         "samples": calibration.samples,
-        "validation_samples": len(judge.labels),
+        "validation_samples": len(subject.labels),
         "fp32": truth["fp32"],
         "int8": truth["int8"],
         "rounding_normalized_mse": sensitivity.rounding_normalized_mse,

@@ -9,23 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.numerics.metrics import ErrorEnergy
-from quantune_mlir.samples import SampleSet
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.workflow.options import QuantizeOptions
+from tools.study.subject import Subject
 from tools.study.switchable import Plan, SwitchableModel
 
 
 @dataclass(frozen=True)
 class Judge:
-    """A switchable model, the samples that SQNR is measured on, and labelled ones for top-1."""
+    """A switchable model, with the samples that SQNR is measured on, and labelled ones for top-1."""
 
     model: SwitchableModel
-    calibration: SampleSet
-    validation: SampleSet
-    labels: NDArray[np.int64]
+    subject: Subject
+
+    @staticmethod
+    def of(subject: Subject, profile: Profile, options: QuantizeOptions) -> Judge:
+        """Of plans under given options."""
+        return Judge(SwitchableModel(subject.model, profile, options), subject)
 
     def noise(self, plans: Sequence[Plan]) -> list[float]:
         """Noise-to-signal power at the output of each plan, over the calibration samples."""
         energies = [ErrorEnergy() for _ in plans]
-        for reference, *outputs in self.model.run([self.model.plan([]), *plans], self.calibration):
+        for reference, *outputs in self.model.run([self.model.plan([]), *plans], self.subject.calibration):
             energies = [sums + ErrorEnergy.of(reference, x) for sums, x in zip(energies, outputs, strict=True)]
         return [energy.normalized_mse or 0.0 for energy in energies]
 
@@ -35,5 +40,5 @@ class Judge:
 
     def right(self, plans: Sequence[Plan]) -> NDArray[np.bool_]:
         """bool[samples, plans]: which validation samples a plan classifies as labelled."""
-        runs = zip(self.labels, self.model.run(plans, self.validation), strict=True)
+        runs = zip(self.subject.labels, self.model.run(plans, self.subject.validation), strict=True)
         return np.array([[int(np.argmax(x)) == label for x in outputs] for label, outputs in runs])

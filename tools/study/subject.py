@@ -7,12 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.model import Model
-from quantune_mlir.workflow.options import QuantizeOptions
-from tools.study.judge import Judge
-from tools.study.switchable import SwitchableModel
 from tools.zoo import Zoo
 
 
@@ -33,10 +29,5 @@ class Subject:
         if labels is None:
             raise ValueError(f"{network} has no labelled data, so that its accuracy cannot be judged")
         calibration = SampleSet.open(zoo.samples(network, "calib", samples), model.inputs)
-        return Subject(
-            model, calibration, SampleSet.open(zoo.samples(network, "val", validation), model.inputs), labels
-        )
-
-    def judge(self, profile: Profile, options: QuantizeOptions) -> Judge:
-        """Of plans under given options."""
-        return Judge(SwitchableModel(self.model, profile, options), self.calibration, self.validation, self.labels)
+        judged_on = SampleSet.open(zoo.samples(network, "val", validation), model.inputs)
+        return Subject(model, calibration, judged_on, labels)

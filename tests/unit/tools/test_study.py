@@ -21,6 +21,7 @@ from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.study import orders
 from tools.study.correlation import kendall, ranks, spearman
+from tools.study.fronts import DEFAULT, front_table
 from tools.study.switchable import SwitchableModel
 from tools.study.tables import area
 
@@ -96,3 +97,17 @@ def test_greedy_takes_what_helps_most_at_each_step() -> None:
 def test_area_leaves_out_the_last_point_where_nothing_is_int8() -> None:
     assert area([1e-1, 1e-2, 1e-3, 0.0]) == pytest.approx((10 + 20) / 2 + (20 + 30) / 2)
     assert area([10.0, 1.0, 0.0]) == 0
+
+
+def test_a_front_tells_what_each_plan_wins_and_loses() -> None:
+    plan = {"plan": "0", "fp32_layers": 2, "int8_macs": 0.914, "time": 0.5, "noise": 0.01, "won": 1, "lost": 3}
+    exact = {"plan": "1", "fp32_layers": 9, "int8_macs": 0.0, "time": 1.0, "noise": 0.0, "won": 0, "lost": 0}
+    front = [plan, plan | {"plan": DEFAULT}, exact]
+    found = {"network": "n", "granularity": "per-tensor", "validation_samples": 400, "top1": 0.75, "front": front}
+    title, _, table = front_table(found)
+    assert title == "n, per-tensor, fp32 0.750 of 400:"
+    assert table.splitlines()[2:] == [
+        "| 2 | 91 % | 0.50 | 20.0 | 1 | 3 | 0.50 |",
+        "| **2** | **91 %** | **0.50** | **20.0** | **1** | **3** | **0.50** |",
+        "| 9 | 0 % | 1.00 | exact | 0 | 0 | 0.00 |",
+    ]
