@@ -52,59 +52,66 @@ class LayerError:
     removable: bool
 
 
-def emit_probe(
-    units: Sequence[Unit],
-    output: ir.Value,
-    errors: Sequence[LayerError],
-    rounded: Mapping[ir.Value, Quantized],
-    private: Set[ir.Value],
-    params: Mapping[ir.Value, QuantParams],
-    before: ir.Operation,
-) -> bool:
-    """Emits the sweep before an op, the projections as soon as they can be; False if some op on the way has no adjoint.
+def sweep_back(
+    units: Sequence[Unit], output: ir.Value, params: Mapping[ir.Value, QuantParams], before: ir.Operation
+) -> Cotangents | None:
+    """Emits the sweep before an op; None if some op on the way has no adjoint.
 
     Args:
         units: of the function.
         output: what noise is reckoned at.
-        errors: of the layers.
-        rounded: tensors that int8 layers read, in int8.
-        private: those of them that are rounded for one layer only.
         params: of the activations.
         before: an op after everything.
     """
     with ir.InsertionPoint(before), before.location:
         try:
-            cotangents = Cotangents(units, output, _random_signs(output, params), params)
+            return Cotangents(units, output, _random_signs(output, params), params)
         except NoAdjointError:
-            return False
-        for error in errors:
-            if error.result in cotangents.of:
-                with error.layer.units[-1].op.location:
-                    _project(error, cotangents, rounded, private)
-    return True
+            return None
 
 
-def _project(
-    error: LayerError, cotangents: Cotangents, rounded: Mapping[ir.Value, Quantized], private: Set[ir.Value]
+def project(
+    error: LayerError,
+    cotangents: Cotangents,
+    rounded: Mapping[ir.Value, Quantized],
+    private: Set[ir.Value],
+    before: ir.Operation,
 ) -> None:
-    def project(
-        part: Part, cotangent: ir.Value, reference: ir.Value, candidate: ir.Value, params: QuantParams | None
+    """Emits what a layer makes before an op, and what of it is kept as soon as can be.
+
+    Args:
+        error: of a layer whose result has a cotangent.
+        cotangents: of the fp32 run.
+        rounded: tensors that int8 layers read, in int8.
+        private: those of them that are rounded for one layer only.
+        before: an op after the cotangent and the approximation.
+    """
+    layer, location = error.layer, error.layer.units[-1].op.location
+
+    def emit(
+        part: Part,
+        cotangent: ir.Value,
+        reference: ir.Value,
+        candidate: ir.Value,
+        params: QuantParams | None,
+        where: ir.InsertionPoint,
     ) -> None:
-        with ir.InsertionPoint.after(cotangent.owner):
-            quantune.project(cotangent, reference, candidate, error.layer.name, part=part, params=params)
+        with where, location:
+            quantune.project(cotangent, reference, candidate, layer.name, part=part, params=params)
 
     made = cotangents.of[error.result], error.result, error.approximation, error.params
-    project(MADE, *made)
+    emit(MADE, *made, ir.InsertionPoint(before))
     if not error.removable:
-        project(KEPT, *made)
+        emit(KEPT, *made, ir.InsertionPoint(before))
         return
-    for value in error.layer.inputs:
+    for value in layer.inputs:
         if value not in rounded or value in private:
             continue
-        for unit in error.layer.units:
+        for unit in layer.units:
             cotangent = cotangents.along.get((unit.output, value))
             if cotangent is not None:
-                project(KEPT, cotangent, value, rounded[value].value, rounded[value].params)
+                soon = ir.InsertionPoint.after(cotangent.owner)
+                emit(KEPT, cotangent, value, rounded[value].value, rounded[value].params, soon)
 
 
 def _random_signs(output: ir.Value, params: Mapping[ir.Value, QuantParams]) -> ir.Value:

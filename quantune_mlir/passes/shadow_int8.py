@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from quantune_mlir.adjoint.float_ops import mean_along
-from quantune_mlir.adjoint.noise_probe import LayerError, emit_probe
+from quantune_mlir.adjoint.noise_probe import LayerError, project, sweep_back
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
@@ -68,7 +68,8 @@ class ShadowInt8(Pass):
         if probe is not None and not self._shadow(probe, alone=True).project():
             probe.erase()
             probe = None
-        self._shadow(function, alone=probe is None)
+        shadow = self._shadow(function, alone=probe is None)
+        shadow.measure_alone()
 
     def _shadow(self, function: ir.Operation, *, alone: bool) -> _Shadow:
         units = find_units(entry_block(function))
@@ -110,7 +111,7 @@ class _Shadow:
         self._accumulated = Rewriter(self._params, options)
         self._private = private_values(units)
         self._rounded: dict[ir.Value, Quantized] = {}
-        self._errors: list[LayerError] = []
+        self._waiting: list[_Alone] = []
 
     def measure_arguments(self) -> None:
         """Compares each graph input that ships in int8 with its int8 form."""
@@ -141,11 +142,19 @@ class _Shadow:
         _measure(self._accumulated, layer, before, ACCUMULATED)
         if self._alone and layer.quantizable and unit.output not in self._endings.clamps:
             head = self._heads.get(unit.output, unit)
-            self._measure_local(head, layer, before)
+            self._waiting.append(_Alone(head, layer, before))
             self._measure_rounding(head, layer, before)
 
-    def _measure_local(self, head: Unit, layer: Layer, before: ir.Operation) -> None:
-        """Emits a layer alone, with the unit that its clamp folds into; its result is rounded to int8 at last."""
+    def measure_alone(self) -> None:
+        """Emits the layers alone, each where it stands."""
+        for waiting in self._waiting:
+            self._measure_local(waiting.head, waiting.layer, waiting.place)
+
+    def _measure_local(self, head: Unit, layer: Layer, before: ir.Operation) -> LayerError | None:
+        """Emits a layer alone, with the unit that its clamp folds into; its result is rounded to int8 at last.
+
+        Its error is None if it decides nothing.
+        """
         alone = Rewriter(self._params, self._options)
         last = max((i for i, member in enumerate(layer.units) if member.kind not in SHARING), default=None)
         for i, member in enumerate(layer.units):
@@ -161,22 +170,34 @@ class _Shadow:
             alone.int8(layer.output, Emitter(layer.units[-1], before))
         _measure(alone, layer, before, LOCAL)
         decider = self._layers.get(head.output, layer)
-        if decider.decides:
-            in_fp32 = layer.output in self._endings.functions
-            if in_fp32:
-                alone = Rewriter(self._params, self._options)
-                alone.to_int8(layer.units[-1], before)
-            approximation, params = alone.unrounded(layer.output)
-            self._errors.append(LayerError(decider, layer.output, approximation, params, removable=not in_fp32))
+        if not decider.decides:
+            return None
+        in_fp32 = layer.output in self._endings.functions
+        if in_fp32:
+            alone = Rewriter(self._params, self._options)
+            alone.to_int8(layer.units[-1], before)
+        approximation, params = alone.unrounded(layer.output)
+        return LayerError(decider, layer.output, approximation, params, removable=not in_fp32)
 
     def project(self) -> bool:
-        """Emits what the layers' local errors add to the network's output, if it has but one; whether that could be."""
+        """Emits what the layers' local errors add to the network's output, if it has but one; whether that could be.
+
+        A layer is computed alone when the sweep back comes by: no approximation has to be kept until then.
+        """
         outputs = closing_values(self._units, list(self._layers.values()))
         if len(outputs) != 1:
             return False
         *_, terminator = entry_block(self._function)
-        rounded, private = self._rounded, self._private
-        return emit_probe(self._units, outputs[0], self._errors, rounded, private, self._params, terminator.operation)
+        cotangents = sweep_back(self._units, outputs[0], self._params, terminator.operation)
+        if cotangents is None:
+            return False
+        for waiting in self._waiting:
+            cotangent = cotangents.of.get(waiting.layer.output)
+            place = waiting.place if cotangent is None else _next(cotangent.owner)
+            error = self._measure_local(waiting.head, waiting.layer, place)
+            if error is not None and cotangent is not None:
+                project(error, cotangents, self._rounded, self._private, place)
+        return True
 
     def _measure_rounding(self, first: Unit, layer: Layer, before: ir.Operation) -> None:
         """Compares the inputs of a layer, or of the unit that its clamp folds into, with their int8 forms, once."""
@@ -200,10 +221,26 @@ class _Shadow:
             rewriter.to_int8(unit, before, ends_in_float=in_float)
 
 
+@dataclass(frozen=True)
+class _Alone:
+    """A layer to be measured alone, the unit that its clamp folds into (or its last one), and the op after it."""
+
+    head: Unit
+    layer: Layer
+    place: ir.Operation
+
+
 def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Noise) -> None:
     value, params = rewriter.form(layer.output)
     with ir.InsertionPoint(before), layer.units[-1].op.location:
         quantune.measure(layer.output, value, layer.name, noise=noise, params=params)
+
+
+def _next(op: ir.Operation) -> ir.Operation:
+    """The op after one that is not the last of its block."""
+    following = ir.InsertionPoint.after(op).ref_operation
+    assert following is not None
+    return following.operation
 
 
 def _following(function: ir.Operation) -> dict[ir.Operation, ir.Operation]:
