@@ -26,6 +26,10 @@ from tools.zoo import Zoo
 POINTS: Final = 10
 """Plans of the front, the default plan and all fp32 not counted."""
 DEFAULT: Final = "default"
+FRONTS: Final = (
+    "Plans from the quickest of the front to all fp32, the default one in bold: validation samples that only the plan "
+    "(won) or only fp32 (lost) has right."
+)
 
 
 def measure_front(zoo: Zoo, network: str, granularity: Granularity, *, samples: int) -> dict[str, Any]:
@@ -70,7 +74,7 @@ def front_table(found: Mapping[str, Any]) -> Iterator[str]:
     """One network's front, as Markdown."""
     yield f"{found['network']}, {found['granularity']}, fp32 {found['top1']:.3f} of {found['validation_samples']}:"
     yield ""
-    head = ["layers in fp32", "MACs in int8", "time of fp32's", "SQNR, dB", "won", "lost", "drop, points"]
+    head = ["layers in fp32", "MACs in int8", "time / fp32", "SQNR, dB", "won", "lost", "drop, points"]
     yield table(head, [_cells(row, found["validation_samples"]) for row in found["front"]])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.study.calibration_spread import spread_table
-from tools.study.fronts import front_table
+from tools.study.fronts import FRONTS, front_table
 from tools.study.tables import Found, markdown
 
 BEGIN: Final = "<!-- begin: python -m tools.study report -->"
@@ -34,7 +34,9 @@ def write_report(directory: Path, output: Path) -> None:
                 lines += ["", f"![{one['network']}, {one['granularity']}]({output.name}/{name})"]
     for path in sorted(directory.glob("*.calibration.json")):
         lines += ["", *spread_table(json.loads(path.read_text()))]
-    for path in sorted(directory.glob("*.front-per-*.json")):
+    fronts = sorted(directory.glob("*.front-per-*.json"))
+    lines += ["", FRONTS] if fronts else []
+    for path in fronts:
         lines += ["", *front_table(json.loads(path.read_text()))]
     page = output.with_suffix(".md")
     text = page.read_text() if page.exists() else f"# Results\n\n{BEGIN}\n{END}\n"
