@@ -21,16 +21,17 @@
 // CHECK-NOT:   "quantune.measure"([[A]]
 // CHECK:       [[R:%.*]] = tosa.clamp [[A]]
 // CHECK:       "quantune.measure"([[R]], %{{.*}}) {noise = "accumulated", {{.*}}tensor_name = "r"
-// CHECK:       "quantune.measure"([[R]], %{{.*}}) {noise = "local", {{.*}}tensor_name = "r"{{.*}}} : (tensor<4xf32>, tensor<4xi8>)
-// CHECK-NOT:   "quantune.measure"([[A]]
 // CHECK:       [[M:%.*]] = tosa.sub [[R]], %arg1 {{.*}}layer = "m"
 // CHECK:       "quantune.measure"([[M]], %{{.*}}) {noise = "accumulated", {{.*}}tensor_name = "m"
-// CHECK:       "quantune.measure"([[M]], %{{.*}}) {noise = "local", {{.*}}tensor_name = "m"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
 // CHECK:       [[QR:%.*]] = tosa.cast %{{.*}} -> tensor<4xi8>
 // CHECK-NEXT:  "quantune.measure"([[R]], [[QR]]) {noise = "rounding", {{.*}}tensor_name = "r"{{.*}}} : (tensor<4xf32>, tensor<4xi8>)
-// What each of both layers adds to the output is projected by a sweep back, the clamp as part of the sum.
+// What each of both layers adds to the output is projected by a sweep back, the clamp as part of the sum. Only then are
+// they computed alone.
 // CHECK:       [[V:%.*]] = tosa.select
-// CHECK-NEXT:  "quantune.project"([[V]], [[M]], %{{.*}}) {part = "made", {{.*}}tensor_name = "m"
+// CHECK:       "quantune.measure"([[M]], [[LM:%.*]]) {noise = "local", {{.*}}tensor_name = "m"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
+// CHECK-NEXT:  "quantune.project"([[V]], [[M]], [[LM]]) {part = "made", {{.*}}tensor_name = "m"
+// CHECK-NOT:   "quantune.measure"([[A]]
+// CHECK:       "quantune.measure"([[R]], %{{.*}}) {noise = "local", {{.*}}tensor_name = "r"{{.*}}} : (tensor<4xf32>, tensor<4xi8>)
 // CHECK-NEXT:  "quantune.project"([[V]], [[R]], %{{.*}}) {part = "made", {{.*}}tensor_name = "a"
 // CHECK:       return [[M]]
 func.func @main(%x: tensor<4xf32> {quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}}, %y: tensor<4xf32> {quantune.qparams = {scale = 1.000000e+00 : f32, zero_point = 0 : i32}}) -> (tensor<4xf32>) {
