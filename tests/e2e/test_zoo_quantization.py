@@ -45,7 +45,8 @@ def score(row: Row, variant: str) -> float:
 
 @pytest.mark.parametrize("network", [*CLASSIFIERS, "ad_autoencoder"])
 def test_analysis_takes_two_runs(network: str, measured: Measure) -> None:
-    assert measured(network, "per-channel").inference_runs == {"fp32": 1, "int8": 1, "samples": 100}
+    runs = measured(network, "per-channel").inference_runs
+    assert runs == {"fp32": 1, "int8": 1, "samples": 100, "int8_samples": 40}
 
 
 @pytest.mark.parametrize("network", [*CLASSIFIERS, pytest.param(NARROW, marks=pytest.mark.slow)])
