@@ -10,6 +10,7 @@ from quantune_mlir.importers.onnx import (  # noqa: F401  (each registers its ha
     normalization,
     padding,
     pooling,
+    powers,
     reduction,
     resize,
     shaping,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
 from quantune_mlir.importers.onnx.arithmetic import narrowed, require_supported, widened
 from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.functions import expm1, softplus
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir.mlir import tosa
+
+_LARGE: Final = 2.0**100
 
 
 def _float_input(node: Node) -> Tensor:
@@ -91,8 +95,8 @@ def selu(b: Builder, node: Node) -> Tensor:
 
 def _exponential_unit(b: Builder, x: Tensor, alpha: float, rate: float) -> Tensor:
     """x where positive, alpha * (exp(rate * x) - 1) elsewhere."""
-    power = b.unary(tosa.ExpOp, b.scaled(b.clamp(x, -math.inf, 0), rate))
-    return _where_positive(b, x, x, b.scaled(b.shifted(power, -1), alpha))
+    power = expm1(b, b.scaled(b.clamp(x, -math.inf, 0), rate))
+    return _where_positive(b, x, x, b.scaled(power, alpha))
 
 
 @operator("ThresholdedRelu")
@@ -103,25 +107,20 @@ def thresholded_relu(b: Builder, node: Node) -> Tensor:
 
 
 @operator("Softplus")
-def softplus(b: Builder, node: Node) -> Tensor:
-    return _softplus(b, _float_input(node))
-
-
-def _softplus(b: Builder, x: Tensor) -> Tensor:
-    """log(1 + exp(x)), as max(x, 0) + log(1 + exp(-|x|)), which cannot overflow."""
-    rest = b.unary(tosa.ExpOp, b.negate(b.unary(tosa.AbsOp, x)))
-    return b.add(b.clamp(x, 0, math.inf), b.unary(tosa.LogOp, b.shifted(rest, 1)))
+def softplus_node(b: Builder, node: Node) -> Tensor:
+    return softplus(b, _float_input(node))
 
 
 @operator("Mish")
 def mish(b: Builder, node: Node) -> Tensor:
     x = _float_input(node)
-    return b.mul(x, b.unary(tosa.TanhOp, _softplus(b, x)))
+    return b.mul(x, b.unary(tosa.TanhOp, softplus(b, x)))
 
 
 @operator("Softsign")
 def softsign(b: Builder, node: Node) -> Tensor:
-    x = _float_input(node)
+    """x / (1 + |x|), which is +-1 long before the reciprocal of a large |x| is lost."""
+    x = b.clamp(_float_input(node), -_LARGE, _LARGE)
     return b.mul(x, b.unary(tosa.ReciprocalOp, b.shifted(b.unary(tosa.AbsOp, x), 1)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 
 import numpy as np
@@ -10,17 +11,18 @@ import onnx
 from quantune_mlir.importers.onnx.arithmetic import converted, narrowed, require_supported, widened
 from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.functions import cosine, sine
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir.mlir import tosa
 
-_UNARY_FLOAT = {
-    "Exp": tosa.ExpOp,
-    "Log": tosa.LogOp,
-    "Reciprocal": tosa.ReciprocalOp,
-    "Sin": tosa.SinOp,
-    "Cos": tosa.CosOp,
+_UNARY_FLOAT: dict[str, Callable[[Builder, Tensor], Tensor]] = {
+    "Exp": lambda b, x: b.unary(tosa.ExpOp, x),
+    "Log": lambda b, x: b.unary(tosa.LogOp, x),
+    "Reciprocal": lambda b, x: b.unary(tosa.ReciprocalOp, x),
+    "Sin": sine,
+    "Cos": cosine,
 }
 _VARIADIC = {"Min": tosa.MinimumOp, "Max": tosa.MaximumOp, "Sum": tosa.AddOp, "Mean": tosa.AddOp}
 
@@ -61,23 +63,12 @@ def variadic(b: Builder, node: Node) -> Tensor:
 def unary_float(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
     require_supported(x.dtype)
-    return b.unary(_UNARY_FLOAT[node.op_type], x)
+    return _UNARY_FLOAT[node.op_type](b, x)
 
 
 @operator("Floor", "Ceil")
 def rounding(b: Builder, node: Node) -> Tensor:
     return b.unary(tosa.FloorOp if node.op_type == "Floor" else tosa.CeilOp, node.input(0))
-
-
-@operator("Sqrt")
-def square_root(b: Builder, node: Node) -> Tensor:
-    require_supported(node.input(0).dtype)
-    return sqrt(b, node.input(0))
-
-
-def sqrt(b: Builder, x: Tensor) -> Tensor:
-    """TOSA has no square root; 1 / rsqrt(x) is right at 0 and infinity, which x * rsqrt(x) is not."""
-    return b.unary(tosa.ReciprocalOp, b.unary(tosa.RsqrtOp, x))
 
 
 @operator("Abs", "Neg")
@@ -86,38 +77,6 @@ def signed(b: Builder, node: Node) -> Tensor:
     if node.input(0).is_unsigned and node.op_type == "Abs":
         return node.input(0)
     return narrowed(b, b.unary(tosa.AbsOp, x) if node.op_type == "Abs" else b.negate(x), node.input(0).dtype)
-
-
-@operator("Pow", since=7)
-def power(b: Builder, node: Node) -> Tensor:
-    base, exponent = node.input(0), node.input(1)
-    if exponent.array is not None and exponent.size == 1:
-        special = _constant_power(b, widened(b, base), float(exponent.array.reshape(())))
-        if special is not None:
-            shape = np.broadcast_shapes(base.shape, exponent.shape)
-            return b.reshape(narrowed(b, special, base.dtype), shape)
-    floating = base.dtype if base.is_float else np.dtype(np.float32)
-    result = b.binary(tosa.PowOp, converted(b, base, floating), converted(b, exponent, floating))
-    if base.is_float:
-        return result
-    return converted(b, result if base.dtype.kind != "i" else _rounded(b, result), base.dtype)
-
-
-def _rounded(b: Builder, x: Tensor) -> Tensor:
-    return b.unary(tosa.FloorOp, b.shifted(x, 0.5))
-
-
-def _constant_power(b: Builder, x: Tensor, exponent: float) -> Tensor | None:
-    if exponent == 1:
-        return x
-    if exponent in (2, 3):
-        square = b.mul(x, x)
-        return square if exponent == 2 else b.mul(square, x)
-    if x.is_float and exponent == 0.5:
-        return sqrt(b, x)
-    if x.is_float and exponent == -1:
-        return b.unary(tosa.ReciprocalOp, x)
-    return None
 
 
 @operator("Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", since=7)
