@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from iree.compiler.tools.binaries import find_tool
 
 from quantune_mlir.errors import CompileError, OutputError
 from quantune_mlir.execution.executable_sources import PROBE, Variant, brings_executables, move_executables
+from quantune_mlir.execution.locations import give_places
 from quantune_mlir.execution.memory import give_back
 from quantune_mlir.execution.program import Program, in_pages
 from quantune_mlir.execution.targets import Target
@@ -40,6 +42,7 @@ class Source:
                 (kernels := self._path / "kernels").mkdir()
                 move_executables(module, variant, kernels)
                 self._flags.append(f"--iree-hal-substitute-executable-sources-from={kernels}")
+            give_places(module)
             with self._module.open("wb") as file:
                 module.operation.write_bytecode(file)
 
@@ -108,6 +111,8 @@ def _iree_compile(arguments: Sequence[str], target: str, source: bytes = b"") ->
     done = subprocess.run(command, input=source, capture_output=True, check=False)
     if done.returncode:
         said = _diagnostics(done.stderr.decode(errors="replace")) or f"  it ended with status {done.returncode}"
+        if done.returncode < 0:
+            said = f"  iree-compile crashed ({signal.Signals(-done.returncode).name})"
         raise CompileError(f"IREE cannot compile the module:\n{said}", where=f"target {target}")
     return done.stdout
 

@@ -8,6 +8,7 @@ import pytest
 from quantune_mlir.errors import CompileError
 from quantune_mlir.execution.compiler import compile_bytes, compile_module
 from quantune_mlir.execution.executable_sources import brings_executables
+from quantune_mlir.execution.locations import give_places
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.mlir import ir, make_context
@@ -77,6 +78,7 @@ def test_each_executable_keeps_its_own_code(capfd: pytest.CaptureFixture[str]) -
 
 def test_the_program_is_no_other() -> None:
     module = program(("twice", "squared"))
+    give_places(module)
     apart, whole = compile_module(module, HOST), compile_bytes(module_bytecode(module), HOST)
     assert len(apart) == len(whole)
     assert compile_module(module, HOST) == apart
