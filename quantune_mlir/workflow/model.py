@@ -16,10 +16,12 @@ from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.lending import in_own_context
 from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.output_parts import find_parts
 from quantune_mlir.ir.signature import argument_specs
 from quantune_mlir.ir.tensors import Tensors, find_tensors
 from quantune_mlir.ir.text import load_module, module_bytecode, parse_module
 from quantune_mlir.ir.units import Unit, entry_block, find_units
+from quantune_mlir.numerics.parts import Part
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.driver import run_own_pipeline
 from quantune_mlir.samples import InputSpec
@@ -85,6 +87,11 @@ class Model:
     def layers(self) -> list[Layer]:
         """Its layers, in topological order."""
         return find_layers(self.units, self.tensors)
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The parts of its outputs, of which each is judged by its own noise."""
+        return find_parts(self.function, self.units, self.layers)
 
     def after(self, *passes: Pass) -> Model:
         """The model that `passes` make of it."""

@@ -1,0 +1,219 @@
+"""The parts of a network's outputs, and the noise of each beside its own signal.
+
+Outputs are not one vector: boxes of hundreds stand beside probabilities below one. So each part is judged by itself,
+and within a part channels of one order of magnitude are. What a part and a group of channels are is told in
+docs/definitions.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.numerics.metrics import ErrorEnergy, Signal
+
+Array = NDArray[np.generic]
+T = TypeVar("T", bound=np.generic)
+Reading = Literal["values", "probabilities", "log probabilities", "classes"]
+"""What the numbers of a part are: probabilities are those of a softmax; classes are alike or not, never near."""
+
+LEAST_SHARE: Final = 1 / 16
+"""So many of a part's channels a group must have to be judged by itself."""
+_TINY: Final = 1e-30
+
+
+@dataclass(frozen=True)
+class AxisRange:
+    """Indices `start` to `stop` - 1 of an axis."""
+
+    axis: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an output, in the model's own layout.
+
+    Attributes:
+        output: which of the outputs.
+        output_name: its name.
+        shape: of the whole output.
+        ranges: what of it, by ascending axes; along other axes all.
+        channels: axis along which the channels lie that may be of different scales; None: all are of one.
+        reading: what its numbers are.
+        scores: axis along which a softmax or log softmax was taken; None if none was.
+        resembles_input: whether the part may be the network's input again, but for a small difference.
+    """
+
+    output: int
+    output_name: str
+    shape: tuple[int, ...]
+    ranges: tuple[AxisRange, ...] = ()
+    channels: int | None = None
+    reading: Reading = "values"
+    scores: int | None = None
+    resembles_input: bool = False
+
+    @property
+    def name(self) -> str:
+        """As NumPy would write it: `output`, `output[:, 0:4]`."""
+        if not self.ranges:
+            return self.output_name
+        bounds = {part.axis: f"{part.start}:{part.stop}" for part in self.ranges}
+        return f"{self.output_name}[{', '.join(bounds.get(axis, ':') for axis in range(max(bounds) + 1))}]"
+
+    def of(self, output: NDArray[T]) -> NDArray[T]:
+        """The part of an array that is, or has as many elements as, the output."""
+        bounds = {part.axis: slice(part.start, part.stop) for part in self.ranges}
+        return output.reshape(self.shape)[tuple(bounds.get(axis, slice(None)) for axis in range(len(self.shape)))]
+
+
+@dataclass(frozen=True)
+class PartNoise:
+    """The noise of a part.
+
+    Attributes:
+        part: which.
+        worst: energies of its worst group of channels; of all its elements if it has one group.
+        whole: energies of all its elements.
+        signal: what noise is compared with.
+    """
+
+    part: Part
+    worst: ErrorEnergy
+    whole: ErrorEnergy
+    signal: Signal = "output"
+
+    @property
+    def sqnr_db(self) -> float:
+        """Of the worst group, in dB: +inf without noise, -inf for noise without a signal; never NaN."""
+        return _sqnr(self.worst)
+
+    @property
+    def normalized_mse(self) -> float:
+        """Noise over signal of the worst group: 0 without noise, inf for noise without a signal."""
+        return 0.0 if self.worst.noise == 0 else self.worst.noise / self.worst.signal if self.worst.signal else math.inf
+
+
+class PartMeter:
+    """Sums up, sample by sample, what one candidate's outputs differ by from fp32's."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._sums = [_Sums(part) for part in parts]
+
+    def add(self, references: Sequence[Array], candidates: Sequence[Array], argument: Array | None = None) -> None:
+        """One run.
+
+        Args:
+            references: all outputs of fp32.
+            candidates: those of the candidate.
+            argument: the network's input, where there is one; parts that resemble it are compared with it.
+        """
+        for sums in self._sums:
+            index = sums.part.output
+            sums.add(references[index], candidates[index], argument)
+
+    def noise(self) -> list[PartNoise]:
+        """What was found, in the order of the parts."""
+        return [sums.noise() for sums in self._sums]
+
+
+class _Sums:
+    """Energies by channel of one part, in double precision."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self._signal, self._residual, self._noise = np.zeros(1), np.zeros(1), np.zeros(1)
+        self._elements = 0
+
+    def add(self, reference: Array, candidate: Array, argument: Array | None) -> None:
+        if self.part.reading == "classes":
+            x, y = self.part.of(reference), self.part.of(candidate)
+            self._add(np.ones(x.shape), (x != y).astype(np.float64))
+            return
+        x, error = _finite_error(self._read(reference), self._read(candidate))
+        self._add(x, error)
+        if argument is not None and self.part.resembles_input:
+            self._residual = self._residual + self._by_channel(x - self.part.of(argument.astype(np.float64)))
+
+    def noise(self) -> PartNoise:
+        signal: Signal = "output" if self.part.scores is None else "output - mean"
+        energies = self._signal
+        if 0 < self._residual.sum() < self._signal.sum():
+            signal, energies = "output - input", self._residual
+        whole = ErrorEnergy(float(energies.sum()), float(self._noise.sum()), float(self._elements))
+        return PartNoise(self.part, worst_group(energies, self._noise, self._elements), whole, signal)
+
+    def _add(self, signal: NDArray[np.float64], error: NDArray[np.float64]) -> None:
+        self._signal = self._signal + self._by_channel(signal)
+        self._noise = self._noise + self._by_channel(error)
+        self._elements += signal.size
+
+    def _read(self, output: Array) -> NDArray[np.float64]:
+        values = output.astype(np.float64)
+        if self.part.scores is not None:
+            if self.part.reading == "probabilities":
+                values = np.log(np.maximum(values, _TINY))
+            values = values - values.mean(axis=self.part.scores, keepdims=True)
+        return self.part.of(values)
+
+    def _by_channel(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Σ values², of each channel."""
+        axis = self.part.channels
+        rows = values.reshape(1, -1) if axis is None else np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+        return np.einsum("ci,ci->c", rows, rows)
+
+
+def worst_group(signal: NDArray[np.float64], noise: NDArray[np.float64], elements: float) -> ErrorEnergy:
+    """The energies of the group of channels with the least SQNR.
+
+    With S the energy of a channel and S₀ that of the loudest, a channel is in group floor(½ log10(S₀ / S)), that of its
+    order of magnitude. From the quietest on, a group of less than LEAST_SHARE of the channels joins the next louder
+    one. Channels without a signal are of the quietest group.
+
+    Args:
+        signal: (channels,), energies.
+        noise: (channels,), energies.
+        elements: of all channels, which have as many each.
+    """
+    total = float(signal.sum())
+    if total == 0 or len(signal) == 1:
+        return ErrorEnergy(total, float(noise.sum()), elements)
+    with np.errstate(divide="ignore"):
+        decades = np.floor(0.5 * np.log10(signal.max() / signal))
+    groups: list[NDArray[np.intp]] = []
+    gathered = np.flatnonzero(signal == 0)
+    audible = 0
+    for decade in sorted({*decades[signal > 0]}, reverse=True):
+        members = np.flatnonzero(decades == decade)
+        gathered = np.concatenate([gathered, members])
+        audible += len(members)
+        if audible >= LEAST_SHARE * len(signal) or decade == 0:
+            groups.append(gathered)
+            gathered, audible = gathered[:0], 0
+    share = elements / len(signal)
+    energies = [ErrorEnergy(float(signal[g].sum()), float(noise[g].sum()), len(g) * share) for g in groups]
+    return min(energies, key=_sqnr)
+
+
+def _sqnr(energy: ErrorEnergy) -> float:
+    if energy.noise == 0:
+        return math.inf
+    return -math.inf if energy.sqnr_db is None else energy.sqnr_db
+
+
+def _finite_error(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """x without what is not finite in it, and y - x: infinite where only one of the two is finite."""
+    with np.errstate(invalid="ignore"):
+        error = y - x
+    if not np.isfinite(error).all():
+        alike = (x == y) | (np.isnan(x) & np.isnan(y))
+        error = np.where(alike, 0.0, np.where(np.isfinite(error), error, np.inf))
+        x = np.where(np.isfinite(x), x, 0.0)
+    return x, error
