@@ -19,6 +19,12 @@ else:
 
 _STACK_BYTES: Final = 128 * 1024
 """The stack of one of IREE's worker threads. Kernels pack their input there, see quantune_mlir/kernels/tiles.py."""
+_ONE_READER: Final = "--iree-dispatch-creation-fuse-multi-use=false"
+"""IREE cannot compile what it makes of an op that two dispatches read, a softmax and an observer, say, at O2 and above:
+it computes the op in the first, and stores a vector in the middle of a loop there."""
+_NO_EVALUATION: Final = "--iree-opt-const-eval=false"
+"""What depends on constants alone is computed when the program is loaded. IREE cannot do so earlier where a kernel
+takes part, and what is constant to it cannot be foretold: what is read from a table of one value, say."""
 
 
 class Target(BaseModel):
@@ -48,6 +54,7 @@ class Target(BaseModel):
     def compile_flags(self) -> list[str]:
         """All flags of iree-compile for this target."""
         flags = [f"--iree-hal-target-backends={self.backend}", "--iree-input-demote-f64-to-f32=false"]
+        flags += [_ONE_READER, _NO_EVALUATION]
         if self.backend == "llvm-cpu":
             flags.append(f"--iree-llvmcpu-stack-allocation-limit={_STACK_BYTES}")
         if self.triple:

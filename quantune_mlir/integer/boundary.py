@@ -38,6 +38,6 @@ def multiply(emitter: Emitter, value: ir.Value, factor: np.float32 | np.ndarray)
     """An fp32 tensor times one factor, or one for each channel of the last axis."""
     shape = shape_of(value)
     factors = np.asarray(factor, np.float32)
-    factors = factors.reshape((1,) * (len(shape) - 1) + (factors.size,))
+    factors = factors.reshape((*(1,) * (len(shape) - 1), factors.size) if shape else ())
     shift = emitter.scalar(0, np.int8)
     return emitter.build(tosa.MulOp, emitter.f32, shape, value, emitter.constant(factors), shift)

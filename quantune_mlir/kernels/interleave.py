@@ -31,7 +31,7 @@ def lower(group: Group, isa: Isa, library: Library, part: Part | None = None) ->
     """Dispatch the kernel of a transpose to NHWC at the current point; None if there is none for it."""
     epilogue = Epilogue(group)
     buffers = Buffers(epilogue)
-    if part is not None or group.epilogue or not buffers.fit:
+    if part is not None or not buffers.fit:
         return None
     return _Kernel(group, epilogue, isa.lanes).dispatch(buffers, library)
 
@@ -65,8 +65,8 @@ class _Kernel:
     # What follows is built inside the kernel.
 
     def _emit(self, buffers: list[ir.Value], scalars: list[ir.Value], place: list[ir.Value]) -> None:
-        source, output = buffers
-        bound = self.epilogue.bind([], scalars, [], output)
+        source, *tables, output = buffers
+        bound = self.epilogue.bind(tables, scalars, [], output)
         image = code.mul(place[1], self._channels * self._pixels)
         share = ceil(self._pixels / self._workgroups / self.lanes) * self.lanes
         first = code.mul(place[0], share) if self._workgroups > 1 else 0

@@ -24,11 +24,13 @@ from quantune_mlir.ir.function import functions
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.kernels.elementwise_ops import EMITTERS, is_supported, tensor_operands
-from quantune_mlir.kernels.group import ELEMENTWISE, FAMILIES, fuse
+from quantune_mlir.kernels.group import ELEMENTWISE, FAMILIES, INTERLEAVE, fuse
 from quantune_mlir.kernels.roots import before_root, is_root
 from quantune_mlir.passes.base import Pass
 
 _MOST_OPS: Final = 40
+_MOST_BUFFERS: Final = 28
+"""What a group may read and write: a dispatch of IREE's has 32 buffers at most, some of which are a kernel's own."""
 
 
 @dataclass(frozen=True)
@@ -123,16 +125,26 @@ def _grow(start: ir.Operation, graph: _Graph, taken: set[ir.Operation]) -> set[i
     best: set[ir.Operation] | None = None
     last = start
     while True:
+        if _buffers(members) > _MOST_BUFFERS:
+            return best
         leaving = {op for op in members if not members.issuperset(graph.readers[op])}
         if leaving == {last} and _is_stored(last.results[0]):
             best = set(members)
         candidates = {user for op in members for user in graph.readers[op]} - members - taken
         joining = candidates & graph.elementwise
-        if not joining or len(members) >= _MOST_OPS:
+        if not joining or len(members) >= _MOST_OPS or FAMILIES.get(start.name) == INTERLEAVE:
             return best
         last = min(joining, key=graph.order.__getitem__)
         epilogue |= {last, *_feeders(last, graph, epilogue, taken)}
         members |= epilogue
+
+
+def _buffers(members: set[ir.Operation]) -> int:
+    """How many tensors `members` read from outside, single numbers apart, and the one that they write."""
+    made = {op.results[0] for op in members}
+    read = {operand for op in members for operand in op.operands} - made
+    arrays = [constant_value(value) for value in read]
+    return 1 + sum(array is None or array.size > 1 for array in arrays)
 
 
 def _feeders(

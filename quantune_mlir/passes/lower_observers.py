@@ -256,6 +256,6 @@ def _channel_attributes(op: ir.Operation) -> ir.DictAttr:
 
 
 def _size(value: ir.Value) -> tuple[int, int]:
-    """Rows and channels of a tensor."""
-    *rows, channels = ir.RankedTensorType(value.type).shape
+    """Rows and channels of a tensor; a number is one of one."""
+    *rows, channels = ir.RankedTensorType(value.type).shape or (1,)
     return prod(rows), channels

@@ -19,6 +19,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-equalize-ranges": "equalize_ranges:EqualizeRanges",
     "quantune-expand-rounding": "expand_rounding:ExpandRounding",
     "quantune-fold-constants": "fold_constants:FoldConstants",
+    "quantune-fold-pads": "fold_pads:FoldPads",
     "quantune-fold-scale-shift": "fold_scale_shift:FoldScaleShift",
     "quantune-fuse-kernels": "fuse_kernels:FuseKernels",
     "quantune-hoist-clamps": "hoist_clamps:HoistClamps",

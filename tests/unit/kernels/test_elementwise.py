@@ -117,3 +117,21 @@ def test_nothing_is_left_to_tosa(kind: Callable[[Text, Shape], None]) -> None:
     text = Text()
     kind(text, (1, 3, 3, 17))
     assert leftovers(text, BY_LANES[0]) == []
+
+
+def test_more_tensors_than_a_dispatch_may_have_buffers() -> None:
+    text = Text()
+    total, *others = (text.input((2, 19), "f32") for _ in range(70))
+    for value in others:
+        total = text.like("add", total, value)
+    text.results.append(total)
+    assert leftovers(text, BY_LANES[0]) == []
+    assert_equal(run(text, BY_LANES[0]), [sum(text.samples())])
+
+
+def test_a_table_of_one_value_is_a_constant() -> None:
+    text = Text()
+    value = text.like("table", text.input((3, 5), "i8"), text.constant(np.full(256, 7, np.int8)))
+    value = text.like("cast", text.op("reverse", [value], (3, 5), "i8", "axis = 0 : i32"), element="f32")
+    text.results.append(text.mul(value, text.number(0.5, value)))
+    assert_equal(run(text, BY_LANES[0]), [np.full((3, 5), 3.5, np.float32)])

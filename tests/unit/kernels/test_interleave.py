@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import numpy as np
 import pytest
 
 from tests.unit.kernels.programs import BY_LANES, Text, Value, assert_equal, leftovers, run
@@ -46,3 +47,26 @@ def test_many_channels_and_other_orders_stay_tosa() -> None:
     value = text.input((1, 3, 4, 5), "f32")
     text.results.append(text.op("transpose", [value], (1, 5, 4, 3), "f32", "perms = array<i32: 0, 3, 2, 1>"))
     assert leftovers(text, BY_LANES[0]) == ["tosa.transpose"]
+
+
+def test_tables_before_and_after_need_no_tosa() -> None:
+    text = Text()
+    entries = text.constant((np.arange(256) * 37 % 256 - 128).astype(np.int8))
+    for channels in (2, 3, 4):
+        value = quantized(text, text.input((1, channels, 6, 6), "f32"))
+        text.results += [
+            nhwc(text, text.like("table", value, entries)),
+            text.like("table", nhwc(text, value), entries),
+        ]
+    assert leftovers(text, BY_LANES[0]) == []
+    expected = [value.transpose(0, 2, 3, 1) for value in run(untransposed(channels=(2, 3, 4)), BY_LANES[0])]
+    assert_equal(run(text, BY_LANES[0]), [value for value in expected for _ in range(2)])
+
+
+def untransposed(channels: tuple[int, ...]) -> Text:
+    """The same tables of the same inputs, NCHW: IREE cannot compile them together with the transpose."""
+    text = Text()
+    entries = text.constant((np.arange(256) * 37 % 256 - 128).astype(np.int8))
+    for count in channels:
+        text.results.append(text.like("table", quantized(text, text.input((1, count, 6, 6), "f32")), entries))
+    return text
