@@ -5,6 +5,7 @@
 | `quantune.layer`     | every non-constant op      | name of the ONNX node the op comes from                    |
 | `quantune.op`        | every non-constant op      | op type of that node, e.g. "Conv"                          |
 | `quantune.name`      | function arguments/results | the model's own input and output names                     |
+| `quantune.element_type` | function arguments/results | NumPy's name of an unsigned type, which MLIR's do not tell  |
 | `quantune.qparams`   | ops, function arguments    | quantization parameters of the (first) result or argument  |
 | `quantune.precision` | ops                        | "int8" or "fp32"                                           |
 | `quantune.input_means` | convolutions             | mean of each input channel, array<f64>                     |
@@ -20,6 +21,7 @@ from typing import Final
 LAYER: Final = "quantune.layer"
 OP: Final = "quantune.op"
 NAME: Final = "quantune.name"
+ELEMENT_TYPE: Final = "quantune.element_type"
 QPARAMS: Final = "quantune.qparams"
 PRECISION: Final = "quantune.precision"
 INPUT_MEANS: Final = "quantune.input_means"

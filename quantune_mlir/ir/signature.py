@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.ir.attributes import NAME
+from quantune_mlir.ir.attributes import ELEMENT_TYPE, NAME
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import entry_block
 
@@ -20,24 +20,28 @@ _DTYPES: Final = {
     "i32": np.int32,
     "i64": np.int64,
 }
+_UNSIGNED: Final = {f"uint{bits}": np.dtype(f"u{bits // 8}") for bits in (8, 16, 32, 64)}
 
 
 def names(function: ir.Operation, kind: str, count: int) -> list[str]:
     """The `quantune.name` of each argument (kind "arg_attrs") or result ("res_attrs"); "0", "1", ... without one."""
-    found = [str(i) for i in range(count)]
-    if kind in function.attributes:
-        for i, attribute in enumerate(ir.ArrayAttr(function.attributes[kind])):
-            dictionary = ir.DictAttr(attribute)
-            if NAME in dictionary:
-                found[i] = ir.StringAttr(dictionary[NAME]).value
-    return found
+    return [name or str(i) for i, name in enumerate(_strings(function, kind, count, NAME))]
+
+
+def _strings(function: ir.Operation, kind: str, count: int, key: str) -> list[str | None]:
+    """The string attribute `key` of each argument or result, None where there is none."""
+    if kind not in function.attributes:
+        return [None] * count
+    rows = [ir.DictAttr(attribute) for attribute in ir.ArrayAttr(function.attributes[kind])]
+    return [ir.StringAttr(row[key]).value if key in row else None for row in rows]
 
 
 def argument_specs(function: ir.Operation) -> list[tuple[str, tuple[int, ...], np.dtype]]:
-    """Name, shape and dtype of each argument."""
+    """Name, shape and dtype of each argument; an unsigned type as the model has it."""
     arguments = entry_block(function).arguments
     types = [ir.RankedTensorType(argument.type) for argument in arguments]
+    told = _strings(function, "arg_attrs", len(arguments), ELEMENT_TYPE)
     return [
-        (name, tuple(kind.shape), np.dtype(_DTYPES[str(kind.element_type)]))
-        for name, kind in zip(names(function, "arg_attrs", len(arguments)), types, strict=True)
+        (name, tuple(kind.shape), _UNSIGNED.get(element or "", np.dtype(_DTYPES[str(kind.element_type)])))
+        for name, kind, element in zip(names(function, "arg_attrs", len(arguments)), types, told, strict=True)
     ]

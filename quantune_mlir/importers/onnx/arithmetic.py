@@ -10,6 +10,7 @@ import numpy as np
 
 from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.half import computed_type
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir.mlir import tosa
 
@@ -58,6 +59,7 @@ def narrowed(b: Builder, x: Tensor, dtype: np.dtype) -> Tensor:
 
 def converted(b: Builder, x: Tensor, dtype: np.dtype) -> Tensor:
     """ONNX's Cast: floats are truncated toward zero, integers wrap around, bool is x != 0."""
+    dtype = computed_type(dtype)
     require_supported(dtype)
     if x.dtype == dtype:
         return x

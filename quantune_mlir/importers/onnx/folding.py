@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 
 from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.half import computed_array
 from quantune_mlir.importers.onnx.tensor import Tensor
 
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
@@ -46,4 +47,4 @@ def fold(proto: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) -> 
     by_name = dict(zip(names, results, strict=True))
     if not all(isinstance(r, np.ndarray | np.generic) for r in results):
         raise Unsupported("it yields a sequence or an optional")
-    return [Tensor.constant(np.asarray(by_name[n])) if n else Tensor.constant(np.zeros(())) for n in proto.output]
+    return [Tensor.constant(computed_array(by_name[n])) if n else Tensor.constant(np.zeros(())) for n in proto.output]

@@ -10,6 +10,7 @@ import onnx
 
 from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
 from quantune_mlir.importers.onnx.arithmetic import require_supported
+from quantune_mlir.importers.onnx.boundary import computed_input, declared_output, signature
 from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.emitter import refuse_empty
 from quantune_mlir.importers.onnx.errors import Unsupported
@@ -22,7 +23,6 @@ from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import Parameter, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.importers.onnx.tensor import Tensor
-from quantune_mlir.ir import attributes
 from quantune_mlir.ir.constants import tensor_type
 from quantune_mlir.ir.mlir import func, ir, make_context
 
@@ -38,8 +38,9 @@ def import_onnx(
 ) -> ir.Module:
     """Import an fp32 ONNX model as a module of TOSA ops with one function, `@main`.
 
-    The function has the model's own signature: order, layout and element types (integers signless), static shapes;
-    each argument and result carries its ONNX name as `quantune.name`. Every op but constants and layout transposes
+    The function has the model's own signature: order, layout and element types (integers signless, unsigned ones told
+    by `quantune.element_type`; bf16 as fp32), static shapes; each argument and result carries its ONNX name as
+    `quantune.name`. Every op but constants and layout transposes
     carries its node's name as `quantune.layer` and its op type as `quantune.op`.
 
     Args:
@@ -73,6 +74,7 @@ class _GraphImport:
         self._where = where
         self._stored = {t.name: t for t in model.graph.initializer}
         self._uses = Counter(name for node in model.graph.node for name in node.input)
+        self._given: list[Tensor] = []
         self._tensors: dict[str, Tensor] = {}
         self._unknown: set[str] = set()
         self._refused: list[UnsupportedNode] = []
@@ -82,9 +84,11 @@ class _GraphImport:
         with ir.InsertionPoint(module.body):
             main = func.FuncOp("main", (arguments, []))
         block = main.add_entry_block()
-        for parameter, argument in zip(self._parameters, block.arguments, strict=True):
-            self._tensors[parameter.name] = Tensor.computed(argument, parameter.dtype)
         builder = Builder(block)
+        for parameter, argument in zip(self._parameters, block.arguments, strict=True):
+            given = Tensor.computed(argument, parameter.dtype)
+            self._given.append(given)
+            self._tensors[parameter.name] = computed_input(builder, parameter.name, given)
         names = node_names(self._graph.node)
         live = live_values(self._graph)
         for proto, name in zip(self._graph.node, names, strict=True):
@@ -154,14 +158,11 @@ class _GraphImport:
                 raise ModelError(
                     f"output {info.name!r}: {refusal}", where=self._where, remedy="remove this output from the model"
                 ) from refusal
+        outputs = [declared_output(builder, o, t) for o, t in zip(self._graph.output, outputs, strict=True)]
         values = [builder.value(t) for t in outputs]
         with ir.InsertionPoint(block):
             func.ReturnOp(values)
         types = [v.type for v in values]
         main.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(main.type.inputs, types))
-        main.attributes["arg_attrs"] = _names([p.name for p in self._parameters])
-        main.attributes["res_attrs"] = _names([o.name for o in self._graph.output])
-
-
-def _names(names: Sequence[str]) -> ir.ArrayAttr:
-    return ir.ArrayAttr.get([ir.DictAttr.get({attributes.NAME: ir.StringAttr.get(n)}) for n in names])
+        main.attributes["arg_attrs"] = signature([p.name for p in self._parameters], self._given)
+        main.attributes["res_attrs"] = signature([o.name for o in self._graph.output], outputs)

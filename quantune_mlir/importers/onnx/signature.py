@@ -44,10 +44,7 @@ def input_parameters(
 
 def _parameter(info: onnx.ValueInfoProto, batch: int, override: Sequence[int] | None, where: str) -> Parameter:
     name, kind = info.name, info.type.tensor_type
-    try:
-        dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
-    except KeyError:
-        dtype = np.dtype(object)
+    dtype = _argument_type(kind.elem_type)
     if not info.type.HasField("tensor_type") or dtype.kind not in "biuf" or dtype == np.float64:
         raise ModelError(
             f"input {name!r} is of {_type_name(info)}, which TOSA does not have",
@@ -77,6 +74,16 @@ def _parameter(info: onnx.ValueInfoProto, batch: int, override: Sequence[int] | 
     if 0 in declared:
         raise ModelError(f"input {name!r} has no elements", where=where, remedy=remedy)
     return Parameter(name, dtype, tuple(d for d in declared if d is not None))
+
+
+def _argument_type(element_type: int) -> np.dtype:
+    """The element type of an argument; NumPy has no bfloat16."""
+    if element_type == onnx.TensorProto.BFLOAT16:
+        return np.dtype(np.float32)
+    try:
+        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(element_type))
+    except KeyError:
+        return np.dtype(object)
 
 
 def _type_name(info: onnx.ValueInfoProto) -> str:
