@@ -22,6 +22,8 @@ _WIDER = {
     np.dtype(np.uint32): np.dtype(np.int64),
 }
 
+_LARGEST_MASK = 2.0**120
+
 
 def require_supported(dtype: np.dtype) -> None:
     """Refuse the element types that TOSA has no tensors of."""
@@ -84,6 +86,17 @@ def converted(b: Builder, x: Tensor, dtype: np.dtype) -> Tensor:
 
 def _from_bool(b: Builder, x: Tensor, dtype: np.dtype) -> Tensor:
     return b.select(x, b.splat(1, dtype, x.rank), b.splat(0, dtype, x.rank))
+
+
+def finite_mask(x: Tensor) -> Tensor:
+    """A constant that is added or chosen, without infinities and what is nearly infinite.
+
+    So masks of attention are written: minus infinity, or the least number of fp32, of which two make an infinity.
+    Whatever is that far below the rest has no share in a softmax, and numbers so made can be profiled and measured.
+    """
+    if x.array is None or not x.is_float or not (np.abs(x.array) > _LARGEST_MASK).any():
+        return x
+    return Tensor.constant(np.clip(x.array, -_LARGEST_MASK, _LARGEST_MASK).astype(x.dtype))
 
 
 def truncated(b: Builder, x: Tensor) -> Tensor:

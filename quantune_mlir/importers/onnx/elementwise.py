@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 import onnx
 
-from quantune_mlir.importers.onnx.arithmetic import converted, narrowed, require_supported, widened
+from quantune_mlir.importers.onnx.arithmetic import converted, finite_mask, narrowed, require_supported, widened
 from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.functions import cosine, sine
@@ -37,6 +37,8 @@ def _widened_inputs(b: Builder, node: Node) -> list[Tensor]:
 @operator("Add", "Sub", "Mul", "Div", since=7)
 def arithmetic(b: Builder, node: Node) -> Tensor:
     x, y = _widened_inputs(b, node)
+    if node.op_type in ("Add", "Sub"):
+        x, y = finite_mask(x), finite_mask(y)
     emit = {"Add": b.add, "Sub": b.sub, "Mul": b.mul, "Div": lambda p, q: _divide(b, p, q)}[node.op_type]
     return narrowed(b, emit(x, y), node.input(0).dtype)
 
@@ -107,7 +109,7 @@ def logical_not(b: Builder, node: Node) -> Tensor:
 @operator("Where")
 def where(b: Builder, node: Node) -> Tensor:
     require_supported(node.input(1).dtype)
-    return b.select(node.input(0), node.input(1), node.input(2))
+    return b.select(node.input(0), finite_mask(node.input(1)), finite_mask(node.input(2)))
 
 
 @operator("Cast")

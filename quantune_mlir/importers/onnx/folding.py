@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
+from quantune_mlir.importers.onnx.bodies import bodies
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.half import computed_array
 from quantune_mlir.importers.onnx.tensor import Tensor
@@ -16,7 +17,7 @@ _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLi
 
 def can_fold(proto: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> bool:
     """Whether the results of a node are known at import."""
-    if proto.op_type in _RANDOM or any(a.type in (a.GRAPH, a.GRAPHS) for a in proto.attribute):
+    if proto.op_type in _RANDOM or any(bodies(proto)):
         return False
     return all(t is None or t.array is not None for t in inputs)
 
@@ -47,4 +48,7 @@ def fold(proto: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) -> 
     by_name = dict(zip(names, results, strict=True))
     if not all(isinstance(r, np.ndarray | np.generic) for r in results):
         raise Unsupported("it yields a sequence or an optional")
-    return [Tensor.constant(computed_array(by_name[n])) if n else Tensor.constant(np.zeros(())) for n in proto.output]
+    return [
+        Tensor.constant(computed_array(np.asarray(by_name[n]))) if n else Tensor.constant(np.zeros(()))
+        for n in proto.output
+    ]

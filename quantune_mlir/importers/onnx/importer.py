@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,13 +10,14 @@ import onnx
 
 from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
 from quantune_mlir.importers.onnx.arithmetic import require_supported
+from quantune_mlir.importers.onnx.bodies import all_nodes, chosen_branch
 from quantune_mlir.importers.onnx.boundary import computed_input, declared_output, signature
 from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.emitter import refuse_empty
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.folding import can_fold, fold
 from quantune_mlir.importers.onnx.loading import load_model, opset_version
-from quantune_mlir.importers.onnx.naming import node_names
+from quantune_mlir.importers.onnx.naming import NodeNames
 from quantune_mlir.importers.onnx.node import Node, attribute_values
 from quantune_mlir.importers.onnx.pruning import live_values
 from quantune_mlir.importers.onnx.registry import find_handler
@@ -72,11 +73,12 @@ class _GraphImport:
         self._opset = opset_version(model)
         self._parameters = parameters
         self._where = where
-        self._stored = {t.name: t for t in model.graph.initializer}
-        self._uses = Counter(name for node in model.graph.node for name in node.input)
+        self._stored = ChainMap({t.name: t for t in model.graph.initializer})
+        self._uses = Counter(name for node in all_nodes(model.graph) for name in node.input)
+        self._names = NodeNames()
         self._given: list[Tensor] = []
-        self._tensors: dict[str, Tensor] = {}
-        self._unknown: set[str] = set()
+        # None stands for what cannot be known because a node was refused.
+        self._tensors: ChainMap[str, Tensor | None] = ChainMap()
         self._refused: list[UnsupportedNode] = []
 
     def build(self, module: ir.Module) -> None:
@@ -89,14 +91,27 @@ class _GraphImport:
             given = Tensor.computed(argument, parameter.dtype)
             self._given.append(given)
             self._tensors[parameter.name] = computed_input(builder, parameter.name, given)
-        names = node_names(self._graph.node)
-        live = live_values(self._graph)
-        for proto, name in zip(self._graph.node, names, strict=True):
-            if proto.output and any(o in live for o in proto.output):
-                self._import_node(builder, proto, name)
+        self._import_nodes(builder, self._graph)
         if self._refused:
             raise UnsupportedOperatorsError(self._refused, where=self._where)
         self._finish(main, block, builder)
+
+    def _import_nodes(self, builder: Builder, graph: onnx.GraphProto) -> None:
+        live = live_values(graph)
+        for proto, name in zip(graph.node, self._names.of(graph.node), strict=True):
+            if any(o in live for o in proto.output):
+                self._import_node(builder, proto, name)
+
+    def _inlined(self, builder: Builder, body: onnx.GraphProto) -> list[Tensor | None]:
+        """The outputs of a body without inputs, imported in place; its names are its own."""
+        outside = self._tensors, self._stored
+        self._tensors = self._tensors.new_child()
+        self._stored = self._stored.new_child({t.name: t for t in body.initializer})
+        try:
+            self._import_nodes(builder, body)
+            return [self._tensor(o.name) for o in body.output]
+        finally:
+            self._tensors, self._stored = outside
 
     def _import_node(self, builder: Builder, proto: onnx.NodeProto, name: str) -> None:
         try:
@@ -108,15 +123,14 @@ class _GraphImport:
             reason = f"its inputs or attributes do not fit together ({error})"
             self._refused.append(UnsupportedNode(name, proto.op_type, reason))
             results = None
-        if results is None:
-            self._unknown.update(o for o in proto.output if o)
-            return
-        for output, tensor in zip(proto.output, results, strict=False):
-            if output:
-                self._tensors[output] = tensor
+        results = [None] * len(proto.output) if results is None else results
+        self._tensors.update({output: t for output, t in zip(proto.output, results, strict=False) if output})
 
-    def _tensor(self, name: str) -> Tensor:
-        """A value by name. A weight is read when it is needed and kept only if it is needed again: it may be large."""
+    def _tensor(self, name: str) -> Tensor | None:
+        """A value by name, None where it cannot be known.
+
+        A weight is read when it is needed and kept only if it is needed again: it may be large.
+        """
         if name in self._tensors:
             return self._tensors[name]
         tensor = Tensor.constant(stored_array(self._stored[name]))
@@ -124,14 +138,16 @@ class _GraphImport:
             self._tensors[name] = tensor
         return tensor
 
-    def _results(self, builder: Builder, proto: onnx.NodeProto, name: str) -> Sequence[Tensor] | None:
+    def _results(self, builder: Builder, proto: onnx.NodeProto, name: str) -> Sequence[Tensor | None] | None:
         """The node's results; None where they cannot be known because a node before it was refused."""
         if proto.domain not in _STANDARD_DOMAINS:
             raise Unsupported(f"operator of the domain {proto.domain!r}")
-        blocked = any(i in self._unknown for i in proto.input)
-        inputs = [] if blocked else [self._tensor(i) if i else None for i in proto.input]
+        inputs = [self._tensor(i) if i else None for i in proto.input]
+        blocked = any(tensor is None for name, tensor in zip(proto.input, inputs, strict=True) if name)
         if not blocked and can_fold(proto, inputs):
             return fold(proto, inputs, self._opset)
+        if proto.op_type == "If":
+            return None if blocked else self._inlined(builder, chosen_branch(proto, inputs))
         handler = find_handler(proto.op_type, self._opset)
         if handler is None:
             raise Unsupported(f"this operator is not supported (opset {self._opset})")
@@ -149,7 +165,7 @@ class _GraphImport:
         return results
 
     def _finish(self, main: func.FuncOp, block: ir.Block, builder: Builder) -> None:
-        outputs = [self._tensor(o.name) for o in self._graph.output]
+        outputs = [tensor for o in self._graph.output if (tensor := self._tensor(o.name)) is not None]
         for info, tensor in zip(self._graph.output, outputs, strict=True):
             try:
                 require_supported(tensor.dtype)

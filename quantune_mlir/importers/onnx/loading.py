@@ -11,6 +11,7 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 
 from quantune_mlir.errors import ModelError
+from quantune_mlir.importers.onnx.bodies import all_graphs, all_nodes
 from quantune_mlir.importers.onnx.stored import stored_array
 
 OLDEST_OPSET = 7
@@ -102,7 +103,7 @@ def _check(model: onnx.ModelProto, where: str, path: Path | None) -> None:
         raise ModelError(
             f"not a valid ONNX model: {str(error).strip()}", where=where, remedy="export the model again"
         ) from error
-    names: list[object] = [name for n in model.graph.node for name in (n.name, n.op_type, *n.input, *n.output)]
+    names: list[object] = [name for n in all_nodes(model.graph) for name in (n.name, n.op_type, *n.input, *n.output)]
     if not all(isinstance(name, str) for name in names):  # protobuf gives bytes for what is not UTF-8
         raise ModelError("not a valid ONNX model: a name is not UTF-8", where=where, remedy="export the model again")
 
@@ -123,7 +124,7 @@ def _check_opset(model: onnx.ModelProto, where: str) -> None:
 
 
 def _refuse_quantized(model: onnx.ModelProto, where: str) -> None:
-    found = [n for n in model.graph.node if n.op_type in _QUANTIZED]
+    found = [n for n in all_nodes(model.graph) if n.op_type in _QUANTIZED]
     if found:
         first = found[0].name or found[0].output[0]
         raise ModelError(
@@ -135,7 +136,7 @@ def _refuse_quantized(model: onnx.ModelProto, where: str) -> None:
 
 def _refuse_bad_weights(model: onnx.ModelProto, where: str) -> None:
     """NaN is refused in every stored tensor, infinity in those that an op multiplies by."""
-    weights = {name for node in model.graph.node if node.op_type in _WEIGHTED for name in node.input}
+    weights = {name for node in all_nodes(model.graph) if node.op_type in _WEIGHTED for name in node.input}
     for name, array in _stored_tensors(model.graph):
         if array.dtype.kind != "f" or np.isfinite(array).all():
             continue
@@ -150,9 +151,9 @@ def _refuse_bad_weights(model: onnx.ModelProto, where: str) -> None:
 
 
 def _stored_tensors(graph: onnx.GraphProto) -> Iterator[tuple[str, np.ndarray]]:
-    for tensor in graph.initializer:
+    for tensor in (t for inner in all_graphs(graph) for t in inner.initializer):
         yield tensor.name, stored_array(tensor)
-    for node in graph.node:
+    for node in all_nodes(graph):
         for attribute in node.attribute:
             if node.op_type == "Constant" and attribute.name == "value":
                 yield node.output[0], stored_array(attribute.t)

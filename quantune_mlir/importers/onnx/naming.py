@@ -7,26 +7,31 @@ from collections.abc import Sequence
 import onnx
 
 
-def node_names(nodes: Sequence[onnx.NodeProto]) -> list[str]:
-    """A unique name for each node: its own, else op type and number, e.g. "Conv_3" for the fourth Conv.
+class NodeNames:
+    """Gives each node of a model a name of its own, graph after graph.
 
-    A name that occurs again gets a number appended. The result depends on nothing but the nodes' order.
+    It is the node's own, else op type and number, e.g. "Conv_3" for the fourth Conv. A name that occurs again gets a
+    number appended. The result depends on nothing but the nodes' order.
     """
-    taken = {n.name for n in nodes if n.name}
-    seen: set[str] = set()
-    counts: dict[str, int] = {}
-    result = []
-    for node in nodes:
-        index = counts.get(node.op_type, 0)
-        counts[node.op_type] = index + 1
-        if node.name and node.name not in seen:
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}
+
+    def of(self, nodes: Sequence[onnx.NodeProto]) -> list[str]:
+        """The names of the nodes of one graph; a node without a name gets none that another of them has."""
+        own = {n.name for n in nodes if n.name} | self._taken
+        return [self._name(node, own) for node in nodes]
+
+    def _name(self, node: onnx.NodeProto, own: set[str]) -> str:
+        index = self._counts.get(node.op_type, 0)
+        self._counts[node.op_type] = index + 1
+        if node.name and node.name not in self._taken:
             name = node.name
         else:
-            name = _free(node.name or node.op_type, 1 if node.name else index, taken)
-        taken.add(name)
-        seen.add(name)
-        result.append(name)
-    return result
+            name = _free(node.name or node.op_type, 1 if node.name else index, own | self._taken)
+        self._taken.add(name)
+        return name
 
 
 def _free(stem: str, number: int, taken: set[str]) -> str:

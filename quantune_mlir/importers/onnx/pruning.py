@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import onnx
 
+from quantune_mlir.importers.onnx.bodies import captured
+
 
 def live_values(graph: onnx.GraphProto) -> set[str]:
     """The names of all values that some output of the graph depends on."""
@@ -11,19 +13,5 @@ def live_values(graph: onnx.GraphProto) -> set[str]:
     for node in reversed(graph.node):
         if any(o in live for o in node.output):
             live.update(node.input)
-            live.update(_captured(node))
+            live.update(captured(node))
     return live
-
-
-def _captured(node: onnx.NodeProto) -> set[str]:
-    """Values that the bodies of control flow take from outside."""
-    names: set[str] = set()
-    for attribute in node.attribute:
-        if attribute.type not in (attribute.GRAPH, attribute.GRAPHS):
-            continue
-        for body in [attribute.g, *attribute.graphs]:
-            for inner in body.node:
-                names.update(inner.input)
-                names.update(_captured(inner))
-            names.update(o.name for o in body.output)
-    return names

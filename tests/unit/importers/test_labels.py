@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.importers.onnx.naming import node_names
+from quantune_mlir.importers.onnx.naming import NodeNames
 from quantune_mlir.ir.mlir import ir
 from tests.onnx_models import build_model
 
@@ -116,4 +116,4 @@ def test_the_module_verifies_and_survives_a_round_trip() -> None:
 )
 def test_names_are_unique_and_kept_where_given(given: list[str], wanted: list[str]) -> None:
     nodes = [helper.make_node("Relu", [a], [b], name=n) for n, (a, b) in zip(given, pairwise("abcd"), strict=True)]
-    assert node_names(nodes) == wanted
+    assert NodeNames().of(nodes) == wanted

@@ -161,3 +161,21 @@ def test_gather() -> None:
             "run time": OneNode("Gather", {"x": x, "i": picks(-1, 0, 2)}, attributes={"axis": 2}),
         }
     )
+
+
+@pytest.mark.parametrize("least", [-np.inf, np.finfo(np.float32).min])
+def test_masks_before_a_softmax(least: float) -> None:
+    """Added twice, as some exporters do: nothing on the way is infinite, and the softmax is the same."""
+    mask = np.triu(np.full((5, 5), least, np.float32), 1)
+    nodes = [
+        helper.make_node("Add", ["x", "mask"], ["a"]),
+        helper.make_node("Where", ["keep", "a", "least"], ["b"]),
+        helper.make_node("Add", ["b", "mask"], ["c"]),
+        helper.make_node("Softmax", ["c"], ["y"]),
+    ]
+    constants = {"mask": mask, "keep": np.tri(5, dtype=np.bool_), "least": np.float32(least)}
+    x = normal(2, 5, 5) * 10
+    model = build_model(nodes, {"x": x}, constants, ["y"], opset=13)
+    assert_same(model, x=x)
+    (scores,) = run_module(import_onnx(build_model(nodes[:3], {"x": x}, constants, ["c"], opset=13)), x)
+    assert np.isfinite(scores).all()

@@ -1,0 +1,105 @@
+"""An If whose condition is known at import stands for one of its branches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from quantune_mlir.errors import UnsupportedOperatorsError
+from quantune_mlir.importers.onnx import import_onnx
+from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.units import entry_block, find_units
+from tests.onnx_models import build_model, reference
+from tests.support import run_module
+
+RNG = np.random.default_rng(4)
+X = RNG.standard_normal((2, 8)).astype(np.float32)
+
+
+def branch(name: str, nodes: Sequence[onnx.NodeProto], output: str, **stored: np.ndarray) -> onnx.GraphProto:
+    """A body of an If with weights of its own."""
+    result = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
+    return helper.make_graph(nodes, name, [], [result], [onnx.numpy_helper.from_array(v, k) for k, v in stored.items()])
+
+
+def linear(scale: float) -> onnx.GraphProto:
+    """A product with a weight "w" and an activation, which every such branch calls the same."""
+    w = (scale * RNG.standard_normal((8, 4))).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["a", "w"], ["p"], name="product"), helper.make_node("Relu", ["p"], ["r"])]
+    return branch("linear", nodes, "r", w=w)
+
+
+def random() -> onnx.GraphProto:
+    """A branch that cannot be imported."""
+    return branch("random", [helper.make_node("Bernoulli", ["a"], ["d"], name="random")], "d")
+
+
+def if_node(condition: str, then: onnx.GraphProto, otherwise: onnx.GraphProto, output: str = "y") -> onnx.NodeProto:
+    return helper.make_node("If", [condition], [output], name=f"if_{output}", then_branch=then, else_branch=otherwise)
+
+
+def activation() -> onnx.NodeProto:
+    return helper.make_node("Tanh", ["x"], ["a"], name="tanh")
+
+
+def layers(model: onnx.ModelProto) -> list[str | None]:
+    """The layers of the imported model, each once."""
+    module = import_onnx(model)
+    return list(dict.fromkeys(unit.layer for unit in find_units(entry_block(main_function(module)))))
+
+
+@pytest.mark.parametrize("condition", [np.array([True]), np.array(False)])
+def test_constant_condition(condition: np.ndarray) -> None:
+    nodes = [activation(), if_node("c", linear(1), linear(-2))]
+    model = build_model(nodes, {"x": X}, {"c": condition}, ["y"])
+    np.testing.assert_allclose(run_module(import_onnx(model), X)[0], reference(model, {"x": X})[0], rtol=1e-5)
+
+
+def test_condition_that_folds_from_shapes() -> None:
+    nodes = [
+        activation(),
+        helper.make_node("Shape", ["a"], ["s"]),
+        helper.make_node("Gather", ["s", "one"], ["size"]),
+        helper.make_node("Equal", ["size", "eight"], ["c"]),
+        if_node("c", linear(1), random()),
+    ]
+    model = build_model(nodes, {"x": X}, {"one": np.int64(1), "eight": np.int64(8)}, ["y"])
+    assert "product" in layers(model)
+
+
+def test_branches_in_branches_keep_their_weights_apart() -> None:
+    inner = branch("inner", [if_node("c", linear(1), linear(2), "z")], "z")
+    nodes = [
+        activation(),
+        if_node("c", linear(3), linear(4), "first"),
+        if_node("c", inner, linear(5), "second"),
+        helper.make_node("Sub", ["first", "second"], ["y"]),
+    ]
+    model = build_model(nodes, {"x": X}, {"c": np.array(True)}, ["y"])
+    assert [name for name in layers(model) if name and name.startswith("product")] == ["product", "product_1"]
+    np.testing.assert_allclose(run_module(import_onnx(model), X)[0], reference(model, {"x": X})[0], rtol=1e-5)
+
+
+def test_condition_at_run_time_is_refused() -> None:
+    nodes = [
+        activation(),
+        helper.make_node("ReduceMax", ["a"], ["m"], keepdims=0),
+        helper.make_node("Greater", ["m", "zero"], ["c"]),
+        if_node("c", linear(1), linear(2)),
+    ]
+    model = build_model(nodes, {"x": X}, {"zero": np.float32(0)}, ["y"])
+    with pytest.raises(UnsupportedOperatorsError, match="condition") as caught:
+        import_onnx(model)
+    assert [node.name for node in caught.value.nodes] == ["if_y"]
+
+
+def test_what_a_branch_cannot_have_is_named() -> None:
+    nodes = [activation(), if_node("c", random(), linear(1))]
+    model = build_model(nodes, {"x": X}, {"c": np.array(True)}, ["y"])
+    with pytest.raises(UnsupportedOperatorsError) as caught:
+        import_onnx(model)
+    assert [node.name for node in caught.value.nodes] == ["random"]
