@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from quantune_mlir.printable import printable, shortened
+
 
 class QuantuneError(Exception):
     """A mistake that the user can mend.
@@ -22,9 +24,10 @@ class QuantuneError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        lines = [f"{self.where}: {self.what}" if self.where else self.what]
+        what = printable(self.what, lines=True)
+        lines = [f"{printable(self.where)}: {what}" if self.where else what]
         if self.remedy:
-            lines.append(f"remedy: {self.remedy}")
+            lines.append(f"remedy: {printable(self.remedy, lines=True)}")
         return "\n".join(lines)
 
 
@@ -45,13 +48,17 @@ class UnsupportedOperatorsError(ModelError):
     """All nodes of a model that cannot be imported, at once."""
 
     def __init__(self, nodes: Sequence[UnsupportedNode], *, where: str | None = None) -> None:
-        listing = "\n".join(f"  {n.name} ({n.op_type}): {n.reason}" for n in nodes)
+        listing = "\n".join(f"  {_name(n.name)} ({_name(n.op_type)}): {_name(n.reason, 1000)}" for n in nodes)
         super().__init__(
             f"{len(nodes)} node(s) cannot be imported:\n{listing}",
             where=where,
             remedy="rewrite or fold these nodes in the model before quantizing it",
         )
         self.nodes = tuple(nodes)
+
+
+def _name(text: str, length: int = 200) -> str:
+    return printable(shortened(text, length))
 
 
 class DataError(QuantuneError):

@@ -1,16 +1,52 @@
-"""Writing files so that an interrupted run leaves no half-written one."""
+"""Reading files that may be anything, and writing so that an interrupted run leaves no half-written one."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import stat
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.errors import OutputError
+from quantune_mlir.errors import OutputError, QuantuneError
+from quantune_mlir.staging import staged_file
+
+MIB: Final = 1 << 20
+_KINDS: Final = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+
+
+def require_file(path: Path, error: type[QuantuneError]) -> int:
+    """The size of a regular file, in bytes. Raises `error` if there is none: a pipe would keep us waiting."""
+    try:
+        status = path.stat()
+    except OSError as problem:
+        raise error(f"cannot be read: {problem.strerror}", where=str(path)) from problem
+    except ValueError as problem:
+        raise error(f"cannot be read: {problem}", where=str(path)) from problem
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((name for test, name in _KINDS if test(status.st_mode)), "a device")
+        raise error(f"is {kind}, not a file", where=str(path), remedy="write its content to a file, and give that")
+    return status.st_size
+
+
+def read_file(path: Path, *, limit: int, error: type[QuantuneError]) -> bytes:
+    """The content of a regular file of at most `limit` bytes. Raises `error` if it is none, or cannot be read."""
+    size = require_file(path, error)
+    if size <= limit:
+        try:
+            with path.open("rb") as file:
+                content = file.read(limit + 1)
+        except OSError as problem:
+            raise error(f"cannot be read: {problem.strerror}", where=str(path)) from problem
+        if len(content) <= limit:
+            return content
+        size = len(content)
+    raise error(f"has {size} bytes; at most {limit} are read", where=str(path), remedy="give a smaller file")
 
 
 def check_writable(path: Path) -> None:
@@ -19,9 +55,14 @@ def check_writable(path: Path) -> None:
     Raises:
         OutputError: with the reason.
     """
-    if path.is_dir():
-        raise OutputError("is a directory", where=str(path), remedy="give the name of a file")
-    probe_directory(path.parent, where=path)
+    try:
+        if path.is_dir():
+            raise OutputError("is a directory", where=str(path), remedy="give the name of a file")
+        if not _is_special(path):
+            with staged_file(Path(os.path.realpath(path))):
+                pass
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def probe_directory(directory: Path, *, where: Path) -> None:
@@ -30,7 +71,7 @@ def probe_directory(directory: Path, *, where: Path) -> None:
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
-        raise _unwritable(where, error) from error
+        raise unwritable(where, error) from error
 
 
 def write_array(path: Path, array: NDArray[np.generic]) -> None:
@@ -48,22 +89,33 @@ def default_mode(mode: int) -> int:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` beside `path`, then rename. Raises OutputError if the place cannot be written."""
+    """Write `data` beside `path`, then rename. A link stays one; a device or pipe is written to as it is.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+        if _is_special(path):
+            path.write_bytes(data)
+            return
+        target = Path(os.path.realpath(path))
+        with staged_file(target) as (file, staging):
             file.write(data)
-        os.chmod(temporary, default_mode(0o666))
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _unwritable(path, error) from error
-        raise
+            file.flush()
+            os.chmod(staging, default_mode(0o666))
+            os.replace(staging, target)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> OutputError:
+def _is_special(path: Path) -> bool:
+    """Whether there is something that is neither a file nor a directory, such as /dev/null."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+    return False
+
+
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """What to say of a place that the system does not let us write."""
     return OutputError(f"cannot be written: {error.strerror}", where=str(path), remedy="choose another place")

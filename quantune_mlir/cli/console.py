@@ -18,14 +18,15 @@ from rich.progress import Progress as Bars
 
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.files import write_atomically
+from quantune_mlir.printable import printable
 
 _GAP: Final = 2
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-OUT: Final = Console(soft_wrap=True)
-ERR: Final = Console(stderr=True, soft_wrap=True)
+OUT: Final = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
+ERR: Final = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[..., R]:
@@ -81,6 +82,9 @@ class Column:
     text: bool = False
     optional: int = 0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cells", [printable(cell) for cell in self.cells])
+
     @property
     def width(self) -> int:
         """Of its widest cell."""
@@ -96,10 +100,10 @@ def print_table(title: str, columns: Sequence[Column]) -> None:
         if not spare.optional:
             break
         shown.remove(spare)
-    OUT.print(title, style="italic", highlight=False, markup=False)
-    OUT.print(_line(shown, [column.title for column in shown]), style="bold", highlight=False, markup=False)
+    OUT.print(title, style="italic")
+    OUT.print(_line(shown, [column.title for column in shown]), style="bold")
     for row in zip(*(column.cells for column in shown), strict=True):
-        OUT.print(_line(shown, row), highlight=False, markup=False)
+        OUT.print(_line(shown, row))
 
 
 def _line(columns: Sequence[Column], cells: Sequence[str]) -> str:

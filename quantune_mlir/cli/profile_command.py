@@ -69,4 +69,4 @@ def merge_command(profiles: tuple[Path, ...], output: Path) -> None:
 
 def _write(profile: Profile, output: Path) -> None:
     write_atomically(output, profile.to_bytes())
-    OUT.print(f"{output}: {len(profile)} tensors, {profile.samples} samples", highlight=False)
+    OUT.print(f"{output}: {len(profile)} tensors, {profile.samples} samples")

@@ -102,4 +102,4 @@ def command(
     OUT.print()
     tables.print_trials(quantization.trials)
     tables.print_outcome(summary)
-    OUT.print(f"written to {output}", highlight=False)
+    OUT.print(f"written to {output}")

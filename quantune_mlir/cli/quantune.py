@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import signal
-import sys
-import threading
 from typing import Any, Final
 
 import click
+
+from quantune_mlir.cli import entry
+from quantune_mlir.cli.stopping import reports_stop
 
 _COMMANDS: Final = {
     "quantize": "Quantize an ONNX model in two inference runs.",
@@ -23,21 +23,12 @@ _COMMANDS: Final = {
 }
 
 
-_INTERRUPTED: Final = 128 + signal.SIGINT
-_TERMINATED: Final = 128 + signal.SIGTERM
-
-
 class _Quantune(click.Group):
     """Finds a command in the module of its name, and ends cleanly when told to stop."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
-        try:
+        with reports_stop("quantune"):
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("quantune: interrupted; nothing was written", err=True)
-            sys.exit(_INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -59,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    entry.quantune()

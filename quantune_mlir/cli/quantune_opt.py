@@ -6,11 +6,13 @@ import re
 import sys
 import traceback
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from quantune_mlir import resources
+from quantune_mlir.cli import entry
+from quantune_mlir.cli.stopping import reports_stop
 from quantune_mlir.errors import ModelError, PassError, QuantuneError
 from quantune_mlir.files import write_atomically
 from quantune_mlir.ir.mlir import ir, make_context
@@ -43,6 +45,10 @@ class _PassFlags(click.Command):
                 rest.append(argument)
         ctx.obj = chosen
         return super().parse_args(ctx, rest)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with reports_stop("quantune-opt"):
+            return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Passes"):
@@ -190,4 +196,4 @@ def _help(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    entry.quantune_opt()

@@ -42,7 +42,7 @@ def command(program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...]) 
     results = Program(program)(*(_load(path) for path in inputs))
     if not outputs:
         for index, result in enumerate(results):
-            OUT.print(f"result {index}: {result.dtype}{list(result.shape)}\n{result}", highlight=False)
+            OUT.print(f"result {index}: {result.dtype}{list(result.shape)}\n{result}")
         return
     if len(outputs) != len(results):
         raise OutputError(

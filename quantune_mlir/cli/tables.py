@@ -72,7 +72,7 @@ def print_outcome(summary: Mapping[str, Any]) -> None:
     }
     width = max(map(len, rows))
     for name, value in rows.items():
-        OUT.print(f"{name:{width}}  {value}", highlight=False, markup=False)
+        OUT.print(f"{name:{width}}  {value}")
 
 
 def print_evaluation(scores: Mapping[Variant, Mapping[str, Any]]) -> None:

@@ -77,4 +77,4 @@ def command(
     if len(found) < len(sites):
         left = len(sites) - len(found)
         click.echo(f"{left} of {len(sites)} kernels are not measured: run the command again to go on", err=True)
-    OUT.print(f"{output}: tiles of {len(tiles.kernels)} kernels", highlight=False)
+    OUT.print(f"{output}: tiles of {len(tiles.kernels)} kernels")

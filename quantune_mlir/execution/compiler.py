@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-import subprocess
+import tempfile
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from iree.compiler.tools.binaries import find_tool
@@ -22,6 +21,8 @@ from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.text import parse_module
+from quantune_mlir.processes import run_child
+from quantune_mlir.staging import scratch_directory
 
 _MESSAGE_LINES: Final = 12
 _ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")
@@ -36,7 +37,8 @@ class Source:
         self._target = target
         self._flags = target.compile_flags()
         with _temporary_files():
-            self._folder = TemporaryDirectory(prefix="quantune-")
+            self._folder = ExitStack()
+            self._path = self._folder.enter_context(scratch_directory())
             if brings_executables(module):
                 variant = Variant.of(parse_module(_probe(target.name, tuple(self._flags)), module.context))
                 (kernels := self._path / "kernels").mkdir()
@@ -68,10 +70,6 @@ class Source:
             program = self._path / "program.vmfb"
             _iree_compile([str(self._module), "-o", str(program), *self._flags], self._target.name)
             yield program
-
-    @property
-    def _path(self) -> Path:
-        return Path(self._folder.name)
 
     @property
     def _module(self) -> Path:
@@ -108,7 +106,7 @@ def _probe(target: str, flags: tuple[str, ...]) -> bytes:
 
 def _iree_compile(arguments: Sequence[str], target: str, source: bytes = b"") -> bytes:
     command = [find_tool("iree-compile"), "--mlir-print-op-on-diagnostic=false", *arguments]
-    done = subprocess.run(command, input=source, capture_output=True, check=False)
+    done = run_child(command, source=source, environment={"TMPDIR": tempfile.gettempdir()})
     if done.returncode:
         said = _diagnostics(done.stderr.decode(errors="replace")) or f"  it ended with status {done.returncode}"
         if done.returncode < 0:

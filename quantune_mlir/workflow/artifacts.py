@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import shutil
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from quantune_mlir.errors import OutputError
-from quantune_mlir.files import default_mode, probe_directory
+from quantune_mlir.errors import OutputError, QuantuneError
+from quantune_mlir.files import MIB, default_mode, read_file, unwritable
+from quantune_mlir.staging import MARK, prefix_of, staged_directory
 
 FP32: Final = "fp32.mlir"
 PROFILE: Final = "profile.npz"
@@ -22,6 +25,18 @@ PROGRAM: Final = "model.vmfb"
 SUMMARY: Final = "summary.json"
 TILES: Final = "tiles.yaml"
 """Only there if the programs were compiled with tuned tiles."""
+PROGRAMS: Final = ".programs"
+"""What `evaluate` and `bench` compiled."""
+
+_FILES: Final = frozenset(
+    {FP32, PROFILE, SENSITIVITY, PLAN, MIXED, PROGRAM, SUMMARY, TILES, "evaluation.json", "bench.json"}
+)
+"""What may be replaced with the directory: what is written to it, and what `make demo` and the README put there."""
+_LARGEST_SUMMARY: Final = 64 * MIB
+_OLD: Final = f"{MARK}-old"
+_LONGEST_NAME: Final = 255
+_LONGEST_PATH: Final = 4000
+_TAKEN: Final = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
 
 
 @dataclass(frozen=True)
@@ -51,58 +66,150 @@ class Artifacts:
         return self.directory / name
 
 
+def read_summary(path: Path) -> dict[str, object]:
+    """The content of a summary.json. Raises OutputError for anything else."""
+    try:
+        summary = json.loads(read_file(path, limit=_LARGEST_SUMMARY, error=OutputError))
+    except (ValueError, RecursionError) as error:
+        raise _no_summary(path, str(error)) from error
+    parts = ("versions", "options", "model") if isinstance(summary, dict) else ()
+    if not parts or not all(isinstance(summary.get(part), dict) for part in parts):
+        raise _no_summary(path, "it lacks `versions`, `options` or `model`")
+    return summary
+
+
+def _no_summary(path: Path, why: str) -> OutputError:
+    return OutputError(
+        f"is not a summary of `quantune quantize`: {why}", where=str(path), remedy="quantize the model again"
+    )
+
+
 def check_output(directory: Path, *, force: bool) -> None:
     """Fail early if `directory` cannot become an output directory.
 
     Raises:
         OutputError: it exists and `force` is not given, is no directory of ours, or its place cannot be written.
     """
-    if directory.exists() or directory.is_symlink():
-        if not force:
-            raise OutputError("exists already", where=str(directory), remedy="choose another, or give --force")
-        if not directory.is_dir() or (any(directory.iterdir()) and not (directory / SUMMARY).is_file()):
-            raise OutputError(
-                "is not an output directory of `quantune quantize`, so --force does not replace it",
-                where=str(directory),
-                remedy="choose another",
-            )
-    parent = directory.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    probe_directory(parent, where=directory)
+    place = _place(directory)
+    _require_free(place, directory, force=force)
+    try:
+        _check_lengths(place)
+        nearest = place
+        while not nearest.parent.exists():
+            nearest = nearest.parent
+        with staged_directory(nearest):
+            pass
+    except OSError as error:
+        raise unwritable(directory, error) from error
+
+
+def _check_lengths(place: Path) -> None:
+    """Raises the OSError that the system would raise where the longest of our files is written."""
+    longest = os.fsencode(place / prefix_of(place.name) / SENSITIVITY)
+    if len(longest) > _LONGEST_PATH or any(len(part) > _LONGEST_NAME for part in os.fsencode(place).split(b"/")):
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
 
 
 @contextmanager
-def written_as_a_whole(directory: Path) -> Generator[Artifacts]:
-    """A directory beside `directory` that takes its place, and that of an older one, when all went well.
+def written_as_a_whole(directory: Path, *, force: bool = False) -> Generator[Artifacts]:
+    """A directory beside `directory` that takes its place, and that of an older one if `force`, when all went well.
 
     Raises:
-        OutputError: the place cannot be written.
+        OutputError: the place cannot be written, or another run took it meanwhile.
     """
+    place = _place(directory)
     try:
-        directory.absolute().parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=directory.absolute().parent, prefix=f".{directory.name}."))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with staged_directory(place) as staging:
+            yield Artifacts(staging)
+            staging.chmod(default_mode(0o777))
+            _take_place(staging, place, directory, force=force)
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", where=str(directory)) from error
-    try:
-        yield Artifacts(staging)
-        staging.chmod(default_mode(0o777))
-        _take_place(staging, directory)
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", where=str(directory)) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        raise unwritable(directory, error) from error
 
 
-def _take_place(staging: Path, directory: Path) -> None:
-    if not directory.exists():
-        staging.rename(directory)
-        return
-    older = staging.with_name(staging.name + ".old")
-    directory.rename(older)
+def _place(directory: Path) -> Path:
+    """Where `directory` really is: a link is followed, and stays. What a killed run moved away is put back."""
     try:
-        staging.rename(directory)
+        place = Path(os.path.realpath(directory))
+        current = Path.cwd()
+    except OSError as error:
+        raise unwritable(directory, error) from error
+    if place == current or place in current.parents:
+        raise OutputError("holds the current folder", where=str(directory), remedy="name a new folder")
+    for old in _older(place):
+        if place.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(place)
+    return place
+
+
+def _older(place: Path) -> list[Path]:
+    """What runs that were killed while they replaced `place` have left of what was there."""
+    try:
+        names = sorted(os.listdir(place.parent))
     except OSError:
-        older.rename(directory)
-        raise
-    shutil.rmtree(older, ignore_errors=True)
+        return []
+    return [place.parent / name for name in names if name.startswith(prefix_of(place.name)) and name.endswith(_OLD)]
+
+
+def _require_free(place: Path, directory: Path, *, force: bool) -> None:
+    """Raises OutputError unless there is nothing at `place`, or a directory of ours that `force` gives up."""
+    try:
+        if not os.path.lexists(place) and not os.path.lexists(directory):
+            return
+        if not force:
+            raise OutputError("exists already", where=str(directory), remedy="choose another, or give --force")
+        foreign = _foreign(place) if place.exists() else None
+    except OSError as error:
+        raise unwritable(directory, error) from error
+    if foreign is not None:
+        raise OutputError(
+            f"is not an output directory of `quantune quantize`, so --force does not replace it: {foreign}",
+            where=str(directory),
+            remedy="choose another",
+        )
+
+
+def _foreign(place: Path) -> str | None:
+    """What `place` holds that no run of ours can have made; None if there is nothing."""
+    if not place.is_dir():
+        return "it is a file"
+    if os.path.ismount(place):
+        return "a file system is mounted there"
+    with os.scandir(place) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        ours = entry.is_dir(follow_symlinks=False) if entry.name == PROGRAMS else _is_our_file(entry)
+        if not ours:
+            return f"it holds {entry.name!r}"
+    if found:
+        try:
+            read_summary(place / SUMMARY)
+        except QuantuneError as error:
+            return f"{SUMMARY} {error.what}"
+    return None
+
+
+def _is_our_file(entry: os.DirEntry[str]) -> bool:
+    named = entry.name in _FILES or (entry.name.startswith(".") and entry.name.endswith(MARK))
+    return named and entry.is_file(follow_symlinks=False)
+
+
+def _take_place(staging: Path, place: Path, directory: Path, *, force: bool) -> None:
+    while True:
+        _require_free(place, directory, force=force)
+        old = staging.with_name(staging.name.removesuffix(MARK) + _OLD)
+        try:
+            if place.exists():
+                place.rename(old)
+            staging.rename(place)
+        except OSError as error:
+            if old.exists() and not place.exists():
+                old.rename(place)
+            elif error.errno in _TAKEN or isinstance(error, FileNotFoundError):
+                continue  # Another run was here meanwhile.
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+        return

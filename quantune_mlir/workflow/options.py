@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from quantune_mlir.errors import ModelError
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 
@@ -29,6 +32,8 @@ class QuantizeOptions:
         seed: picks them where there are more.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     weights: Granularity = "per-channel"
     scheme: Scheme = Scheme.ASYMMETRIC
     range: RangeMethod = RangeMethod.MSE
@@ -45,10 +50,16 @@ class QuantizeOptions:
         return self.weights == "per-tensor" if self.equalize is None else self.equalize
 
     @staticmethod
-    def from_dict(fields: Mapping[str, Any]) -> QuantizeOptions:
-        """The options that `as_dict` gave."""
-        enums: dict[str, Any] = {"scheme": Scheme(fields["scheme"]), "range": RangeMethod(fields["range"])}
-        return QuantizeOptions(**{**fields, **enums})
+    def from_dict(fields: Mapping[str, Any], where: str | None = None) -> QuantizeOptions:
+        """The options that `as_dict` gave. Raises ModelError for others, naming the file `where`."""
+        try:
+            return TypeAdapter(QuantizeOptions).validate_python(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise ModelError(
+                f"its options are not those of this version: {problem}", where=where, remedy="quantize the model again"
+            ) from error
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for summary.json."""

@@ -54,7 +54,7 @@ def save(
         mixed_bytes=len(program),
         seconds={**quantization.seconds, **watch.seconds},
     )
-    with artifacts.written_as_a_whole(directory) as files:
+    with artifacts.written_as_a_whole(directory, force=force) as files:
         write_text(quantization.model.module, files[artifacts.FP32], generic=True)
         files[artifacts.PROFILE].write_bytes(quantization.profile.to_bytes())
         files[artifacts.SENSITIVITY].write_text(quantization.sensitivity.to_yaml(), encoding="utf-8")

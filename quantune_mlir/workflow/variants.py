@@ -16,7 +16,17 @@ from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.text import load_module, module_bytecode
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.plan import ALL_INT8
-from quantune_mlir.workflow.artifacts import FP32, MIXED, PROFILE, PROGRAM, SUMMARY, TILES, Artifacts
+from quantune_mlir.workflow.artifacts import (
+    FP32,
+    MIXED,
+    PROFILE,
+    PROGRAM,
+    PROGRAMS,
+    SUMMARY,
+    TILES,
+    Artifacts,
+    read_summary,
+)
 from quantune_mlir.workflow.compilation import load_tiles, with_kernels
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
@@ -25,7 +35,6 @@ from quantune_mlir.workflow.rewriting import PlanRewriter
 
 Variant = Literal["fp32", "int8", "mixed"]
 VARIANTS: Final[tuple[Variant, ...]] = ("fp32", "int8", "mixed")
-_CACHE: Final = ".programs"
 _GIVE: Final = "give the ONNX file by --model"
 
 
@@ -41,9 +50,9 @@ class Variants:
             tiles: a file of tuned tiles; None: the directory's own, if it has one and was made for `target`.
         """
         self._artifacts = artifacts
-        self._summary = _read_summary(artifacts[SUMMARY])
+        self._summary: dict[str, Any] = read_summary(artifacts[SUMMARY])
         self.target = load_target(target)
-        self.options = QuantizeOptions.from_dict(self._summary["options"])
+        self.options = QuantizeOptions.from_dict(self._summary["options"], str(artifacts[SUMMARY]))
         self.model = Model.load(artifacts[FP32])
         own = artifacts[TILES] if self._is_own_target and artifacts[TILES].is_file() else None
         self._tiles = load_tiles(tiles or own, self.target)
@@ -60,7 +69,7 @@ class Variants:
         module = with_kernels(self.tosa(variant), self.target, self._tiles)
         versions = json.dumps([self.target.model_dump(), self._summary["versions"]], sort_keys=True)
         key = hashlib.sha256(module_bytecode(module) + versions.encode()).hexdigest()[:24]
-        path = self._artifacts[_CACHE] / f"{variant}-{key}.vmfb"
+        path = self._artifacts[PROGRAMS] / f"{variant}-{key}.vmfb"
         if not path.is_file():
             program = compile_module(module, self.target)
             try:
@@ -89,8 +98,8 @@ class Variants:
         Raises:
             ModelError: it is not there, or is another model.
         """
-        recorded = self._summary.get("model", {}).get("path")
-        path = given or (Path(recorded) if recorded else None)
+        recorded = self._summary["model"].get("path")
+        path = given or (Path(recorded) if isinstance(recorded, str) and recorded else None)
         if path is None:
             raise ModelError("does not say where the model's file is", where=SUMMARY, remedy=_GIVE)
         try:
@@ -104,14 +113,4 @@ class Variants:
     @property
     def cache(self) -> Path:
         """Where others may keep what they make of the model."""
-        return self._artifacts[_CACHE]
-
-
-def _read_summary(path: Path) -> dict[str, Any]:
-    try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        if not {"options", "versions"} <= set(summary):
-            raise ValueError("it lacks `options` or `versions`")
-        return summary
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"cannot be read: {error}", where=str(path), remedy="quantize the model again") from error
+        return self._artifacts[PROGRAMS]

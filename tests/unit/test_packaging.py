@@ -63,8 +63,8 @@ def test_wheel_holds_package_and_data_and_nothing_else(wheel: dict[str, bytes]) 
 def test_wheel_carries_licence_and_both_commands(wheel: dict[str, bytes]) -> None:
     metadata = {name.partition(".dist-info/")[2]: data for name, data in wheel.items()}
     assert metadata["licenses/LICENSE"] == (REPOSITORY / "LICENSE").read_bytes()
-    assert b"quantune = quantune_mlir.cli.quantune:main" in metadata["entry_points.txt"]
-    assert b"quantune-opt = quantune_mlir.cli.quantune_opt:main" in metadata["entry_points.txt"]
+    assert b"quantune = quantune_mlir.cli.entry:quantune" in metadata["entry_points.txt"]
+    assert b"quantune-opt = quantune_mlir.cli.entry:quantune_opt" in metadata["entry_points.txt"]
 
 
 def test_sdist_builds_the_same_wheel(source: Path, wheel: dict[str, bytes], tmp_path: Path) -> None:

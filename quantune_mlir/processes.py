@@ -1,0 +1,34 @@
+"""Child processes that do not outlive those that started them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None)
+
+
+def die_with_parent() -> None:
+    """Let the calling process be killed when the thread that started it ends. Linux only; nothing elsewhere."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run_child(
+    command: Sequence[str], *, source: bytes = b"", environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end, with `source` on its stdin; it is killed if this process stops waiting, or dies."""
+    return subprocess.run(
+        command,
+        input=source,
+        capture_output=True,
+        check=False,
+        env=None if environment is None else {**os.environ, **environment},
+        preexec_fn=die_with_parent,
+    )
