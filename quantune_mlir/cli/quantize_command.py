@@ -30,6 +30,7 @@ from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
+from quantune_mlir.workflow.warnings import warnings
 
 
 @click.command("quantize")
@@ -49,6 +50,12 @@ from quantune_mlir.workflow.save import save
     metavar="DATA",
     help="Samples that --max-drop runs its candidates over. [default: those of --calibration]",
 )
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    show_default=True,
+    help="Run the mixed program once over the samples of run 2, and measure the noise of its outputs.",
+)
 @quantization_options
 @model_options
 @reports_errors
@@ -62,6 +69,7 @@ def command(
     plan_file: Path | None,
     profile_file: Path | None,
     validation_data: Path | None,
+    verify: bool,
     batch: int,
     shapes: tuple[str, ...],
     **chosen: Any,
@@ -95,9 +103,15 @@ def command(
         plan=plan,
         profile=profile,
         validation=validation,
+        verify=verify,
+        tiles=tiles,
         progress=display,
     )
     summary = save(quantization, output, source=model, force=force, tiles=tiles, progress=display)
+    if quantization.verification is not None:
+        tables.print_verification(quantization.verification)
+        for warning in warnings(quantization):
+            click.echo(f"quantune: warning: {warning}", err=True)
     tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
     OUT.print()
     tables.print_trials(quantization.trials)

@@ -13,6 +13,7 @@ from quantune_mlir.workflow.comparison import Comparison
 from quantune_mlir.workflow.search import Trial
 from quantune_mlir.workflow.tuning import Choice, Site
 from quantune_mlir.workflow.variants import Variant
+from quantune_mlir.workflow.verification import Verification
 
 _SHOWN: Final = {Metric.ACTIVATION_SQNR, Metric.SQNR_DELTA, Metric.LOCAL_SQNR, Metric.WEIGHT_SQNR, Metric.MSE}
 
@@ -35,6 +36,22 @@ def print_sensitivity(ranked: SensitivityList, precision: Mapping[str, str] | No
             Column("MMAC", [f"{layer.macs / 1e6:.3f}" if layer.macs else "-" for layer in layers], optional=3),
         ],
     )
+
+
+def print_verification(verification: Verification) -> None:
+    """What the mixed program's outputs differ by from fp32's."""
+    parts = verification.parts
+    predicted = [part.predicted_db for part in parts]
+    print_table(
+        f"Noise of the mixed program beside fp32, over {verification.samples} samples; SQNR in dB",
+        [
+            Column("part", [part.noise.part.name for part in parts], text=True),
+            Column("measured", [_decibels(part.noise.sqnr_db) for part in parts]),
+            *([Column("predicted", [_decibels(value) for value in predicted])] if any(predicted) else []),
+            Column("signal", [part.noise.signal for part in parts], text=True, optional=1),
+        ],
+    )
+    OUT.print()
 
 
 def print_trials(trials: Sequence[Trial]) -> None:
@@ -66,7 +83,7 @@ def print_outcome(summary: Mapping[str, Any]) -> None:
         "MACs in int8": f"{100 * totals['int8_mac_share']:.1f} % of {totals['macs'] / 1e6:.2f} million",
         "program": f"{_kib(totals['mixed_program_bytes'])}, fp32 {_kib(totals['fp32_program_bytes'])}",
         "inference runs": f"{runs['fp32']} fp32 over {runs['samples']} samples, "
-        f"{runs['int8']} int8 over {runs['int8_samples']}",
+        f"{runs['int8']} int8 over {runs['int8_samples']}{_verifying(summary)}",
         "time": f"{sum(seconds.values()):.1f} s, of which run 1 {seconds.get('run_fp32', 0.0):.2f} s, "
         f"run 2 {seconds['run_int8']:.2f} s, compiling {compiling:.1f} s",
     }
@@ -168,6 +185,11 @@ def print_targets(targets: list[Target]) -> None:
             Column("description", [target.description for target in targets], text=True),
         ],
     )
+
+
+def _verifying(summary: Mapping[str, Any]) -> str:
+    verification = summary["verification"]
+    return "" if verification is None else f", and 1 to verify over {verification['samples']}"
 
 
 def _gain(ratio: float) -> str:

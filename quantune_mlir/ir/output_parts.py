@@ -62,24 +62,25 @@ class _Region:
     cut: int | None = None
 
 
-def find_parts(function: ir.Operation, units: Sequence[Unit], layers: Sequence[Layer]) -> list[Part]:
-    """The parts of all results of a simplified function, in order."""
+def find_parts(function: ir.Operation, units: Sequence[Unit], layers: Sequence[Layer]) -> dict[Part, ir.Value]:
+    """The parts of all results of a simplified function, in order, and the value that holds the elements of each."""
     *_, terminator = entry_block(function)
     results = list(terminator.operands)
     baseline = find_baseline(function, units, layers)
     resembles = baseline is not None and baseline.signal == "output - input"
-    parts: list[Part] = []
+    parts: dict[Part, ir.Value] = {}
     for index, (name, value) in enumerate(zip(names(function, "res_attrs", len(results)), results, strict=True)):
         whole = Part(index, name, shape_of(value), resembles_input=resembles)
         softmax = find_softmax(value)
         axis = None if softmax is None else _axis_in(value, softmax)
         if holds_classes(value):
-            parts.append(replace(whole, reading="classes"))
+            parts[replace(whole, reading="classes")] = value
         elif softmax is not None and axis is not None:
-            parts.append(replace(whole, reading=softmax.reading, scores=axis))
+            parts[replace(whole, reading=softmax.reading, scores=axis)] = value
         else:
-            regions = _regions(value)
-            parts += [replace(whole, ranges=r.ranges, channels=_channels(r, whole.shape)) for r in regions]
+            for region in _regions(value):
+                channels = _channels(region, whole.shape)
+                parts[replace(whole, ranges=region.ranges, channels=channels)] = region.value
     return parts
 
 

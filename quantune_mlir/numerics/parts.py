@@ -96,6 +96,11 @@ class PartNoise:
         return _sqnr(self.worst)
 
     @property
+    def whole_sqnr_db(self) -> float:
+        """The same of all elements, as if they were one group."""
+        return _sqnr(self.whole)
+
+    @property
     def normalized_mse(self) -> float:
         """Noise over signal of the worst group: 0 without noise, inf for noise without a signal."""
         return 0.0 if self.worst.noise == 0 else self.worst.noise / self.worst.signal if self.worst.signal else math.inf

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from quantune_mlir.execution.compiler import Source
+from quantune_mlir.execution.program import Array
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.integer.options import IntegerOptions
@@ -31,7 +32,11 @@ from quantune_mlir.workflow.compilation import program_source
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise_at_output
 
+_ALL: Final = slice(None)
 _NONE: Final = slice(0)
+
+OnRun = Callable[[tuple[Array, ...], list[Array]], None]
+"""Who is told of each run: its inputs, and fp32's outputs."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,16 @@ class Analyzer:
     """The compiled measuring program of one model under given options."""
 
     def __init__(
-        self, model: Model, profile: Profile, options: IntegerOptions, range_: RangeMethod, target: Target
+        self,
+        model: Model,
+        profile: Profile,
+        options: IntegerOptions,
+        range_: RangeMethod,
+        target: Target,
+        on_run: OnRun | None = None,
     ) -> None:
         self._model = model
+        self._on_run = on_run
         self._options = options
         self._clamps = foldable_clamps(model.units)
         self._makers = {unit.output: unit for unit in model.units}
@@ -122,7 +134,9 @@ class Analyzer:
 
     def _call(self, function: str, samples: SampleSet, on_sample: Callable[[], None]) -> None:
         for run in samples:
-            self._program.call(function, *run, keep=_NONE)
+            outputs = self._program.call(function, *run, keep=_NONE if self._on_run is None else _ALL)
+            if self._on_run is not None:
+                self._on_run(run, outputs)
             on_sample()
 
     def _describe(self, layer: Layer, index: int, energies: Energies, budget: NoiseBudget) -> LayerSensitivity:

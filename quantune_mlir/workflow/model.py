@@ -88,10 +88,26 @@ class Model:
         """Its layers, in topological order."""
         return find_layers(self.units, self.tensors)
 
-    @cached_property
+    @property
     def parts(self) -> list[Part]:
         """The parts of its outputs, of which each is judged by its own noise."""
+        return list(self.part_values)
+
+    @cached_property
+    def part_values(self) -> dict[Part, ir.Value]:
+        """The value that holds the elements of each part, perhaps in another order."""
         return find_parts(self.function, self.units, self.layers)
+
+    def layers_before(self, part: Part) -> set[str]:
+        """The names of the layers that a part of the outputs depends on."""
+        makers = {unit.output: unit for unit in self.units}
+        pending, seen = [self.part_values[part]], set[ir.Value]()
+        while pending:
+            value = pending.pop()
+            if value in makers and value not in seen:
+                seen.add(value)
+                pending += makers[value].inputs
+        return {layer for value in seen if (layer := makers[value].layer) is not None}
 
     def after(self, *passes: Pass) -> Model:
         """The model that `passes` make of it."""

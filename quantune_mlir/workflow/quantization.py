@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.repairs import repairs
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite, integer_options
 from quantune_mlir.workflow.search import Trial, search
+from quantune_mlir.workflow.verification import ReferenceRuns, Verification, Verified, VerifiedPart, Verifier
 
 ANALYSIS_TARGET = "host"
 """Both inference runs happen here, whatever CPU the program is for."""
@@ -59,10 +60,18 @@ class Quantization:
     runs: InferenceRuns
     seconds: dict[str, float]
     trials: tuple[Trial, ...] = ()
+    verification: Verification | None = None
+    verified: Verified | None = None
 
     def compile(self, target: str | None = None, tiles: TunedTiles | None = None) -> bytes:
-        """The .vmfb of the mixed module for a target (default: that of the options), perhaps with tuned tiles."""
-        return compile_program(self.mixed.module, load_target(target or self.options.target), tiles=tiles)
+        """The .vmfb of the mixed module for a target (default: that of the options), perhaps with tuned tiles.
+
+        What was compiled to verify it is not compiled again.
+        """
+        name = target or self.options.target
+        if self.verified is not None and (name, tiles) == (ANALYSIS_TARGET, self.verified.tiles):
+            return self.verified.program
+        return compile_program(self.mixed.module, load_target(name), tiles=tiles)
 
     def program(self) -> Program:
         """The mixed program, compiled for and loaded on this machine."""
@@ -84,9 +93,16 @@ def calibrate(model: Model, samples: SampleSet, watch: Stopwatch) -> Profile:
 
 
 def analyze(
-    model: Model, samples: SampleSet, options: QuantizeOptions, watch: Stopwatch, profile: Profile | None = None
+    model: Model,
+    samples: SampleSet,
+    options: QuantizeOptions,
+    watch: Stopwatch,
+    profile: Profile | None = None,
+    references: ReferenceRuns | None = None,
 ) -> tuple[Profile, SensitivityList, InferenceRuns]:
     """The two inference runs: the profile, and the sensitivity list made with it. A given profile saves run 1.
+
+    `references` takes what fp32 gives in run 2.
 
     Raises:
         DataError: a sample or a tensor holds NaN or Inf, or the profile is of another model.
@@ -101,7 +117,8 @@ def analyze(
     target = load_target(ANALYSIS_TARGET)
     integer = integer_options(options)
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
-        analyzer = Analyzer(model.after(*repairs(profile, options)), profile, integer, options.range, target)
+        repaired, on_run = model.after(*repairs(profile, options)), None if references is None else references.add
+        analyzer = Analyzer(repaired, profile, integer, options.range, target, on_run)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(analyzer.runs(samples))) as tick:
         analysis = analyzer.run(samples, tick)
     del analyzer  # Its program is several times as large as the model.
@@ -138,18 +155,23 @@ def quantize(
     plan: PrecisionPlan | None = None,
     profile: Profile | None = None,
     validation: SampleSet | None = None,
+    verify: bool = True,
+    tiles: TunedTiles | None = None,
     progress: Progress = SILENT,
 ) -> Quantization:
-    """Quantize a model in two inference runs.
+    """Quantize a model in two inference runs, and verify the outcome: run it once over the samples of run 2.
 
     Args:
         model: what to quantize.
-        samples: calibration samples; run exactly twice.
+        samples: calibration samples; run exactly twice, but for what `validation` and `verify` say.
         options: ranges, schemes, target.
         policy: how the sensitivity list becomes a plan.
         plan: a ready plan, to be honoured exactly; the policy is then not asked.
         profile: what run 1 gave before, on these or on more samples; it is not done again.
         validation: what candidates are run over if the policy limits the drop; None: `samples`.
+        verify: whether the mixed program is compiled for this machine and the noise of each part of its outputs
+            measured.
+        tiles: if the target is this machine, what the program is to be saved with: so it is compiled once.
         progress: who is told how far the work is.
 
     Raises:
@@ -160,7 +182,8 @@ def quantize(
     else:
         plan = plan.fitted_to(planned_layers(model.layers, plan.precision_of()), model.hash)
     watch = Stopwatch(progress)
-    profile, sensitivity, runs = analyze(model, samples, options, watch, profile)
+    references = ReferenceRuns() if verify else None
+    profile, sensitivity, runs = analyze(model, samples, options, watch, profile, references)
     sensitivity = sensitivity.sorted_by(policy.metric)
     with watch.stage("assign_parameters", "repair and assign parameters"):
         rewriter = PlanRewriter(model, profile, options)
@@ -176,7 +199,13 @@ def quantize(
             plan, trials = _search(planner, model, rewriter, checked, policy.max_drop, watch)
     with watch.stage("rewrite", "rewrite to mixed precision"):
         mixed = rewriter.rewrite(plan)
-    return Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds, trials)
+    found = Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds, trials)
+    if references is None:
+        return found
+    own = tiles if options.target == ANALYSIS_TARGET else None
+    verified = Verifier(model.parts, references, load_target(ANALYSIS_TARGET), own, watch)(mixed.module)
+    parts = tuple(VerifiedPart(noise) for noise in verified.noise)
+    return replace(found, verified=verified, verification=Verification(parts, len(references) * samples.batch))
 
 
 def _search(

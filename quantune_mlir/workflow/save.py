@@ -46,7 +46,7 @@ def save(
     with watch.stage("compile_fp32", "compile fp32"):
         fp32 = compile_program(quantization.model.module, target, tiles=tiles)
     with watch.stage("compile_mixed", "compile mixed"):
-        program = compile_program(quantization.mixed.module, target, tiles=tiles)
+        program = quantization.compile(tiles=tiles)
     summary = summarize(
         quantization,
         source=source,

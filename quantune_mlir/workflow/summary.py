@@ -9,8 +9,9 @@ from typing import Any, Final
 from quantune_mlir._versions import installed_version
 from quantune_mlir.workflow.quantization import Quantization
 from quantune_mlir.workflow.rewriting import integer_options
+from quantune_mlir.workflow.verification import Verification
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _VERSIONED: Final = ("quantune-mlir", "iree-base-compiler", "iree-base-runtime", "numpy", "onnx")
 _METRICS: Final = (
     "activation_sqnr_db",
@@ -79,6 +80,7 @@ def summarize(
             "samples": quantization.runs.samples,
             "int8_samples": quantization.sensitivity.samples,
         },
+        "verification": None if quantization.verification is None else _verification(quantization.verification),
         "timings_s": {name: round(value, 4) for name, value in seconds.items()},
         "layers": layers,
         "totals": {
@@ -89,6 +91,23 @@ def summarize(
             "int8_layers": sum(layer["precision"] == "int8" for layer in layers),
             "layers": len(layers),
         },
+    }
+
+
+def _verification(verification: Verification) -> dict[str, Any]:
+    return {
+        "samples": verification.samples,
+        "parts": [
+            {
+                "name": part.noise.part.name,
+                "output": part.noise.part.output_name,
+                "signal": part.noise.signal,
+                "measured_sqnr_db": _number(part.noise.sqnr_db),
+                "predicted_sqnr_db": _number(part.predicted_db),
+                "whole_sqnr_db": _number(part.noise.whole_sqnr_db),
+            }
+            for part in verification.parts
+        ],
     }
 
 

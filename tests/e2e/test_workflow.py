@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
 from quantune_mlir.cli.quantune import main
 from quantune_mlir.cli.quantune_opt import main as quantune_opt
@@ -33,7 +34,7 @@ from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import InferenceRuns, quantize
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.e2e.conftest import DIGITS, Quantune
-from tests.e2e.models import conv_relu, dense_layers, images, save_model, save_samples
+from tests.e2e.models import conv_relu, dense_layers, images, make_model, save_model, save_samples
 from tests.e2e.modules import dot_inputs, operations, tensor_names
 
 MODEL = DIGITS / "digits.onnx"
@@ -121,6 +122,12 @@ class TestOutputDirectory:
         assert {"run_fp32", "run_int8", "compile_fp32", "compile_mixed"} <= set(summary["timings_s"])
         assert all(seconds >= 0 for seconds in summary["timings_s"].values())
 
+    def test_summary_of_the_verification(self, summary: Mapping[str, Any]) -> None:
+        assert summary["verification"]["samples"] == 40
+        (part,) = summary["verification"]["parts"]
+        assert (part["name"], part["output"], part["signal"]) == ("logits", "logits", "output")
+        assert 20 < part["measured_sqnr_db"] < 80
+
     def test_summary_of_layers(self, summary: Mapping[str, Any], digits: Path) -> None:
         layers = {layer["name"]: layer for layer in summary["layers"]}
         assert len(layers) == len(summary["layers"]) == 12
@@ -150,9 +157,9 @@ class TestOutputDirectory:
 
 
 class TestTwoRuns:
-    def test_no_sample_is_run_more_than_twice(self, digits: Path, calls: Counter[str]) -> None:
-        assert digits.is_dir()
-        assert calls["main"] == SAMPLES + 20
+    def test_no_sample_is_run_more_than_twice(self, summary: Mapping[str, Any], calls: Counter[str]) -> None:
+        """But for the mixed program, which is verified once over those of run 2."""
+        assert calls["main"] == SAMPLES + 20 + summary["verification"]["samples"]
         assert calls[PROBE] == 20
 
     def test_every_tensor_was_counted_once_per_sample(self, digits: Path) -> None:
@@ -193,6 +200,35 @@ class TestTwoRuns:
         assert [n for n in REPRODUCIBLE if (output / n).read_bytes() != (digits / n).read_bytes()] == []
         runs = json.loads((output / "summary.json").read_text())["inference_runs"]
         assert runs == {"fp32": 0, "int8": 1, "samples": SAMPLES, "int8_samples": 40}
+
+
+class TestVerification:
+    def test_comes_first_and_can_be_left_out(self, quantune: Quantune, digits: Path, tmp_path: Path) -> None:
+        given = ("--calibration", CALIBRATION, "--profile", digits / "profile.npz", "--samples", 4)
+        made = quantune("quantize", MODEL, *given, "--output", tmp_path / "a")
+        first, heading, part, *_ = made.stdout.splitlines()
+        assert first.startswith("Noise of the mixed program") and "over 4 samples" in first
+        assert heading.split()[:2] == ["part", "measured"] and part.split()[0] == "logits"
+        assert "verify over 4" in made.stdout and "warning" not in made.stderr
+        without = quantune("quantize", MODEL, *given, "--no-verify", "--output", tmp_path / "b")
+        assert without.status == 0 and without.stdout.startswith("Sensitivity"), without.stdout
+        summary = json.loads((tmp_path / "b" / "summary.json").read_text())
+        assert summary["format"] == 2 and summary["verification"] is None
+        assert not any(stage.endswith("verified") for stage in summary["timings_s"])
+        assert (tmp_path / "b" / "model.vmfb").read_bytes() == (tmp_path / "a" / "model.vmfb").read_bytes()
+
+    def test_a_ruined_part_is_a_warning(self, quantune: Quantune, tmp_path: Path) -> None:
+        """The output depends on the quiet one of two channels only, which int8 rounds to zero."""
+        weight = numpy_helper.from_array(np.array([0, 1], np.float32).reshape(1, 2, 1, 1), "w")
+        node = helper.make_node("Conv", ["x", "w"], ["y"], name="conv")
+        model = save_model(make_model([node], [weight], output="y"), tmp_path / "model.onnx")
+        data = images(5)
+        data[:, 0] *= 1e5
+        arguments = ("--calibration", save_samples(tmp_path / "data.npz", x=data), "--all", "int8")
+        made = quantune("quantize", model, *arguments, "--output", tmp_path / "out")
+        assert made.status == 0
+        assert "quantune: warning: measured at the outputs: y " in made.stderr
+        assert "remedy: " in made.stderr and "--keep-fp32 '^(conv)$'" in made.stderr
 
 
 class TestPlan:

@@ -24,7 +24,7 @@ def test_every_matrix_product_before_a_relu_has_a_share_of_the_noise(tmp_path: P
     model = Model.load(
         save_model(make_model(nodes, initializers, output="y", input_shape=[1, 8]), tmp_path / "perceptron.onnx")
     )
-    quantized = quantize(model, SampleSet.open({"x": images(10, [8])}, model.inputs))
+    quantized = quantize(model, SampleSet.open({"x": images(10, [8])}, model.inputs), verify=False)
     shares = {layer.name: layer.output_normalized_mse for layer in quantized.sensitivity.layers}
     assert all(shares[name] for name in ("first", "second", "last")), shares
     measured = next(layer for layer in quantized.sensitivity.layers if layer.name == "last").normalized_mse

@@ -1,0 +1,141 @@
+"""What a mixed program's outputs differ by from fp32's: measured, part by part, beside what was predicted.
+
+It runs once over the samples of run 2, and is compared with what fp32 gave there: fp32 is not run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from quantune_mlir.execution.program import Array, Program
+from quantune_mlir.execution.targets import Target
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.kernels.tuned_tiles import TunedTiles
+from quantune_mlir.numerics.parts import Part, PartMeter, PartNoise
+from quantune_mlir.workflow.compilation import compile_program
+from quantune_mlir.workflow.progress import Stopwatch
+
+MOST_BYTES: Final = 1 << 27
+"""Of inputs and outputs that are kept; where all are more, every second, fourth ... run is."""
+
+WARNING_DB: Final = 10.0
+"""A part below it is next to ruined, whatever the policy."""
+
+
+@dataclass(frozen=True)
+class ReferenceRun:
+    """One run: its inputs, and fp32's outputs."""
+
+    inputs: tuple[Array, ...]
+    outputs: list[Array]
+
+    @property
+    def bytes(self) -> int:
+        """That it takes."""
+        return sum(array.nbytes for array in (*self.inputs, *self.outputs))
+
+
+class ReferenceRuns:
+    """What fp32 gives for evenly spaced runs of all that were added."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._kept: list[ReferenceRun] = []
+        self._seen, self._stride = 0, 1
+
+    def add(self, inputs: tuple[Array, ...], outputs: list[Array]) -> None:
+        """One run more."""
+        if self._seen % self._stride == 0:
+            self._kept.append(ReferenceRun(inputs, outputs))
+            while len(self._kept) > 1 and sum(run.bytes for run in self._kept) > self._most_bytes:
+                self._kept = self._kept[::2]
+                self._stride *= 2
+        self._seen += 1
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[ReferenceRun]:
+        return iter(self._kept)
+
+
+@dataclass(frozen=True)
+class VerifiedPart:
+    """A part's noise as it was measured, and the SQNR in dB that was predicted for the plan, if any was."""
+
+    noise: PartNoise
+    predicted_db: float | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Of one plan.
+
+    Attributes:
+        parts: of the model, in its order.
+        samples: that the mixed program ran over.
+    """
+
+    parts: tuple[VerifiedPart, ...]
+    samples: int
+
+    @property
+    def doubtful(self) -> list[PartNoise]:
+        """The parts below WARNING_DB."""
+        return [part.noise for part in self.parts if part.noise.sqnr_db < WARNING_DB]
+
+
+def verify(
+    program: Program, references: ReferenceRuns, parts: Sequence[Part], on_run: Callable[[], None] = lambda: None
+) -> list[PartNoise]:
+    """Run a program once over the reference runs; the noise of each part.
+
+    Args:
+        program: of the model, in any precision.
+        references: inputs, and fp32's outputs.
+        parts: of the model.
+        on_run: called after each run.
+    """
+    meter = PartMeter(parts)
+    for run in references:
+        argument = run.inputs[0] if len(run.inputs) == 1 else None
+        meter.add(run.outputs, program(*run.inputs), argument)
+        on_run()
+    return meter.noise()
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A candidate: its program for this machine, compiled with `tiles`, and the noise of each part."""
+
+    program: bytes
+    tiles: TunedTiles | None
+    noise: list[PartNoise]
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Compiles candidates for this machine and measures them, all over the same runs.
+
+    Attributes:
+        parts: of the model.
+        references: what they are compared with.
+        target: this machine.
+        tiles: what to use instead of the model's tiles.
+        watch: takes the time.
+    """
+
+    parts: Sequence[Part]
+    references: ReferenceRuns
+    target: Target
+    tiles: TunedTiles | None
+    watch: Stopwatch
+
+    def __call__(self, module: ir.Module) -> Verified:
+        """Compile and measure a mixed module. Raises CompileError if IREE refuses it."""
+        with self.watch.stage("compile_verified", "compile the mixed program"):
+            program = compile_program(module, self.target, tiles=self.tiles)
+        with self.watch.stage("run_verified", "verify the mixed program", len(self.references)) as tick:
+            return Verified(program, self.tiles, verify(Program(program), self.references, self.parts, tick))

@@ -1,0 +1,143 @@
+"""The mixed program is measured once over the samples of run 2, beside what fp32 gave there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.numerics.metrics import ErrorEnergy
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.compilation import compile_program
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.policy import PlanPolicy
+from quantune_mlir.workflow.quantization import Quantization, quantize
+from quantune_mlir.workflow.verification import ReferenceRuns
+from quantune_mlir.workflow.warnings import warnings
+from tests.onnx_models import build_model
+
+make = onnx.helper.make_node
+SAMPLES = 12
+
+
+def drowning(folder: Path) -> Model:
+    """Two results of one input: the one reads its loud channel, the other its quiet one, which int8 rounds to zero."""
+    nodes = [make("Conv", ["x", "w1"], ["loud"], name="a"), make("Conv", ["x", "w2"], ["quiet"], name="b.1")]
+    weights = {
+        "w1": np.array([1, 0, -1, 0], np.float32).reshape(2, 2, 1, 1),
+        "w2": np.array([0, 1, 0, 2], np.float32).reshape(2, 2, 1, 1),
+    }
+    image = {"x": np.zeros((1, 2, 4, 4), np.float32)}
+    onnx.save(build_model(nodes, image, weights, ["loud", "quiet"]), folder / "model.onnx")
+    return Model.load(folder / "model.onnx")
+
+
+def samples(model: Model) -> SampleSet:
+    rng = np.random.default_rng(4)
+    images = rng.uniform(-1, 1, (SAMPLES, 2, 4, 4)).astype(np.float32)
+    images[:, 0] *= 1e4
+    return SampleSet.open({"x": images}, model.inputs)
+
+
+@pytest.fixture(scope="module")
+def calls() -> Counter[str]:
+    return Counter()
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory, calls: Counter[str]) -> Quantization:
+    model = drowning(tmp_path_factory.mktemp("drowning"))
+    with pytest.MonkeyPatch.context() as patch:
+        call = Program.call
+
+        def counted(self: Program, function: str, *inputs: Any, **options: Any) -> Any:
+            calls[function] += 1
+            return call(self, function, *inputs, **options)
+
+        patch.setattr(Program, "call", counted)
+        return quantize(model, samples(model), policy=PlanPolicy(everything="int8"))
+
+
+def test_each_part_has_its_noise(found: Quantization) -> None:
+    assert found.verification is not None and found.verification.samples == SAMPLES
+    fp32 = Program(compile_program(found.model.module, load_target("host")))
+    mixed = found.program()
+    for part in found.verification.parts:
+        energy = ErrorEnergy()
+        for run in samples(found.model):
+            energy += ErrorEnergy.of(fp32(*run)[part.noise.part.output], mixed(*run)[part.noise.part.output])
+        assert part.noise.sqnr_db == pytest.approx(energy.sqnr_db, abs=0.01)
+        assert part.noise.whole.count == energy.count
+    loud, quiet = (part.noise.sqnr_db for part in found.verification.parts)
+    assert loud > 30
+    assert quiet < 1
+
+
+def test_the_program_that_was_verified_is_the_one_that_ships(found: Quantization) -> None:
+    assert found.verified is not None
+    assert found.compile() is found.compile("host") is found.verified.program
+
+
+def test_fp32_is_not_run_again(found: Quantization, calls: Counter[str]) -> None:
+    """Two runs and one: the observed one, fp32 beside int8 (here all is probed), and the mixed program."""
+    assert found.runs.fp32 == found.runs.int8 == 1
+    assert calls["main"] + calls["probe"] == 3 * SAMPLES
+
+
+def test_without_verification_the_samples_run_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, runs = drowning(tmp_path), Counter[str]()
+    call = Program.call
+
+    def counted(self: Program, function: str, *inputs: Any, **options: Any) -> Any:
+        runs[function] += 1
+        return call(self, function, *inputs, **options)
+
+    monkeypatch.setattr(Program, "call", counted)
+    found = quantize(model, samples(model), policy=PlanPolicy(everything="int8"), verify=False)
+    assert runs["main"] + runs["probe"] == 2 * SAMPLES
+    assert found.verification is None and found.verified is None
+    assert warnings(found) == []
+    assert not any("verified" in stage for stage in found.seconds)
+
+
+def test_a_ruined_part_is_a_warning_with_its_layers_and_a_remedy(found: Quantization) -> None:
+    (warning,) = warnings(found)
+    what, layers, remedy = warning.splitlines()
+    assert "quiet " in what and " dB" in what and "loud" not in what
+    assert layers.endswith(": b.1"), "the other convolution is not before it"
+    assert "--min-sqnr 20" in remedy and r"--keep-fp32 '^(b\.1)$'" in remedy
+
+
+def test_the_remedy_helps(found: Quantization) -> None:
+    model = found.model
+    again = quantize(model, samples(model), QuantizeOptions(), policy=PlanPolicy(keep_fp32=r"^(b\.1)$"))
+    assert warnings(again) == []
+
+
+class TestReferenceRuns:
+    def test_all_are_kept_that_fit(self) -> None:
+        runs = self.added(10, ReferenceRuns(most_bytes=10 * 8))
+        assert [int(run.outputs[0][0]) for run in runs] == list(range(10))
+
+    @pytest.mark.parametrize("count", [11, 40, 1000])
+    def test_of_more_some_evenly_spaced(self, count: int) -> None:
+        runs = self.added(count, ReferenceRuns(most_bytes=10 * 8))
+        kept = [int(run.outputs[0][0]) for run in runs]
+        assert 5 <= len(runs) == len(kept) <= 10
+        assert len({*np.diff(kept)}) == 1 and count - kept[-1] <= kept[1]
+
+    def test_one_is_kept_however_large(self) -> None:
+        assert len(self.added(3, ReferenceRuns(most_bytes=1))) == 1
+
+    @staticmethod
+    def added(count: int, runs: ReferenceRuns) -> ReferenceRuns:
+        for index in range(count):
+            runs.add((np.zeros(1, np.float32),), [np.full(1, index, np.float32)])
+        return runs
