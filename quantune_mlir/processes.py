@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -21,14 +22,22 @@ def die_with_parent() -> None:
 
 
 def run_child(
-    command: Sequence[str], *, source: bytes = b"", environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    source: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command to its end, with `source` on its stdin; it is killed if this process stops waiting, or dies."""
+    """Run a command to its end, in `folder`, with `source` on its stdin.
+
+    It is killed if this process stops waiting, or dies.
+    """
     return subprocess.run(
         command,
         input=source,
         capture_output=True,
         check=False,
+        cwd=folder,
         env=None if environment is None else {**os.environ, **environment},
         preexec_fn=die_with_parent,
     )

@@ -48,3 +48,8 @@ def _by_stem(folder: Traversable, suffix: str) -> dict[str, Traversable]:
 def kernel_text(name: str) -> str:
     """A kernel written as MLIR: the text of quantune_mlir/kernels/`name`."""
     return (files(_PACKAGE) / "kernels" / name).read_text(encoding="utf-8")
+
+
+def c_template(name: str) -> str:
+    """A file of a C bundle, with gaps: the text of quantune_mlir/execution/deliverables/templates/`name`."""
+    return (files(_PACKAGE) / "execution" / "deliverables" / "templates" / name).read_text(encoding="utf-8")

@@ -1,41 +1,96 @@
-"""`quantune compile X.mlir --target NAME -o Y.vmfb`."""
+"""`quantune compile DIR -o Y` and `quantune compile X.mlir --target NAME -o Y`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import numpy as np
 
 from quantune_mlir.cli.console import Display, reports_errors
-from quantune_mlir.cli.inputs import FILE, tiles_option
+from quantune_mlir.cli.inputs import FILE, deliverable_options, tiles_option
 from quantune_mlir.errors import TilesError
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.files import check_writable, write_atomically
-from quantune_mlir.ir.mlir import make_context
+from quantune_mlir.ir.function import main_function
+from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.signature import argument_specs
 from quantune_mlir.ir.text import load_module
+from quantune_mlir.samples import InputSpec, SampleSet
+from quantune_mlir.workflow.artifacts import DELIVERED, MIXED, Artifacts, check_output, written_as_a_whole
 from quantune_mlir.workflow.compilation import compile_program, load_tiles
+from quantune_mlir.workflow.delivery import Deliverable, Delivery, write_files
+from quantune_mlir.workflow.variants import Variants
 
 
 @click.command("compile")
-@click.argument("module", type=FILE)
-@click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
-@click.option("-o", "--output", type=FILE, metavar="FILE", required=True, help="The .vmfb to write.")
+@click.argument("source", type=FILE)
+@click.option(
+    "--target",
+    metavar="NAME",
+    help="See `quantune targets`. [default: what the directory was quantized for; of a module: host]",
+)
+@click.option("-o", "--output", type=FILE, metavar="PATH", required=True, help="The .vmfb or the folder to write.")
+@click.option("--force", is_flag=True, help="Replace an older folder of this command.")
 @click.option(
     "--kernels/--no-kernels",
     default=True,
     show_default=True,
     help="Our kernels, or plain iree-compile of TOSA.",
 )
+@deliverable_options
+@click.option(
+    "--data",
+    type=FILE,
+    metavar="DATA",
+    help="Samples; a bundle's self-test runs the first. [default: random numbers]",
+)
 @tiles_option
 @reports_errors
-def command(module: Path, target: str, output: Path, kernels: bool, tiles_file: Path | None) -> None:
-    """Compile a module, text or bytecode, with the kernels and flags of a target."""
-    description = load_target(target)
-    check_writable(output)
+def command(
+    source: Path,
+    target: str | None,
+    output: Path,
+    force: bool,
+    kernels: bool,
+    deliverable: Deliverable,
+    name: str,
+    data: Path | None,
+    tiles_file: Path | None,
+) -> None:
+    """Compile a module, or the mixed one of a directory that `quantune quantize` wrote.
+
+    A module may be text or bytecode. It is compiled with the kernels and flags of a target.
+    """
+    title = source.name
+    if source.is_dir():
+        artifacts = Artifacts.open(source)
+        variants = Variants(artifacts)
+        target, title, source = target or variants.options.target, variants.title, artifacts[MIXED]
+    description = load_target(target or "host")
     if tiles_file is not None and not kernels:
         raise TilesError("are for our kernels", where="--tiles", remedy="leave out --no-kernels or --tiles")
     tiles = load_tiles(tiles_file, description)
-    loaded = load_module(module, make_context())
-    with Display().stage(f"compile for {target}"):
-        program = compile_program(loaded, description, kernels=kernels, tiles=tiles)
-    write_atomically(output, program)
+    if deliverable == "vmfb":
+        check_writable(output)
+        loaded = load_module(source, make_context())
+        with Display().stage(f"compile for {description.name}"):
+            program = compile_program(loaded, description, kernels=kernels, tiles=tiles)
+        write_atomically(output, program)
+        return
+    check_output(output, force=force, kind=DELIVERED)
+    loaded = load_module(source, make_context())
+    delivery = Delivery(deliverable, name, title, kernels, _first_inputs(loaded, data))
+    delivery.check(description)
+    with Display().stage(f"compile for {description.name}"):
+        files = delivery.files(loaded, description, tiles=tiles)
+    with written_as_a_whole(output, force=force, kind=DELIVERED) as folder:
+        write_files(files, folder.directory)
+
+
+def _first_inputs(module: ir.Module, data: Path | None) -> Sequence[np.ndarray] | None:
+    if data is None:
+        return None
+    inputs = [InputSpec(*spec) for spec in argument_specs(main_function(module))]
+    return next(iter(SampleSet.open(data, inputs, count=1)))

@@ -11,6 +11,7 @@ import click
 from quantune_mlir.errors import ModelError
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
+from quantune_mlir.workflow.delivery import DEFAULT_NAME, DELIVERABLES
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,6 +42,24 @@ tiles_option: Final = click.option(
     metavar="FILE",
     help="Tiles that `quantune tune` found, to use instead of the model's.",
 )
+
+
+def deliverable_options(command: F) -> F:
+    """--deliverable and --name."""
+    command = click.option(
+        "--name",
+        metavar="NAME",
+        default=DEFAULT_NAME,
+        show_default=True,
+        help="What functions and files of a bundle begin with.",
+    )(command)
+    return click.option(
+        "--deliverable",
+        type=click.Choice(DELIVERABLES),
+        default="vmfb",
+        show_default=True,
+        help="A program for IREE's runtime, a folder of C code that needs none, or an object file for that runtime.",
+    )(command)
 
 
 def model_options(command: F) -> F:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from quantune_mlir.cli.console import OUT, Display, reports_errors
 from quantune_mlir.cli.inputs import (
     FILE,
     calibration_option,
+    deliverable_options,
     model_options,
     parse_shapes,
     profile_option,
@@ -26,6 +28,7 @@ from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow import artifacts
 from quantune_mlir.workflow.compilation import load_tiles
+from quantune_mlir.workflow.delivery import Deliverable, Delivery
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
 from quantune_mlir.workflow.quantization import quantize
@@ -39,6 +42,7 @@ from quantune_mlir.workflow.warnings import warnings
 @click.option("--output", type=FILE, metavar="DIR", required=True, help="Directory to write.")
 @click.option("--force", is_flag=True, help="Replace an older output directory of this command.")
 @click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
+@deliverable_options
 @tiles_option
 @click.option("--plan", "plan_file", type=FILE, metavar="FILE", help="A plan.yaml, perhaps edited; honoured exactly.")
 @profile_option
@@ -65,6 +69,8 @@ def command(
     output: Path,
     force: bool,
     target: str,
+    deliverable: Deliverable,
+    name: str,
     tiles_file: Path | None,
     plan_file: Path | None,
     profile_file: Path | None,
@@ -79,7 +85,11 @@ def command(
     Without a plan or a policy, the compiler keeps in fp32 what int8 would hurt, and nothing else.
     """
     artifacts.check_output(output, force=force)
-    tiles = load_tiles(tiles_file, load_target(target))
+    description = load_target(target)
+    tiles = load_tiles(tiles_file, description)
+    delivery = None if deliverable == "vmfb" else Delivery(deliverable, name, model.name)
+    if delivery is not None:
+        delivery.check(description)
     policy = plan_policy(chosen)
     options = quantize_options(target=target, **chosen)
     if plan_file is not None and policy != DEFAULT_POLICY:
@@ -107,7 +117,9 @@ def command(
         tiles=tiles,
         progress=display,
     )
-    summary = save(quantization, output, source=model, force=force, tiles=tiles, progress=display)
+    if delivery is not None:
+        delivery = replace(delivery, inputs=next(iter(samples)))
+    summary = save(quantization, output, source=model, force=force, tiles=tiles, delivery=delivery, progress=display)
     if quantization.verification is not None:
         tables.print_verification(quantization.verification)
         for warning in warnings(quantization):

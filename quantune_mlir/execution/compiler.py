@@ -64,11 +64,17 @@ class Source:
             return Program(in_pages(program))
 
     @contextmanager
-    def _compiled(self) -> Generator[Path]:
+    def arguments(self) -> Generator[tuple[Path, list[str]]]:
+        """A folder for what comes out, and what to give to `iree_compile`. The folder is gone afterwards."""
         give_back()  # A module takes more memory than its network does, kernels above all.
         with _temporary_files(), self._folder:
-            program = self._path / "program.vmfb"
-            _iree_compile([str(self._module), "-o", str(program), *self._flags], self._target.name)
+            yield self._path, [str(self._module), *self._flags]
+
+    @contextmanager
+    def _compiled(self) -> Generator[Path]:
+        with self.arguments() as (folder, arguments):
+            program = folder / "program.vmfb"
+            iree_compile([*arguments, "-o", str(program)], self._target.name)
             yield program
 
     @property
@@ -83,7 +89,7 @@ def compile_module(module: ir.Module, target: Target) -> bytes:
 
 def compile_bytes(source: bytes, target: Target) -> bytes:
     """The .vmfb of a module given as MLIR text or bytecode. Raises CompileError as `compile_module` does."""
-    return _iree_compile(["-", *target.compile_flags()], target.name, source)
+    return iree_compile(["-", *target.compile_flags()], target.name, source)
 
 
 @contextmanager
@@ -101,12 +107,13 @@ def _temporary_files() -> Generator[None]:
 @cache
 def _probe(target: str, flags: tuple[str, ...]) -> bytes:
     """A module with an executable, as IREE makes them for a target."""
-    return _iree_compile(["-", *flags, "--compile-to=executable-sources"], target, PROBE.encode())
+    return iree_compile(["-", *flags, "--compile-to=executable-sources"], target, PROBE.encode())
 
 
-def _iree_compile(arguments: Sequence[str], target: str, source: bytes = b"") -> bytes:
+def iree_compile(arguments: Sequence[str], target: str, source: bytes = b"", *, folder: Path | None = None) -> bytes:
+    """What iree-compile prints, called in `folder`. `target` is for the error: CompileError if it fails."""
     command = [find_tool("iree-compile"), "--mlir-print-op-on-diagnostic=false", *arguments]
-    done = run_child(command, source=source, environment={"TMPDIR": tempfile.gettempdir()})
+    done = run_child(command, source=source, environment={"TMPDIR": tempfile.gettempdir()}, folder=folder)
     if done.returncode:
         said = _diagnostics(done.stderr.decode(errors="replace")) or f"  it ended with status {done.returncode}"
         if done.returncode < 0:

@@ -27,6 +27,21 @@ _NO_EVALUATION: Final = "--iree-opt-const-eval=false"
 takes part, and what is constant to it cannot be foretold: what is read from a table of one value, say."""
 
 
+class CToolchain(BaseModel):
+    """How C code for a target is compiled and, on this machine, run. Makefiles of C bundles begin with it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    compiler: str = "cc"
+    archiver: str = "ar"
+    flags: tuple[str, ...] = ()
+    """What makes C code fit the kernels: CPU, floating-point unit, calling convention."""
+    emulator: str = ""
+    """A command that runs a program of this CPU on another one; its last argument is the program."""
+    board: str | None = None
+    """A board that the emulator has, for a CPU without operating system: its linker script among the templates."""
+
+
 class Target(BaseModel):
     """What to compile for. `flags` go to iree-compile as they are."""
 
@@ -50,6 +65,7 @@ class Target(BaseModel):
     requantize: Literal["integer", "float"] = "float"
     """The requantize mode that suits this CPU best."""
     flags: tuple[str, ...] = ()
+    c: CToolchain = CToolchain()
 
     def compile_flags(self) -> list[str]:
         """All flags of iree-compile for this target."""

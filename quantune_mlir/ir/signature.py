@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -38,10 +39,21 @@ def _strings(function: ir.Operation, kind: str, count: int, key: str) -> list[st
 
 def argument_specs(function: ir.Operation) -> list[tuple[str, tuple[int, ...], np.dtype]]:
     """Name, shape and dtype of each argument; an unsigned type as the model has it."""
-    arguments = entry_block(function).arguments
-    types = [ir.RankedTensorType(argument.type) for argument in arguments]
-    told = _strings(function, "arg_attrs", len(arguments), ELEMENT_TYPE)
+    return _specs(function, "arg_attrs", [argument.type for argument in entry_block(function).arguments])
+
+
+def result_specs(function: ir.Operation) -> list[tuple[str, tuple[int, ...], np.dtype]]:
+    """Name, shape and dtype of each result, as `argument_specs` has them."""
+    kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
+    return _specs(function, "res_attrs", kind.results)
+
+
+def _specs(
+    function: ir.Operation, attributes: str, types: Sequence[ir.Type]
+) -> list[tuple[str, tuple[int, ...], np.dtype]]:
+    tensors = [ir.RankedTensorType(each) for each in types]
+    told = _strings(function, attributes, len(tensors), ELEMENT_TYPE)
     return [
         (name, tuple(kind.shape), _UNSIGNED.get(element or "", np.dtype(_DTYPES[str(kind.element_type)])))
-        for name, kind, element in zip(names(function, "arg_attrs", len(arguments)), types, told, strict=True)
+        for name, kind, element in zip(names(function, attributes, len(tensors)), tensors, told, strict=True)
     ]

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +28,37 @@ TILES: Final = "tiles.yaml"
 PROGRAMS: Final = ".programs"
 """What `evaluate` and `bench` compiled."""
 
+KERNELS: Final = "kernels.o"
+"""Every deliverable that is a folder has it."""
+FOLDERS: Final = frozenset({"c-bundle", "static-library"})
+"""Deliverables beside the rest."""
+
 _FILES: Final = frozenset(
     {FP32, PROFILE, SENSITIVITY, PLAN, MIXED, PROGRAM, SUMMARY, TILES, "evaluation.json", "bench.json"}
 )
 """What may be replaced with the directory: what is written to it, and what `make demo` and the README put there."""
+_BUILD_FILES: Final = frozenset({"CMakeLists.txt", "Makefile", "README.md", "board.ld"})
+_C_SUFFIXES: Final = frozenset({".a", ".bin", ".c", ".elf", ".h", ".o", ".S"})
 _LARGEST_SUMMARY: Final = 64 * MIB
 _OLD: Final = f"{MARK}-old"
 _LONGEST_NAME: Final = 255
 _LONGEST_PATH: Final = 4000
 _TAKEN: Final = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Directories that a command writes, and may replace.
+
+    Attributes:
+        command: which.
+        is_ours: whether an entry can be of its making.
+        check: raises QuantuneError, saying why, unless a directory that is not empty is of its making.
+    """
+
+    command: str
+    is_ours: Callable[[os.DirEntry[str]], bool]
+    check: Callable[[Path], object]
 
 
 @dataclass(frozen=True)
@@ -84,14 +106,45 @@ def _no_summary(path: Path, why: str) -> OutputError:
     )
 
 
-def check_output(directory: Path, *, force: bool) -> None:
-    """Fail early if `directory` cannot become an output directory.
+def _check_summary(directory: Path) -> None:
+    try:
+        read_summary(directory / SUMMARY)
+    except QuantuneError as error:
+        raise OutputError(f"{SUMMARY} {error.what}") from error
+
+
+def _check_delivered(directory: Path) -> None:
+    if not (directory / KERNELS).is_file():
+        raise OutputError(f"it lacks {KERNELS}")
+
+
+def _is_of_quantization(entry: os.DirEntry[str]) -> bool:
+    if entry.name in FOLDERS and entry.is_dir(follow_symlinks=False):
+        with os.scandir(entry.path) as entries:
+            return all(map(_is_delivered, entries))
+    if entry.name == PROGRAMS:
+        return entry.is_dir(follow_symlinks=False)
+    return entry.name in _FILES and entry.is_file(follow_symlinks=False)
+
+
+def _is_delivered(entry: os.DirEntry[str]) -> bool:
+    """A deliverable's file, or what its Makefile makes."""
+    named = entry.name in _BUILD_FILES or Path(entry.name).suffix in _C_SUFFIXES
+    return named and entry.is_file(follow_symlinks=False)
+
+
+QUANTIZATION: Final = Kind("quantune quantize", _is_of_quantization, _check_summary)
+DELIVERED: Final = Kind("quantune compile", _is_delivered, _check_delivered)
+
+
+def check_output(directory: Path, *, force: bool, kind: Kind = QUANTIZATION) -> None:
+    """Fail early if `directory` cannot become an output directory of this kind.
 
     Raises:
         OutputError: it exists and `force` is not given, is no directory of ours, or its place cannot be written.
     """
     place = _place(directory)
-    _require_free(place, directory, force=force)
+    _require_free(place, directory, kind, force=force)
     try:
         _check_lengths(place)
         nearest = place
@@ -111,7 +164,7 @@ def _check_lengths(place: Path) -> None:
 
 
 @contextmanager
-def written_as_a_whole(directory: Path, *, force: bool = False) -> Generator[Artifacts]:
+def written_as_a_whole(directory: Path, *, force: bool = False, kind: Kind = QUANTIZATION) -> Generator[Artifacts]:
     """A directory beside `directory` that takes its place, and that of an older one if `force`, when all went well.
 
     Raises:
@@ -123,7 +176,7 @@ def written_as_a_whole(directory: Path, *, force: bool = False) -> Generator[Art
         with staged_directory(place) as staging:
             yield Artifacts(staging)
             staging.chmod(default_mode(0o777))
-            _take_place(staging, place, directory, force=force)
+            _take_place(staging, place, directory, kind, force=force)
     except OSError as error:
         raise unwritable(directory, error) from error
 
@@ -154,25 +207,25 @@ def _older(place: Path) -> list[Path]:
     return [place.parent / name for name in names if name.startswith(prefix_of(place.name)) and name.endswith(_OLD)]
 
 
-def _require_free(place: Path, directory: Path, *, force: bool) -> None:
+def _require_free(place: Path, directory: Path, kind: Kind, *, force: bool) -> None:
     """Raises OutputError unless there is nothing at `place`, or a directory of ours that `force` gives up."""
     try:
         if not os.path.lexists(place) and not os.path.lexists(directory):
             return
         if not force:
             raise OutputError("exists already", where=str(directory), remedy="choose another, or give --force")
-        foreign = _foreign(place) if place.exists() else None
+        foreign = _foreign(place, kind) if place.exists() else None
     except OSError as error:
         raise unwritable(directory, error) from error
     if foreign is not None:
         raise OutputError(
-            f"is not an output directory of `quantune quantize`, so --force does not replace it: {foreign}",
+            f"is not an output directory of `{kind.command}`, so --force does not replace it: {foreign}",
             where=str(directory),
             remedy="choose another",
         )
 
 
-def _foreign(place: Path) -> str | None:
+def _foreign(place: Path, kind: Kind) -> str | None:
     """What `place` holds that no run of ours can have made; None if there is nothing."""
     if not place.is_dir():
         return "it is a file"
@@ -181,25 +234,23 @@ def _foreign(place: Path) -> str | None:
     with os.scandir(place) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
-        ours = entry.is_dir(follow_symlinks=False) if entry.name == PROGRAMS else _is_our_file(entry)
-        if not ours:
+        if not kind.is_ours(entry) and not _is_staged(entry):
             return f"it holds {entry.name!r}"
     if found:
         try:
-            read_summary(place / SUMMARY)
+            kind.check(place)
         except QuantuneError as error:
-            return f"{SUMMARY} {error.what}"
+            return error.what
     return None
 
 
-def _is_our_file(entry: os.DirEntry[str]) -> bool:
-    named = entry.name in _FILES or (entry.name.startswith(".") and entry.name.endswith(MARK))
-    return named and entry.is_file(follow_symlinks=False)
+def _is_staged(entry: os.DirEntry[str]) -> bool:
+    return entry.name.startswith(".") and entry.name.endswith(MARK) and entry.is_file(follow_symlinks=False)
 
 
-def _take_place(staging: Path, place: Path, directory: Path, *, force: bool) -> None:
+def _take_place(staging: Path, place: Path, directory: Path, kind: Kind, *, force: bool) -> None:
     while True:
-        _require_free(place, directory, force=force)
+        _require_free(place, directory, kind, force=force)
         old = staging.with_name(staging.name.removesuffix(MARK) + _OLD)
         try:
             if place.exists():

@@ -10,6 +10,7 @@ from quantune_mlir.ir.text import write_text
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.workflow import artifacts
 from quantune_mlir.workflow.compilation import compile_program
+from quantune_mlir.workflow.delivery import Delivery, write_files
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.quantization import Quantization
 from quantune_mlir.workflow.summary import summarize
@@ -22,6 +23,7 @@ def save(
     source: Path | str,
     force: bool = False,
     tiles: TunedTiles | None = None,
+    delivery: Delivery | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, object]:
     """Compile the fp32 and the mixed program for the target and write all artifacts; the content of summary.json.
@@ -32,6 +34,7 @@ def save(
         source: the model's file, for the summary.
         force: replace an older output directory.
         tiles: what to use instead of the model's tiles; written beside the programs.
+        delivery: what else to make of the mixed program, in a folder named after it.
         progress: who is told how far the work is.
 
     Raises:
@@ -47,6 +50,10 @@ def save(
         fp32 = compile_program(quantization.model.module, target, tiles=tiles)
     with watch.stage("compile_mixed", "compile mixed"):
         program = quantization.compile(tiles=tiles)
+    delivered: dict[str, bytes] = {}
+    if delivery is not None:
+        with watch.stage("deliver", f"make the {delivery.deliverable}"):
+            delivered = delivery.files(quantization.mixed.module, target, tiles=tiles)
     summary = summarize(
         quantization,
         source=source,
@@ -62,6 +69,8 @@ def save(
         write_text(quantization.mixed.module, files[artifacts.MIXED], generic=True)
         files[artifacts.PROGRAM].write_bytes(program)
         files[artifacts.SUMMARY].write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        if delivery is not None:
+            write_files(delivered, files[delivery.deliverable])
         if tiles is not None:
             files[artifacts.TILES].write_text(tiles.to_yaml(), encoding="utf-8")
     return summary

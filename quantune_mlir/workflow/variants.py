@@ -80,6 +80,11 @@ class Variants:
         return path
 
     @property
+    def title(self) -> str:
+        """What the model's file was called."""
+        return self._summary.get("model", {}).get("file", str(self._artifacts.directory))
+
+    @property
     def _is_own_target(self) -> bool:
         return self.options.target == self.target.name
 

@@ -39,7 +39,7 @@ def refused_early(refused: Refused, work: Path, monkeypatch: pytest.MonkeyPatch)
     def unexpected(*_: object, **__: object) -> bytes:
         raise AssertionError("something was compiled")
 
-    monkeypatch.setattr(compiler, "_iree_compile", unexpected)
+    monkeypatch.setattr(compiler, "iree_compile", unexpected)
 
     def run(*arguments: object, model: object = "good.onnx", data: object = "good.npz", output: object = "out") -> str:
         before = sorted(work.rglob("*"))

@@ -1,0 +1,47 @@
+"""What is beside the C code of a bundle: Makefile, CMakeLists.txt, README.md, and a board to emulate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quantune_mlir.execution.deliverables.model_code import ModelCode
+from quantune_mlir.execution.deliverables.schedule import Tensor
+from quantune_mlir.execution.deliverables.templates import filled
+from quantune_mlir.execution.targets import Target
+
+
+def build_files(code: ModelCode, target: Target, *, weights_file: str, code_bytes: int) -> dict[str, str]:
+    """Texts by file name."""
+    c = target.c
+    board = ["startup.c board.ld"] if c.board else []
+    values = code.common | {
+        "CC": c.compiler,
+        "AR": c.archiver,
+        "C_FLAGS": " ".join(c.flags),
+        "EMULATOR": c.emulator,
+        "HOW_SELFTEST": f", in {c.emulator.split()[0]}" if c.emulator else "",
+        "BOARD": " ".join(board),
+        "BOARD_FLAGS": "-T $(HERE)board.ld --specs=rdimon.specs -Wl,--gc-sections" if c.board else "",
+        "ASM": " ASM" if weights_file.endswith(".S") else "",
+        "WEIGHTS_FILE": weights_file,
+        "WEIGHTS": _kib(sum(map(len, code.schedule.weights))),
+        "ARENA": _kib(code.schedule.arena),
+        "CODE": _kib(code_bytes),
+        "INPUTS": _list(code.schedule.inputs),
+        "OUTPUTS": _list(code.schedule.outputs),
+        "PLACE_WEIGHTS": "WEIGHTS_SECTION=.name" if weights_file.endswith(".S") else "WEIGHTS_ATTRIBUTE=...",
+        "THREADS_FILES": "" if c.board else f"| `{code.name}_threads.h`, `.c` | a small pool of POSIX threads |\n",
+    }
+    texts = {name: filled(name, values) for name in ("Makefile", "CMakeLists.txt", "README.md")}
+    if c.board:
+        return texts | {"startup.c": filled("startup.c", values), "board.ld": filled(f"{c.board}.ld", values)}
+    threads = {f"{code.name}_threads.{suffix}": filled(f"threads.{suffix}", values) for suffix in "ch"}
+    return texts | threads
+
+
+def _list(tensors: Iterable[Tensor]) -> str:
+    return ", ".join(f"`{t.name}` ({t.dtype.name} {'x'.join(map(str, t.shape)) or 'scalar'})" for t in tensors)
+
+
+def _kib(size: int) -> str:
+    return f"{size / 1024:.1f} KiB"

@@ -1,0 +1,75 @@
+/* Runs @NAME@ on the inputs of test_vector.h, and compares the results with those that it was compiled with.
+ *
+ * Sums of floats are taken in another order on another CPU. A result may therefore differ from the expected one by
+ * SELFTEST_TOLERANCE times the largest expected value; 0 wants the same bytes.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "@NAME@.h"
+#include "test_vector.h"
+
+#ifndef SELFTEST_TOLERANCE
+#define SELFTEST_TOLERANCE 0.02
+#endif
+
+#define COMPARE(type, name, expected, actual, elements)                                          \
+  do {                                                                                           \
+    double largest = 0, difference = 0, scale;                                                   \
+    size_t i, same = 0, count = (elements);                                                                          \
+    for (i = 0; i < count; ++i) {                                                           \
+      type a, b;                                                                                 \
+      double x, y;                                                                               \
+      memcpy(&a, (const char *)(expected) + i * sizeof(a), sizeof(a));                           \
+      memcpy(&b, (const char *)(actual) + i * sizeof(b), sizeof(b));                             \
+      x = (double)a;                                                                             \
+      y = (double)b;                                                                             \
+      scale = x < 0 ? -x : x;                                                                    \
+      if (scale > largest) largest = scale;                                                      \
+      scale = x < y ? y - x : x - y;                                                             \
+      if (memcmp(&a, &b, sizeof(a)) == 0) {                                                      \
+        ++same;                                                                                  \
+      } else if (!(scale <= difference)) {                                                       \
+        difference = scale;                                                                      \
+      }                                                                                          \
+    }                                                                                            \
+    printf("%s: %lu of %lu elements identical", name, (unsigned long)same, (unsigned long)count); \
+    if (same != count) printf(", largest difference %g of %g", difference, largest);        \
+    printf("\n");                                                                                \
+    if (same != count && !(difference <= largest * SELFTEST_TOLERANCE)) failed = 1;         \
+  } while (0)
+
+#ifdef @MACRO@_PTHREADS
+#include "@NAME@_threads.h"
+#endif
+
+static @MACRO@_ALIGNED unsigned char arena[@MACRO@_ARENA_BYTES + 1];
+@BUFFERS@
+
+static int compare_outputs(void) {
+  int failed = 0;
+@COMPARES@
+  return failed;
+}
+
+int main(void) {
+  int failed, status = @NAME@_init();
+  if (status == @MACRO@_OK) status = @NAME@_run(@ARGUMENTS@);
+  if (status != @MACRO@_OK) {
+    printf("@NAME@_run failed with status %d\n", status);
+    return 1;
+  }
+  failed = compare_outputs();
+#ifdef @MACRO@_PTHREADS
+  {
+    @NAME@_threads *threads = @NAME@_threads_start(2);
+    if (threads == NULL) return 1;
+    status = @NAME@_run_parallel(@ARGUMENTS@, 2, @NAME@_threads_for, threads);
+    @NAME@_threads_stop(threads);
+    printf("with two threads, status %d\n", status);
+    failed |= status | compare_outputs();
+  }
+#endif
+  printf(failed ? "FAILED\n" : "PASSED\n");
+  return failed;
+}

@@ -1,0 +1,167 @@
+"""Networks as C code that needs no runtime: what IREE's runtime computes, to the byte."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quantune_mlir.execution.targets import load_target
+from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.text import parse_module
+from quantune_mlir.planning.plan import ALL_INT8
+from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.calibration import Calibrator
+from quantune_mlir.workflow.delivery import Delivery, write_files
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.rewriting import PlanRewriter
+from tests.c_bundle import STRICT, require, selftest
+from tests.e2e.conftest import DIGITS, Quantune
+from tests.e2e.models import dense_layers, save_model, save_samples
+
+FORMS = """
+func.func @main(%a: tensor<1x4xf32>, %b: tensor<1x4xf32>) ->
+    (tensor<2x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>, tensor<3xi8>, tensor<1x8x3xf32>) {
+  %joined = "tosa.concat"(%a, %b) {axis = 0 : i32} : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<2x4xf32>
+  %sum = tosa.add %a, %b : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xf32>
+  %same = "tosa.const"() {values = dense<7> : tensor<3xi8>} : () -> tensor<3xi8>
+  %shape = "tosa.const_shape"() {values = dense<[1, 4, 1]> : tensor<3xindex>} : () -> !tosa.shape<3>
+  %pads = "tosa.const_shape"() {values = dense<[0, 0, 2, 2, 1, 1]> : tensor<6xindex>} : () -> !tosa.shape<6>
+  %with = "tosa.const"() {values = dense<1.5> : tensor<1xf32>} : () -> tensor<1xf32>
+  %column = tosa.reshape %b, %shape : (tensor<1x4xf32>, !tosa.shape<3>) -> tensor<1x4x1xf32>
+  %padded = tosa.pad %column, %pads, %with : (tensor<1x4x1xf32>, !tosa.shape<6>, tensor<1xf32>) -> tensor<1x8x3xf32>
+  return %joined, %sum, %sum, %a, %same, %padded :
+    tensor<2x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>, tensor<3xi8>, tensor<1x8x3xf32>
+}
+"""
+"""Copies, fills, a result returned twice, an input and a constant returned."""
+NO_KERNEL = """
+func.func @main(%a: tensor<4xf32>) -> tensor<4xf32> {
+  return %a : tensor<4xf32>
+}
+"""
+
+Bundled = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def digits() -> Mapping[str, ir.Module]:
+    """The sample network in fp32, and in int8."""
+    model = Model.load(DIGITS / "digits.onnx")
+    samples = SampleSet.open(DIGITS / "digits_calibration.npz", model.inputs, count=10)
+    profile = Calibrator(model, load_target("host")).run(samples)
+    int8 = PlanRewriter(model, profile, QuantizeOptions(requantize="integer")).rewrite(ALL_INT8).module
+    return {"fp32": model.module, "int8": int8}
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    return np.load(DIGITS / "digits_test.npz")["input"][:1]
+
+
+def bundle(module: ir.Module, target: str, folder: Path, *inputs: np.ndarray, name: str = "model") -> Path:
+    delivery = Delivery("c-bundle", name, "a test", inputs=inputs or None)
+    write_files(delivery.files(module, load_target(target)), folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_network_gives_the_same_bytes_without_a_runtime(
+    precision: str, digits: Mapping[str, ir.Module], image: np.ndarray, tmp_path: Path
+) -> None:
+    require(load_target("host").c)
+    made = bundle(digits[precision], "host", tmp_path / "bundle", image)
+    said = selftest(made, tmp_path / "build", "THREADS=1")
+    assert said.count("logits: 10 of 10 elements identical") == 2, "alone, and with two threads"
+
+
+@pytest.mark.parametrize(("text", "results"), [(FORMS, 6), (NO_KERNEL, 1)], ids=["forms", "no-kernel"])
+def test_all_forms_of_commands(text: str, results: int, tmp_path: Path) -> None:
+    require(load_target("host").c)
+    made = bundle(parse_module(text, make_context()), "host", tmp_path / "bundle", name="forms")
+    said = selftest(made, tmp_path / "build", "THREADS=1")
+    assert said.count("identical") == 2 * results, "alone, and with two threads"
+    assert "largest difference" not in said
+
+
+def test_wrong_results_are_told(tmp_path: Path) -> None:
+    require(load_target("host").c)
+    made = bundle(parse_module(NO_KERNEL, make_context()), "host", tmp_path / "bundle")
+    vector = made / "test_vector.h"
+    vector.write_text(vector.read_text().replace("expected_output_0[] = {\n", "expected_output_0[] = {\n0x40000000,"))
+    done = subprocess.run(["make", "selftest"], cwd=made, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "FAILED" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+def test_header_is_cplusplus_too(tmp_path: Path) -> None:
+    made = bundle(parse_module(NO_KERNEL, make_context()), "host", tmp_path / "bundle")
+    user = tmp_path / "user.cpp"
+    user.write_text('#include "model.h"\nint main() { return model_init(); }\n')
+    require(load_target("host").c)
+    selftest(made, made)
+    command = ["c++", *STRICT.split(), str(user), str(made / "libmodel.a"), f"-I{made}", "-o", str(tmp_path / "user")]
+    subprocess.run(command, check=True)
+    subprocess.run([str(tmp_path / "user")], check=True)
+
+
+def test_buffers_must_be_aligned(tmp_path: Path) -> None:
+    require(load_target("host").c)
+    made = bundle(parse_module(NO_KERNEL, make_context()), "host", tmp_path / "bundle")
+    selftest(made, made)
+    user = tmp_path / "user.c"
+    user.write_text(
+        '#include "model.h"\nstatic MODEL_ALIGNED float x[16], y[16];\n'
+        "int main(void) { return !(model_run(x, y, 0) == MODEL_OK && model_run(x, y + 1, 0) == MODEL_MISALIGNED); }\n"
+    )
+    subprocess.run(["cc", str(user), str(made / "libmodel.a"), f"-I{made}", "-o", str(tmp_path / "user")], check=True)
+    subprocess.run([str(tmp_path / "user")], check=True)
+
+
+@pytest.mark.slow
+def test_quantize_and_compile_deliver_a_bundle(quantune: Quantune, tmp_path: Path) -> None:
+    require(load_target("host").c)
+    save_model(dense_layers(2, 16), tmp_path / "m.onnx")
+    save_samples(tmp_path / "samples.npz", x=np.random.default_rng(0).random((3, 16), np.float32))
+    made = tmp_path / "made"
+    arguments = ("--calibration", tmp_path / "samples.npz", "--output", made, "--deliverable", "c-bundle")
+    outcome = quantune("quantize", tmp_path / "m.onnx", *arguments, "--name", "tiny")
+    assert outcome.status == 0, outcome.stderr
+    selftest(made / "c-bundle", tmp_path / "first")
+    again = ("compile", made, "--deliverable", "c-bundle", "--name", "tiny", "-o", tmp_path / "again")
+    assert quantune(*again).status == 0
+    for file in ("tiny.h", "tiny.c", "weights.c", "kernels.o"):
+        assert (tmp_path / "again" / file).read_bytes() == (made / "c-bundle" / file).read_bytes(), file
+    assert quantune(*again).status != 0, "there is one already"
+    assert quantune(*again, "--force").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--name", "2tiny"), "is no name for a model in C"),
+        (("--target", "vmvx"), "is bytecode, of which no object file can be made"),
+    ],
+)
+def test_what_cannot_be_delivered_is_told(
+    arguments: tuple[str, ...], said: str, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "m.mlir").write_text(NO_KERNEL)
+    message = refused("compile", tmp_path / "m.mlir", "--deliverable", "c-bundle", "-o", tmp_path / "b", *arguments)
+    assert said in message
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.slow
+def test_static_library_for_the_runtime(quantune: Quantune, tmp_path: Path) -> None:
+    (tmp_path / "m.mlir").write_text(FORMS)
+    made = tmp_path / "library"
+    assert quantune("compile", tmp_path / "m.mlir", "--deliverable", "static-library", "-o", made).status == 0
+    assert sorted(file.name for file in made.iterdir()) == ["kernels.h", "kernels.o", "model.c"]

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quantune_mlir.errors import CompileError
+from quantune_mlir.execution.deliverables.constants import constant_bytes
+from quantune_mlir.ir.mlir import ir, make_context
+
+
+def read(text: str) -> bytes:
+    return constant_bytes(ir.Attribute.parse(text, make_context()))
+
+
+def test_parts_of_a_packed_constant_follow_each_other() -> None:
+    many = np.arange(200, dtype=np.int16)
+    text = (
+        "#util.composite<425xi8, [dense<[1.5, -2.0]> : tensor<2xf32>, dense<3> : vector<5xi8>, "
+        f'dense<"0x{many.tobytes().hex().upper()}"> : tensor<200xi16>, '
+        "dense<[[-1, 2, 3], [4, 5, 6]]> : tensor<2x3xi16>]>"
+    )
+    expected = np.array([1.5, -2.0], np.float32).tobytes() + bytes([3] * 5) + many.tobytes()
+    assert read(text) == expected + np.array([-1, 2, 3, 4, 5, 6], np.int16).tobytes()
+
+
+def test_one_value_fills_a_tensor() -> None:
+    assert read("dense<0.1> : tensor<2x4xf32>") == np.full(8, 0.1, np.float32).tobytes()
+
+
+def test_what_is_not_known_is_refused() -> None:
+    with pytest.raises(CompileError, match="a constant cannot be read"):
+        read("#util.byte_pattern<1> : tensor<4xi8>")
