@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import numpy as np
-
 from quantune_mlir.ir.mlir import arith, ir, llvm, memref, scf, vector
 
 Index = int | ir.Value
@@ -146,13 +144,6 @@ def splat(value: float, lanes: int, name: str) -> ir.Value:
     return arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, scalar)).result
 
 
-def dense(values: np.ndarray, name: str) -> ir.Value:
-    """A vector constant."""
-    kind = vector_type(values.size, name)
-    attribute = ir.DenseElementsAttr.get(np.ascontiguousarray(values), type=kind.element_type, shape=[values.size])
-    return arith.ConstantOp(kind, attribute).result
-
-
 def broadcast(scalar: ir.Value, lanes: int) -> ir.Value:
     """A vector of equal lanes."""
     return vector.BroadcastOp(ir.VectorType.get([lanes], scalar.type), scalar).result
@@ -230,6 +221,12 @@ def part(value: ir.Value, first: int, lanes: int) -> ir.Value:
 def select(condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
     """The vector a or b as a whole."""
     return arith.SelectOp(condition, a, b).result
+
+
+def first_lanes(value: ir.Value, count: int, others: ir.Value) -> ir.Value:
+    """The first `count` lanes of a vector, and the others of another."""
+    lanes = ir.VectorType(value.type).shape[0]
+    return shuffle(value, others, [lane if lane < count else lanes + lane for lane in range(lanes)])
 
 
 def is_within(value: Index, limit: int) -> ir.Value:

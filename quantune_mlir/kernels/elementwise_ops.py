@@ -240,6 +240,12 @@ def _reciprocal(op: ir.Operation, operands: Sequence[Lanes], context: Context) -
     return Lanes(arith.DivFOp(code.splat(1.0, context.lanes, "f32"), operands[0].value).result)
 
 
+def _rsqrt(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """1 / sqrt(x)."""
+    root = math.SqrtOp(operands[0].value).result
+    return Lanes(arith.DivFOp(code.splat(1.0, context.lanes, "f32"), root).result)
+
+
 def _negate(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     return Lanes(arith.NegFOp(operands[0].value).result)
 
@@ -267,11 +273,15 @@ EMITTERS: Final[dict[str, Emit]] = {
     "tosa.log": _function(math.LogOp),
     "tosa.sigmoid": _sigmoid,
     "tosa.reciprocal": _reciprocal,
+    "tosa.rsqrt": _rsqrt,
     "tosa.negate": _negate,
 }
 
+REDUCTIONS: Final = frozenset(f"tosa.reduce_{name}" for name in ("max", "min", "sum"))
+"""Ops that make one number of many."""
+
 _FLOAT_ONLY: Final = frozenset(
-    f"tosa.{name}" for name in ("abs", "erf", "exp", "log", "negate", "reciprocal", "sigmoid", "tanh")
+    f"tosa.{name}" for name in ("abs", "erf", "exp", "log", "negate", "reciprocal", "rsqrt", "sigmoid", "tanh")
 )
 _ARITY: Final = {"tosa.mul": 2, "tosa.table": 1, "tosa.negate": 1}
 

@@ -6,7 +6,7 @@ layers that differ only in weights, scales and clamps share one kernel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final
@@ -38,6 +38,8 @@ class Place:
     """Which of the channels that are kept in registers together; vectors of a column share what they load."""
     to: Index | None = None
     """Where it goes in the output, if the result is a part of it."""
+    row: Index | None = None
+    """Where its row begins; set where other tensors may be smaller than the result, and repeat in it."""
     runs: tuple[tuple[Index, int], ...] = ()
     """Where the lanes are not neighbours: (element, count) of each four lanes. `at` and `count` mean nothing then."""
 
@@ -49,12 +51,19 @@ class Place:
     def load(self, buffer: ir.Value, lanes: int) -> ir.Value:
         """What stands at this place in another tensor of the result's shape."""
         if not self.runs:
-            return code.load_lanes(buffer, self.at, self.count, lanes)
+            at = self.at if self.row is None else self.repeating(buffer)
+            return code.load_lanes(buffer, at, self.count, lanes)
         value = code.splat(0, lanes, str(ir.MemRefType(buffer.type).element_type))
         for position, (at, count) in enumerate(self.runs):
             for first, size in code.powers(count, _RUN):
                 value = code.insert(code.load(buffer, code.add(at, first), size), value, position * _RUN + first)
         return value
+
+    def repeating(self, buffer: ir.Value) -> Index:
+        """What belongs to it in a tensor that may be smaller than the result: one for each channel, say."""
+        if self.row is None:
+            return self.channel
+        return code.add(code.remainder(self.row, ir.MemRefType(buffer.type).shape[0]), self.channel)
 
     def store(self, value: ir.Value, buffer: ir.Value) -> None:
         """Put a vector there."""
@@ -197,6 +206,19 @@ class Epilogue:
             self._group.epilogue, self._group.result, values, place, lanes, bound, rounding=rounding
         ).value
 
+    def compute_steps(
+        self,
+        steps: Sequence[ir.Operation],
+        result: ir.Value,
+        known: Mapping[ir.Value, ir.Value],
+        place: Place,
+        lanes: int,
+        bound: Bound,
+    ) -> ir.Value:
+        """A vector of `result`, which some of the ops compute from vectors of what is known."""
+        values = {value: Lanes(vector) for value, vector in known.items()}
+        return self._compute(steps, result, values, place, lanes, bound).value
+
     def prepare(self, value: ir.Value, place: Place, lanes: int, bound: Bound) -> ir.Value:
         """What the prologue makes of a vector of the group's source: i8, f32 or i32 in, i32 or f32 out."""
         prologue = self._group.prologue
@@ -242,7 +264,8 @@ class Epilogue:
         if operand in self.channels:
             key = (list(self.channels).index(operand), place.column)
             if key not in bound.loaded:
-                bound.loaded[key] = code.load_lanes(bound.channels[operand], place.channel, place.count, lanes)
+                buffer = bound.channels[operand]
+                bound.loaded[key] = code.load_lanes(buffer, place.repeating(buffer), place.count, lanes)
             return Lanes(bound.loaded[key], *self._bounds.get(operand, (-inf, inf)))
         return widened(place.load(bound.tensors[operand], lanes), lanes)
 

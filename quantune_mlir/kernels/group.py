@@ -8,6 +8,8 @@
       tosa.yield %z
     }) {kernel = "convolution"}
 
+A group of rows has no root either: reductions of rows stand among its element-wise ops.
+
 The body is ordinary TOSA, reads values from outside, and defines what the op computes.
 """
 
@@ -22,7 +24,7 @@ from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune import FUSED, KERNEL, YIELD
 
 CONVOLUTION, DEPTHWISE, ELEMENTWISE = "convolution", "depthwise", "elementwise"
-POOLING, INTERLEAVE = "pooling", "interleave"
+POOLING, INTERLEAVE, ROWS = "pooling", "interleave", "rows"
 FAMILIES: Final = {
     "tosa.conv2d": CONVOLUTION,
     "tosa.matmul": CONVOLUTION,
@@ -42,7 +44,7 @@ class Group:
         self.op = op
         block = op.regions[0].blocks[0]
         *body, last = (view.operation for view in block.operations)
-        roots = [inner for inner in body if inner.name in FAMILIES]
+        roots = [inner for inner in body if inner.name in FAMILIES and self.family != ROWS]
         self.roots: list[ir.Operation] = roots
         """The root and, where it is a sum, the sums before it."""
         self.root: ir.Operation | None = roots[-1] if roots else None

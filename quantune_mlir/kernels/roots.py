@@ -4,6 +4,7 @@ convolution, matmul    with constant weights; a slice before it
 pooling                a slice before it
 sums over rows and columns, one after the other: a mean; their prologue (widening what is stored as i8) and a slice
 transpose NCHW to NHWC of few channels; what the network's input goes through before it (quantize)
+reductions of rows, the last axis, with the element-wise ops around them
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.edit import defining_op, is_static_tensor, shape_of, users
 from quantune_mlir.ir.evaluate import rearranged_constant
 from quantune_mlir.ir.mlir import ir
-from quantune_mlir.kernels.elementwise_ops import is_supported, tensor_operands
+from quantune_mlir.kernels.elementwise_ops import EMITTERS, REDUCTIONS, is_supported, tensor_operands
 from quantune_mlir.kernels.group import VIEWS
 
 MAX_INTERLEAVED: Final = 4
@@ -67,6 +68,41 @@ def before_root(root: ir.Operation) -> set[ir.Operation]:
 def axis_of(op: ir.Operation) -> int:
     """The axis that a reduction sums."""
     return ir.IntegerAttr(op.attributes["axis"]).value
+
+
+def reduces_rows(op: ir.Operation) -> bool:
+    """Whether it makes one number of each row of an fp32 tensor."""
+    if op.name not in REDUCTIONS or not is_static_tensor(op.operands[0]) or _element(op.operands[0]) != "f32":
+        return False
+    shape = shape_of(op.operands[0])
+    return axis_of(op) == len(shape) - 1 and shape[-1] > 1
+
+
+def joins_rows(op: ir.Operation, shape: tuple[int, ...]) -> bool:
+    """Whether a kernel of rows of this shape may compute `op`: of elements, or of one number for each row."""
+    if op.name in REDUCTIONS:
+        return reduces_rows(op) and shape_of(op.operands[0]) == shape
+    if op.name not in EMITTERS or len(op.results) != 1 or not is_static_tensor(op.results[0]) or not is_supported(op):
+        return False
+    result, numbers = shape_of(op.results[0]), (*shape[:-1], 1)
+    if result not in (shape, numbers):
+        return False
+    for operand in tensor_operands(op):
+        read, array = shape_of(operand), constant_value(operand)
+        known = array is not None and array.size == 1
+        if not known and read not in (result, numbers) and not (result == shape and repeats_in(read, shape)):
+            return False
+        if array is not None and not known and not repeats_in(read, shape):
+            return False
+    return True
+
+
+def repeats_in(part: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a tensor of shape `part` broadcasts to `shape` by being repeated as a whole, whole rows at least."""
+    inner = part
+    while inner and inner[0] == 1 and len(inner) > 1:
+        inner = inner[1:]
+    return inner == shape[len(shape) - len(inner) :]
 
 
 def _sums(ops: list[ir.Operation]) -> int:
