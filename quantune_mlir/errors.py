@@ -47,12 +47,14 @@ class UnsupportedNode:
 class UnsupportedOperatorsError(ModelError):
     """All nodes of a model that cannot be imported, at once."""
 
-    def __init__(self, nodes: Sequence[UnsupportedNode], *, where: str | None = None) -> None:
+    def __init__(
+        self, nodes: Sequence[UnsupportedNode], *, where: str | None = None, remedy: str | None = None
+    ) -> None:
         listing = "\n".join(f"  {_name(n.name)} ({_name(n.op_type)}): {_name(n.reason, 1000)}" for n in nodes)
         super().__init__(
             f"{len(nodes)} node(s) cannot be imported:\n{listing}",
             where=where,
-            remedy="rewrite or fold these nodes in the model before quantizing it",
+            remedy=remedy or "rewrite or fold these nodes in the model before quantizing it",
         )
         self.nodes = tuple(nodes)
 

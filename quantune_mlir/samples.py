@@ -6,6 +6,7 @@ import copy
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,26 @@ class _Feed:
     @property
     def runs(self) -> int:
         return self.source.shape[0] // self.rows
+
+
+class ArrayShapes(Mapping[str, tuple[int, ...]]):
+    """The shapes of arrays by name, each read when it is asked for."""
+
+    def __init__(self, path: Path | str | Mapping[str, NDArray[np.generic]]) -> None:
+        self._path = path
+
+    @cached_property
+    def _sources(self) -> Openers:
+        return find_sources(self._path)
+
+    def __getitem__(self, name: str) -> tuple[int, ...]:
+        return self._sources[name]().shape
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
 
 
 class SampleSet:

@@ -13,12 +13,11 @@ from quantune_mlir.cli.console import Display, reports_errors
 from quantune_mlir.cli.inputs import (
     FILE,
     calibration_option,
-    model_options,
-    parse_shapes,
     profile_option,
     quantization_options,
     quantize_options,
 )
+from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.files import check_writable, write_atomically
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.sensitivity import Metric
@@ -50,8 +49,6 @@ def command(
     metric: str | None,
     as_json: bool,
     output: Path | None,
-    batch: int,
-    shapes: tuple[str, ...],
     **chosen: Any,
 ) -> None:
     r"""Print how sensitive each layer is to int8, the most sensitive first, from two inference runs.
@@ -62,12 +59,13 @@ def command(
     local    at its output, with this layer alone in int8
     weights  of the layer's weights
     """
+    imported = import_options(chosen)
     options = quantize_options(**chosen)
     if output is not None:
         check_writable(output)
     display = Display()
     with display.stage("import"):
-        loaded = Model.load(model, batch=batch, shapes=parse_shapes(shapes))
+        loaded = Model.load(model, samples=calibration, **imported)
     samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)
     profile = Profile.load(profile_file) if profile_file else None
     _, ranked, _ = analyze(loaded, samples, options, Stopwatch(display), profile)

@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar, get_args
 
 import click
 
-from quantune_mlir.errors import ModelError
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.workflow.delivery import DEFAULT_NAME, DELIVERABLES
@@ -60,37 +59,6 @@ def deliverable_options(command: F) -> F:
         show_default=True,
         help="A program for IREE's runtime, a folder of C code that needs none, or an object file for that runtime.",
     )(command)
-
-
-def model_options(command: F) -> F:
-    """--batch and --shape."""
-    command = click.option(
-        "--shape",
-        "shapes",
-        multiple=True,
-        metavar="NAME=AxBxC",
-        help="Shape of an input with symbolic dimensions. Repeatable.",
-    )(command)
-    return click.option(
-        "--batch",
-        type=click.IntRange(min=1),
-        metavar="N",
-        default=1,
-        show_default=True,
-        help="What a symbolic batch dimension becomes.",
-    )(command)
-
-
-def parse_shapes(shapes: tuple[str, ...]) -> dict[str, list[int]]:
-    """`("input=1x3x224x224",)` as a mapping. Raises ModelError for anything else."""
-    parsed: dict[str, list[int]] = {}
-    for text in shapes:
-        name, _, sizes = text.rpartition("=")
-        parts = sizes.split("x")
-        if not name or not all(part.isdigit() and int(part) > 0 for part in parts):
-            raise ModelError("not a shape", where=f"--shape {text}", remedy="write it as NAME=1x3x224x224")
-        parsed[name] = [int(part) for part in parts]
-    return parsed
 
 
 def quantization_options(command: F) -> F:

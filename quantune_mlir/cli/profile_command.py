@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from quantune_mlir.cli.console import OUT, Display, reports_errors
-from quantune_mlir.cli.inputs import FILE, calibration_option, model_options, parse_shapes, sample_options
+from quantune_mlir.cli.inputs import FILE, calibration_option, sample_options
+from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.files import check_writable, write_atomically
 from quantune_mlir.numerics.profile import Profile, merge
 from quantune_mlir.samples import SampleSet
@@ -42,16 +43,15 @@ def command() -> None:
 @sample_options
 @model_options
 @reports_errors
-def make_command(
-    model: Path, calibration: Path, output: Path, samples: int, seed: int, batch: int, shapes: tuple[str, ...]
-) -> None:
+def make_command(model: Path, calibration: Path, output: Path, samples: int, seed: int, **chosen: Any) -> None:
     """Make a profile: run 1 alone, fp32 with observers."""
     check_writable(output)
+    imported = import_options(chosen)
     display = Display()
     with display.stage("import"):
-        loaded = Model.load(model, batch=batch, shapes=parse_shapes(shapes))
-    chosen = SampleSet.open(calibration, loaded.inputs, count=samples, seed=seed)
-    _write(calibrate(loaded, chosen, Stopwatch(display)), output)
+        loaded = Model.load(model, samples=calibration, **imported)
+    sample_set = SampleSet.open(calibration, loaded.inputs, count=samples, seed=seed)
+    _write(calibrate(loaded, sample_set, Stopwatch(display)), output)
 
 
 @command.command("merge")

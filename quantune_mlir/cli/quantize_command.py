@@ -14,13 +14,12 @@ from quantune_mlir.cli.inputs import (
     FILE,
     calibration_option,
     deliverable_options,
-    model_options,
-    parse_shapes,
     profile_option,
     quantization_options,
     quantize_options,
     tiles_option,
 )
+from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.policy_options import plan_policy, policy_options
 from quantune_mlir.errors import PlanError
 from quantune_mlir.execution.targets import load_target
@@ -76,8 +75,6 @@ def command(
     profile_file: Path | None,
     validation_data: Path | None,
     verify: bool,
-    batch: int,
-    shapes: tuple[str, ...],
     **chosen: Any,
 ) -> None:
     """Quantize an ONNX model in two inference runs over the calibration samples.
@@ -91,6 +88,7 @@ def command(
     if delivery is not None:
         delivery.check(description)
     policy = plan_policy(chosen)
+    imported = import_options(chosen)
     options = quantize_options(target=target, **chosen)
     if plan_file is not None and policy != DEFAULT_POLICY:
         raise PlanError(
@@ -100,7 +98,7 @@ def command(
         raise PlanError("only --max-drop asks for validation samples", where="--validation", remedy="leave it out")
     display = Display()
     with display.stage("import"):
-        loaded = Model.load(model, batch=batch, shapes=parse_shapes(shapes))
+        loaded = Model.load(model, samples=calibration, **imported)
     plan = load_plan(plan_file, loaded) if plan_file else None
     profile = Profile.load(profile_file) if profile_file else None
     samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)

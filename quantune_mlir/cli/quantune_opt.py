@@ -12,6 +12,7 @@ import click
 
 from quantune_mlir import resources
 from quantune_mlir.cli import entry
+from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.stopping import reports_stop
 from quantune_mlir.errors import ModelError, PassError, QuantuneError
 from quantune_mlir.files import write_atomically
@@ -76,6 +77,7 @@ class _PassFlags(click.Command):
 @click.option("--mlir-print-debuginfo", "debug_info", is_flag=True, help="Write locations.")
 @click.option("--elide-constants", type=click.IntRange(min=0), metavar="N", help="Elide larger constants.")
 @click.option("--split-input-file", is_flag=True, help="Take the text between lines of '// -----' as modules apart.")
+@model_options
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def main(
@@ -94,6 +96,7 @@ def main(
     elide_constants: int | None,
     split_input_file: bool,
     debug: bool,
+    **chosen: Any,
 ) -> None:
     """Read a module (MLIR text, bytecode or ONNX), run passes over it, write it.
 
@@ -104,7 +107,7 @@ def main(
         return
     try:
         pipeline = _pipeline(ctx.obj, pass_pipeline, named, settings)
-        modules = _read(source, split_input_file)
+        modules = _read(source, split_input_file, import_options(chosen))
         for module in modules:
             run_pipeline(module, pipeline, verify_each=verify_each, print_after_all=print_ir_after_all)
         if emit_bytecode:
@@ -145,12 +148,10 @@ def _values(settings: tuple[str, ...]) -> dict[str, str]:
     return dict(setting.split("=", 1) for setting in settings)
 
 
-def _read(source: str, split: bool) -> list[ir.Module]:
+def _read(source: str, split: bool, imported: dict[str, Any]) -> list[ir.Module]:
     context = make_context()
     if source.endswith(".onnx"):
-        from quantune_mlir.importers.onnx import import_onnx  # onnx is slow to import
-
-        return [import_onnx(Path(source), context=context)]
+        return [_imported(Path(source), context, **imported)]
     if source != _STDIO and not split:
         return [load_module(Path(source), context)]
     name = "<stdin>" if source == _STDIO else source
@@ -161,6 +162,13 @@ def _read(source: str, split: bool) -> list[ir.Module]:
     if not split:
         return [parse_module(data, context, name=name)]
     return [parse_module(chunk, context, name=name) for chunk in _chunks(data.decode("utf-8", errors="replace"))]
+
+
+def _imported(path: Path, context: ir.Context, *, batch: int, shapes: Any, **edits: Any) -> ir.Module:
+    from quantune_mlir.importers.onnx import import_onnx  # onnx is slow to import
+    from quantune_mlir.importers.onnx.editing import Edits
+
+    return import_onnx(path, batch=batch, shapes=shapes, edits=Edits(**edits), context=context)
 
 
 def _chunks(text: str) -> list[str]:

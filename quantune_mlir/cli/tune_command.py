@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import OUT, Display, reports_errors
-from quantune_mlir.cli.inputs import FILE, model_options, parse_shapes
+from quantune_mlir.cli.inputs import FILE
+from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.files import check_writable, write_atomically
 from quantune_mlir.workflow.tiling_timer import host_timers
@@ -23,7 +25,7 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant
 @click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
 @click.option(
     "--variant",
-    "chosen",
+    "variants",
     type=click.Choice(VARIANTS),
     multiple=True,
     help="Of an output directory. Repeatable. [default: all three]",
@@ -46,11 +48,10 @@ def command(
     model: Path,
     output: Path,
     target: str,
-    chosen: tuple[Variant, ...],
+    variants: tuple[Variant, ...],
     calibration: Path | None,
     seconds: float | None,
-    batch: int,
-    shapes: tuple[str, ...],
+    **chosen: Any,
 ) -> None:
     """Find the tiles with which convolutions and matmuls are quickest on this machine, for --tiles of other commands.
 
@@ -62,7 +63,7 @@ def command(
     isa = tuned_isa(description)
     check_writable(output)
     display = Display()
-    given = TuningInput(model, target, chosen, calibration, batch, parse_shapes(shapes))
+    given = TuningInput(model, target, variants, calibration, import_options(chosen))
     sites = find_sites(given.modules(display), isa)
     timers = host_timers(isa, description)
     try:

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from quantune_mlir import resources
 from quantune_mlir.errors import ModelError
 from quantune_mlir.importers.onnx import import_onnx
+from quantune_mlir.importers.onnx.editing import Edits
 from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import Layer, find_layers
@@ -24,7 +28,7 @@ from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.numerics.parts import Part
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.driver import run_own_pipeline
-from quantune_mlir.samples import InputSpec
+from quantune_mlir.samples import ArrayShapes, InputSpec
 
 _HASH = "quantune.model"
 
@@ -36,21 +40,36 @@ class Model:
     module: ir.Module
 
     @staticmethod
-    def load(path: Path | str, *, batch: int = 1, shapes: Mapping[str, Sequence[int]] | None = None) -> Model:
+    def load(
+        path: Path | str,
+        *,
+        batch: int = 1,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        samples: Path | str | Mapping[str, NDArray[np.generic]] | None = None,
+        constants: Mapping[str, ArrayLike] | None = None,
+        inputs: Sequence[str] = (),
+        outputs: Sequence[str] = (),
+    ) -> Model:
         """Import and simplify an ONNX file, or read an fp32.mlir written by `save`.
 
         Args:
             path: an .onnx file, or an .mlir or .mlirbc file of this project.
-            batch: what a symbolic first dimension becomes.
-            shapes: whole shapes of inputs with other symbolic dimensions.
+            batch: what a dynamic first dimension becomes.
+            shapes: whole shapes of inputs with other dynamic dimensions.
+            samples: calibration data, as for SampleSet.open; shapes that are not given are taken from it.
+            constants: inputs to pin to a constant; a condition that depends on it alone is then decided.
+            inputs: tensors that become the model's inputs; what leads to them is cut off.
+            outputs: tensors that become the model's outputs; what follows them is cut off.
 
         Raises:
-            ModelError: the file is missing, broken, or cannot be imported.
+            ModelError: the file is missing, broken, or cannot be imported, or has no such input or tensor.
         """
         path = Path(path)
         if path.suffix in (".mlir", ".mlirbc"):
             return Model(load_module(path, make_context()))
-        model = Model(parse_module(_imported(path, batch, shapes), make_context()))
+        edits = Edits(constants or {}, inputs, outputs)
+        known = {} if samples is None else ArrayShapes(samples)
+        model = Model(parse_module(_imported(path, batch, shapes, known, edits), make_context()))
         if not model.layers:
             raise ModelError("the model computes nothing: there is no layer to quantize", where=str(path))
         return model
@@ -126,9 +145,15 @@ class Model:
         return copy
 
 
-def _imported(path: Path, batch: int, shapes: Mapping[str, Sequence[int]] | None) -> bytes:
+def _imported(
+    path: Path,
+    batch: int,
+    shapes: Mapping[str, Sequence[int]] | None,
+    samples: Mapping[str, Sequence[int]],
+    edits: Edits,
+) -> bytes:
     """A simplified ONNX file as bytecode: what was imported and then replaced stays in the context that it leaves."""
-    module = import_onnx(path, batch=batch, shapes=shapes)
+    module = import_onnx(path, batch=batch, shapes=shapes, samples=samples, edits=edits)
     run_own_pipeline(module, resources.pipeline_text("simplify"))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     module.operation.attributes[_HASH] = ir.StringAttr.get(digest, module.context)

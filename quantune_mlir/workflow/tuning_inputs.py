@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,16 +33,14 @@ class TuningInput:
         target: what they are compiled for.
         chosen: variants of an output directory; none: all.
         calibration: samples for an ONNX file; None: random ones, as speed does not depend on values.
-        batch: what a symbolic batch dimension of an ONNX file becomes.
-        shapes: of its inputs with other symbolic dimensions.
+        imported: how an ONNX file is imported, as Model.load takes it.
     """
 
     path: Path
     target: str
     chosen: Sequence[Variant] = ()
     calibration: Path | None = None
-    batch: int = 1
-    shapes: Mapping[str, Sequence[int]] | None = None
+    imported: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def modules(self, progress: Progress = SILENT) -> dict[str, ir.Module]:
         """TOSA by name: the variants; of an ONNX file, fp32 and int8 throughout.
@@ -64,7 +63,7 @@ class TuningInput:
 
     def _both_precisions(self, progress: Progress) -> dict[str, ir.Module]:
         with progress.stage("import"):
-            model = Model.load(self.path, batch=self.batch, shapes=self.shapes)
+            model = Model.load(self.path, samples=self.calibration, **self.imported)
         samples = SampleSet.open(self.calibration or _random(model), model.inputs, count=DEFAULTS.samples)
         profile = calibrate(model, samples, Stopwatch(progress))
         options = QuantizeOptions(target=self.target)

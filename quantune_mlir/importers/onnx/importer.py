@@ -13,6 +13,7 @@ from quantune_mlir.importers.onnx.arithmetic import require_supported
 from quantune_mlir.importers.onnx.bodies import all_nodes, chosen_branch
 from quantune_mlir.importers.onnx.boundary import computed_input, declared_output, signature
 from quantune_mlir.importers.onnx.builder import Builder
+from quantune_mlir.importers.onnx.editing import NO_EDITS, Edits
 from quantune_mlir.importers.onnx.emitter import refuse_empty
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.folding import can_fold, fold
@@ -20,8 +21,9 @@ from quantune_mlir.importers.onnx.loading import load_model, opset_version
 from quantune_mlir.importers.onnx.naming import NodeNames
 from quantune_mlir.importers.onnx.node import Node, attribute_values
 from quantune_mlir.importers.onnx.pruning import live_values
+from quantune_mlir.importers.onnx.refusals import remedy, unknown_operators
 from quantune_mlir.importers.onnx.registry import find_handler
-from quantune_mlir.importers.onnx.signature import Parameter, input_parameters
+from quantune_mlir.importers.onnx.signature import DynamicShapesError, Parameter, StaticShapes, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir.constants import tensor_type
@@ -35,19 +37,23 @@ def import_onnx(
     *,
     batch: int = 1,
     shapes: Mapping[str, Sequence[int]] | None = None,
+    samples: Mapping[str, Sequence[int]] | None = None,
+    edits: Edits = NO_EDITS,
     context: ir.Context | None = None,
 ) -> ir.Module:
     """Import an fp32 ONNX model as a module of TOSA ops with one function, `@main`.
 
     The function has the model's own signature: order, layout and element types (integers signless, unsigned ones told
     by `quantune.element_type`; bf16 as fp32), static shapes; each argument and result carries its ONNX name as
-    `quantune.name`. Every op but constants and layout transposes
-    carries its node's name as `quantune.layer` and its op type as `quantune.op`.
+    `quantune.name`. Every op but constants and layout transposes carries its node's name as `quantune.layer` and its
+    op type as `quantune.op`.
 
     Args:
         source: a file or a model in memory.
-        batch: the size of a symbolic first dimension.
-        shapes: whole shapes by input name, for other symbolic dimensions.
+        batch: the size of a dynamic first dimension.
+        shapes: whole shapes by input name, for other dynamic dimensions.
+        samples: shapes of arrays of samples by input name, which tell dynamic dimensions that nothing else tells.
+        edits: inputs to pin, and tensors to cut at.
         context: the MLIR context to build in; a new one by default.
 
     Raises:
@@ -57,8 +63,14 @@ def import_onnx(
     where = (source.graph.name or "model") if isinstance(source, onnx.ModelProto) else str(source)
     if batch < 1:
         raise ModelError(f"a batch of {batch}", where=where, remedy="give a batch of at least 1")
-    model = load_model(source)
-    parameters = input_parameters(model.graph, batch=batch, shapes=shapes, where=where)
+    model = edits.apply(load_model(source), where)
+    try:
+        parameters = input_parameters(model.graph, StaticShapes(batch, shapes or {}, samples or {}), where)
+    except DynamicShapesError as error:
+        unknown = unknown_operators(model.graph, NodeNames().of(model.graph.node), opset_version(model))
+        if unknown:
+            raise UnsupportedOperatorsError(unknown, where=where) from error
+        raise
     with context or make_context(), ir.Location.unknown():
         module = ir.Module.create()
         _GraphImport(model, parameters, where).build(module)
@@ -93,7 +105,8 @@ class _GraphImport:
             self._tensors[parameter.name] = computed_input(builder, parameter.name, given)
         self._import_nodes(builder, self._graph)
         if self._refused:
-            raise UnsupportedOperatorsError(self._refused, where=self._where)
+            advice = remedy(self._graph, self._tensors)
+            raise UnsupportedOperatorsError(self._refused, where=self._where, remedy=advice)
         self._finish(main, block, builder)
 
     def _import_nodes(self, builder: Builder, graph: onnx.GraphProto) -> None:
