@@ -16,6 +16,7 @@ from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.stopping import reports_stop
 from quantune_mlir.errors import ModelError, PassError, QuantuneError
 from quantune_mlir.files import write_atomically
+from quantune_mlir.importers.kinds import refuse_other_kinds
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.text import load_module, module_bytecode, module_text, parse_module
 from quantune_mlir.passes import registry
@@ -25,6 +26,7 @@ from quantune_mlir.passes.parameters import fill_in, parameter_names
 from quantune_mlir.passes.pipeline import UPSTREAM_PASSES, Pipeline, Step, step_from_flag
 
 _STDIO: Final = "-"
+_ONNX_VERSION_FIELD: Final = 0x08
 _SEPARATOR: Final = re.compile(r"^// -----.*$", re.MULTILINE)
 
 
@@ -150,8 +152,10 @@ def _values(settings: tuple[str, ...]) -> dict[str, str]:
 
 def _read(source: str, split: bool, imported: dict[str, Any]) -> list[ir.Module]:
     context = make_context()
-    if source.endswith(".onnx"):
+    if source.endswith(".onnx") or _looks_like_onnx(Path(source)):
         return [_imported(Path(source), context, **imported)]
+    if source != _STDIO:
+        refuse_other_kinds(Path(source))
     if source != _STDIO and not split:
         return [load_module(Path(source), context)]
     name = "<stdin>" if source == _STDIO else source
@@ -162,6 +166,15 @@ def _read(source: str, split: bool, imported: dict[str, Any]) -> list[ir.Module]
     if not split:
         return [parse_module(data, context, name=name)]
     return [parse_module(chunk, context, name=name) for chunk in _chunks(data.decode("utf-8", errors="replace"))]
+
+
+def _looks_like_onnx(path: Path) -> bool:
+    """Whether a file begins as ONNX does: with the version of its format, a number below 128."""
+    if path.suffix in (".mlir", ".mlirbc") or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(2)
+    return len(head) == 2 and head[0] == _ONNX_VERSION_FIELD and head[1] < 128
 
 
 def _imported(path: Path, context: ir.Context, *, batch: int, shapes: Any, **edits: Any) -> ir.Module:

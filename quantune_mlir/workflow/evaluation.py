@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from quantune_mlir.execution.program import Program
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.outputs import by_sample, class_labels
+from quantune_mlir.workflow.outputs import by_sample, class_labels, scores_per_sample
 from quantune_mlir.workflow.progress import SILENT, Progress
 from quantune_mlir.workflow.variants import Variant, Variants
 
@@ -74,12 +74,12 @@ def evaluate(
     Raises:
         DataError: the labels do not fit the model's first output.
     """
+    labels = class_labels(samples, scores_per_sample(variants.model, samples.batch))
     programs: dict[Variant, Program] = {}
     variants_to_run: tuple[Variant, ...] = ("fp32", *chosen)
     for variant in dict.fromkeys(variants_to_run):
         with progress.stage(f"compile {variant}"):
             programs[variant] = variants.load(variant)
-    labels = class_labels(samples)
     scores: dict[Variant, Score] = {variant: Score() for variant in chosen}
     outputs: dict[Variant, list[NDArray[np.float32]]] = {variant: [] for variant in chosen}
     with progress.stage("evaluate", len(samples)) as tick:

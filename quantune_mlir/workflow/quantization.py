@@ -26,7 +26,7 @@ from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_
 from quantune_mlir.workflow.kernel_groups import kernel_groups
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
-from quantune_mlir.workflow.outputs import class_labels, first_outputs
+from quantune_mlir.workflow.outputs import check_labels, class_labels, first_outputs, scores_per_sample
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.repairs import repairs
@@ -181,6 +181,7 @@ def quantize(
         policy.check(model, load_target(options.target))
     else:
         plan = plan.fitted_to(planned_layers(model.layers, plan.precision_of()), model.hash)
+    check_labels(model, samples)
     watch = Stopwatch(progress)
     references = ReferenceRuns() if verify else None
     profile, sensitivity, runs = analyze(model, samples, options, watch, profile, references)
@@ -227,7 +228,7 @@ def _search(
     def scores_of(plan: PrecisionPlan) -> NDArray[np.float32]:
         return scores(rewriter.rewrite(plan).module, "a candidate")
 
-    labels = class_labels(samples)
+    labels = class_labels(samples, scores_per_sample(model, samples.batch))
     found = search(planner, scores(model.module, "fp32"), labels, scores_of, max_drop=max_drop)
     return found.plan, found.trials
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -113,12 +112,15 @@ class TestModel:
         save_model(make_model([helper.make_node("Identity", ["x"], ["y"])], output="y"), work / "m.onnx")
         assert "m.onnx: the model computes nothing" in refused_early(model="m.onnx")
 
-    def test_dynamic_shape(self, refused_early: Refused, work: Path) -> None:
+    def test_dynamic_shape_as_the_samples_have_it(self, refused_early: Refused, work: Path) -> None:
         model = conv_relu()
-        model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
-        save_model(onnx.shape_inference.infer_shapes(model), work / "m.onnx")
-        message = refused_early(model="m.onnx")
-        assert "height" in message and "--shape x=" in message
+        for position in (0, 2, 3):
+            model.graph.input[0].type.tensor_type.shape.dim[position].dim_value = -1
+        save_model(model, work / "m.onnx")
+        labels = np.array([0, 1, 48])
+        save_samples(work / "d.npz", x=images(), labels=labels)
+        message = refused_early(model="m.onnx", data="d.npz")
+        assert "sample 2 is labelled 48, but the model's first output has 48 score(s)" in message
 
     @pytest.mark.parametrize("shape", ["x", "x=", "x=1x2xq", "x=1x0x4x4", "1x2x4x4"])
     def test_malformed_shape(self, refused_early: Refused, shape: str) -> None:

@@ -11,6 +11,7 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 
 from quantune_mlir.errors import ModelError
+from quantune_mlir.importers.kinds import refuse_other_kinds
 from quantune_mlir.importers.onnx.bodies import all_graphs, all_nodes
 from quantune_mlir.importers.onnx.stored import stored_array
 
@@ -74,16 +75,19 @@ def _read(path: Path) -> onnx.ModelProto:
     if not path.exists():
         raise ModelError("no such file", where=where, remedy="check the path of the model")
     if not path.is_file():
+        refuse_other_kinds(path)
         raise ModelError("not a file", where=where, remedy="give the path of an .onnx file")
     try:
         model = onnx.load(path, format="protobuf", load_external_data=False)
     except DecodeError as error:
+        refuse_other_kinds(path)
         raise ModelError(
             "not an ONNX model, or a truncated one", where=where, remedy="export or download the model again"
         ) from error
     except OSError as error:
         raise ModelError(f"cannot be read: {error.strerror}", where=where, remedy="check its permissions") from error
     if not model.ir_version or not model.graph.node:
+        refuse_other_kinds(path)
         raise ModelError("not an ONNX model: it has no graph", where=where, remedy="give an .onnx file")
     try:
         onnx.load_external_data_for_model(model, str(path.parent))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -60,6 +61,27 @@ def test_tracebacks_are_for_debugging_only(tmp_path: Path, flag: list[str]) -> N
     assert result.exit_code == 1
     assert ("Traceback" in result.stderr) == bool(flag)
     assert "nowhere.onnx" in result.stderr
+
+
+def test_the_options_that_a_dynamic_model_asks_for(tmp_path: Path) -> None:
+    dims = ["batch", -1, 4]
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, dims) for name in "xy")
+    nodes = [onnx.helper.make_node("Mul", ["x", "k"], ["h"]), onnx.helper.make_node("Relu", ["h"], ["y"])]
+    k = onnx.helper.make_tensor_value_info("k", onnx.TensorProto.FLOAT, [])
+    graph = onnx.helper.make_graph(nodes, "g", [x, k], [y])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]), tmp_path / "m")
+    refused = run(tmp_path / "m", "--batch", "3")
+    assert refused.exit_code == 1
+    assert "--shape x=3xN1x4" in refused.stderr
+    done = run(tmp_path / "m", "--shape", "x=3x5x4", "--constant", "k=2", "--outputs", "h")
+    assert (
+        '(%arg0: tensor<3x5x4xf32> {quantune.name = "x"}) -> (tensor<3x5x4xf32> {quantune.name = "h"})' in done.stdout
+    )
+
+
+def test_a_model_of_another_kind_is_called_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(40))
+    assert "TensorFlow Lite" in run(tmp_path / "m.tflite").stderr
 
 
 def test_an_unknown_flag_is_a_usage_error(source: Path) -> None:

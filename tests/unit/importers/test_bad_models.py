@@ -151,6 +151,32 @@ def test_other_symbolic_dimensions_need_a_shape() -> None:
     assert "tensor<1x2x8x6xf32>" in str(next(iter(module.body)).type)
 
 
+def test_dynamic_inputs_are_named_at_once_after_unknown_operators() -> None:
+    inputs = {"x": np.zeros((1, 2, 4, 4), np.float32), "z": np.zeros((1, 6), np.float32)}
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("Shape", ["a"], ["s"]),
+        helper.make_node("NonZero", ["s"], ["folds"]),
+        helper.make_node("Relu", ["z"], ["b"]),
+    ]
+    model = build_model(nodes, inputs, {"w": WEIGHTS}, ["a", "b", "folds"])
+    for info, dims in zip(model.graph.input, (["n", 2, -1, "w"], [1, None]), strict=True):
+        info.CopyFrom(helper.make_tensor_value_info(info.name, TensorProto.FLOAT, dims))
+    text = message(model)
+    assert "input 'x' has dynamic dimensions: n, ?, w; input 'z' has dynamic dimensions: ?" in text
+    assert "--shape x=1x2xN2xW --shape z=1xN1" in text
+    model.graph.node.append(helper.make_node("NonZero", ["a"], ["found"], name="find"))
+    model.graph.output.append(helper.make_tensor_value_info("found", TensorProto.INT64, [4, None]))
+    assert "find (NonZero)" in message(model)
+
+
+def test_dynamic_dimensions_are_those_of_the_samples() -> None:
+    model = with_input_shape("n", 2, -1, "w")
+    for shape in ((20, 2, 8, 6), (20, 3, 2, 8, 6)):
+        module = import_onnx(model, batch=3, samples={"x": shape})
+        assert "tensor<3x2x8x6xf32>" in str(next(iter(module.body)).type)
+
+
 def test_shape_that_contradicts_the_model() -> None:
     assert "1x2x?x4" in message(with_input_shape(1, 2, "h", 4), shapes={"x": [1, 3, 4, 4]})
 
