@@ -8,6 +8,7 @@ from math import prod
 
 from quantune_mlir.ir.constants import constant_value, is_constant
 from quantune_mlir.ir.fusion import foldable_clamps
+from quantune_mlir.ir.groups import groups_of
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.tensors import Tensors
 from quantune_mlir.ir.units import SHARING, Kind, Unit
@@ -111,7 +112,7 @@ def multiply_accumulates(op: ir.Operation) -> int:
     weights = _shape(op.operands[1])
     match op.name:
         case "tosa.conv2d":
-            return outputs * prod(weights[1:])
+            return outputs * prod(weights[1:]) // channel_groups(op)
         case "tosa.depthwise_conv2d":
             return outputs * prod(weights[:2])
         case "tosa.transpose_conv2d":
@@ -124,7 +125,13 @@ def _weight_elements(unit: Unit) -> int:
     if unit.kind is not Kind.DOT or not is_constant(unit.op.operands[1]):
         return 0
     weights = constant_value(unit.op.operands[1])
-    return 0 if weights is None else weights.size
+    return 0 if weights is None else weights.size // channel_groups(unit.op)
+
+
+def channel_groups(op: ir.Operation) -> int:
+    """Of a convolution, how many groups of channels do not meet; 1 of another op."""
+    weights = constant_value(op.operands[1]) if op.name == "tosa.conv2d" else None
+    return 1 if weights is None else groups_of(weights)
 
 
 def _shape(value: ir.Value) -> list[int]:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.ir.constants import constant, constant_value
 from quantune_mlir.ir.evaluate import rearranged_constant
+from quantune_mlir.ir.groups import groups_of
 from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.buffers import Buffers, described
@@ -103,8 +104,9 @@ class DenseKernel:
         if shape.is_pointwise:
             shape = shape.flattened()
         step = isa.int8 if stored == "i8" else isa.fp32
+        shape = shape.grouped(_joined_groups(groups_of(_in_order(root, weights)), shape, step.lanes))
         words = None
-        if stored == "i8" and isa.int8_words is not None:
+        if stored == "i8" and isa.int8_words is not None and shape.groups == 1:
             words = word_list(_in_order(root, weights), shape, isa.int8_words, step)
             step = words.step if words else step
         packed = is_packed(shape, step, stored)
@@ -152,7 +154,7 @@ class DenseKernel:
             (*sizes, *buffers.inputs),
             buffers.output(self.part),
             len(self.epilogue.scalars) + 1,
-            (places, workgroup.splits, shape.batch),
+            (places, workgroup.splits, shape.batch * shape.groups),
         )
         inputs = [*own, *buffers.tensors()]
         scalars = [self._zero_point() + self.step.offset, *self.epilogue.scalars]
@@ -182,10 +184,10 @@ class DenseKernel:
         assert weights is not None
         weights = _in_order(root, weights)
         if root.name == "tosa.matmul":
-            return weights, np.zeros(self.shape.out_channels, np.int32 if self.stored == "i8" else np.float32)
+            return weights, np.zeros(self.shape.out_pixel, np.int32 if self.stored == "i8" else np.float32)
         bias = constant_value(root.operands[2])
         assert bias is not None
-        return weights, np.broadcast_to(bias, (self.shape.out_channels,))
+        return weights, np.broadcast_to(bias, (self.shape.out_pixel,))
 
     def _constants(self) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
         """Packed weights [blocks][runs][steps][vector][lane][depth], and the bias, both padded to whole vectors."""
@@ -193,8 +195,16 @@ class DenseKernel:
         if self.stored == "i8":
             sums = weights.sum(axis=(1, 2, 3), dtype=np.int64)
             bias = (bias - (self._zero_point() + self.step.offset) * sums).astype(np.int32)
-        packed = self.words.weights if self.words else pack_weights(weights, self.shape, self.step, self.tile)
-        return packed, _padded(bias, self.step.lanes)
+        biases = [_padded(part, self.step.lanes) for part in np.split(bias, self.shape.groups)]
+        packed = self.words.weights if self.words else self._packed(weights)
+        return packed, np.concatenate(biases)
+
+    def _packed(self, weights: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Those of each group."""
+        width = self.shape.channels
+        groups = enumerate(np.split(weights, self.shape.groups))
+        parts = [part[..., group * width : (group + 1) * width] for group, part in groups]
+        return np.concatenate([pack_weights(part, self.shape, self.step, self.tile) for part in parts])
 
     def _run_offsets(self) -> list[int]:
         """Where in the packed input each run of the reduction begins, of a pixel."""
@@ -222,9 +232,10 @@ class DenseKernel:
         down, right = code.divide(place[0], across), code.remainder(place[0], across)
         row = code.fitted(code.mul(down, workgroup.rows), workgroup.rows, shape.out_height)
         column = code.fitted(code.mul(right, workgroup.columns), workgroup.columns, shape.out_width)
-        image: Index = place[2] if shape.batch > 1 else 0
-        view = self._view(source, image, row, column, scalars[0])
-        lines = _Lines(view, weights, bias, table, bound, image, row, column)
+        many = place[2] if shape.batch * shape.groups > 1 else 0
+        image, group = code.divide(many, shape.groups), code.remainder(many, shape.groups)
+        view = self._view(source, image, group, row, column, scalars[0])
+        lines = _Lines(view, weights, bias, table, bound, image, group, row, column)
         full, rest_channels = divmod(shape.out_channels, self._block)
         split: Index = place[1] if workgroup.splits > 1 else 0
         first, last = (workgroup.first_block(code.add(split, ends), full) for ends in (0, 1))
@@ -242,7 +253,9 @@ class DenseKernel:
             is_last = arith.CmpIOp(arith.CmpIPredicate.eq, code.index(split), code.index(workgroup.splits - 1)).result
             code.when(is_last, lambda: self._emit_block(lines, full * self._block, rest_channels), lambda: None)
 
-    def _view(self, source: ir.Value, image: Index, row: Index, column: Index, padding: ir.Value) -> _View:
+    def _view(
+        self, source: ir.Value, image: Index, group: Index, row: Index, column: Index, padding: ir.Value
+    ) -> _View:
         """The input of the workgroup: in scratch, or where it is."""
         shape = self.shape
         (sh, sw), (top, left) = shape.stride, shape.pad
@@ -254,7 +267,7 @@ class DenseKernel:
         packing = self._packing
         line = packing.columns * shape.channels
         scratch = code.scratch(packing.rows * line + _SLACK, self.step.element)
-        packing.emit(source, scratch, image, row, column, self._padding(padding))
+        packing.emit(source, scratch, image, group, row, column, self._padding(padding))
         rows = 1 if shape.kernel[0] == 1 else sh
         columns = 1 if shape.kernel[1] == 1 else sw
         return _View(scratch, 0, rows * line, columns * shape.channels, shape.dilation[0] * line)
@@ -268,6 +281,7 @@ class DenseKernel:
         """All pixels of the workgroup, for neighbouring output channels."""
         tile, workgroup, shape = self.tile, self.workgroup, self.shape
         vectors = ceil(channels / self.step.lanes)
+        made = code.add(code.mul(lines.group, shape.out_channels), channel)
 
         def at(r: Index, c: Index, missing: Sequence[set[int]] = ()) -> None:
             accumulators = self._accumulate(lines, channel, vectors, r, c, missing)
@@ -277,14 +291,14 @@ class DenseKernel:
             for (i, j), row in zip(pixels, accumulators, strict=True):
                 y = code.add(code.mul(lines.image, shape.out_height), lines.row, r, i)
                 pixel = code.add(code.mul(y, shape.out_width), lines.column, c, j)
-                base = code.add(code.mul(pixel, shape.out_channels), channel)
+                base = code.add(code.mul(pixel, shape.out_pixel), made)
                 for v, accumulator in enumerate(row):
                     first = v * self.step.lanes
                     count = min(self.step.lanes, channels - first)
                     to = None
                     if self.part is not None:
-                        to = code.add(code.mul(pixel, self.part.of.channels), channel, self.part.first + first)
-                    place = Place(code.add(base, first), code.add(channel, first), count, v, to=to)
+                        to = code.add(code.mul(pixel, self.part.of.channels), made, self.part.first + first)
+                    place = Place(code.add(base, first), code.add(made, first), count, v, to=to)
                     results.append((accumulator, place))
             self.epilogue.finish_all(results, self.step.lanes, lines.bound, self._limit, self.narrowing)
 
@@ -336,12 +350,14 @@ class DenseKernel:
         tile, step, view, shape = self.tile, self.step, lines.view, self.shape
         runs, steps = reduction_steps(shape, step.depth)
         weight = vectors * step.lanes * step.depth
-        start = code.mul(channel, runs * steps * step.depth)
+        lanes = ceil(shape.out_channels / step.lanes) * step.lanes
+        channel_of_all = code.add(code.mul(lines.group, lanes), channel)
+        start = code.mul(channel_of_all, runs * steps * step.depth)
         base = code.add(view.at, code.mul(row, view.row), code.mul(column, view.column))
         offsets = [i * view.row + j * view.column for i in range(tile.rows) for j in range(tile.columns)]
         whole = [*offsets, *offsets[-1:] * (-len(offsets) % step.pixels)]
         together = [whole[i : i + step.pixels] for i in range(0, len(whole), step.pixels)]
-        biases = [code.load(lines.bias, code.add(channel, v * step.lanes), step.lanes) for v in range(vectors)]
+        biases = [code.load(lines.bias, code.add(channel_of_all, v * step.lanes), step.lanes) for v in range(vectors)]
         if self.words is not None and lines.table is not None:
             buffers = WordBuffers(view.buffer, lines.weights, lines.table)
             block = code.divide(channel, self._block)
@@ -437,8 +453,18 @@ class _Lines:
     """Of the word list."""
     bound: Bound
     image: Index
+    group: Index
     row: Index
     column: Index
+
+
+def _joined_groups(groups: int, shape: ConvolutionShape, lanes: int) -> int:
+    """Into how many a kernel cuts a convolution of so many groups: narrow ones are computed together."""
+    return next(
+        groups // joined
+        for joined in range(1, groups + 1)
+        if groups % joined == 0 and (joined == groups or joined * shape.out_channels >= groups * lanes)
+    )
 
 
 def pack_weights(

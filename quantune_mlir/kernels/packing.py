@@ -41,9 +41,16 @@ class Packing:
         return scratch_columns(self.shape, self.workgroup.columns)
 
     def emit(
-        self, source: ir.Value, scratch: ir.Value, image: Index, row: Index, column: Index, padding: ir.Value
+        self,
+        source: ir.Value,
+        scratch: ir.Value,
+        image: Index,
+        group: Index,
+        row: Index,
+        column: Index,
+        padding: ir.Value,
     ) -> None:
-        """Pack the input of the output pixels from (row, column) on; `padding` is a scalar of the packed type."""
+        """Pack a group's input of the pixels from (row, column) on; `padding` is a scalar of the packed type."""
         shape = self.shape
         (sh, sw), (top, left), (kh, kw) = shape.stride, shape.pad, shape.kernel
         row_step = sh if kh == 1 else 1
@@ -60,10 +67,10 @@ class Packing:
 
             def copy() -> None:
                 at = code.mul(code.add(code.mul(image, shape.height), input_row), shape.width)
-                at = code.mul(code.add(at, first_column), shape.channels)
+                at = code.add(code.mul(code.add(at, first_column), shape.pixel), code.mul(group, shape.channels))
                 before, inside = code.mul(begin, shape.channels), code.mul(code.sub(end, begin), shape.channels)
                 self._fill(scratch, to, before, filler)
-                if column_step == 1:
+                if column_step == 1 and shape.groups == 1:
                     self._copy(source, code.add(at, before), scratch, code.add(to, before), inside)
                 else:
                     self._copy_pixels(source, at, scratch, to, column_step, (begin, end))
@@ -102,7 +109,7 @@ class Packing:
         channels = self.shape.channels
 
         def pixel(j: Index) -> list[ir.Value]:
-            offset = code.mul(j, step * channels)
+            offset = code.mul(j, step * self.shape.pixel)
             self._copy(source, code.add(at, offset), scratch, code.add(to, code.mul(j, channels)), channels)
             return []
 

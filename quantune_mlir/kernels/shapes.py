@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quantune_mlir.ir.constants import constant_value
 from quantune_mlir.ir.edit import shape_of
@@ -14,6 +14,7 @@ class ConvolutionShape:
     """A convolution over NHWC; a matmul [1, M, C] x [C, K] is one of 1 x 1 over a row of M pixels.
 
     Pads are what stands before the first row and column; negative where the input's first rows or columns are skipped.
+    Channels and out_channels are those of one group, if there are several: neighbours that read and make their own.
     """
 
     batch: int
@@ -27,6 +28,17 @@ class ConvolutionShape:
     stride: tuple[int, int]
     dilation: tuple[int, int]
     pad: tuple[int, int]
+    groups: int = 1
+
+    @property
+    def pixel(self) -> int:
+        """Elements from one pixel of the input to the next."""
+        return self.channels * self.groups
+
+    @property
+    def out_pixel(self) -> int:
+        """Elements from one pixel of the output to the next."""
+        return self.out_channels * self.groups
 
     @property
     def pads(self) -> bool:
@@ -45,9 +57,11 @@ class ConvolutionShape:
     def flattened(self) -> ConvolutionShape:
         """A pointwise convolution over one long row of pixels."""
         pixels = self.batch * self.height * self.width
-        return ConvolutionShape(
-            1, 1, pixels, self.channels, 1, pixels, self.out_channels, self.kernel, self.stride, (1, 1), self.pad
-        )
+        return replace(self, batch=1, height=1, width=pixels, out_height=1, out_width=pixels, dilation=(1, 1))
+
+    def grouped(self, groups: int) -> ConvolutionShape:
+        """The same convolution, known to be one of so many groups."""
+        return replace(self, channels=self.channels // groups, out_channels=self.out_channels // groups, groups=groups)
 
 
 def convolution_shape(root: ir.Operation, source: ir.Value, views: list[ir.Operation]) -> ConvolutionShape:

@@ -82,7 +82,12 @@ def reduction_steps(shape: ConvolutionShape, depth: int) -> tuple[int, int]:
 
 
 def is_packed(shape: ConvolutionShape, step: DotStep, stored: str) -> bool:
-    """Whether a workgroup copies its input: it must be converted, or padded with a zero point, or is read beyond."""
+    """Whether a workgroup copies its input: it must be converted, or padded with a zero point, or is read beyond.
+
+    Of several groups it copies its own channels.
+    """
+    if shape.groups > 1:
+        return True
     ragged = prod(reduction_steps(shape, step.depth)) * step.depth != shape.channels * prod(shape.kernel)
     return ragged or step.element != stored or step.offset != 0 or (shape.pads and stored != "f32")
 
@@ -273,4 +278,4 @@ def _halved_and_doubled(size: int, unit: int, most: int) -> list[int]:
 
 
 def _count(shape: ConvolutionShape, rows: int, columns: int) -> int:
-    return shape.batch * ceil(shape.out_height / rows) * ceil(shape.out_width / columns)
+    return shape.batch * shape.groups * ceil(shape.out_height / rows) * ceil(shape.out_width / columns)

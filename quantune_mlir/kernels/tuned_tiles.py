@@ -52,6 +52,7 @@ class _Entry(BaseModel):
     stride: _Pair
     dilation: _Pair
     pad: tuple[int, int]
+    groups: _Size = 1
     tile: _Triple
     workgroup: _Triple
     speedup: float = 1.0
@@ -68,13 +69,15 @@ class _Entry(BaseModel):
             stride=shape.stride,
             dilation=shape.dilation,
             pad=shape.pad,
+            groups=shape.groups,
             tile=(tile.rows, tile.columns, tile.vectors),
             workgroup=(group.rows, group.columns, group.splits),
             speedup=tuned.speedup,
         )
 
     def tuned(self) -> TunedKernel:
-        shape = ConvolutionShape(*self.input, *self.output, self.kernel, self.stride, self.dilation, self.pad)
+        sizes = (*self.input, *self.output)
+        shape = ConvolutionShape(*sizes, self.kernel, self.stride, self.dilation, self.pad, self.groups)
         tiling = Tiling(Tile(*self.tile), Workgroup(*self.workgroup))
         return TunedKernel(Kernel(self.precision, shape, self.in_words), tiling, self.speedup)
 

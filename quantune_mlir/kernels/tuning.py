@@ -59,6 +59,8 @@ class Kernel:
             parts.append(f"stride {_by(*shape.stride)}")
         if shape.dilation != (1, 1):
             parts.append(f"dilation {_by(*shape.dilation)}")
+        if shape.groups > 1:
+            parts.append(f"{shape.groups} groups of these channels")
         if shape.batch > 1:
             parts.append(f"batch {shape.batch}")
         return ", ".join(parts)

@@ -12,7 +12,7 @@ from quantune_mlir.ir.attributes import LAYER
 from quantune_mlir.ir.constants import CONSTANTS, is_constant
 from quantune_mlir.ir.edit import copy_module, shape_of
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.layers import multiply_accumulates
+from quantune_mlir.ir.layers import channel_groups, multiply_accumulates
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune import FUSED
 from quantune_mlir.ir.units import entry_block, string_attribute
@@ -81,7 +81,9 @@ def _members(op: ir.Operation) -> Iterator[ir.Operation]:
 
 def _signature(op: ir.Operation) -> str:
     """An op without its name, place and numbers."""
-    attributes = (f"{name}={op.attributes[name]}" for name in sorted(op.attributes) if "quantune" not in name)
+    attributes = [f"{name}={op.attributes[name]}" for name in sorted(op.attributes) if "quantune" not in name]
+    if (groups := channel_groups(op)) > 1:
+        attributes.append(f"groups={groups}")
     operands = (f"{'const ' if is_constant(value) else ''}{value.type}" for value in op.operands)
     results = (str(result.type) for result in op.results)
     return f"{op.name}({', '.join(operands)}) -> {', '.join(results)} {{{', '.join(attributes)}}}"

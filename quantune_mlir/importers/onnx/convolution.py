@@ -10,6 +10,7 @@ from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.importers.onnx.windows import Window, fit_image, from_image, pair, resolve_window, to_image
+from quantune_mlir.ir.groups import spread_groups
 from quantune_mlir.ir.mlir import tosa
 
 
@@ -55,10 +56,14 @@ def _depthwise(b: Builder, x: Tensor, weights: Tensor, bias: Tensor, window: Win
 def _grouped(
     b: Builder, x: Tensor, weights: Tensor, bias: Tensor, window: Window, pads: list[int], groups: int
 ) -> Tensor:
-    """One tosa.conv2d for each group of channels."""
+    """One tosa.conv2d; for each group of channels, if their weights are computed."""
     inputs, outputs = x.shape[3] // groups, weights.shape[0] // groups
     weights = b.transpose(weights, (0, 2, 3, 1))
     shape = (x.shape[0], *window.output, outputs)
+    if groups > 1 and weights.array is not None:
+        weights = Tensor.constant(spread_groups(weights.array, groups))
+        shape = (*shape[:3], outputs * groups)
+        return b.convolution(tosa.Conv2DOp, x, weights, bias, shape, pads, window.stride, window.dilation)
     results = []
     for group in range(groups):
         results.append(

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from hypothesis import strategies as st
 
+from quantune_mlir.ir.groups import spread_groups
 from tests.unit.kernels.tosa import Graph, Tensor
 
 Mode = Literal["integer", "float", "fp32"]
@@ -29,6 +30,8 @@ class Convolution:
     """Rows and columns of the input before those that the convolution reads."""
     residual: bool = False
     matmul: bool = False
+    groups: int = 1
+    """Of channels that do not meet."""
     zero_point: int = 3
     mode: Mode = "integer"
 
@@ -104,7 +107,8 @@ class Convolution:
         x = graph.input(numbers(self.batch, height + self.cut, width + 2 * self.cut, self.channels))
         if self.cut:
             x = graph.slice(x, (0, self.cut, self.cut, 0), (self.batch, height, width, self.channels))
-        w = graph.constant(numbers(self.out_channels, *self.kernel, self.channels))
+        own = numbers(self.out_channels, *self.kernel, self.channels // self.groups)
+        w = graph.constant(spread_groups(own, self.groups) if self.groups > 1 else own)
         bias = (
             numbers(self.out_channels) if dtype is np.float32 else rng.integers(-999, 999, self.out_channels, np.int32)
         )
@@ -154,6 +158,11 @@ NAMED: dict[str, Convolution] = {
     "after a slice, padded": Convolution(4, 12, pad=(1, 0, 0, 1), cut=1),
     "many channels": Convolution(515, 130, size=(2, 3), kernel=(1, 1)),
     "many channels, 3 x 3": Convolution(160, 18, size=(4, 4), pad=(1, 1, 1, 1)),
+    "groups of 4, stride 2": Convolution(128, 128, stride=(2, 2), pad=(1, 1, 1, 1), groups=32, mode="float"),
+    "wide groups": Convolution(80, 120, pad=(1, 0, 0, 1), groups=5, batch=2, residual=True),
+    "groups of 3, pointwise": Convolution(24, 40, kernel=(1, 1), groups=8),
+    "fp32, groups": Convolution(48, 72, pad=(1, 1, 1, 1), groups=3, residual=True, mode="fp32"),
+    "fp32, narrow groups, dilated": Convolution(20, 40, dilation=(2, 1), pad=(2, 0, 0, 1), groups=10, mode="fp32"),
     "matrix product": Convolution(37, 21, size=(6, 1), matmul=True, residual=True),
     "fully connected": Convolution(128, 10, size=(1, 1), matmul=True, mode="float"),
     "fp32, padded": Convolution(7, 19, pad=(1, 1, 1, 1), residual=True, mode="fp32"),

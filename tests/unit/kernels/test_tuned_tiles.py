@@ -42,7 +42,7 @@ TILES = TunedTiles(
         TunedKernel(SLICED, Tiling(Tile(4, 4, 1), Workgroup(4, 4, 1)), 1.0),
     ),
 )
-IN_LINE_13 = "tile: [5, 1, 4]"
+IN_LINE_14 = "tile: [5, 1, 4]"
 
 
 @st.composite
@@ -103,7 +103,7 @@ class TestFile:
         assert found.get(Kernel("fp32", WIDE.shape)) is None
 
     def test_an_entry_reads_by_itself(self) -> None:
-        assert TILES.to_yaml().splitlines()[:15] == [
+        assert TILES.to_yaml().splitlines()[:16] == [
             "format: 1",
             "isa: avx512vnni",
             "cpu: some CPU",
@@ -116,7 +116,8 @@ class TestFile:
             "  stride: [1, 1]",
             "  dilation: [1, 1]",
             "  pad: [1, 1]",
-            "  " + IN_LINE_13,
+            "  groups: 1",
+            "  " + IN_LINE_14,
             "  workgroup: [10, 55, 1]",
             "  speedup: 1.25",
         ]
@@ -126,13 +127,13 @@ class TestFile:
         [
             ("format: 1", "format: 2", "line 1: format"),
             ("avx512vnni", "avx1024", "line 2: isa"),
-            ("speedup: 1.25", "sppedup: 1.25", "line 15: kernels.0.sppedup"),
-            (IN_LINE_13, "tile: [5, 1]", "line 13: kernels.0.tile"),
-            (IN_LINE_13, "tile: [5, 1, 0]", "line 13: kernels.0.tile.2"),
-            (IN_LINE_13, "tile: 5x1x4", "line 13: kernels.0.tile"),
+            ("speedup: 1.25", "sppedup: 1.25", "line 16: kernels.0.sppedup"),
+            (IN_LINE_14, "tile: [5, 1]", "line 14: kernels.0.tile"),
+            (IN_LINE_14, "tile: [5, 1, 0]", "line 14: kernels.0.tile.2"),
+            (IN_LINE_14, "tile: 5x1x4", "line 14: kernels.0.tile"),
             ("kernels:", "kernels: [", "malformed YAML"),
-            (IN_LINE_13, "tile: [5, 1, 5]", "line 5: int8 55x55x16 -> 55x55x64, 3x3: the tile has 5 vectors of 16"),
-            (IN_LINE_13, "tile: [9, 1, 4]", "the tile needs 40 registers, there are 30"),
+            (IN_LINE_14, "tile: [5, 1, 5]", "line 5: int8 55x55x16 -> 55x55x64, 3x3: the tile has 5 vectors of 16"),
+            (IN_LINE_14, "tile: [9, 1, 4]", "the tile needs 40 registers, there are 30"),
             ("[10, 55, 1]", "[10, 56, 1]", "the workgroup is larger than the output of 55x55"),
             ("[10, 55, 1]", "[4, 55, 1]", "the workgroup is smaller than the tile"),
             ("[10, 55, 1]", "[10, 55, 2]", "2 workgroups cannot share the 1 blocks"),
@@ -146,7 +147,7 @@ class TestFile:
 
     def test_twice_the_same_kernel(self) -> None:
         twice = TunedTiles(TILES.isa, TILES.cpu, (*TILES.kernels, TILES.kernels[0]))
-        with pytest.raises(TilesError, match=r"line 38: .* listed twice\nremedy: "):
+        with pytest.raises(TilesError, match=r"line 41: .* listed twice\nremedy: "):
             TunedTiles.from_yaml(twice.to_yaml())
 
     def test_of_another_instruction_set(self) -> None:
