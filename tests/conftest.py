@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from quantune_mlir.execution.compile_cache import CACHE_VARIABLE
 from tests.aarch64 import Emulator, what_is_missing
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)
@@ -18,6 +20,17 @@ REPOSITORY = Path(__file__).parent.parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what is quick first, so that a simple mistake shows at once."""
     items.sort(key=lambda item: any(item.get_closest_marker(name) for name in ("slow", "conformance", "zoo")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """What tests compile is kept for the other tests, and for nobody else."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(shared / "cache"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import Display, reports_errors
 from quantune_mlir.cli.inputs import (
     FILE,
+    cache_option,
     calibration_option,
     profile_option,
     quantization_options,
@@ -41,6 +42,7 @@ from quantune_mlir.workflow.quantization import analyze
 @click.option("--output", type=FILE, metavar="FILE", help="Write the sensitivity list as YAML.")
 @quantization_options
 @model_options
+@cache_option
 @reports_errors
 def command(
     model: Path,

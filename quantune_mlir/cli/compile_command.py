@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from quantune_mlir.cli.console import Display, reports_errors
-from quantune_mlir.cli.inputs import FILE, deliverable_options, tiles_option
+from quantune_mlir.cli.inputs import FILE, cache_option, deliverable_options, tiles_option
 from quantune_mlir.errors import TilesError
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.files import check_writable, write_atomically
@@ -47,6 +47,7 @@ from quantune_mlir.workflow.variants import Variants
     help="Samples; a bundle's self-test runs the first. [default: random numbers]",
 )
 @tiles_option
+@cache_option
 @reports_errors
 def command(
     source: Path,

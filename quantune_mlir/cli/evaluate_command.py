@@ -8,7 +8,7 @@ import click
 
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import Display, reports_errors, write_json
-from quantune_mlir.cli.inputs import FILE
+from quantune_mlir.cli.inputs import FILE, cache_option
 from quantune_mlir.errors import OutputError
 from quantune_mlir.files import check_writable, write_array
 from quantune_mlir.samples import SampleSet
@@ -38,6 +38,7 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 @click.option(
     "--outputs", type=FILE, metavar="FILE", help="Write the raw first outputs of the one variant chosen, as .npy."
 )
+@cache_option
 @reports_errors
 def command(
     directory: Path,

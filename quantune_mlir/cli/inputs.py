@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, get_args
 
 import click
 
+from quantune_mlir.execution.compile_cache import without_cache
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.workflow.delivery import DEFAULT_NAME, DELIVERABLES
@@ -59,6 +60,20 @@ def deliverable_options(command: F) -> F:
         show_default=True,
         help="A program for IREE's runtime, a folder of C code that needs none, or an object file for that runtime.",
     )(command)
+
+
+def _switch_cache_off(ctx: click.Context, parameter: click.Parameter, off: bool) -> None:
+    if off:
+        ctx.with_resource(without_cache())
+
+
+cache_option: Final = click.option(
+    "--no-cache",
+    is_flag=True,
+    expose_value=False,
+    callback=_switch_cache_off,
+    help="Compile everything anew, and keep nothing of it. See `quantune cache`.",
+)
 
 
 def quantization_options(command: F) -> F:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from quantune_mlir.cli.console import OUT, Display, reports_errors
-from quantune_mlir.cli.inputs import FILE, calibration_option, sample_options
+from quantune_mlir.cli.inputs import FILE, cache_option, calibration_option, sample_options
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.files import check_writable, write_atomically
 from quantune_mlir.numerics.profile import Profile, merge
@@ -42,6 +42,7 @@ def command() -> None:
 @_output_option
 @sample_options
 @model_options
+@cache_option
 @reports_errors
 def make_command(model: Path, calibration: Path, output: Path, samples: int, seed: int, **chosen: Any) -> None:
     """Make a profile: run 1 alone, fp32 with observers."""

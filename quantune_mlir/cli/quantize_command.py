@@ -12,6 +12,7 @@ from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import OUT, Display, reports_errors
 from quantune_mlir.cli.inputs import (
     FILE,
+    cache_option,
     calibration_option,
     deliverable_options,
     profile_option,
@@ -61,6 +62,7 @@ from quantune_mlir.workflow.warnings import warnings
 )
 @quantization_options
 @model_options
+@cache_option
 @reports_errors
 def command(
     model: Path,

@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "run": "Run a compiled program.",
     "profile": "Make and merge calibration profiles.",
     "targets": "List the targets.",
+    "cache": "Show or empty the cache of what was compiled.",
 }
 
 

@@ -81,7 +81,7 @@ def print_outcome(summary: Mapping[str, Any]) -> None:
         "policy": summary["policy"],
         "layers in int8": f"{totals['int8_layers']} of {totals['layers']}",
         "MACs in int8": f"{100 * totals['int8_mac_share']:.1f} % of {totals['macs'] / 1e6:.2f} million",
-        "program": f"{_kib(totals['mixed_program_bytes'])}, fp32 {_kib(totals['fp32_program_bytes'])}",
+        "program": f"{_kib(totals['mixed_program_bytes'])}, with fp32 weights {_kib(totals['fp32_program_bytes'])}",
         "inference runs": f"{runs['fp32']} fp32 over {runs['samples']} samples, "
         f"{runs['int8']} int8 over {runs['int8_samples']}{_verifying(summary)}",
         "time": f"{sum(seconds.values()):.1f} s, of which run 1 {seconds.get('run_fp32', 0.0):.2f} s, "

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from mmap import mmap
 from pathlib import Path
 from typing import Final
 
 from iree.compiler.tools.binaries import find_tool
 
+from quantune_mlir._versions import installed_version
 from quantune_mlir.errors import CompileError, OutputError
+from quantune_mlir.execution.compile_cache import cache_in_use, digest
 from quantune_mlir.execution.executable_sources import PROBE, Variant, brings_executables, move_executables
+from quantune_mlir.execution.host_isa import cpu_name, host_flags
 from quantune_mlir.execution.locations import give_places
 from quantune_mlir.execution.memory import give_back
 from quantune_mlir.execution.program import Program, in_pages
@@ -55,13 +60,11 @@ class Source:
             CompileError: IREE refuses the module; the message holds its first lines.
             OutputError: the program cannot be written.
         """
-        with self._compiled() as program:
-            return program.read_bytes()
+        return bytes(self._program())
 
     def load(self) -> Program:
         """The program, ready to run on this machine, in memory once only. Raises as `compile` does."""
-        with self._compiled() as program:
-            return Program(in_pages(program))
+        return Program(self._program())
 
     @contextmanager
     def arguments(self) -> Generator[tuple[Path, list[str]]]:
@@ -70,12 +73,26 @@ class Source:
         with _temporary_files(), self._folder:
             yield self._path, [str(self._module), *self._flags]
 
-    @contextmanager
-    def _compiled(self) -> Generator[Path]:
+    def _program(self) -> mmap:
+        """The .vmfb, from the cache if it was compiled before."""
+        cache = cache_in_use()
         with self.arguments() as (folder, arguments):
+            key = self._key() if cache else ""
+            known = cache.get(key) if cache else None
+            if known is not None:
+                return known
             program = folder / "program.vmfb"
             iree_compile([*arguments, "-o", str(program)], self._target.name)
-            yield program
+            pages = in_pages(program)
+        if cache:
+            cache.put(key, pages)
+        return pages
+
+    def _key(self) -> str:
+        """Of all that the program depends on."""
+        files = [self._module, *sorted(self._path.glob("kernels/*"))]
+        flags = json.dumps([*self._target.compile_flags(), *_versions()])
+        return digest("program", flags, *(part for file in files for part in (file.name, file.read_bytes())))
 
     @property
     def _module(self) -> Path:
@@ -107,7 +124,20 @@ def _temporary_files() -> Generator[None]:
 @cache
 def _probe(target: str, flags: tuple[str, ...]) -> bytes:
     """A module with an executable, as IREE makes them for a target."""
-    return iree_compile(["-", *flags, "--compile-to=executable-sources"], target, PROBE.encode())
+    cache = cache_in_use()
+    key = digest("probe", PROBE, json.dumps([*flags, *_versions(), cpu_name(), *sorted(host_flags())]))
+    if cache and (known := cache.get(key)) is not None:
+        return bytes(known)
+    made = iree_compile(["-", *flags, "--compile-to=executable-sources"], target, PROBE.encode())
+    if cache:
+        cache.put(key, made)
+    return made
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    """What compiles."""
+    return tuple(f"{name} {installed_version(name)}" for name in ("quantune-mlir", "iree-base-compiler"))
 
 
 def iree_compile(arguments: Sequence[str], target: str, source: bytes = b"", *, folder: Path | None = None) -> bytes:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
-
-import platformdirs
+from typing import Any, Generic, TypeVar
 
 from quantune_mlir._versions import installed_version
 from quantune_mlir.errors import OutputError
+from quantune_mlir.execution.compile_cache import cache_directory
 from quantune_mlir.execution.host_isa import cpu_name, host_isa
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.files import write_atomically
-
-CACHE_VARIABLE: Final = "QUANTUNE_CACHE"
-"""Names another directory for the cache than the user's own."""
 
 T = TypeVar("T")
 
@@ -53,9 +48,7 @@ class HostCache(Generic[T]):
         versions = [installed_version(name) for name in ("quantune-mlir", "iree-base-compiler", "iree-base-runtime")]
         made_of = json.dumps([cpu_name(), host_isa(), versions, target.model_dump()], sort_keys=True)
         name = hashlib.sha256(made_of.encode()).hexdigest()[:16]
-        chosen = os.environ.get(CACHE_VARIABLE)
-        directory = Path(chosen) if chosen else platformdirs.user_cache_path("quantune")
-        return HostCache(directory / f"{kind}-{name}.json", read, write)
+        return HostCache(cache_directory() / f"{kind}-{name}.json", read, write)
 
     def get(self, key: str) -> T | None:
         """A value, if known."""

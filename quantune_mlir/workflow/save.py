@@ -9,7 +9,6 @@ from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.text import write_text
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.workflow import artifacts
-from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.delivery import Delivery, write_files
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.quantization import Quantization
@@ -26,7 +25,7 @@ def save(
     delivery: Delivery | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, object]:
-    """Compile the fp32 and the mixed program for the target and write all artifacts; the content of summary.json.
+    """Compile the mixed program for the target and write all artifacts; the content of summary.json.
 
     Args:
         quantization: what to write.
@@ -44,20 +43,17 @@ def save(
     """
     directory = Path(directory)
     artifacts.check_output(directory, force=force)
-    target = load_target(quantization.options.target)
     watch = Stopwatch(progress)
-    with watch.stage("compile_fp32", "compile fp32"):
-        fp32 = compile_program(quantization.model.module, target, tiles=tiles)
     with watch.stage("compile_mixed", "compile mixed"):
         program = quantization.compile(tiles=tiles)
     delivered: dict[str, bytes] = {}
     if delivery is not None:
         with watch.stage("deliver", f"make the {delivery.deliverable}"):
+            target = load_target(quantization.options.target)
             delivered = delivery.files(quantization.mixed.module, target, tiles=tiles)
     summary = summarize(
         quantization,
         source=source,
-        fp32_bytes=len(fp32),
         mixed_bytes=len(program),
         seconds={**quantization.seconds, **watch.seconds},
     )

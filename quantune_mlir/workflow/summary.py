@@ -26,7 +26,7 @@ _METRICS: Final = (
 
 
 def summarize(
-    quantization: Quantization, *, source: Path | str, fp32_bytes: int, mixed_bytes: int, seconds: dict[str, float]
+    quantization: Quantization, *, source: Path | str, mixed_bytes: int, seconds: dict[str, float]
 ) -> dict[str, Any]:
     """The content of summary.json. Infinite metrics are written as strings, as JSON has no infinity."""
     sensitivity = {layer.name: layer for layer in quantization.sensitivity.layers}
@@ -50,6 +50,8 @@ def summarize(
             }
         )
     total = macs[True] + macs[False]
+    saved = sum(4 * layer.weight_elements for layer in quantization.model.layers)
+    saved -= sum(layer["weight_bytes"] for layer in layers)
     return {
         "format": FORMAT,
         "versions": {name: installed_version(name) for name in _VERSIONED},
@@ -84,7 +86,7 @@ def summarize(
         "timings_s": {name: round(value, 4) for name, value in seconds.items()},
         "layers": layers,
         "totals": {
-            "fp32_program_bytes": fp32_bytes,
+            "fp32_program_bytes": mixed_bytes + saved,
             "mixed_program_bytes": mixed_bytes,
             "macs": total,
             "int8_mac_share": macs[True] / total if total else 0.0,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from quantune_mlir.execution.compile_cache import CACHE_VARIABLE
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
 from quantune_mlir.planning.plan import ALL_INT8
@@ -16,7 +17,7 @@ from quantune_mlir.workflow import group_latency
 from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.compilation import isa_of
 from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
-from quantune_mlir.workflow.host_cache import CACHE_VARIABLE, HostCache
+from quantune_mlir.workflow.host_cache import HostCache
 from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS

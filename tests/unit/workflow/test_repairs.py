@@ -165,6 +165,6 @@ def test_what_was_repaired_stands_in_the_summary(model: Model, profile: Profile,
     plan = INT8.fitted_to((), model.hash)
     mixed = PlanRewriter(model, profile, options).rewrite(INT8)
     quantization = Quantization(model, options, profile, sensitivity, plan, mixed, runs, {})
-    summary = summarize(quantization, source="model.onnx", fp32_bytes=1, mixed_bytes=1, seconds={})
+    summary = summarize(quantization, source="model.onnx", mixed_bytes=1, seconds={})
     assert summary["repairs"] == {"equalize": True, "correct_bias": False}
     assert summary["options"]["equalize"] is True

@@ -10,12 +10,12 @@ import pytest
 
 from quantune_mlir.errors import TilesError
 from quantune_mlir.execution.benchmark import Times
+from quantune_mlir.execution.compile_cache import CACHE_VARIABLE
 from quantune_mlir.execution.host_isa import host_isa
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.kernels.isa.table import ISAS
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.kernels.tuning import Kernel, Tiling, candidates
-from quantune_mlir.workflow.host_cache import CACHE_VARIABLE
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.tiling_timer import host_timers
 from quantune_mlir.workflow.tuning import (
