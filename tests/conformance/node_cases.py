@@ -29,9 +29,9 @@ OPERATORS = frozenset(
     """
     Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast CastLike Ceil Celu Clip Concat Constant
     ConstantOfShape Conv ConvTranspose Cos DepthToSpace Div Dropout Elu Equal Erf Exp Expand Flatten Floor Gather
-    Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual HardSigmoid HardSwish Identity
-    InstanceNormalization LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Mean Min
-    Mish Mul Neg Not Or PRelu Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Resize
+    GRU Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual HardSigmoid HardSwish Identity
+    InstanceNormalization LSTM LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Mean Min
+    Mish Mul Neg Not Or PRelu Pad Pow RNN Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Resize
     Selu Shape Sigmoid Sin Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh
     ThresholdedRelu Tile Transpose Unsqueeze Upsample Where Xor
     """.split()  # noqa: SIM905
@@ -41,6 +41,8 @@ CONSTANT_OPERANDS = {
     "ConstantOfShape": (0,),
     "Dropout": (1, 2),
     "Expand": (1,),
+    "GRU": (1, 2, 3, 4),
+    "LSTM": (1, 2, 3, 4, 7),
     "Pad": (1, 2, 3),
     "ReduceMax": (1,),
     "ReduceMean": (1,),
@@ -51,6 +53,7 @@ CONSTANT_OPERANDS = {
     "Slice": (1, 2, 3, 4),
     "Split": (1,),
     "Squeeze": (1,),
+    "RNN": (1, 2, 3, 4),
     "Range": (0, 1, 2),
     "Tile": (1,),
     "Upsample": (1,),

@@ -11,6 +11,7 @@ from quantune_mlir.importers.onnx import (  # noqa: F401  (each registers its ha
     padding,
     pooling,
     powers,
+    recurrent,
     reduction,
     resize,
     shaping,

@@ -41,6 +41,18 @@ class Emitter:
         finally:
             self._loc, self._labels = ir.Location.unknown(), {}
 
+    @contextmanager
+    def part(self, name: str) -> Generator[None]:
+        """Label everything built inside as a part of the node, a layer of its own: NODE/name."""
+        location, labels = self._loc, self._labels
+        layer = f"{ir.StringAttr(labels[attributes.LAYER]).value}/{name}"
+        self._loc = ir.Location.name(layer)
+        self._labels = labels | {attributes.LAYER: ir.StringAttr.get(layer)}
+        try:
+            yield
+        finally:
+            self._loc, self._labels = location, labels
+
     # --- values ---------------------------------------------------------------------------------------------
 
     def value(self, tensor: Tensor) -> ir.Value:

@@ -59,9 +59,19 @@ def _row_bias(c: Tensor | None, beta: float, outputs: int, dtype: np.dtype) -> T
 
 def fully_connected(b: Builder, x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
     """[M, K] x constant [K, N] + bias [N] as tosa.conv2d of M images of one pixel."""
+    return pixel_product(b, x, pixel_kernel(b, weights), bias)
+
+
+def pixel_kernel(b: Builder, weights: Tensor) -> Tensor:
+    """[K, N] as the kernel [N, 1, 1, K] of a convolution."""
+    inputs, outputs = weights.shape
+    return b.reshape(b.transpose(weights, (1, 0)), (outputs, 1, 1, inputs))
+
+
+def pixel_product(b: Builder, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """[M, K] and a constant kernel [N, 1, 1, K], which several products may share: [M, N]."""
     rows, inputs = x.shape
-    outputs = weights.shape[1]
-    kernel = b.reshape(b.transpose(weights, (1, 0)), (outputs, 1, 1, inputs))
+    outputs = kernel.shape[0]
     image = b.reshape(x, (rows, 1, 1, inputs))
     shape = (rows, 1, 1, outputs)
     result = b.convolution(tosa.Conv2DOp, image, kernel, bias, shape, [0, 0, 0, 0], [1, 1], [1, 1])
