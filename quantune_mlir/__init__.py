@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from quantune_mlir.workflow.policy import PlanPolicy
     from quantune_mlir.workflow.quantization import Quantization, quantize
     from quantune_mlir.workflow.save import save
+    from quantune_mlir.workflow.scoring import Scorer
 
 __all__ = [
     "Model",
@@ -30,6 +31,7 @@ __all__ = [
     "QuantizeOptions",
     "QuantuneError",
     "SampleSet",
+    "Scorer",
     "quantize",
     "save",
 ]
@@ -43,6 +45,7 @@ _HOMES = {
     "QuantizeOptions": "workflow.options",
     "QuantuneError": "errors",
     "SampleSet": "samples",
+    "Scorer": "workflow.scoring",
     "quantize": "workflow.quantization",
     "save": "workflow.save",
 }

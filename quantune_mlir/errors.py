@@ -67,6 +67,10 @@ class DataError(QuantuneError):
     """Calibration or evaluation samples do not fit the model, or hold NaN or Inf."""
 
 
+class ScoreError(QuantuneError):
+    """A user's own score function is missing, fails, or returns no number."""
+
+
 class PlanError(QuantuneError):
     """A precision plan does not fit the model."""
 

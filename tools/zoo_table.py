@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -99,7 +100,8 @@ def measure(
         granularity=granularity,
         metric=zoo.metric(network),
         scores={
-            variant: zoo.score(network, outputs, validation_samples) for variant, outputs in evaluation.outputs.items()
+            variant: zoo.score(network, outputs.astype(np.float32), validation_samples)
+            for variant, outputs in evaluation.outputs.items()
         },
         output_sqnr_db=output_sqnrs(evaluation),
         predicted_sqnr_db=predicted_sqnr_db(

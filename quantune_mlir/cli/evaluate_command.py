@@ -8,12 +8,13 @@ import click
 
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import Display, reports_errors, write_json
-from quantune_mlir.cli.inputs import FILE, cache_option
+from quantune_mlir.cli.inputs import FILE, cache_option, score_option
 from quantune_mlir.errors import OutputError
 from quantune_mlir.files import check_writable, write_array
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.evaluation import evaluate
+from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 
 
@@ -34,6 +35,7 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
     show_default=True,
     help="Chooses which, where the data holds more.",
 )
+@score_option
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the scores, keyed by variant.")
 @click.option(
     "--outputs", type=FILE, metavar="FILE", help="Write the raw first outputs of the one variant chosen, as .npy."
@@ -46,20 +48,30 @@ def command(
     chosen: tuple[Variant, ...],
     count: int | None,
     seed: int,
+    score_file: Path | None,
     json_file: Path | None,
     outputs: Path | None,
 ) -> None:
-    """Compare the accuracy of the variants of a quantized model on the same samples.
+    """Compare the outputs of the variants of a quantized model on the same samples: with fp32's and with labels.
 
-    DIRECTORY is what `quantune quantize` wrote.
+    DIRECTORY is what `quantune quantize` wrote. Labels are class indices, one for each sample; with --score, what the
+    function makes of them.
     """
     if outputs is not None and len(chosen) != 1:
         raise OutputError("holds the outputs of one variant", where="--outputs", remedy="give one --variant")
     for file in filter(None, (json_file, outputs)):
         check_writable(file)
+    scorer = None if score_file is None else Scorer.load(score_file)
     variants = Variants(Artifacts.open(directory))
     samples = SampleSet.open(data, variants.model.inputs, count=count, seed=seed)
-    result = evaluate(variants, samples, chosen or VARIANTS, keep_outputs=outputs is not None, progress=Display())
+    result = evaluate(
+        variants,
+        samples,
+        chosen or VARIANTS,
+        scorer=scorer,
+        keep_outputs=outputs is not None,
+        progress=Display(),
+    )
     if outputs is not None:
         write_array(outputs, result.outputs[chosen[0]])
     write_json(json_file, result.scores)

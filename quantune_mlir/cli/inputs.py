@@ -44,6 +44,16 @@ tiles_option: Final = click.option(
 )
 
 
+score_option: Final = click.option(
+    "--score",
+    "score_file",
+    type=FILE,
+    metavar="FILE.py",
+    help="A Python file with your yardstick: score(outputs, references, labels) gets lists of arrays, samples along "
+    "axis 0, and returns a number, the higher the better. It is run as it is.",
+)
+
+
 def deliverable_options(command: F) -> F:
     """--deliverable and --name."""
     command = click.option(

@@ -40,7 +40,8 @@ def policy_options(command: F) -> F:
             type=float,
             metavar="POINTS",
             help="Policy: the quickest plan that loses at most so many percent of the samples that fp32 has right "
-            "(of all, without labels). Candidates are compiled and run over the calibration samples.",
+            "(of all, without labels), or of fp32's --score. Candidates are compiled and run over the calibration "
+            "samples.",
         ),
         click.option(
             "--max-size", metavar="SIZE", help="Limit: of the constants, as 300KB, or 0.5x for half of fp32's."

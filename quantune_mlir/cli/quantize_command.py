@@ -18,6 +18,7 @@ from quantune_mlir.cli.inputs import (
     profile_option,
     quantization_options,
     quantize_options,
+    score_option,
     tiles_option,
 )
 from quantune_mlir.cli.model_options import import_options, model_options
@@ -33,6 +34,7 @@ from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
+from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.warnings import warnings
 
 
@@ -54,6 +56,7 @@ from quantune_mlir.workflow.warnings import warnings
     metavar="DATA",
     help="Samples that --max-drop runs its candidates over. [default: those of --calibration]",
 )
+@score_option
 @click.option(
     "--verify/--no-verify",
     default=True,
@@ -76,6 +79,7 @@ def command(
     plan_file: Path | None,
     profile_file: Path | None,
     validation_data: Path | None,
+    score_file: Path | None,
     verify: bool,
     **chosen: Any,
 ) -> None:
@@ -98,6 +102,9 @@ def command(
         )
     if validation_data is not None and policy.max_drop is None:
         raise PlanError("only --max-drop asks for validation samples", where="--validation", remedy="leave it out")
+    if score_file is not None and policy.max_drop is None:
+        raise PlanError("only --max-drop asks for a score", where="--score", remedy="leave it out")
+    scorer = None if score_file is None else Scorer.load(score_file)
     display = Display()
     with display.stage("import"):
         loaded = Model.load(model, samples=calibration, **imported)
@@ -113,6 +120,7 @@ def command(
         plan=plan,
         profile=profile,
         validation=validation,
+        scorer=scorer,
         verify=verify,
         tiles=tiles,
         progress=display,

@@ -15,6 +15,15 @@ from quantune_mlir.workflow.tuning import Choice, Site
 from quantune_mlir.workflow.variants import Variant
 from quantune_mlir.workflow.verification import Verification
 
+_ACCURACY: Final = {"score": "score", "top1": "top1", "top5": "top5", "agreement": "agreement with fp32"}
+_FIGURES: Final = {
+    "score": "score",
+    "fp32_score": "fp32's",
+    "lost_percent": "lost",
+    "won_percent": "won",
+    "expected_lost_percent": "expected to be lost",
+    "unseen_lost_percent": "on other samples",
+}
 _SHOWN: Final = {Metric.ACTIVATION_SQNR, Metric.SQNR_DELTA, Metric.LOCAL_SQNR, Metric.WEIGHT_SQNR, Metric.MSE}
 
 
@@ -58,15 +67,14 @@ def print_trials(trials: Sequence[Trial]) -> None:
     """The plans that were run to find one that loses few samples; nothing if there are none."""
     if not trials:
         return
+    drops = [trial.drop.as_dict() for trial in trials]
+    figures = {name: title for name, title in _FIGURES.items() if name in drops[0]}
     print_table(
-        "Plans tried; percent of the samples",
+        "Plans tried; losses in percent of " + ("fp32's score" if "score" in figures else "the samples"),
         [
             Column("fp32 layers", [str(trial.fp32_layers) for trial in trials]),
             Column("predicted SQNR", [f"{trial.predicted_sqnr_db:.1f}" for trial in trials]),
-            Column("lost", [f"{trial.drop.lost:.2f}" for trial in trials]),
-            Column("won", [f"{trial.drop.won:.2f}" for trial in trials]),
-            Column("expected to be lost", [f"{trial.drop.expected:.2f}" for trial in trials]),
-            Column("on other samples", [f"{trial.drop.unseen:.2f}" for trial in trials]),
+            *(Column(title, [_figure(name, drop[name]) for drop in drops]) for name, title in figures.items()),
             Column("accepted", ["yes" if trial.accepted else "no" for trial in trials]),
         ],
     )
@@ -93,16 +101,26 @@ def print_outcome(summary: Mapping[str, Any]) -> None:
 
 
 def print_evaluation(scores: Mapping[Variant, Mapping[str, Any]]) -> None:
-    """Accuracy by variant."""
+    """Accuracy by variant, then the SQNR of each part of the outputs, the noisiest first."""
     results = list(scores.values())
-    labelled = [f"top{k}" for k in (1, 5) if any(f"top{k}" in score for score in results)]
+    shown = [name for name in _ACCURACY if name in results[0]]
     print_table(
         f"Accuracy over {results[0]['samples']} samples",
         [
             Column("variant", list(scores), text=True),
-            *(Column(name, [f"{score[name]:.4f}" for score in results]) for name in labelled),
-            Column("agreement with fp32", [f"{score['agreement']:.4f}" for score in results]),
-            Column("output SQNR in dB", [_decibels(score["output_sqnr_db"]) for score in results]),
+            *(Column(_ACCURACY[name], [_accuracy(name, score[name]) for score in results]) for name in shown),
+            Column("worst part in dB", [_decibels(score["worst_sqnr_db"]) for score in results]),
+        ],
+    )
+    parts = [part["name"] for part in results[0]["parts"]]
+    noise = {name: [float(score["parts"][i]["sqnr_db"]) for score in results] for i, name in enumerate(parts)}
+    parts.sort(key=lambda name: min(noise[name]))
+    OUT.print()
+    print_table(
+        "Outputs, and their parts, beside fp32: SQNR in dB",
+        [
+            Column("part", parts, text=True),
+            *(Column(variant, [_decibels(noise[name][i]) for name in parts]) for i, variant in enumerate(scores)),
         ],
     )
 
@@ -190,6 +208,14 @@ def print_targets(targets: list[Target]) -> None:
 def _verifying(summary: Mapping[str, Any]) -> str:
     verification = summary["verification"]
     return "" if verification is None else f", and 1 to verify over {verification['samples']}"
+
+
+def _figure(name: str, value: float) -> str:
+    return f"{value:.4g}" if name.endswith("score") else f"{value:.2f}"
+
+
+def _accuracy(name: str, value: float) -> str:
+    return f"{value:.6g}" if name == "score" else f"{value:.4f}"
 
 
 def _gain(ratio: float) -> str:

@@ -57,6 +57,32 @@ class Drop:
         """What to expect on other samples: the largest of the losses counted and estimated."""
         return max(self.lost - self.won, self.expected, self.unseen)
 
+    def as_dict(self) -> dict[str, float]:
+        """For files and tables."""
+        return {
+            "lost_percent": self.lost,
+            "won_percent": self.won,
+            "expected_lost_percent": round(self.expected, 3),
+            "unseen_lost_percent": round(self.unseen, 3),
+        }
+
+
+@dataclass(frozen=True)
+class ScoreDrop:
+    """What a network loses by another yardstick, the higher the better: its score and fp32's, which is not 0."""
+
+    score: float
+    reference: float
+
+    @property
+    def points(self) -> float:
+        """What is lost, in percent of fp32's score."""
+        return 100 * (self.reference - self.score) / abs(self.reference)
+
+    def as_dict(self) -> dict[str, float]:
+        """For files and tables."""
+        return {"score": self.score, "fp32_score": self.reference, "lost_percent": round(self.points, 3)}
+
 
 def estimate_drop(
     reference: NDArray[np.floating], scores: NDArray[np.floating], labels: NDArray[np.integer] | None

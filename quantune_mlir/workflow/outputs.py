@@ -1,47 +1,69 @@
-"""What a program says of samples, and what is right."""
+"""What a program says of samples: all of it, and how it tells the class of each."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
-from quantune_mlir.execution.program import Program
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.units import entry_block
+from quantune_mlir.execution.program import Array, Program
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.model import Model
 
 
-def first_outputs(program: Program, samples: SampleSet, on_run: Callable[[], None]) -> NDArray[np.float32]:
-    """(samples, elements): the first output for all samples."""
-    rows: list[NDArray[np.float32]] = []
+@dataclass(frozen=True)
+class Classification:
+    """A first output that tells the class of each sample.
+
+    Attributes:
+        scores: how many scores a sample has, of which the largest decides; None: the output is the class itself.
+        certain: whether the model says so, by a softmax or an argmax. Else only labels do.
+    """
+
+    scores: int | None
+    certain: bool
+
+    @staticmethod
+    def of(model: Model, batch: int) -> Classification | None:
+        """How the first output of a model of so many samples a run tells classes; None if it cannot."""
+        part, *more = (part for part in model.parts if part.output == 0)
+        by_sample = part.shape[:1] == (batch,)
+        longer = [size for size in (part.shape[1:] if by_sample else part.shape) if size > 1]
+        if part.reading == "classes" and not longer:
+            return Classification(None, certain=True)
+        if not (by_sample or batch == 1) or len(longer) != 1 or part.reading == "classes" or part.resembles_input:
+            return None
+        return Classification(longer[0], certain=part.scores is not None and not more)
+
+    def decisions(self, outputs: NDArray[np.generic]) -> NDArray[np.integer]:
+        """The class of each sample, from first outputs with samples along axis 0."""
+        rows = outputs.reshape(len(outputs), -1)
+        return rows[:, 0].astype(np.int64) if self.scores is None else rows.argmax(axis=1)
+
+
+def all_outputs(program: Program, samples: SampleSet, on_run: Callable[[], None]) -> Iterator[list[Array]]:
+    """All outputs of each run, with samples along axis 0."""
     for run in samples:
-        output = by_sample(program(*run)[0].astype(np.float32), samples.batch)
-        rows.append(output.reshape(len(output), -1))
+        yield [by_sample(output, samples.batch) for output in program(*run)]
         on_run()
-    return np.concatenate(rows)
 
 
-def scores_per_sample(model: Model, batch: int) -> int:
-    """How many elements the model's first output has for each sample."""
-    block = entry_block(model.function)
-    first = block.operations[len(block.operations) - 1].operation.operands[0]
-    return math.prod(shape_of(first)) // batch
+def by_sample(output: Array, batch: int) -> Array:
+    """The output with samples along axis 0; a row for the whole run if it has none for each sample."""
+    if output.ndim and output.shape[0] == batch:
+        return output
+    return output[None] if batch == 1 or output.size % batch else output.reshape(batch, -1)
 
 
-def check_labels(model: Model, samples: SampleSet) -> None:
-    """Raises DataError if samples have classes as labels, and one of them is none of the model's."""
-    scores = scores_per_sample(model, samples.batch)
-    if samples.labels is not None and samples.labels.ndim == 1 and samples.labels.dtype.kind in "iu" and scores > 1:
-        class_labels(samples, scores)
+def class_labels(samples: SampleSet, classification: Classification | None) -> NDArray[np.integer] | None:
+    """The labels of samples, (samples,), or None without labels.
 
-
-def class_labels(samples: SampleSet, scores: int) -> NDArray[np.integer] | None:
-    """The labels of samples, (samples,), or None. Raises DataError if they are no classes of so many scores."""
+    Raises:
+        DataError: they are no classes, or none of those that the model tells.
+    """
     if samples.labels is None:
         return None
     labels = np.asarray(samples.labels)
@@ -49,20 +71,29 @@ def class_labels(samples: SampleSet, scores: int) -> NDArray[np.integer] | None:
         raise DataError(
             f"labels must be one integer per sample, not {labels.dtype}{list(labels.shape)}",
             where="labels",
-            remedy="save class indices, or leave `labels` out",
+            remedy="save class indices, leave `labels` out, or give a function that knows what they mean by --score",
         )
-    classes = labels.astype(np.int64)
-    outside = (classes < 0) | (classes >= scores)
+    if classification is None:
+        raise DataError(
+            "labels are classes, and the model's first output has no scores of classes",
+            where="labels",
+            remedy="leave `labels` out, or give a function that knows what they mean by --score",
+        )
+    labels = labels.astype(np.int64)
+    count = classification.scores
+    outside = (labels < 0) | (labels >= count) if count is not None else np.zeros(len(labels), np.bool_)
     if outside.any():
         raise DataError(
-            f"sample {int(outside.argmax())} is labelled {classes[outside][0]}, but the model's first output has "
-            f"{scores} score(s) a sample: labels are 0 to {scores - 1}",
+            f"sample {int(outside.argmax())} is labelled {labels[outside][0]}, but the model's first output has "
+            f"{count} score(s) a sample: labels are 0 to {(count or 0) - 1}",
             where="labels",
             remedy="count classes as the model does, or leave `labels` out",
         )
-    return classes
+    return labels
 
 
-def by_sample(output: NDArray[np.float32], batch: int) -> NDArray[np.float32]:
-    """The output with samples along axis 0, also where the model drops a batch of one."""
-    return output if output.ndim and output.shape[0] == batch else output.reshape(batch, -1)
+def check_labels(model: Model, samples: SampleSet) -> None:
+    """Raises DataError if model and labels look like classes, and a label is none of the model's."""
+    found, labels = Classification.of(model, samples.batch), samples.labels
+    if found is not None and labels is not None and labels.ndim == 1 and labels.dtype.kind in "iu":
+        class_labels(samples, found)

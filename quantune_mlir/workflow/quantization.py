@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from pathlib import Path
 
 from quantune_mlir.errors import DataError
-from quantune_mlir.execution.program import Program
+from quantune_mlir.execution.program import Array, Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
@@ -23,14 +23,16 @@ from quantune_mlir.workflow.analysis import Analyzer
 from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
+from quantune_mlir.workflow.judges import check_decides, class_judge, score_judge
 from quantune_mlir.workflow.kernel_groups import kernel_groups
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
-from quantune_mlir.workflow.outputs import check_labels, class_labels, first_outputs, scores_per_sample
+from quantune_mlir.workflow.outputs import all_outputs, check_labels
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.repairs import repairs
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite, integer_options
+from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.search import Trial, search
 from quantune_mlir.workflow.verification import ReferenceRuns, Verification, Verified, VerifiedPart, Verifier
 
@@ -155,6 +157,7 @@ def quantize(
     plan: PrecisionPlan | None = None,
     profile: Profile | None = None,
     validation: SampleSet | None = None,
+    scorer: Scorer | None = None,
     verify: bool = True,
     tiles: TunedTiles | None = None,
     progress: Progress = SILENT,
@@ -169,6 +172,7 @@ def quantize(
         plan: a ready plan, to be honoured exactly; the policy is then not asked.
         profile: what run 1 gave before, on these or on more samples; it is not done again.
         validation: what candidates are run over if the policy limits the drop; None: `samples`.
+        scorer: by what candidates are judged if the policy limits the drop; None: by the classes of samples.
         verify: whether the mixed program is compiled for this machine and the noise of each part of its outputs
             measured.
         tiles: if the target is this machine, what the program is to be saved with: so it is compiled once.
@@ -181,7 +185,11 @@ def quantize(
         policy.check(model, load_target(options.target))
     else:
         plan = plan.fitted_to(planned_layers(model.layers, plan.precision_of()), model.hash)
-    check_labels(model, samples)
+    checked = samples if validation is None else validation
+    if scorer is None:
+        check_labels(model, samples)
+    if policy.max_drop is not None and scorer is None:
+        check_decides(model, checked)
     watch = Stopwatch(progress)
     references = ReferenceRuns() if verify else None
     profile, sensitivity, runs = analyze(model, samples, options, watch, profile, references)
@@ -196,8 +204,7 @@ def quantize(
                 plan = policy.plan(sensitivity, model, costs)
         else:
             planner = policy.planner(sensitivity, model, costs)
-            checked = samples if validation is None else validation
-            plan, trials = _search(planner, model, rewriter, checked, policy.max_drop, watch)
+            plan, trials = _search(planner, model, rewriter, checked, policy.max_drop, scorer, watch)
     with watch.stage("rewrite", "rewrite to mixed precision"):
         mixed = rewriter.rewrite(plan)
     found = Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds, trials)
@@ -215,21 +222,23 @@ def _search(
     rewriter: PlanRewriter,
     samples: SampleSet,
     max_drop: float,
+    scorer: Scorer | None,
     watch: Stopwatch,
 ) -> tuple[PrecisionPlan, tuple[Trial, ...]]:
     target = load_target(ANALYSIS_TARGET)
 
-    def scores(module: ir.Module, what: str) -> NDArray[np.float32]:
+    def outputs(module: ir.Module, what: str) -> Iterator[list[Array]]:
         with watch.stage("compile_trials", f"compile {what}"):
             program = Program(compile_program(module, target))
         with watch.stage("run_trials", f"run {what}", len(samples)) as tick:
-            return first_outputs(program, samples, tick)
+            yield from all_outputs(program, samples, tick)
 
-    def scores_of(plan: PrecisionPlan) -> NDArray[np.float32]:
-        return scores(rewriter.rewrite(plan).module, "a candidate")
-
-    labels = class_labels(samples, scores_per_sample(model, samples.batch))
-    found = search(planner, scores(model.module, "fp32"), labels, scores_of, max_drop=max_drop)
+    with tempfile.TemporaryDirectory(prefix="quantune-outputs-") as folder:
+        if scorer is None:
+            judge = class_judge(model, samples, outputs)
+        else:
+            judge = score_judge(model, samples, outputs, scorer, Path(folder))
+        found = search(planner, lambda plan: judge(rewriter.rewrite(plan).module), max_drop=max_drop)
     return found.plan, found.trials
 
 

@@ -1,4 +1,4 @@
-"""`--max-drop`: the quickest plan of the front that loses few samples, found by running candidates.
+"""`--max-drop`: the quickest plan of the front that loses little, found by running candidates.
 
 Along the front, up to all fp32, plans become slower and less noisy. The quickest is tried first, then the front is
 halved: at most log2(n) + 2 plans of n are compiled and run. All fp32 is not tried, it loses nothing.
@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from quantune_mlir.numerics.drop import Drop, estimate_drop
+from quantune_mlir.numerics.drop import Drop, ScoreDrop
 from quantune_mlir.planning.front import Point, pareto_front
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planner
@@ -33,7 +30,7 @@ class Trial:
 
     fp32_layers: int
     predicted_sqnr_db: float
-    drop: Drop
+    drop: Drop | ScoreDrop
     accepted: bool
 
 
@@ -45,22 +42,13 @@ class Found:
     trials: tuple[Trial, ...]
 
 
-def search(
-    planner: Planner,
-    reference: NDArray[np.floating],
-    labels: NDArray[np.integer] | None,
-    scores_of: Callable[[PrecisionPlan], NDArray[np.floating]],
-    *,
-    max_drop: float,
-) -> Found:
+def search(planner: Planner, drop_of: Callable[[PrecisionPlan], Drop | ScoreDrop], *, max_drop: float) -> Found:
     """The quickest plan whose expected drop is at most `max_drop` points.
 
     Args:
         planner: of the network.
-        reference: (samples, classes), the first output of fp32.
-        labels: (samples,), what is right; None: what fp32 says.
-        scores_of: compiles a plan, runs it, and returns its first output.
-        max_drop: percent of the samples.
+        drop_of: compiles a plan, runs it, and says what it loses.
+        max_drop: percent of the samples, or of fp32's score.
     """
     front = slower_and_cleaner(pareto_front(planner.problem))
     trials: list[Trial] = []
@@ -69,7 +57,7 @@ def search(
     def accepts(index: int) -> bool:
         point = front[index]
         plans[index] = planner.plan(_policy(point), f"max_drop {max_drop:g}")
-        drop = estimate_drop(reference, scores_of(plans[index]), labels)
+        drop = drop_of(plans[index])
         trials.append(Trial(len(point.fp32), decibels(point.noise), drop, drop.points <= max_drop))
         return trials[-1].accepted
 

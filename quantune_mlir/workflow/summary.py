@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir._versions import installed_version
+from quantune_mlir.workflow.json_numbers import json_number
 from quantune_mlir.workflow.quantization import Quantization
 from quantune_mlir.workflow.rewriting import integer_options
 from quantune_mlir.workflow.verification import Verification
@@ -36,7 +36,7 @@ def summarize(
     for layer in quantization.model.layers:
         precision = quantization.mixed.precision[layer.name]
         macs[precision == "int8"] += layer.macs
-        metrics = {name: _number(getattr(sensitivity[layer.name], name)) for name in _METRICS}
+        metrics = {name: json_number(getattr(sensitivity[layer.name], name)) for name in _METRICS}
         reason = planned[layer.name].reason if layer.name in planned else "follows its neighbours"
         layers.append(
             {
@@ -67,11 +67,8 @@ def summarize(
         "trials": [
             {
                 "fp32_layers": trial.fp32_layers,
-                "predicted_sqnr_db": _number(trial.predicted_sqnr_db),
-                "lost_percent": trial.drop.lost,
-                "won_percent": trial.drop.won,
-                "expected_lost_percent": round(trial.drop.expected, 3),
-                "unseen_lost_percent": round(trial.drop.unseen, 3),
+                "predicted_sqnr_db": json_number(trial.predicted_sqnr_db),
+                **trial.drop.as_dict(),
                 "accepted": trial.accepted,
             }
             for trial in quantization.trials
@@ -104,14 +101,10 @@ def _verification(verification: Verification) -> dict[str, Any]:
                 "name": part.noise.part.name,
                 "output": part.noise.part.output_name,
                 "signal": part.noise.signal,
-                "measured_sqnr_db": _number(part.noise.sqnr_db),
-                "predicted_sqnr_db": _number(part.predicted_db),
-                "whole_sqnr_db": _number(part.noise.whole_sqnr_db),
+                "measured_sqnr_db": json_number(part.noise.sqnr_db),
+                "predicted_sqnr_db": json_number(part.predicted_db),
+                "whole_sqnr_db": json_number(part.noise.whole_sqnr_db),
             }
             for part in verification.parts
         ],
     }
-
-
-def _number(value: float | None) -> float | str | None:
-    return str(value) if value is not None and math.isinf(value) else value

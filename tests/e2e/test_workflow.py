@@ -348,12 +348,14 @@ class TestEvaluateAndBench:
         results = json.loads(scores.read_text())
         assert list(results) == VARIANTS
         for score in results.values():
-            assert set(score) == {"samples", "top1", "top5", "agreement", "output_sqnr_db"}
+            assert set(score) == {"samples", "top1", "top5", "agreement", "output_sqnr_db", "worst_sqnr_db", "parts"}
             assert score["samples"] == 400
             assert 0.96 < score["top1"] <= score["top5"] <= 1
         assert results["fp32"]["agreement"] == 1.0 and float(results["fp32"]["output_sqnr_db"]) == math.inf
         assert 20 < results["int8"]["output_sqnr_db"] <= results["mixed"]["output_sqnr_db"] + 1e-9
-        assert [line.split()[0] for line in outcome.stdout.splitlines()[2:]] == VARIANTS
+        lines = outcome.stdout.splitlines()
+        assert [line.split()[0] for line in lines[2:5]] == VARIANTS
+        assert lines[-2].split() == ["part", *VARIANTS] and lines[-1].split()[:2] == ["logits", "inf"]
 
     def test_evaluate_outputs_of_some_samples_without_labels(
         self, quantune: Quantune, digits: Path, tmp_path: Path
@@ -367,7 +369,10 @@ class TestEvaluateAndBench:
         np.testing.assert_array_equal(
             np.load(outputs), np.concatenate([program(image[None])[0] for image in images[:7]])
         )
-        assert set(json.loads(scores.read_text())["mixed"]) == {"samples", "agreement", "output_sqnr_db"}
+        told = json.loads(scores.read_text())["mixed"]
+        assert set(told) == {"samples", "output_sqnr_db", "worst_sqnr_db", "parts"}, (
+            "nothing says that these are classes"
+        )
 
     def test_bench(self, quantune: Quantune, digits: Path, tmp_path: Path) -> None:
         results = tmp_path / "bench.json"

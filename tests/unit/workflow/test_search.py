@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from quantune_mlir.numerics.drop import ScoreDrop, estimate_drop
 from quantune_mlir.planning.front import pareto_front
 from quantune_mlir.planning.graph import LayerNode
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
@@ -34,7 +35,7 @@ def scores(plan: PrecisionPlan) -> np.ndarray:
 
 
 def find(max_drop: float) -> tuple[Found, int]:
-    found = search(planner(), REFERENCE, None, scores, max_drop=max_drop)
+    found = search(planner(), lambda plan: estimate_drop(REFERENCE, scores(plan), None), max_drop=max_drop)
     return found, sum(p.precision is Precision.FP32 for p in found.plan.layers)
 
 
@@ -59,3 +60,16 @@ def test_nothing_but_fp32_loses_nothing() -> None:
     found, fp32 = find(0.0)
     assert fp32 == LAYERS
     assert not any(trial.accepted for trial in found.trials)
+
+
+def test_a_score_counts_in_percent_of_that_of_fp32() -> None:
+    """A negative one too, as an error rate would be: the higher, the better."""
+    assert ScoreDrop(0.72, 0.8).points == pytest.approx(10)
+    assert ScoreDrop(-0.22, -0.2).points == pytest.approx(10)
+    assert ScoreDrop(0.9, 0.8).points < 0
+
+    def drop(plan: PrecisionPlan) -> ScoreDrop:
+        return ScoreDrop(40.0 - sum(p.precision is Precision.INT8 for p in plan.layers), 40.0)
+
+    found = search(planner(), drop, max_drop=25.0)
+    assert sum(p.precision is Precision.INT8 for p in found.plan.layers) == 10
