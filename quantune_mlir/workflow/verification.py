@@ -17,6 +17,7 @@ from quantune_mlir.numerics.parts import Part, PartMeter, PartNoise
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.progress import Stopwatch
 
+MOST_RUNS: Final = 40
 MOST_BYTES: Final = 1 << 27
 """Of inputs and outputs that are kept; where all are more, every second, fourth ... run is."""
 
@@ -49,10 +50,15 @@ class ReferenceRuns:
         """One run more."""
         if self._seen % self._stride == 0:
             self._kept.append(ReferenceRun(inputs, outputs))
-            while len(self._kept) > 1 and sum(run.bytes for run in self._kept) > self._most_bytes:
+            while self._too_many:
                 self._kept = self._kept[::2]
                 self._stride *= 2
         self._seen += 1
+
+    @property
+    def _too_many(self) -> bool:
+        count = len(self._kept)
+        return count > 1 and (count > MOST_RUNS or sum(run.bytes for run in self._kept) > self._most_bytes)
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -133,6 +133,9 @@ class TestReferenceRuns:
         assert 5 <= len(runs) == len(kept) <= 10
         assert len({*np.diff(kept)}) == 1 and count - kept[-1] <= kept[1]
 
+    def test_no_more_than_forty(self) -> None:
+        assert 20 <= len(self.added(401, ReferenceRuns())) <= 40 == len(self.added(40, ReferenceRuns()))
+
     def test_one_is_kept_however_large(self) -> None:
         assert len(self.added(3, ReferenceRuns(most_bytes=1))) == 1
 
