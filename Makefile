@@ -1,6 +1,7 @@
 # make demo   quantize the sample network and show what was gained
-# make test   everything that CI runs: style, types, layers, then the tests; as root on Debian it installs qemu-user
-#             and the libraries with which programs for 64-bit Arm are run, elsewhere these tests may be skipped
+# make test   everything that CI runs: style, types, layers, then the tests; as root on Debian it installs qemu and
+#             the compilers and libraries with which programs for other CPUs are made and run, elsewhere these tests may
+#             be skipped
 # make lint   the first three of these alone
 # make clean  remove what the others made, virtual environments included
 #
@@ -24,7 +25,7 @@ demo: $(VENV)/installed
 	$(BIN)/iree-run-module --module=$(DEMO)/model.vmfb --function=main --input=1x1x8x8xf32=0.5
 
 test: lint $(TOSA_VENV)/installed
-	tools/fetch_aarch64.sh $(BIN)/python $(AARCH64)
+	tools/fetch_emulators.sh $(BIN)/python $(AARCH64)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/installed-dev

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 _LIBRARIES = Path("/usr/aarch64-linux-gnu")
-_HOW = "make test fetches it where it can, see tools/fetch_aarch64.sh"
+_HOW = "make test fetches it where it can, see tools/fetch_emulators.sh"
 
 
 def what_is_missing(runtime: Path) -> str | None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 import pytest
 
@@ -28,7 +29,7 @@ def selftest(bundle: Path, build: Path, *settings: str) -> str:
     command = ["make", "-f", str(bundle / "Makefile"), "selftest", f"WARNINGS={STRICT}"]
     command += ["CFLAGS=-O1 -DSELFTEST_TOLERANCE=0", *settings]
     environment = {name: value for name, value in os.environ.items() if name not in ("CC", "AR", "CFLAGS", "MAKEFLAGS")}
-    done = subprocess.run(command, cwd=build, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run(command, cwd=build, env=environment, text=True, timeout=120, stdout=PIPE, stderr=STDOUT)
+    assert done.returncode == 0, done.stdout
     assert "PASSED" in done.stdout
     return done.stdout

@@ -18,14 +18,15 @@ from quantune_mlir._versions import installed_version
 from quantune_mlir.errors import CompileError, OutputError
 from quantune_mlir.execution.compile_cache import cache_in_use, digest
 from quantune_mlir.execution.executable_sources import PROBE, Variant, brings_executables, move_executables
+from quantune_mlir.execution.expand_floats import expand_floats
 from quantune_mlir.execution.host_isa import cpu_name, host_flags
 from quantune_mlir.execution.locations import give_places
 from quantune_mlir.execution.memory import give_back
 from quantune_mlir.execution.program import Program, in_pages
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.edit import copy_module
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.text import parse_module
+from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.text import module_bytecode, parse_module
 from quantune_mlir.processes import run_child
 from quantune_mlir.staging import scratch_directory
 
@@ -82,6 +83,10 @@ class Source:
             if known is not None:
                 return known
             program = folder / "program.vmfb"
+            if self._target.floats != "full":
+                compiled = folder / "compiled.mlirbc"
+                to_executables(arguments, self._target, compiled)
+                arguments = from_executables(compiled, self._target)
             iree_compile([*arguments, "-o", str(program)], self._target.name)
             pages = in_pages(program)
         if cache:
@@ -91,12 +96,31 @@ class Source:
     def _key(self) -> str:
         """Of all that the program depends on."""
         files = [self._module, *sorted(self._path.glob("kernels/*"))]
-        flags = json.dumps([*self._target.compile_flags(), *_versions()])
+        flags = json.dumps([*self._target.compile_flags(), self._target.floats, *_versions()])
         return digest("program", flags, *(part for file in files for part in (file.name, file.read_bytes())))
 
     @property
     def _module(self) -> Path:
         return self._path / "source.mlirbc"
+
+
+def to_executables(arguments: Sequence[str], target: Target, path: Path) -> ir.Module:
+    """Compile what `Source.arguments` gave as far as LLVM, and write that to a file; the module that it holds.
+
+    It has no float operation that the target has not. Raises CompileError as `iree_compile` does.
+    """
+    half = ["--compile-to=executable-targets", "--emit-mlir-bytecode", "-o", str(path)]
+    iree_compile([*arguments, *half], target.name)
+    module = parse_module(path.read_bytes(), make_context())
+    if target.floats != "full":
+        expand_floats(module)
+        path.write_bytes(module_bytecode(module))
+    return module
+
+
+def from_executables(path: Path, target: Target) -> list[str]:
+    """The arguments of iree-compile that compile the rest of what `to_executables` wrote."""
+    return [str(path), "--compile-from=executable-targets", *target.compile_flags()]
 
 
 def compile_module(module: ir.Module, target: Target) -> bytes:

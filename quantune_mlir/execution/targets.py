@@ -38,8 +38,12 @@ class CToolchain(BaseModel):
     """What makes C code fit the kernels: CPU, floating-point unit, calling convention."""
     emulator: str = ""
     """A command that runs a program of this CPU on another one; its last argument is the program."""
+    link: tuple[str, ...] = ()
+    """What links a program for the emulator."""
     board: str | None = None
-    """A board that the emulator has, for a CPU without operating system: its linker script among the templates."""
+    """The emulated board, where a program for it needs a start and a linker script: that of this name."""
+    hosted: bool = True
+    """Whether there is an operating system, with threads."""
 
 
 class Target(BaseModel):
@@ -64,11 +68,13 @@ class Target(BaseModel):
     "host": this machine's best one. None: no kernels, IREE compiles the TOSA ops itself."""
     requantize: Literal["integer", "float"] = "float"
     """The requantize mode that suits this CPU best."""
+    floats: Literal["full", "basic", "none"] = "full"
+    """What there are instructions for: everything, all but minima, maxima and rounding, or no float operation."""
     flags: tuple[str, ...] = ()
     c: CToolchain = CToolchain()
 
     def compile_flags(self) -> list[str]:
-        """All flags of iree-compile for this target."""
+        """All flags of iree-compile for this target; its own replace what others have."""
         flags = [f"--iree-hal-target-backends={self.backend}", "--iree-input-demote-f64-to-f32=false"]
         flags += [_ONE_READER, _NO_EVALUATION]
         if self.backend == "llvm-cpu":
@@ -79,7 +85,8 @@ class Target(BaseModel):
             flags.append(f"--iree-llvmcpu-target-cpu={self.cpu}")
         if self.features:
             flags.append(f"--iree-llvmcpu-target-cpu-features={self.features}")
-        return [*flags, *self.flags]
+        own = {flag.split("=")[0] for flag in self.flags}
+        return [*(flag for flag in flags if flag.split("=")[0] not in own), *self.flags]
 
 
 def load_target(name: str) -> Target:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quantune_mlir import resources
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.text import parse_module
@@ -46,7 +47,7 @@ func.func @main(%a: tensor<4xf32>) -> tensor<4xf32> {
 }
 """
 
-Bundled = Callable[[str], Path]
+EMULATED = sorted(name for name in resources.targets() if load_target(name).c.emulator)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,16 @@ def test_network_gives_the_same_bytes_without_a_runtime(
     made = bundle(digits[precision], "host", tmp_path / "bundle", image)
     said = selftest(made, tmp_path / "build", "THREADS=1")
     assert said.count("logits: 10 of 10 elements identical") == 2, "alone, and with two threads"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", EMULATED)
+def test_network_gives_the_same_bytes_on_an_emulated_cpu(
+    target: str, digits: Mapping[str, ir.Module], image: np.ndarray, tmp_path: Path
+) -> None:
+    require(load_target(target).c)
+    made = bundle(digits["int8"], target, tmp_path / "bundle", image)
+    assert "logits: 10 of 10 elements identical" in selftest(made, tmp_path / "build")
 
 
 @pytest.mark.parametrize(("text", "results"), [(FORMS, 6), (NO_KERNEL, 1)], ids=["forms", "no-kernel"])

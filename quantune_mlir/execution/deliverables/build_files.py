@@ -21,7 +21,7 @@ def build_files(code: ModelCode, target: Target, *, weights_file: str, code_byte
         "EMULATOR": c.emulator,
         "HOW_SELFTEST": f", in {c.emulator.split()[0]}" if c.emulator else "",
         "BOARD": " ".join(board),
-        "BOARD_FLAGS": "-T $(HERE)board.ld --specs=rdimon.specs -Wl,--gc-sections" if c.board else "",
+        "BOARD_FLAGS": " ".join([*(["-T", "$(HERE)board.ld"] if c.board else []), *c.link, "-Wl,--gc-sections"]),
         "ASM": " ASM" if weights_file.endswith(".S") else "",
         "WEIGHTS_FILE": weights_file,
         "WEIGHTS": _kib(sum(map(len, code.schedule.weights))),
@@ -30,11 +30,13 @@ def build_files(code: ModelCode, target: Target, *, weights_file: str, code_byte
         "INPUTS": _list(code.schedule.inputs),
         "OUTPUTS": _list(code.schedule.outputs),
         "PLACE_WEIGHTS": "WEIGHTS_SECTION=.name" if weights_file.endswith(".S") else "WEIGHTS_ATTRIBUTE=...",
-        "THREADS_FILES": "" if c.board else f"| `{code.name}_threads.h`, `.c` | a small pool of POSIX threads |\n",
+        "THREADS_FILES": f"| `{code.name}_threads.h`, `.c` | a small pool of POSIX threads |\n" if c.hosted else "",
     }
     texts = {name: filled(name, values) for name in ("Makefile", "CMakeLists.txt", "README.md")}
     if c.board:
-        return texts | {"startup.c": filled("startup.c", values), "board.ld": filled(f"{c.board}.ld", values)}
+        texts |= {"startup.c": filled("startup.c", values), "board.ld": filled(f"{c.board}.ld", values)}
+    if not c.hosted:
+        return texts
     threads = {f"{code.name}_threads.{suffix}": filled(f"threads.{suffix}", values) for suffix in "ch"}
     return texts | threads
 

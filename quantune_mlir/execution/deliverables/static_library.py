@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from quantune_mlir.errors import CompileError, TargetError
-from quantune_mlir.execution.compiler import Source, iree_compile
+from quantune_mlir.execution.compiler import Source, from_executables, iree_compile, to_executables
 from quantune_mlir.execution.deliverables.read_schedule import read_schedule
 from quantune_mlir.execution.deliverables.schedule import Schedule, Tensor
 from quantune_mlir.execution.targets import Target
-from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.text import parse_module
+from quantune_mlir.ir.mlir import ir
 
 _KERNELS: Final = "kernels.o"
 _HEADER: Final = "kernels.h"
@@ -26,6 +25,7 @@ _STATIC: Final = (
     "--iree-llvmcpu-link-embedded=false",
     "--iree-llvmcpu-link-static",
     "--iree-llvmcpu-debug-symbols=false",
+    "--iree-opt-const-eval=true",  # There is no moment at which a bundle is loaded.
     f"--iree-llvmcpu-static-library-output-path={_KERNELS}",
 )
 """Part of the target that IREE compiles each executable for, hence no path that differs from one to the next."""
@@ -74,13 +74,10 @@ def compile_static(
     _call(module, name)
     with Source(module, target).arguments() as (folder, arguments):
         compiled = folder / f"{name}.mlirbc"
-        to_executables = ["--compile-to=executable-targets", "--emit-mlir-bytecode", "-o", str(compiled)]
-        iree_compile([*arguments, *to_executables], target.name, folder=folder)
-        schedule = read_schedule(parse_module(compiled.read_bytes(), make_context()), inputs, outputs)
-        from_executables = [str(compiled), "--compile-from=executable-targets", "-o", os.devnull]
+        schedule = read_schedule(to_executables(arguments, target, compiled), inputs, outputs)
         if schedule.functions == 0:
             return StaticLibrary(b"", "", schedule)
-        iree_compile([*from_executables, *target.compile_flags()], target.name, folder=folder)
+        iree_compile([*from_executables(compiled, target), "-o", os.devnull], target.name, folder=folder)
         query = _QUERY.search((folder / _HEADER).read_text(encoding="utf-8"))
         if query is None:
             raise CompileError("IREE's library has no query function", where=f"target {target.name}")
@@ -94,8 +91,10 @@ def compile_for_iree(module: ir.Module, target: Target, name: str) -> dict[str, 
     """
     _call(module, name)
     with Source(module, target).arguments() as (folder, arguments):
-        code = folder / f"{name}.c"
-        iree_compile([*arguments, "--output-format=vm-c", "-o", str(code)], target.name, folder=folder)
+        code, compiled = folder / f"{name}.c", folder / f"{name}.mlirbc"
+        to_executables(arguments, target, compiled)
+        rest = [*from_executables(compiled, target), "--output-format=vm-c", "-o", str(code)]
+        iree_compile(rest, target.name, folder=folder)
         return {name: (folder / name).read_bytes() for name in (_KERNELS, _HEADER, code.name)}
 
 
