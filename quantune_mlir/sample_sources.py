@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import zipfile
-import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
+from quantune_mlir.files import require_file
+from quantune_mlir.numerics.npz import BROKEN, read_header
 
 _CHUNK: Final = 1 << 18
-_BROKEN: Final = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
 class ArraySource(Protocol):
@@ -51,9 +52,10 @@ def find_sources(path: Path | str | Mapping[str, NDArray[np.generic]]) -> Opener
     if isinstance(path, Mapping):
         return {name: partial(MemorySource, np.asarray(array)) for name, array in path.items()}
     path = Path(path)
-    if path.is_dir():
+    if _is_folder(path):
         files = sorted(path.glob("*.npy"))
         return {file.stem: partial(StreamSource.open, _File(file), str(file)) for file in files}
+    require_file(path, DataError)
     try:
         with path.open("rb") as file:
             magic = file.read(6)
@@ -68,11 +70,18 @@ def find_sources(path: Path | str | Mapping[str, NDArray[np.generic]]) -> Opener
     return _find_in_npz(path, looks_like_zip=magic.startswith(b"PK"))
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read: {error}", where=str(path)) from error
+
+
 def _find_in_npz(path: Path, *, looks_like_zip: bool) -> Openers:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.namelist() if member.endswith(".npy")]
-    except _BROKEN as error:
+    except BROKEN as error:
         what = "the .npz file is truncated or corrupt" if looks_like_zip else "this is not an .npz file"
         raise DataError(
             f"{what}: {error}", where=str(path), remedy="save the samples again with numpy.savez"
@@ -113,6 +122,7 @@ class _File:
 
     @contextlib.contextmanager
     def stream(self) -> Generator[io.BufferedIOBase]:
+        require_file(self.path, DataError)
         with self.path.open("rb") as stream:
             yield stream
 
@@ -154,10 +164,10 @@ class StreamSource:
         """
         try:
             with content.stream() as stream:
-                shape, fortran_order, dtype = _read_header(stream)
+                shape, fortran_order, dtype = read_header(stream)
                 data_offset = stream.tell()
             size = content.size()
-        except _BROKEN as error:
+        except BROKEN as error:
             raise _unreadable(where, error) from error
         if dtype.hasobject:
             raise DataError("the array holds Python objects", where=where, remedy="save numbers of one dtype and shape")
@@ -167,7 +177,7 @@ class StreamSource:
                 where=where,
                 remedy="save numpy.ascontiguousarray(array)",
             )
-        expected = data_offset + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        expected = data_offset + prod(shape) * dtype.itemsize
         if size < expected:
             raise DataError(
                 f"the array is truncated: {size} bytes of {expected}", where=where, remedy="save the samples again"
@@ -182,7 +192,7 @@ class StreamSource:
     def read(self, starts: Iterable[int], rows: int) -> Iterator[tuple[int, NDArray[np.generic]]]:
         """See ArraySource."""
         row_shape = self.shape[1:]
-        row_bytes = int(np.prod(row_shape, dtype=np.int64)) * self.stored_dtype.itemsize
+        row_bytes = prod(row_shape) * self.stored_dtype.itemsize
         try:
             with self.content.stream() as stream:
                 position = _skip(stream, self.data_offset)
@@ -192,15 +202,17 @@ class StreamSource:
                     _fill(stream, values.reshape(-1).view(np.uint8).data)
                     position += values.nbytes
                     yield start, values.astype(self.dtype, copy=False)
-        except _BROKEN as error:
+        except BROKEN as error:
             raise _unreadable(self.where, error) from error
 
 
-def _read_header(stream: io.BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    return np.lib.format.read_array_header_2_0(stream)
+def load_array(path: Path) -> NDArray[np.generic]:
+    """The array in a .npy file. Raises DataError if it is none."""
+    StreamSource.open(_File(path), str(path))
+    try:
+        return np.load(path, allow_pickle=False)
+    except BROKEN as error:
+        raise _unreadable(str(path), error) from error
 
 
 def _skip(stream: io.BufferedIOBase, count: int) -> int:

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
+from quantune_mlir.files import MIB
 from quantune_mlir.sample_sources import ArraySource, Openers, find_sources
 
 LABELS: Final = "labels"
+_MOST_LABELS: Final = 256 * MIB
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,6 @@ class SampleSet:
     one dimension more than the input holds one whole input per entry instead. NaN and Inf are found when a sample is
     read: iterating then raises a DataError that names the array and the sample.
 
-    Attributes:
-        labels: the labels of the chosen samples, or None.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class SampleSet:
             raise DataError("the model has no input to give samples to", where=where)
         available = self._common_number_of_runs()
         self._chosen = self._choose(available, count, seed)
-        self.labels = self._labels(sources)
+        self._label_source = self._find_labels(sources)
 
     @staticmethod
     def open(
@@ -123,7 +124,8 @@ class SampleSet:
     def only(self, runs: Sequence[int]) -> SampleSet:
         """Some of the runs, by ascending positions, without labels."""
         part = copy.copy(self)
-        part._chosen, part.labels = self._chosen[list(runs)], None
+        part._chosen, part._label_source = self._chosen[list(runs)], None
+        vars(part).pop("labels", None)
         return part
 
     @property
@@ -226,7 +228,8 @@ class SampleSet:
             return np.arange(available)
         return np.sort(np.random.default_rng(seed).choice(available, size=wanted, replace=False))
 
-    def _labels(self, sources: Openers) -> NDArray[np.generic] | None:
+    def _find_labels(self, sources: Openers) -> ArraySource | None:
+        """The labels, yet to be read: most commands need none."""
         if LABELS not in sources or any(feed.spec.name == LABELS for feed in self._feeds):
             return None
         source = sources[LABELS]()
@@ -237,6 +240,21 @@ class SampleSet:
                 where=self._where,
                 remedy="give one label per sample, or leave the labels out",
             )
-        _, labels = next(source.read(iter([0]), samples))
+        return source
+
+    @cached_property
+    def labels(self) -> NDArray[np.generic] | None:
+        """The labels of the chosen samples, or None. Raises DataError if they cannot be read."""
+        source = self._label_source
+        if source is None:
+            return None
+        size = prod(source.shape) * source.dtype.itemsize
+        if size > _MOST_LABELS:
+            raise DataError(
+                f"array {LABELS!r} has {size} bytes; at most {_MOST_LABELS} are read",
+                where=self._where,
+                remedy="give one number per sample",
+            )
+        _, labels = next(source.read(iter([0]), source.shape[0]))
         rows = (self._chosen[:, None] * self.batch + np.arange(self.batch)).reshape(-1)
         return labels[rows]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 import tempfile
@@ -15,7 +14,6 @@ from quantune_mlir.errors import QuantuneError
 from quantune_mlir.printable import printable, shortened
 
 FAILED: Final = 1
-_RAN_OUT: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE}
 
 
 def fail(program: str, what: str, status: int = FAILED) -> NoReturn:
@@ -43,7 +41,7 @@ def boundary(program: str) -> Generator[None]:
         fail(program, "error: there is not enough memory for this")
     except OSError as error:
         _forget_stdout()
-        fail(program, f"error: {_refusal(error)}" if error.errno in _RAN_OUT else _internal(error))
+        fail(program, f"error: {_refusal(error)}")
     except Exception as error:
         fail(program, _internal(error))
 

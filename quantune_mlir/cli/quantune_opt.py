@@ -15,15 +15,16 @@ from quantune_mlir.cli import entry
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.stopping import reports_stop
 from quantune_mlir.errors import ModelError, PassError, QuantuneError
-from quantune_mlir.files import write_atomically
+from quantune_mlir.files import read_file, write_atomically
 from quantune_mlir.importers.kinds import refuse_other_kinds
 from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.text import load_module, module_bytecode, module_text, parse_module
+from quantune_mlir.ir.text import LARGEST, load_module, module_bytecode, module_text, parse_module
 from quantune_mlir.passes import registry
 from quantune_mlir.passes.driver import run_pipeline
 from quantune_mlir.passes.options import option_names
 from quantune_mlir.passes.parameters import fill_in, parameter_names
 from quantune_mlir.passes.pipeline import UPSTREAM_PASSES, Pipeline, Step, step_from_flag
+from quantune_mlir.printable import shortened
 
 _STDIO: Final = "-"
 _ONNX_VERSION_FIELD: Final = 0x08
@@ -111,7 +112,7 @@ def main(
         pipeline = _pipeline(ctx.obj, pass_pipeline, named, settings)
         modules = _read(source, split_input_file, import_options(chosen))
         for module in modules:
-            run_pipeline(module, pipeline, verify_each=verify_each, print_after_all=print_ir_after_all)
+            _run(module, pipeline, source, verify_each=verify_each, print_after_all=print_ir_after_all)
         if emit_bytecode:
             if len(modules) > 1:
                 raise PassError("bytecode holds one module", where="--emit-bytecode --split-input-file")
@@ -130,6 +131,22 @@ def main(
         sys.exit(1)
 
 
+def _run(module: ir.Module, pipeline: Pipeline, source: str, *, verify_each: bool, print_after_all: bool) -> None:
+    """Run the pipeline; that a pass raises anything may be due to the module, which can be any."""
+    try:
+        run_pipeline(module, pipeline, verify_each=verify_each, print_after_all=print_after_all)
+    except QuantuneError:
+        raise
+    except Exception as error:
+        first = next(iter(str(error).splitlines()), "")
+        notes = "".join(f", {note}" for note in getattr(error, "__notes__", []))
+        raise PassError(
+            f"the module cannot be handled{notes}: {type(error).__name__}: {shortened(first)}",
+            where=source,
+            remedy="if it is valid, report it with what --debug shows",
+        ) from error
+
+
 def _pipeline(flags: list[tuple[str, str]], text: str | None, named: str | None, settings: tuple[str, ...]) -> Pipeline:
     if sum((bool(flags), text is not None, named is not None)) > 1:
         raise PassError("choose one of --pass-pipeline, --pipeline and pass flags")
@@ -146,7 +163,7 @@ def _pipeline(flags: list[tuple[str, str]], text: str | None, named: str | None,
 def _values(settings: tuple[str, ...]) -> dict[str, str]:
     for setting in settings:
         if "=" not in setting:
-            raise PassError("not NAME=VALUE", where=f"--set {setting}")
+            raise PassError("not NAME=VALUE", where=f"--set {shortened(setting)}")
     return dict(setting.split("=", 1) for setting in settings)
 
 
@@ -159,10 +176,7 @@ def _read(source: str, split: bool, imported: dict[str, Any]) -> list[ir.Module]
     if source != _STDIO and not split:
         return [load_module(Path(source), context)]
     name = "<stdin>" if source == _STDIO else source
-    try:
-        data = sys.stdin.buffer.read() if source == _STDIO else Path(source).read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror}", where=source) from error
+    data = sys.stdin.buffer.read() if source == _STDIO else read_file(Path(source), limit=LARGEST, error=ModelError)
     if not split:
         return [parse_module(data, context, name=name)]
     return [parse_module(chunk, context, name=name) for chunk in _chunks(data.decode("utf-8", errors="replace"))]

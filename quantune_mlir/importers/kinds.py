@@ -25,6 +25,8 @@ def refuse_other_kinds(path: Path) -> None:
         if (path / "saved_model.pb").exists():
             raise _error(path, "a TensorFlow SavedModel", _TF2ONNX.replace("{option}", "--saved-model"))
         return
+    if not path.is_file():
+        return
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)

@@ -9,6 +9,7 @@
 | `quantune.qparams`   | ops, function arguments    | quantization parameters of the (first) result or argument  |
 | `quantune.precision` | ops                        | "int8" or "fp32"                                           |
 | `quantune.input_means` | convolutions             | mean of each input channel, array<f64>                     |
+| `quantune.model`     | the module                 | hash of the model that it was imported from                |
 | `quantune.extremes`  | ops                        | least and largest number that the result held, array<f32>  |
 
 Layout transposes, which belong to no node, may lack `quantune.layer`.
@@ -25,4 +26,5 @@ ELEMENT_TYPE: Final = "quantune.element_type"
 QPARAMS: Final = "quantune.qparams"
 PRECISION: Final = "quantune.precision"
 INPUT_MEANS: Final = "quantune.input_means"
+MODEL: Final = "quantune.model"
 EXTREMES: Final = "quantune.extremes"

@@ -9,6 +9,7 @@ MLIR's bindings cannot read a resource: a table of arrays goes with the context.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,9 @@ import numpy as np
 from quantune_mlir.errors import ModelError
 from quantune_mlir.ir.mlir import ir, tosa
 
+MOST_DIMENSIONS: Final = 32
+MOST_ELEMENTS: Final = 1 << 28
+"""Of one tensor: a GiB in fp32."""
 CONST: Final = "tosa.const"
 CONSTANTS: Final = frozenset({CONST, "tosa.const_shape"})
 """Ops that hold a value."""
@@ -48,8 +52,19 @@ def element_type(dtype: np.dtype | type) -> ir.Type:
     raise TypeError(f"no MLIR element type for {dtype}")
 
 
+def check_shape(shape: Sequence[int]) -> None:
+    """Raises ValueError if a tensor of `shape` is larger than what can be computed, or has a negative dimension."""
+    if len(shape) > MOST_DIMENSIONS:
+        raise ValueError(f"a tensor of {len(shape)} dimensions; at most {MOST_DIMENSIONS} are supported")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"a tensor of shape {list(shape)}, which has a negative dimension")
+    if prod(int(size) for size in shape) > MOST_ELEMENTS:
+        raise ValueError(f"a tensor of shape {list(shape)}; at most {MOST_ELEMENTS} elements are supported")
+
+
 def tensor_type(shape: Sequence[int], dtype: np.dtype | type) -> ir.RankedTensorType:
-    """The ranked tensor type of `shape` and the element type that stores `dtype`."""
+    """The ranked tensor type of `shape`, which `check_shape` must allow, and the element type that stores `dtype`."""
+    check_shape(shape)
     return ir.RankedTensorType.get(list(shape), element_type(dtype))
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.ir.attributes import ELEMENT_TYPE, NAME
+from quantune_mlir.ir.attributes import ELEMENT_TYPE, MODEL, NAME
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import entry_block
 
@@ -57,3 +57,10 @@ def _specs(
         (name, tuple(kind.shape), _UNSIGNED.get(element or "", np.dtype(_DTYPES[str(kind.element_type)])))
         for name, kind, element in zip(names(function, attributes, len(tensors)), tensors, told, strict=True)
     ]
+
+
+def model_hash(module: ir.Module) -> str | None:
+    """The hash of the model that a module was imported from, if it says."""
+    found = module.operation.attributes
+    attribute = found.get(MODEL, None)
+    return attribute.value if isinstance(attribute, ir.StringAttr) else None

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Final
 
 from quantune_mlir.errors import ModelError
+from quantune_mlir.files import MIB, read_file
 from quantune_mlir.ir.mlir import ir
 
+LARGEST: Final = 4096 * MIB
 _BYTECODE_MAGIC: Final = b"ML\xefR"
 _PLACE: Final = re.compile(r'":(\d+):(\d+)')
 
 
 def load_module(path: Path, context: ir.Context) -> ir.Module:
     """The module in the file `path`, MLIR text or bytecode. Raises ModelError, with `path:line:column` for text."""
+    _check_is_mlir(read_file(path, limit=LARGEST, error=ModelError), str(path))
     try:
-        with path.open("rb") as file:
-            _check_is_mlir(file.read(), str(path))
         return ir.Module.parseFile(str(path), context)
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror}", where=str(path)) from error
     except ir.MLIRError as error:
         raise _model_error(error, str(path)) from error
 

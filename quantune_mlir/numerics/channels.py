@@ -19,6 +19,7 @@ _BIN_BITS: Final = 16
 _SMALLEST_EXPONENT: Final = -149
 _EXPONENT_MASK: Final = np.uint32(0xFF)
 _MANTISSA_BITS: Final = 23
+_MOST: Final = 1 << 53
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,13 @@ class ChannelStatistics:
     bins: NDArray[np.int64]
     minimum: NDArray[np.float32]
     maximum: NDArray[np.float32]
+
+    def check(self) -> None:
+        """Raise ValueError if no elements can have given this."""
+        if self.bins.ndim != 2 or self.bins.shape[1] != BINS or not 0 <= self.count < _MOST:
+            raise ValueError(f"channel sums of shape {list(self.bins.shape)} of {self.count} elements")
+        if not (np.isfinite(self.minimum) & np.isfinite(self.maximum) & (self.minimum <= self.maximum)).all():
+            raise ValueError("the extremes of a channel are not in order, or not finite")
 
     def merge(self, other: ChannelStatistics) -> ChannelStatistics:
         """Of both sets of samples: exact, associative and commutative."""

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from quantune_mlir.errors import DataError
 
 BUCKETS: Final = 1 << 16
+MOST: Final = 1 << 62
+"""Elements that are counted in all."""
 _SIGN: Final = 0x8000
 _EXPONENT: Final = 0x7F80
 _SMALLEST_NORMAL: Final = 2.0**-126
@@ -114,8 +116,32 @@ class Histogram:
             minimum, maximum = _bounds(buckets[0])[0], _bounds(buckets[-1])[1]
         return Histogram(buckets, counts, float(minimum) + 0.0, float(maximum) + 0.0, nonfinite)
 
+    def check(self) -> None:
+        """Raise ValueError if no elements can have given this histogram, or more than can be counted."""
+        if self.buckets.ndim != 1 or self.buckets.shape != self.counts.shape:
+            raise ValueError(f"{list(self.buckets.shape)} buckets with {list(self.counts.shape)} counts")
+        if not _IS_FINITE[self.buckets].all() or (np.diff(_RANK[self.buckets].astype(np.int64)) <= 0).any():
+            raise ValueError("its buckets are not in ascending order, or hold NaN or Inf")
+        if (self.counts == 0).any() or self.counts.astype(np.float64).sum() > MOST:
+            raise ValueError("a bucket is empty, or there are more counts than numbers can hold")
+        if not len(self.buckets):
+            if (self.minimum, self.maximum) != (np.inf, -np.inf):
+                raise ValueError("it has extremes, but no buckets")
+            return
+        if not -np.inf < self.minimum <= self.maximum < np.inf:
+            raise ValueError(f"its extremes are {self.minimum} and {self.maximum}")
+        low, high = _bounds(self.buckets[0])[1], _bounds(self.buckets[-1])[0]
+        if self.minimum > low + _SMALLEST_NORMAL or self.maximum < high - _SMALLEST_NORMAL:
+            raise ValueError(f"its extremes {self.minimum} and {self.maximum} lie within its buckets")
+
     def merge(self, other: Histogram) -> Histogram:
-        """The histogram of both sets of elements: exact, associative and commutative."""
+        """The histogram of both sets of elements: exact, associative and commutative.
+
+        Raises:
+            ValueError: there are more than can be counted.
+        """
+        if self.count + other.count > MOST:
+            raise ValueError(f"{self.count + other.count} elements are more than can be counted")
         buckets = np.concatenate([self.buckets, other.buckets])
         counts = np.concatenate([self.counts, other.counts])
         rank, position = np.unique(_RANK[buckets], return_inverse=True)

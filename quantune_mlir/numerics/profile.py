@@ -8,19 +8,28 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
+from quantune_mlir.files import MIB, read_file
 from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
+from quantune_mlir.numerics.npz import BROKEN, read_arrays
 from quantune_mlir.numerics.ranges import choose_range
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 
 FORMAT: Final = 3
 _HEADER: Final = "header"
+_ARRAYS: Final = (
+    *(_HEADER, "lengths", "minimum", "maximum", "buckets", "counts"),
+    *("channel_lengths", "channel_counts", "channel_sums", "channel_minimum", "channel_maximum"),
+)
+_LARGEST: Final = 512 * MIB
+"""Of the file and of what it holds: a thousand tensors with every bucket occupied."""
+_MOST: Final = 1 << 53
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -65,6 +74,15 @@ class Profile(Mapping[str, Histogram]):
             histograms = [self._histogram_of(tensor) for tensor in tensors]
             self._ranges[key] = choose_range(reduce(Histogram.merge, histograms), method, scheme=scheme)
         return self._ranges[key]
+
+    def require_model(self, model: str | None) -> None:
+        """Raise DataError if the profile is of another model than the one with this hash; None is any."""
+        if model is not None and model != self.model:
+            raise DataError(
+                f"the profile is of another model ({self.model[:12]}, this is {model[:12]})",
+                where="profile",
+                remedy="make it again: quantune profile make MODEL --calibration DATA",
+            )
 
     def _histogram_of(self, tensor: str) -> Histogram:
         if tensor not in self:
@@ -133,23 +151,23 @@ class Profile(Mapping[str, Histogram]):
     def from_bytes(data: bytes, where: str | None = None) -> Profile:
         """Read what `to_bytes` wrote. Raises DataError, naming the file `where`, for anything else."""
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                header = json.loads(bytes(arrays[_HEADER]))
-                version = header["format"]
-                if version != FORMAT:
-                    raise DataError(
-                        f"the profile has format {version}, this version reads {FORMAT}",
-                        where=where,
-                        remedy="calibrate again",
-                    )
-                histograms = _split(arrays)
-                profile = Profile(
-                    str(header["model"]),
-                    int(header["samples"]),
-                    dict(zip(header["tensors"], histograms, strict=True)),
-                    dict(zip(header["channel_tensors"], _split_channels(arrays), strict=True)),
+            arrays = read_arrays(data, _ARRAYS, limit=_LARGEST)
+            header = json.loads(bytes(arrays[_HEADER].astype(np.uint8, casting="equiv")))
+            version = header["format"]
+            if version != FORMAT:
+                raise DataError(
+                    f"the profile has format {version!r}, this version reads {FORMAT}",
+                    where=where,
+                    remedy="calibrate again",
                 )
-        except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile) as error:
+            tensors, channel_tensors = _names(header, "tensors"), _names(header, "channel_tensors")
+            profile = Profile(
+                _text(header["model"]),
+                _count(header["samples"]),
+                dict(zip(tensors, _split(arrays), strict=True)),
+                dict(zip(channel_tensors, _split_channels(arrays), strict=True)),
+            )
+        except BROKEN as error:
             raise DataError(f"not a readable profile: {error}", where=where, remedy="calibrate again") from error
         return profile
 
@@ -160,10 +178,7 @@ class Profile(Mapping[str, Histogram]):
     @staticmethod
     def load(path: Path | str) -> Profile:
         """Read a profile from a file. Raises DataError if it is missing or is no profile."""
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise DataError(f"the profile cannot be read: {error.strerror}", where=str(path)) from error
+        data = read_file(Path(path), limit=_LARGEST, error=DataError)
         return Profile.from_bytes(data, where=str(path))
 
 
@@ -184,32 +199,63 @@ def merge(profiles: Sequence[Profile]) -> Profile:
                 f"profile {index} is of {difference} than profile 1 ({other.model[:12]} and {first.model[:12]})",
                 remedy="merge only profiles that the same model file gave with the same options",
             )
-        for name, histogram in other.items():
-            histograms[name] = histograms[name].merge(histogram)
+        try:
+            histograms = {name: histograms[name].merge(histogram) for name, histogram in other.items()}
+        except ValueError as error:
+            raise DataError(f"profile {index} cannot be added: {error}", remedy="merge fewer profiles") from error
         for name, statistics in other.channels.items():
             channels[name] = channels[name].merge(statistics)
     return Profile(first.model, sum(profile.samples for profile in profiles), histograms, channels)
 
 
+def _names(header: Mapping[str, Any], key: str) -> list[str]:
+    names = [_text(name) for name in header[key]]
+    if len(set(names)) != len(names):
+        raise ValueError(f"a name in {key} is listed twice")
+    return names
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST:
+        raise ValueError(f"{value!r} is no number of samples")
+    return value
+
+
 def _split(arrays: Mapping[str, NDArray[np.generic]]) -> list[Histogram]:
-    ends = np.cumsum(arrays["lengths"].astype(np.int64))
-    buckets = np.split(arrays["buckets"].astype(np.uint16, casting="equiv"), ends)[:-1]
-    counts = np.split(arrays["counts"].astype(np.uint64, casting="equiv"), ends)[:-1]
-    return [
-        Histogram(b, c, float(lowest), float(highest))
-        for b, c, lowest, highest in zip(buckets, counts, arrays["minimum"], arrays["maximum"], strict=True)
-    ]
+    buckets = _parts(arrays, "buckets", np.uint16, "lengths")
+    counts = _parts(arrays, "counts", np.uint64, "lengths")
+    lowest, highest = (arrays[name].astype(np.float32, casting="equiv") for name in ("minimum", "maximum"))
+    rows = zip(buckets, counts, lowest.tolist(), highest.tolist(), strict=True)
+    histograms = [Histogram(*row) for row in rows]
+    for histogram in histograms:
+        histogram.check()
+    return histograms
 
 
 def _split_channels(arrays: Mapping[str, NDArray[np.generic]]) -> list[ChannelStatistics]:
-    ends = np.cumsum(arrays["channel_lengths"].astype(np.int64))
-    sums = np.split(arrays["channel_sums"].astype(np.int64, casting="equiv"), ends)[:-1]
-    extremes = (
-        np.split(arrays[name].astype(np.float32, casting="equiv"), ends)[:-1]
-        for name in ("channel_minimum", "channel_maximum")
-    )
-    counts = arrays["channel_counts"].tolist()
-    return [ChannelStatistics(*parts) for parts in zip(counts, sums, *extremes, strict=True)]
+    sums = _parts(arrays, "channel_sums", np.int64, "channel_lengths")
+    extremes = (_parts(arrays, name, np.float32, "channel_lengths") for name in ("channel_minimum", "channel_maximum"))
+    counts = arrays["channel_counts"].astype(np.uint64, casting="equiv").tolist()
+    channels = [ChannelStatistics(*parts) for parts in zip(counts, sums, *extremes, strict=True)]
+    for statistics in channels:
+        statistics.check()
+    return channels
+
+
+def _parts(
+    arrays: Mapping[str, NDArray[np.generic]], name: str, dtype: type[np.generic], lengths: str
+) -> list[NDArray[Any]]:
+    """The parts of an array, whose lengths another array holds."""
+    array, sizes = arrays[name].astype(dtype, casting="equiv"), arrays[lengths].astype(np.uint32, casting="equiv")
+    if sizes.ndim != 1 or sizes.sum(dtype=np.uint64) != len(array):
+        raise ValueError(f"{name} has {len(array)} rows, {lengths} tell {sizes.sum(dtype=np.uint64)}")
+    return np.split(array, np.cumsum(sizes.astype(np.int64)))[:-1]
 
 
 def _zip(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:

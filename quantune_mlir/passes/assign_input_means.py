@@ -15,6 +15,7 @@ from quantune_mlir.ir.channels import channel_tensors
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.products import match_product
+from quantune_mlir.ir.signature import model_hash
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import entry_block, find_units
 from quantune_mlir.numerics.profile import Profile
@@ -35,6 +36,7 @@ class AssignInputMeans(Pass):
     def apply(self, module: ir.Module) -> None:
         if not self.enabled:
             return
+        self.profile.require_model(model_hash(module))
         function = main_function(module)
         units = find_units(entry_block(function))
         names = channel_tensors(units, find_tensors(function, units))

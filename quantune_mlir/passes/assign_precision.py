@@ -16,6 +16,7 @@ from quantune_mlir.ir.followers import precisions
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.signature import model_hash
 from quantune_mlir.ir.tensors import Tensors, find_tensors
 from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.passes.base import Pass
@@ -35,6 +36,7 @@ class AssignPrecision(Pass):
         function = main_function(module)
         units = find_units(entry_block(function))
         tensors = find_tensors(function, units)
+        self.plan.require_model(model_hash(module) or "")
         assign_precision(self.plan, units, tensors, find_layers(units, tensors))
 
 

@@ -20,6 +20,7 @@ from quantune_mlir.ir.attributes import EXTREMES
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.qparams import write_qparams
+from quantune_mlir.ir.signature import model_hash
 from quantune_mlir.ir.tensors import Tensors, find_tensors, joined_constants
 from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.numerics.parameters import QuantParams, activation_params
@@ -39,6 +40,7 @@ class AssignQParams(Pass):
     range: RangeMethod = RangeMethod.MSE
 
     def apply(self, module: ir.Module) -> None:
+        self.profile.require_model(model_hash(module))
         function = main_function(module)
         units = find_units(entry_block(function))
         tensors = find_tensors(function, units)

@@ -29,6 +29,7 @@ from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.mlir import ir, tosa
 from quantune_mlir.ir.products import Product, match_product
 from quantune_mlir.ir.scalable import ScalableRange, find_scalable_ranges
+from quantune_mlir.ir.signature import model_hash
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import Unit, entry_block, find_units
 from quantune_mlir.numerics.channels import ChannelStatistics
@@ -50,6 +51,7 @@ class EqualizeRanges(Pass):
     def apply(self, module: ir.Module) -> None:
         if not self.enabled:
             return
+        self.profile.require_model(model_hash(module))
         function = main_function(module)
         units = find_units(entry_block(function))
         tensors = find_tensors(function, units)

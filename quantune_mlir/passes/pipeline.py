@@ -24,6 +24,8 @@ from quantune_mlir.passes.options import Option, build, options_of
 from quantune_mlir.passes.scanner import Scanner
 
 ANCHOR: Final = "builtin.module"
+_DEEPEST: Final = 8
+_MOST_STEPS: Final = 256
 OWN_PREFIX: Final = "quantune-"
 UPSTREAM_PASSES: Final = ("canonicalize", "cse", "inline", "strip-debuginfo", "symbol-dce")
 """Upstream passes common enough to be flags of quantune-opt and to be suggested for misspelt names."""
@@ -92,16 +94,18 @@ def _parse_pipeline(scanner: Scanner) -> tuple[Step, ...]:
     return steps
 
 
-def _parse_list(scanner: Scanner) -> tuple[Step, ...]:
+def _parse_list(scanner: Scanner, depth: int = 0) -> tuple[Step, ...]:
     steps: list[Step] = []
     while scanner.peek() not in ("", ")") or steps:
-        steps.append(_parse_element(scanner))
+        steps.append(_parse_element(scanner, depth))
+        if len(steps) > _MOST_STEPS:
+            raise scanner.error(f"more than {_MOST_STEPS} passes in a list")
         if not scanner.try_symbol(","):
             break
     return tuple(steps)
 
 
-def _parse_element(scanner: Scanner) -> Step:
+def _parse_element(scanner: Scanner, depth: int) -> Step:
     scanner.skip_blank()
     start = scanner.position
     name = scanner.expect_word("a pass name")
@@ -113,7 +117,7 @@ def _parse_element(scanner: Scanner) -> Step:
             return OwnStep(tuple(options), build(registry.get(name), options), name)
     if name.startswith(OWN_PREFIX):
         raise scanner.error(f"unknown pass '{name}'", start, remedy=registry.nearest(name, registry.available()))
-    return _parse_upstream(scanner, name, start)
+    return _parse_upstream(scanner, name, start, depth)
 
 
 def _parse_options(scanner: Scanner) -> Sequence[Option]:
@@ -130,10 +134,12 @@ def _parse_options(scanner: Scanner) -> Sequence[Option]:
     return options
 
 
-def _parse_upstream(scanner: Scanner, name: str, start: int) -> UpstreamStep:
+def _parse_upstream(scanner: Scanner, name: str, start: int, depth: int) -> UpstreamStep:
     text = name
     if scanner.try_symbol("("):
-        nested = _parse_list(scanner)
+        if depth == _DEEPEST:
+            raise scanner.error(f"more than {_DEEPEST} levels of nesting", start)
+        nested = _parse_list(scanner, depth + 1)
         own = next((step for step in nested if isinstance(step, OwnStep)), None)
         if own is not None:
             raise scanner.error(f"'{own.name}' runs on the module and cannot be nested in '{name}'", start)

@@ -99,12 +99,7 @@ class PrecisionPlan(BaseModel):
             PlanError: the plan is of another model, names a layer that the network does not have, lacks one although
                 there is no `default`, or wants int8 of a layer that has no int8 form.
         """
-        if model and self.model and model != self.model:
-            raise PlanError(
-                f"the plan was made for another model ({self.model[:12]}, this is {model[:12]})",
-                where=where,
-                remedy="make a new plan, or delete the line `model:` to use it all the same",
-            )
+        self.require_model(model, where)
         self.refuse_unknown([node.name for node in graph], where)
         listed = {layer.name: layer for layer in self.layers}
         missing = [node.name for node in graph if node.name not in listed]
@@ -121,6 +116,15 @@ class PrecisionPlan(BaseModel):
             raise PlanError(f"no int8 form exists of {_some(impossible)}", where=where, remedy="set `precision: fp32`")
         layers = tuple(self._planned(node, listed.get(node.name)) for node in graph)
         return self.model_copy(update={"layers": layers, "default": None})
+
+    def require_model(self, model: str, where: str | None = None) -> None:
+        """Raise PlanError if the plan is of another model than the one with this hash; an empty hash is any's."""
+        if model and self.model and model != self.model:
+            raise PlanError(
+                f"the plan was made for another model ({self.model[:12]}, this is {model[:12]})",
+                where=where,
+                remedy="make a new plan, or delete the line `model:` to use it all the same",
+            )
 
     def precision_of(self) -> dict[str, Precision]:
         """Precision by layer name."""

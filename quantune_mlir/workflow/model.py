@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +20,7 @@ from quantune_mlir.ir.layers import Layer, find_layers
 from quantune_mlir.ir.lending import in_own_context
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.output_parts import find_parts
-from quantune_mlir.ir.signature import argument_specs
+from quantune_mlir.ir.signature import argument_specs, model_hash
 from quantune_mlir.ir.tensors import Tensors, find_tensors
 from quantune_mlir.ir.text import load_module, module_bytecode, parse_module
 from quantune_mlir.ir.units import Unit, entry_block, find_units
@@ -29,8 +28,6 @@ from quantune_mlir.numerics.parts import Part
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.driver import run_own_pipeline
 from quantune_mlir.samples import ArrayShapes, InputSpec
-
-_HASH = "quantune.model"
 
 
 @dataclass(frozen=True)
@@ -76,11 +73,11 @@ class Model:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the model file, hexadecimal."""
-        attributes = self.module.operation.attributes
-        if _HASH not in attributes:
+        """SHA-256 of the model's file and of what it keeps in others, hexadecimal."""
+        digest = model_hash(self.module)
+        if digest is None:
             raise ModelError("the module does not say which model it is", remedy="use an fp32.mlir made by quantune")
-        return ir.StringAttr(attributes[_HASH]).value
+        return digest
 
     @cached_property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -155,6 +152,4 @@ def _imported(
     """A simplified ONNX file as bytecode: what was imported and then replaced stays in the context that it leaves."""
     module = import_onnx(path, batch=batch, shapes=shapes, samples=samples, edits=edits)
     run_own_pipeline(module, resources.pipeline_text("simplify"))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    module.operation.attributes[_HASH] = ir.StringAttr.get(digest, module.context)
     return module_bytecode(module)

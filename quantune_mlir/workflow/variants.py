@@ -12,6 +12,7 @@ from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import SINGLE_THREAD, Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.files import write_atomically
+from quantune_mlir.importers.onnx.loading import read_model
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.text import load_module, module_bytecode
 from quantune_mlir.numerics.profile import Profile
@@ -108,9 +109,9 @@ class Variants:
         if path is None:
             raise ModelError("does not say where the model's file is", where=SUMMARY, remedy=_GIVE)
         try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise ModelError(f"cannot be read: {error.strerror}", where=str(path), remedy=_GIVE) from error
+            found = read_model(path).digest
+        except ModelError as error:
+            raise ModelError(error.what, where=error.where, remedy=_GIVE) from error
         if found != self.model.hash:
             raise ModelError("is not the model that was quantized", where=str(path), remedy=_GIVE)
         return path

@@ -13,6 +13,8 @@ from quantune_mlir.importers.onnx.windows import Window, fit_image, from_image, 
 from quantune_mlir.ir.groups import spread_groups
 from quantune_mlir.ir.mlir import tosa
 
+_MOST_GROUPS = 4096
+
 
 @operator("Conv")
 def convolution(b: Builder, node: Node) -> Tensor:
@@ -33,6 +35,12 @@ def convolution(b: Builder, node: Node) -> Tensor:
     else:
         result = _grouped(b, image, weights, bias, window, pads, groups)
     return from_image(b, result, x.rank)
+
+
+def _check_groups(groups: int) -> None:
+    """Each becomes an op of its own."""
+    if not 1 <= groups <= _MOST_GROUPS:
+        raise Unsupported(f"{groups} groups; 1 to {_MOST_GROUPS} are supported, or as many as there are channels")
 
 
 def _require_float(x: Tensor) -> None:
@@ -65,6 +73,7 @@ def _grouped(
         shape = (*shape[:3], outputs * groups)
         return b.convolution(tosa.Conv2DOp, x, weights, bias, shape, pads, window.stride, window.dilation)
     results = []
+    _check_groups(groups)
     for group in range(groups):
         results.append(
             b.convolution(
@@ -108,6 +117,7 @@ def transposed_convolution(b: Builder, node: Node) -> Tensor:
                 crop[axis] += excess if side == 0 else 0
     full = [(image.shape[1 + i] - 1) * stride[i] + kernel[i] + out_pad[2 * i] + out_pad[2 * i + 1] for i in range(2)]
     results = []
+    _check_groups(groups)
     for group in range(groups):
         results.append(
             b.convolution(

@@ -9,6 +9,7 @@ from weakref import ReferenceType, ref
 import numpy as np
 
 from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.growth import Growth
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir import attributes
@@ -21,7 +22,8 @@ _SHARED_CONSTANT_BYTES = 64
 class Emitter:
     """Builds ops at the end of one block; must be used inside the block's MLIR context."""
 
-    def __init__(self, block: ir.Block) -> None:
+    def __init__(self, block: ir.Block, growth: Growth) -> None:
+        self.growth = growth
         self._ip = ir.InsertionPoint(block)
         self._loc = ir.Location.unknown()
         self._labels: dict[str, ir.Attribute] = {}

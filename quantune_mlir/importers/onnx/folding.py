@@ -3,33 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
+from typing import Final
 
 import numpy as np
 import onnx
 
 from quantune_mlir.importers.onnx.bodies import bodies
 from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.growth import Growth
 from quantune_mlir.importers.onnx.half import computed_array
 from quantune_mlir.importers.onnx.tensor import Tensor
 
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+_OF_FILES_AND_TEXT: Final = {"ImageDecoder", "RegexFullMatch", "StringNormalizer", "TfIdfVectorizer"}
+_BOUNDED: Final = {"NonZero", "Unique", "Compress"}
+"""They yield at most as many elements as they are given, for each dimension; how many, only their values tell."""
+_PRODUCTS: Final = {"MatMul", "Gemm", "Einsum", "MatMulInteger"}
+_QUICK: Final = {
+    *("Add", "Sub", "Mul", "Div", "Mod", "Pow", "Neg", "Abs", "Min", "Max", "Sum", "Mean", "Sqrt", "Exp"),
+    *("Log", "Sign", "Floor", "Ceil", "Round", "Reciprocal", "Relu", "Clip", "Sigmoid", "Tanh", "Erf", "Sin"),
+    *("Cos", "Not", "And", "Or", "Xor", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Where"),
+    *("Cast", "CastLike", "Identity", "Constant", "ConstantOfShape", "Range", "Shape", "Size", "Reshape"),
+    *("Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Gather", "Expand", "Tile"),
+    *("Pad", "Trilu", "EyeLike", "CumSum", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"),
+    *("ArgMax", "ArgMin", "Dropout"),
+}
+_VIEWS: Final = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"}
+_SLOWNESS: Final = 1000
+"""How much longer others take for an element: most of them are loops in Python."""
 
 
 def can_fold(proto: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> bool:
     """Whether the results of a node are known at import."""
-    if proto.op_type in _RANDOM or any(bodies(proto)):
+    if proto.op_type in _RANDOM | _OF_FILES_AND_TEXT or any(bodies(proto)):
         return False
-    return all(t is None or t.array is not None for t in inputs)
+    return all(t is None or (t.array is not None and t.dtype != object) for t in inputs)
 
 
-def fold(proto: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) -> list[Tensor]:
-    """The results of a node of constants.
+def fold(
+    proto: onnx.NodeProto,
+    inputs: Sequence[Tensor | None],
+    opset: int,
+    shapes: Sequence[tuple[int, ...] | None],
+    growth: Growth,
+) -> list[Tensor]:
+    """The results of a node of constants, whose `shapes` are known as far as ONNX's rules tell.
 
     Raises:
-        Unsupported: the reference implementation cannot evaluate it.
+        Unsupported: the reference implementation cannot evaluate it, or what comes out is too large.
     """
     from onnx.reference import ReferenceEvaluator  # 12 MiB, a tenth of a second, and few models need it
 
+    given = [t for t in inputs if t is not None]
+    _account(proto, given, shapes, growth)
     model = onnx.helper.make_model(
         onnx.helper.make_graph([proto], "fold", [], []),
         opset_imports=[onnx.helper.make_opsetid("", opset)],
@@ -52,3 +79,25 @@ def fold(proto: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) -> 
         Tensor.constant(computed_array(np.asarray(by_name[n]))) if n else Tensor.constant(np.zeros(()))
         for n in proto.output
     ]
+
+
+def _account(
+    proto: onnx.NodeProto, given: Sequence[Tensor], shapes: Sequence[tuple[int, ...] | None], growth: Growth
+) -> None:
+    read = sum(t.size for t in given)
+    if proto.op_type in _BOUNDED:
+        made = [(t.size, t.rank) for t in given[:1]]
+    elif None in shapes and proto.op_type != "Constant":
+        raise Unsupported("the size of its result cannot be told from its constant inputs")
+    else:
+        made = [shape for shape in shapes if shape is not None]
+    dtype = max((t.dtype for t in given), key=lambda d: d.itemsize, default=np.dtype(np.int64))
+    if proto.op_type not in _VIEWS:
+        for shape in made:
+            growth.take(shape, np.int64 if proto.op_type == "Cast" else dtype)
+    elements = read + sum(map(prod, made))
+    if proto.op_type in _PRODUCTS:
+        largest = sorted(t.size for t in given)[-2:]
+        growth.work(elements + prod(largest))
+    else:
+        growth.work(elements * (1 if proto.op_type in _QUICK else _SLOWNESS))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import ChainMap, Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
@@ -17,7 +19,9 @@ from quantune_mlir.importers.onnx.editing import NO_EDITS, Edits
 from quantune_mlir.importers.onnx.emitter import refuse_empty
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.folding import can_fold, fold
-from quantune_mlir.importers.onnx.loading import load_model, opset_version
+from quantune_mlir.importers.onnx.growth import Growth
+from quantune_mlir.importers.onnx.inference import inferred_shapes, require_shapes
+from quantune_mlir.importers.onnx.loading import LoadedModel, load_model, opset_version
 from quantune_mlir.importers.onnx.naming import NodeNames
 from quantune_mlir.importers.onnx.node import Node, attribute_values
 from quantune_mlir.importers.onnx.pruning import live_values
@@ -26,10 +30,16 @@ from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import DynamicShapesError, Parameter, StaticShapes, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.importers.onnx.tensor import Tensor
+from quantune_mlir.ir.attributes import MODEL
 from quantune_mlir.ir.constants import tensor_type
 from quantune_mlir.ir.mlir import func, ir, make_context
 
 _STANDARD_DOMAINS = ("", "ai.onnx")
+_MISFITS = (
+    *(ValueError, IndexError, KeyError, ArithmeticError, ir.MLIRError),
+    *(TypeError, AttributeError, AssertionError, StopIteration, MemoryError),
+)
+"""What handlers raise of nodes that ONNX's rules let pass, though they fit nothing."""
 
 
 def import_onnx(
@@ -63,7 +73,8 @@ def import_onnx(
     where = (source.graph.name or "model") if isinstance(source, onnx.ModelProto) else str(source)
     if batch < 1:
         raise ModelError(f"a batch of {batch}", where=where, remedy="give a batch of at least 1")
-    model = edits.apply(load_model(source), where)
+    loaded = load_model(source)
+    model = edits.apply(loaded.proto, where)
     try:
         parameters = input_parameters(model.graph, StaticShapes(batch, shapes or {}, samples or {}), where)
     except DynamicShapesError as error:
@@ -71,17 +82,27 @@ def import_onnx(
         if unknown:
             raise UnsupportedOperatorsError(unknown, where=where) from error
         raise
-    with context or make_context(), ir.Location.unknown():
+    with context or make_context(), ir.Location.unknown(), np.errstate(all="ignore"):
         module = ir.Module.create()
-        _GraphImport(model, parameters, where).build(module)
+        _GraphImport(model, loaded.size, parameters, where).build(module)
+        if loaded.digest is not None:
+            module.operation.attributes[MODEL] = ir.StringAttr.get(_digest(loaded, model))
     return module
+
+
+def _digest(loaded: LoadedModel, edited: onnx.ModelProto) -> str:
+    """The hash of what is computed with: the files' own, unless the model was edited."""
+    if edited is loaded.proto and loaded.digest is not None:
+        return loaded.digest
+    return hashlib.sha256(edited.SerializeToString(deterministic=True)).hexdigest()
 
 
 class _GraphImport:
     """The values and refusals gathered while one graph is imported."""
 
-    def __init__(self, model: onnx.ModelProto, parameters: Sequence[Parameter], where: str) -> None:
+    def __init__(self, model: onnx.ModelProto, size: int, parameters: Sequence[Parameter], where: str) -> None:
         self._graph = model.graph
+        self._growth = Growth(size)
         self._opset = opset_version(model)
         self._parameters = parameters
         self._where = where
@@ -98,7 +119,7 @@ class _GraphImport:
         with ir.InsertionPoint(module.body):
             main = func.FuncOp("main", (arguments, []))
         block = main.add_entry_block()
-        builder = Builder(block)
+        builder = Builder(block, self._growth)
         for parameter, argument in zip(self._parameters, block.arguments, strict=True):
             given = Tensor.computed(argument, parameter.dtype)
             self._given.append(given)
@@ -132,8 +153,9 @@ class _GraphImport:
         except Unsupported as refusal:
             self._refused.append(UnsupportedNode(name, proto.op_type, str(refusal)))
             results = None
-        except (ValueError, IndexError, KeyError, ArithmeticError, ir.MLIRError) as error:
-            reason = f"its inputs or attributes do not fit together ({error})"
+        except _MISFITS as error:
+            first = next(iter(str(error).splitlines()), type(error).__name__)
+            reason = f"its inputs or attributes do not fit together ({first})"
             self._refused.append(UnsupportedNode(name, proto.op_type, reason))
             results = None
         results = [None] * len(proto.output) if results is None else results
@@ -157,8 +179,9 @@ class _GraphImport:
             raise Unsupported(f"operator of the domain {proto.domain!r}")
         inputs = [self._tensor(i) if i else None for i in proto.input]
         blocked = any(tensor is None for name, tensor in zip(proto.input, inputs, strict=True) if name)
+        shapes = [] if blocked else inferred_shapes(proto, inputs, self._opset)
         if not blocked and can_fold(proto, inputs):
-            return fold(proto, inputs, self._opset)
+            return fold(proto, inputs, self._opset, shapes, self._growth)
         if proto.op_type == "If":
             return None if blocked else self._inlined(builder, chosen_branch(proto, inputs))
         handler = find_handler(proto.op_type, self._opset)
@@ -175,6 +198,7 @@ class _GraphImport:
         results = [results] if isinstance(results, Tensor) else results
         if any(node.uses_output(i) for i in range(len(results), len(node.outputs))):
             raise Unsupported(f"only its first {len(results)} output(s) can be computed")
+        require_shapes(results, shapes)
         return results
 
     def _finish(self, main: func.FuncOp, block: ir.Block, builder: Builder) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnx.inliner
 from google.protobuf.message import DecodeError
 
 from quantune_mlir.errors import ModelError
+from quantune_mlir.files import read_file
 from quantune_mlir.importers.kinds import refuse_other_kinds
 from quantune_mlir.importers.onnx.bodies import all_graphs, all_nodes
+from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.external import load_external
+from quantune_mlir.importers.onnx.inlining import inlined
 from quantune_mlir.importers.onnx.stored import stored_array
 
+_LARGEST_FILE = 1 << 31
+"""What protobuf can hold."""
 OLDEST_OPSET = 7
 # Opsets 22 to 28 change the imported operators only in the element types they take, SpaceToDepth's mode apart.
 NEWEST_OPSET = 28
@@ -50,60 +57,75 @@ _WEIGHTED = {
 }
 
 
-def load_model(source: Path | str | onnx.ModelProto) -> onnx.ModelProto:
-    """The checked model of a file or protobuf, its local functions inlined.
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that can be imported.
+
+    Attributes:
+        proto: the checked model, its local functions inlined.
+        digest: SHA-256 of the file, and of what it keeps in other files; hexadecimal. None of a model in memory.
+        size: bytes of the file and of what it keeps in other files.
+    """
+
+    proto: onnx.ModelProto
+    digest: str | None
+    size: int
+
+
+def load_model(source: Path | str | onnx.ModelProto) -> LoadedModel:
+    """The model of a file or protobuf.
 
     Raises:
         ModelError: the file is missing, not ONNX, invalid, of an unknown opset, already quantized, or has NaN or
             infinity in its weights.
     """
     if isinstance(source, onnx.ModelProto):
-        where, model = source.graph.name or "model", source
+        where, loaded = source.graph.name or "model", _in_memory(source)
     else:
-        where, model = str(source), _read(Path(source))
+        where, loaded = str(source), read_model(Path(source))
+    model = loaded.proto
     _check_opset(model, where)
     _check(model, where, None if isinstance(source, onnx.ModelProto) else Path(source))
-    if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
+    model = inlined(model, where)
     _refuse_quantized(model, where)
     _refuse_bad_weights(model, where)
-    return model
+    return replace(loaded, proto=model)
 
 
-def _read(path: Path) -> onnx.ModelProto:
+def _in_memory(model: onnx.ModelProto) -> LoadedModel:
+    return LoadedModel(model, None, model.ByteSize())
+
+
+def read_model(path: Path) -> LoadedModel:
+    """What is in a file and in those it refers to, unchecked. Raises ModelError if they cannot be read."""
     where = str(path)
     if not path.exists():
         raise ModelError("no such file", where=where, remedy="check the path of the model")
-    if not path.is_file():
+    if path.is_dir():
         refuse_other_kinds(path)
-        raise ModelError("not a file", where=where, remedy="give the path of an .onnx file")
+    content = read_file(path, limit=_LARGEST_FILE, error=ModelError)
+    digest, size = hashlib.sha256(content), len(content)
     try:
-        model = onnx.load(path, format="protobuf", load_external_data=False)
-    except DecodeError as error:
+        model = onnx.load_model_from_string(content)
+    except (DecodeError, ValueError) as error:
         refuse_other_kinds(path)
         raise ModelError(
             "not an ONNX model, or a truncated one", where=where, remedy="export or download the model again"
         ) from error
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror}", where=where, remedy="check its permissions") from error
+    del content
     if not model.ir_version or not model.graph.node:
         refuse_other_kinds(path)
         raise ModelError("not an ONNX model: it has no graph", where=where, remedy="give an .onnx file")
-    try:
-        onnx.load_external_data_for_model(model, str(path.parent))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ModelError(
-            f"its weights are stored in other files, which cannot be read: {error}",
-            where=where,
-            remedy="put the external data files beside the model, as they were exported",
-        ) from error
-    return model
+    for part in load_external(model, path):
+        digest.update(part)
+        size += len(part)
+    return LoadedModel(model, digest.hexdigest(), size)
 
 
 def _check(model: onnx.ModelProto, where: str, path: Path | None) -> None:
     try:
         onnx.checker.check_model(model if path is None else str(path))
-    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
+    except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
         raise ModelError(
             f"not a valid ONNX model: {str(error).strip()}", where=where, remedy="export the model again"
         ) from error
@@ -141,7 +163,7 @@ def _refuse_quantized(model: onnx.ModelProto, where: str) -> None:
 def _refuse_bad_weights(model: onnx.ModelProto, where: str) -> None:
     """NaN is refused in every stored tensor, infinity in those that an op multiplies by."""
     weights = {name for node in all_nodes(model.graph) if node.op_type in _WEIGHTED for name in node.input}
-    for name, array in _stored_tensors(model.graph):
+    for name, array in _stored_tensors(model.graph, where):
         if array.dtype.kind != "f" or np.isfinite(array).all():
             continue
         bad = np.isnan(array) if name not in weights else ~np.isfinite(array)
@@ -154,10 +176,17 @@ def _refuse_bad_weights(model: onnx.ModelProto, where: str) -> None:
             )
 
 
-def _stored_tensors(graph: onnx.GraphProto) -> Iterator[tuple[str, np.ndarray]]:
-    for tensor in (t for inner in all_graphs(graph) for t in inner.initializer):
-        yield tensor.name, stored_array(tensor)
+def _stored_tensors(graph: onnx.GraphProto, where: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Those of numbers; a node that needs another is refused when it is imported."""
+    stored = [(t.name, t) for inner in all_graphs(graph) for t in inner.initializer]
     for node in all_nodes(graph):
-        for attribute in node.attribute:
-            if node.op_type == "Constant" and attribute.name == "value":
-                yield node.output[0], stored_array(attribute.t)
+        if node.op_type == "Constant" and node.output:
+            stored += [(node.output[0], a.t) for a in node.attribute if a.name == "value"]
+    for name, tensor in stored:
+        try:
+            yield name, stored_array(tensor)
+        except Unsupported:
+            continue
+        except ModelError as error:
+            error.where = where
+            raise

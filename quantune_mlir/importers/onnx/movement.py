@@ -70,9 +70,10 @@ class Movement(Emitter):
         if not any(before) and not any(after):
             return x
         pairs = list(zip(before, after, strict=True))
-        if x.array is not None:
-            return Tensor.constant(np.pad(x.array, pairs, constant_values=value))
         shape = [b + s + a for s, (b, a) in zip(x.shape, pairs, strict=True)]
+        if x.array is not None:
+            self.growth.take(shape, x.dtype)
+            return Tensor.constant(np.pad(x.array, pairs, constant_values=value))
         op = tosa.PadOp(
             tensor_type(shape, x.dtype),
             self.value(x),
@@ -88,10 +89,11 @@ class Movement(Emitter):
         if len(tensors) == 1:
             return tensors[0]
         arrays = [t.array for t in tensors if t.array is not None]
-        if len(arrays) == len(tensors):
-            return Tensor.constant(np.concatenate(arrays, axis))
         shape = list(tensors[0].shape)
         shape[axis] = sum(t.shape[axis] for t in tensors)
+        if len(arrays) == len(tensors):
+            self.growth.take(shape, tensors[0].dtype)
+            return Tensor.constant(np.concatenate(arrays, axis))
         dtype = tensors[0].dtype
         op = tosa.ConcatOp(
             [self.value(t) for t in tensors], axis, results=[tensor_type(shape, dtype)], loc=self._loc, ip=self._ip
@@ -101,9 +103,10 @@ class Movement(Emitter):
     def tile(self, x: Tensor, multiples: Sequence[int]) -> Tensor:
         if all(m == 1 for m in multiples):
             return x
-        if x.array is not None:
-            return Tensor.constant(np.tile(x.array, multiples))
         shape = [s * m for s, m in zip(x.shape, multiples, strict=True)]
+        if x.array is not None:
+            self.growth.take(shape, x.dtype)
+            return Tensor.constant(np.tile(x.array, multiples))
         refuse_empty(shape)
         op = tosa.TileOp(tensor_type(shape, x.dtype), self.value(x), self._shape(multiples), loc=self._loc, ip=self._ip)
         return self._done(op, x.dtype)

@@ -30,6 +30,8 @@ def batch_normalization(b: Builder, node: Node) -> Tensor:
         np.asarray(node.constant_input(i, name), np.float64) for i, name in enumerate(names, start=1)
     )
     factor = gamma / np.sqrt(variance + node.attribute("epsilon", 1e-5))
+    if not np.isfinite(factor).all():
+        raise Unsupported("a variance is negative, or zero like epsilon")
     summand = beta - mean * factor
     shape = _channel_shape(x)
     scaled = b.mul(x, Tensor.constant(factor.astype(x.dtype).reshape(shape)))

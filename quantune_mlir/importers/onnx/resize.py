@@ -21,6 +21,7 @@ from quantune_mlir.importers.onnx.sampling import AxisSampling, output_size, tos
 from quantune_mlir.importers.onnx.shapes import normalized_axis
 from quantune_mlir.importers.onnx.slicing import gather_axis
 from quantune_mlir.importers.onnx.tensor import Tensor
+from quantune_mlir.ir.constants import check_shape
 
 _NEAREST = "nearest"
 
@@ -121,6 +122,7 @@ def _resize(b: Builder, x: Tensor, axes: list[AxisSampling], rule: _Rule) -> Ten
     if mode not in (_NEAREST, "linear", "cubic"):
         raise Unsupported(f"mode {mode!r}")
     refuse_empty([a.output for a in axes])
+    check_shape([a.output for a in axes])
     changed = [i for i, a in enumerate(axes) if not a.unchanged]
     plain = rule.nearest or (mode == "linear" and not rule.interpolation.antialias)
     if x.rank == 4 and set(changed) <= {2, 3} and x.is_float and plain:
@@ -138,6 +140,7 @@ def _resize_axis(b: Builder, x: Tensor, axis: int, sampling: AxisSampling, rule:
     if rule.nearest:
         result = gather_axis(b, x, Tensor.constant(sampling.nearest(rule.rounding)), axis)
     else:
+        b.growth.take((sampling.output, sampling.size), np.float64)
         result = _interpolated(b, x, axis, rule.interpolation.matrix(sampling))
     outside = sampling.outside()
     if not outside.any():

@@ -27,7 +27,7 @@ def dropout(b: Builder, node: Node) -> list[Tensor]:
     if training is not None and training.any() and (ratio is None or ratio.any()):
         raise Unsupported("training mode")
     mask_type = np.bool_ if node.opset >= 10 else x.dtype
-    return [x, Tensor.constant(np.ones(x.shape, mask_type))]
+    return [x, Tensor.constant(np.broadcast_to(np.ones((), mask_type), x.shape))]
 
 
 @operator("Reshape", since=5)

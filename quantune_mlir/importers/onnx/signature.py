@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 
 from quantune_mlir.errors import ModelError
+from quantune_mlir.importers.onnx.stored import NUMBERS, type_name
+from quantune_mlir.ir.constants import check_shape
 
 Shape = Sequence[int]
 
@@ -67,18 +69,23 @@ def input_parameters(graph: onnx.GraphProto, shapes: StaticShapes, where: str) -
     unknown = [info for info, shape in zip(inputs, found, strict=True) if shape is None]
     if unknown:
         raise _dynamic(unknown, shapes.batch, where)
+    for name, shape in zip(names, found, strict=True):
+        try:
+            check_shape(shape or ())
+        except ValueError as error:
+            raise ModelError(f"input {name!r}: {error}", where=where, remedy="give a smaller shape") from error
     return [Parameter(name, dtype, shape or ()) for name, dtype, shape in zip(names, types, found, strict=True)]
 
 
 def _checked_type(info: onnx.ValueInfoProto, where: str) -> np.dtype:
-    dtype = _argument_type(info.type.tensor_type.elem_type)
-    if not info.type.HasField("tensor_type") or dtype.kind not in "biuf" or dtype == np.float64:
+    kind = info.type.tensor_type.elem_type
+    if not info.type.HasField("tensor_type") or kind not in NUMBERS or kind == onnx.TensorProto.DOUBLE:
         raise ModelError(
             f"input {info.name!r} is of {_type_name(info)}, which TOSA does not have",
             where=where,
             remedy="export the model with float32 inputs",
         )
-    return dtype
+    return _argument_type(kind)
 
 
 def declared_shape(info: onnx.ValueInfoProto) -> Sequence[int | None] | None:
@@ -172,14 +179,11 @@ def _argument_type(element_type: int) -> np.dtype:
     """The element type of an argument; NumPy has no bfloat16."""
     if element_type == onnx.TensorProto.BFLOAT16:
         return np.dtype(np.float32)
-    try:
-        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(element_type))
-    except KeyError:
-        return np.dtype(object)
+    return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(element_type))
 
 
 def _type_name(info: onnx.ValueInfoProto) -> str:
     kind = info.type.WhichOneof("value")
     if kind != "tensor_type":
         return str(kind).removesuffix("_type")
-    return onnx.TensorProto.DataType.Name(info.type.tensor_type.elem_type).lower()
+    return type_name(info.type.tensor_type.elem_type)

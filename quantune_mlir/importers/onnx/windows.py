@@ -9,6 +9,7 @@ from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.tensor import Tensor
+from quantune_mlir.ir.constants import check_shape
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def resolve_window(node: Node, size: Sequence[int], kernel: Sequence[int], *, ce
         output = [_output_size(*axis, ceil_mode) for axis in zip(size, begin, end, extents, stride, strict=True)]
     else:
         raise Unsupported(f"auto_pad {rule!r} is not an ONNX padding rule")
+    check_shape([s + max(p, 0) + max(q, 0) for s, p, q in zip(size, begin, end, strict=True)])
     if min(output) < 1:
         raise Unsupported(f"the window {tuple(extents)} does not fit the padded input {tuple(size)}")
     return Window(kernel2, stride, dilation, pair(begin, 0), pair(end, 0), pair(output, 1))
