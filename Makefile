@@ -3,6 +3,7 @@
 #             the compilers and libraries with which programs for other CPUs are made and run, elsewhere these tests may
 #             be skipped
 # make lint   the first three of these alone
+# make fuzz   mutated inputs of every kind for MINUTES (1), each in a child with limits; SEED (0) chooses them
 # make clean  remove what the others made, virtual environments included
 #
 # All that is needed is Python 3.10 to 3.13 (PYTHON=python3.12 chooses one) and access to a Python package index.
@@ -14,8 +15,10 @@ TOSA_VENV := .venv-tosa
 AARCH64 := .aarch64
 DEMO := demo
 DIGITS := tests/data
+MINUTES := 1
+SEED := 0
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint fuzz clean
 
 demo: $(VENV)/installed
 	$(BIN)/quantune quantize $(DIGITS)/digits.onnx --calibration $(DIGITS)/digits_calibration.npz --output $(DEMO) --force
@@ -33,6 +36,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --project pyproject.toml --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-cache
+
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -W ignore -m tools.fuzz --minutes $(MINUTES) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) $(TOSA_VENV) $(AARCH64) $(DEMO) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 BROKEN: Final = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, SyntaxError),
     *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, NotImplementedError, RuntimeError, MemoryError),
+    tokenize.TokenError,
 )
 """What zipfile, zlib and NumPy raise of files that are broken."""
 _PLAIN: Final = frozenset("biuf")

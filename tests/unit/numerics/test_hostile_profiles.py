@@ -143,6 +143,7 @@ def npy(shape: str, dtype: str = "<u8", size: int = 64) -> bytes:
     [
         npy(f"({2**62}, 4)"),
         npy("(-1,)"),
+        npy("(8,), 'x': '''"),
         npy(f"({2**70},)"),
         npy("(8.0,)"),
         npy("'x'"),

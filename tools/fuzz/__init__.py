@@ -1,0 +1,1 @@
+"""Fuzzing: mutated inputs of every kind, each in a child process with limits. `python -m tools.fuzz --minutes 1`."""

@@ -1,0 +1,32 @@
+"""What became of an input."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from quantune_mlir.errors import QuantuneError
+
+ACCEPTED: Final = "accepted"
+REFUSED: Final = "refused"
+GOOD: Final = frozenset({ACCEPTED, REFUSED})
+CRASH: Final = "crash"
+HANG: Final = "hang"
+MEMORY: Final = "memory"
+
+
+def outcome_of(run: Callable[[Path], object], path: Path) -> str:
+    """Run an input in this process: accepted, refused with a proper error, or the place of a traceback."""
+    try:
+        run(path)
+    except QuantuneError:
+        return REFUSED
+    except SystemExit as ended:
+        return ACCEPTED if not ended.code else REFUSED
+    except BaseException as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [f for f in frames if "quantune_mlir" in f.filename] or frames
+        return f"traceback {type(error).__name__} at {Path(ours[-1].filename).name}:{ours[-1].lineno}"
+    return ACCEPTED
