@@ -35,6 +35,7 @@ from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.buffers import Buffers, described
 from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.dense_weights import in_order, joined_groups, pack_weights, padded
 from quantune_mlir.kernels.epilogue import Bound, Epilogue, Place
 from quantune_mlir.kernels.executable import Library, Part, Signature
 from quantune_mlir.kernels.group import Group
@@ -104,10 +105,10 @@ class DenseKernel:
         if shape.is_pointwise:
             shape = shape.flattened()
         step = isa.int8 if stored == "i8" else isa.fp32
-        shape = shape.grouped(_joined_groups(groups_of(_in_order(root, weights)), shape, step.lanes))
+        shape = shape.grouped(joined_groups(groups_of(in_order(root, weights)), shape, step.lanes))
         words = None
         if stored == "i8" and isa.int8_words is not None and shape.groups == 1:
-            words = word_list(_in_order(root, weights), shape, isa.int8_words, step)
+            words = word_list(in_order(root, weights), shape, isa.int8_words, step)
             step = words.step if words else step
         packed = is_packed(shape, step, stored)
         tile = choose_tile(shape, step, packed=packed)
@@ -182,7 +183,7 @@ class DenseKernel:
         assert root is not None
         weights = rearranged_constant(root.operands[1])
         assert weights is not None
-        weights = _in_order(root, weights)
+        weights = in_order(root, weights)
         if root.name == "tosa.matmul":
             return weights, np.zeros(self.shape.out_pixel, np.int32 if self.stored == "i8" else np.float32)
         bias = constant_value(root.operands[2])
@@ -195,7 +196,7 @@ class DenseKernel:
         if self.stored == "i8":
             sums = weights.sum(axis=(1, 2, 3), dtype=np.int64)
             bias = (bias - (self._zero_point() + self.step.offset) * sums).astype(np.int32)
-        biases = [_padded(part, self.step.lanes) for part in np.split(bias, self.shape.groups)]
+        biases = [padded(part, self.step.lanes) for part in np.split(bias, self.shape.groups)]
         packed = self.words.weights if self.words else self._packed(weights)
         return packed, np.concatenate(biases)
 
@@ -220,7 +221,28 @@ class DenseKernel:
         step = self.step
         return Packing(self.shape, self.workgroup, step.lanes * step.depth, step.pack, step.element)
 
-    # What follows is built inside the kernel.
+    # What follows is built inside the kernel. First what differs where the weights are not constant (product.py).
+
+    def prepared(self, lines: Lines) -> Lines:
+        """What all tiles of a workgroup need besides."""
+        return lines
+
+    def weights_of(self, image: Index) -> Index:
+        """Where the weights for an image begin."""
+        return 0
+
+    def weight_strides(self, vectors: int) -> tuple[int, int]:
+        """Elements from the weights of a step to those of the next, and from those of a vector to those of the next."""
+        apart = self.step.lanes * self.step.depth
+        return vectors * apart, apart
+
+    def bias(self, lines: Lines, channel: Index) -> ir.Value:
+        """What the sums of a vector of channels begin with."""
+        return code.load(lines.bias, channel, self.step.lanes)
+
+    def corrected(self, sums: list[list[ir.Value]], lines: Lines, column: Index) -> list[list[ir.Value]]:
+        """The sums of each pixel of a tile as the epilogue takes them."""
+        return sums
 
     def _emit(self, buffers: list[ir.Value], scalars: list[ir.Value], place: list[ir.Value]) -> None:
         shape, workgroup = self.shape, self.workgroup
@@ -235,7 +257,7 @@ class DenseKernel:
         many = place[2] if shape.batch * shape.groups > 1 else 0
         image, group = code.divide(many, shape.groups), code.remainder(many, shape.groups)
         view = self._view(source, image, group, row, column, scalars[0])
-        lines = _Lines(view, weights, bias, table, bound, image, group, row, column)
+        lines = self.prepared(Lines(view, source, weights, bias, table, bound, image, group, row, column))
         full, rest_channels = divmod(shape.out_channels, self._block)
         split: Index = place[1] if workgroup.splits > 1 else 0
         first, last = (workgroup.first_block(code.add(split, ends), full) for ends in (0, 1))
@@ -253,9 +275,7 @@ class DenseKernel:
             is_last = arith.CmpIOp(arith.CmpIPredicate.eq, code.index(split), code.index(workgroup.splits - 1)).result
             code.when(is_last, lambda: self._emit_block(lines, full * self._block, rest_channels), lambda: None)
 
-    def _view(
-        self, source: ir.Value, image: Index, group: Index, row: Index, column: Index, padding: ir.Value
-    ) -> _View:
+    def _view(self, source: ir.Value, image: Index, group: Index, row: Index, column: Index, padding: ir.Value) -> View:
         """The input of the workgroup: in scratch, or where it is."""
         shape = self.shape
         (sh, sw), (top, left) = shape.stride, shape.pad
@@ -263,28 +283,28 @@ class DenseKernel:
             at = code.mul(code.add(code.mul(image, shape.height), code.mul(row, sh), -top), shape.width)
             at = code.mul(code.add(at, code.mul(column, sw), -left), shape.channels)
             line = shape.width * shape.channels
-            return _View(source, at, sh * line, sw * shape.channels, shape.dilation[0] * line)
+            return View(source, at, sh * line, sw * shape.channels, shape.dilation[0] * line)
         packing = self._packing
         line = packing.columns * shape.channels
         scratch = code.scratch(packing.rows * line + _SLACK, self.step.element)
         packing.emit(source, scratch, image, group, row, column, self._padding(padding))
         rows = 1 if shape.kernel[0] == 1 else sh
         columns = 1 if shape.kernel[1] == 1 else sw
-        return _View(scratch, 0, rows * line, columns * shape.channels, shape.dilation[0] * line)
+        return View(scratch, 0, rows * line, columns * shape.channels, shape.dilation[0] * line)
 
     def _padding(self, zero_point: ir.Value) -> ir.Value:
         if self.step.element == "f32":
             return code.constant(0.0, "f32")
         return arith.TruncIOp(code.element(self.step.element), zero_point).result
 
-    def _emit_block(self, lines: _Lines, channel: Index, channels: int) -> None:
+    def _emit_block(self, lines: Lines, channel: Index, channels: int) -> None:
         """All pixels of the workgroup, for neighbouring output channels."""
         tile, workgroup, shape = self.tile, self.workgroup, self.shape
         vectors = ceil(channels / self.step.lanes)
         made = code.add(code.mul(lines.group, shape.out_channels), channel)
 
         def at(r: Index, c: Index, missing: Sequence[set[int]] = ()) -> None:
-            accumulators = self._accumulate(lines, channel, vectors, r, c, missing)
+            accumulators = self.corrected(self._accumulate(lines, channel, vectors, r, c, missing), lines, c)
             lines.bound.loaded.clear()
             results: list[tuple[ir.Value, Place]] = []
             pixels = [(i, j) for i in range(tile.rows) for j in range(tile.columns)]
@@ -344,27 +364,27 @@ class DenseKernel:
         return (inside[0], inside[-1] + 1, borders) if inside else (0, 0, borders)
 
     def _accumulate(
-        self, lines: _Lines, channel: Index, vectors: int, row: Index, column: Index, missing: Sequence[set[int]]
+        self, lines: Lines, channel: Index, vectors: int, row: Index, column: Index, missing: Sequence[set[int]]
     ) -> list[list[ir.Value]]:
         """The sums of a tile, for each pixel and vector; `missing` as `_columns` gives it, empty inside the image."""
         tile, step, view, shape = self.tile, self.step, lines.view, self.shape
         runs, steps = reduction_steps(shape, step.depth)
-        weight = vectors * step.lanes * step.depth
+        weight, apart = self.weight_strides(vectors)
         lanes = ceil(shape.out_channels / step.lanes) * step.lanes
         channel_of_all = code.add(code.mul(lines.group, lanes), channel)
-        start = code.mul(channel_of_all, runs * steps * step.depth)
+        start = code.add(self.weights_of(lines.image), code.mul(channel_of_all, runs * steps * step.depth))
         base = code.add(view.at, code.mul(row, view.row), code.mul(column, view.column))
         offsets = [i * view.row + j * view.column for i in range(tile.rows) for j in range(tile.columns)]
         whole = [*offsets, *offsets[-1:] * (-len(offsets) % step.pixels)]
         together = [whole[i : i + step.pixels] for i in range(0, len(whole), step.pixels)]
-        biases = [code.load(lines.bias, code.add(channel_of_all, v * step.lanes), step.lanes) for v in range(vectors)]
+        biases = [self.bias(lines, code.add(channel_of_all, v * step.lanes)) for v in range(vectors)]
         if self.words is not None and lines.table is not None:
             buffers = WordBuffers(view.buffer, lines.weights, lines.table)
             block = code.divide(channel, self._block)
             return [[sums] for sums in self.words.emit(buffers, block, base, offsets, biases[0])]
 
         def one_step(x_at: Index, w_at: Index, pixels: Sequence[int], sums: Sequence[ir.Value]) -> list[ir.Value]:
-            places = [code.add(w_at, v * step.lanes * step.depth) for v in range(vectors)]
+            places = [code.add(w_at, v * apart) for v in range(vectors)]
             columns = [step.weights(lines.weights, place) for place in places]
             result: list[ir.Value] = []
             for position, p in enumerate(pixels):
@@ -418,7 +438,7 @@ class DenseKernel:
         ]
         return rows[: len(offsets)]
 
-    def _kernel_rows(self, lines: _Lines, row: Index) -> tuple[Index, Index]:
+    def _kernel_rows(self, lines: Lines, row: Index) -> tuple[Index, Index]:
         """The kernel rows that lie in the image for a tile of one row; all of them if the input was padded."""
         shape = self.shape
         kh, dh = shape.kernel[0], shape.dilation[0]
@@ -432,7 +452,7 @@ class DenseKernel:
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
     """Where a workgroup finds its input: an element, and the distances of output rows, columns and kernel rows."""
 
     buffer: ir.Value
@@ -443,10 +463,11 @@ class _View:
 
 
 @dataclass(frozen=True)
-class _Lines:
+class Lines:
     """What all blocks of a workgroup share."""
 
-    view: _View
+    view: View
+    source: ir.Value
     weights: ir.Value
     bias: ir.Value
     table: ir.Value | None
@@ -456,42 +477,5 @@ class _Lines:
     group: Index
     row: Index
     column: Index
-
-
-def _joined_groups(groups: int, shape: ConvolutionShape, lanes: int) -> int:
-    """Into how many a kernel cuts a convolution of so many groups: narrow ones are computed together."""
-    return next(
-        groups // joined
-        for joined in range(1, groups + 1)
-        if groups % joined == 0 and (joined == groups or joined * shape.out_channels >= groups * lanes)
-    )
-
-
-def pack_weights(
-    weights: NDArray[np.generic], shape: ConvolutionShape, step: DotStep, tile: Tile
-) -> NDArray[np.generic]:
-    """Weights [K, KH, KW, C] as [blocks][runs][steps][vector][lane][depth], flat; the last block may be narrower."""
-    runs, steps = reduction_steps(shape, step.depth)
-    by_run = weights.reshape(weights.shape[0], runs, -1)
-    lanes = ceil(weights.shape[0] / step.lanes) * step.lanes
-    packed = np.empty((lanes, runs * steps * step.depth), weights.dtype)
-    block = tile.vectors * step.lanes
-    for first in range(0, lanes, block):
-        into = packed[first : first + block]
-        part = np.zeros((len(into), runs, steps * step.depth), weights.dtype)
-        given = by_run[first : first + block]
-        part[: len(given), :, : given.shape[2]] = given
-        split = part.reshape(-1, step.lanes, runs, steps, step.depth)
-        into.reshape(runs, steps, -1, step.lanes, step.depth)[:] = split.transpose(2, 3, 0, 1, 4)
-    return packed.reshape(-1)
-
-
-def _in_order(root: ir.Operation, weights: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Weights as [K, KH, KW, C], those of a matmul as of a convolution of 1 x 1."""
-    return weights[0].T[:, None, None, :] if root.name == "tosa.matmul" else weights
-
-
-def _padded(values: NDArray[np.generic], lanes: int) -> NDArray[np.generic]:
-    result = np.zeros(ceil(values.size / lanes) * lanes, values.dtype)
-    result[: values.size] = values
-    return result
+    row_terms: ir.Value | None = None
+    """Of a product of two int8 tensors, what is added to all sums of a pixel."""

@@ -20,11 +20,12 @@ from typing import Final
 
 from quantune_mlir.ir.constants import is_constant
 from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.evaluate import rearranged_constant
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune import FUSED, KERNEL, YIELD
 
 CONVOLUTION, DEPTHWISE, ELEMENTWISE = "convolution", "depthwise", "elementwise"
-POOLING, INTERLEAVE, ROWS = "pooling", "interleave", "rows"
+POOLING, INTERLEAVE, ROWS, PRODUCT = "pooling", "interleave", "rows", "product"
 FAMILIES: Final = {
     "tosa.conv2d": CONVOLUTION,
     "tosa.matmul": CONVOLUTION,
@@ -35,6 +36,18 @@ FAMILIES: Final = {
     "tosa.transpose": INTERLEAVE,
 }
 """Kernel families by root. Of several sums in a row the last one is the root."""
+
+
+def family_of(root: ir.Operation) -> str:
+    """The kernel family of a root; of a product of two activations one of its own, and of batches."""
+    if root.name == "tosa.matmul" and not multiplies_by_constant(root):
+        return PRODUCT
+    return FAMILIES.get(root.name, ELEMENTWISE)
+
+
+def multiplies_by_constant(matmul: ir.Operation) -> bool:
+    """Whether a matmul is one of a single matrix by constant weights."""
+    return rearranged_constant(matmul.operands[1]) is not None and shape_of(matmul.operands[0])[0] == 1
 
 
 class Group:

@@ -1,6 +1,6 @@
 """Which ops kernels start with, and which ops before them they take in.
 
-convolution, matmul    with constant weights; a slice before it
+convolution, matmul    with constant weights; a slice before it; a matmul of two activations, or of many matrices
 pooling                a slice before it
 sums over rows and columns, one after the other: a mean; their prologue (widening what is stored as i8) and a slice
 transpose NCHW to NHWC of few channels; what the network's input goes through before it (quantize)
@@ -16,7 +16,7 @@ from quantune_mlir.ir.edit import defining_op, is_static_tensor, shape_of, users
 from quantune_mlir.ir.evaluate import rearranged_constant
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.kernels.elementwise_ops import EMITTERS, REDUCTIONS, is_supported, tensor_operands
-from quantune_mlir.kernels.group import VIEWS
+from quantune_mlir.kernels.group import VIEWS, multiplies_by_constant
 
 MAX_INTERLEAVED: Final = 4
 """Channels that are interleaved in registers."""
@@ -38,7 +38,7 @@ def is_root(op: ir.Operation) -> bool:
         case "tosa.transpose":
             return _interleaves(op)
         case "tosa.matmul":
-            return rearranged_constant(op.operands[1]) is not None and shape_of(op.operands[0])[0] == 1
+            return multiplies_by_constant(op) or _multiplies_stored(op)
         case _:
             return all(rearranged_constant(op.operands[position]) is not None for position in (1, 2))
 
@@ -103,6 +103,13 @@ def repeats_in(part: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     while inner and inner[0] == 1 and len(inner) > 1:
         inner = inner[1:]
     return inner == shape[len(shape) - len(inner) :]
+
+
+def _multiplies_stored(matmul: ir.Operation) -> bool:
+    """Whether both operands are stored tensors of one type, and zero points are known."""
+    left, right, *zero_points = matmul.operands
+    same = _element(left) == _element(right) in _STORED and is_static_tensor(right)
+    return same and all(constant_value(value) is not None for value in zero_points)
 
 
 def _sums(ops: list[ir.Operation]) -> int:

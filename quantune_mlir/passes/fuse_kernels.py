@@ -3,7 +3,7 @@
 In:  TOSA of any precision.
 Out: the same, ops that one kernel computes together inside a `quantune.fused` op (see kernels/group.py).
 
-A group starts at a convolution, depthwise convolution or matmul with constant weights, at a pooling, a mean or the
+A group starts at a convolution or depthwise convolution with constant weights, at a matmul, a pooling, a mean or the
 transpose of the network's input, at a reduction of rows (softmax, normalisations), or at an element-wise op (see
 kernels/roots.py and passes/group_growth.py). Element-wise ops among reductions that no kernel computes stay as they
 are: IREE makes one dispatch of them all.
@@ -20,7 +20,7 @@ from quantune_mlir.ir.function import functions
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.kernels.elementwise_ops import EMITTERS
-from quantune_mlir.kernels.group import ELEMENTWISE, FAMILIES, INTERLEAVE, ROWS, fuse
+from quantune_mlir.kernels.group import ELEMENTWISE, FAMILIES, INTERLEAVE, ROWS, family_of, fuse
 from quantune_mlir.kernels.roots import before_root, is_root, reduces_rows
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.group_growth import Graph, Growth
@@ -51,7 +51,7 @@ def _fuse(block: ir.Block) -> None:
             if members is None:
                 continue
             taken.update(members)
-            family = ROWS if starts is rows else FAMILIES.get(start.name, ELEMENTWISE)
+            family = ROWS if starts is rows else family_of(start)
             groups.append((sorted(members, key=order.__getitem__), family))
     groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], graph, taken)]
     for members, family in sorted(groups, key=lambda group: order[group[0][-1]]):

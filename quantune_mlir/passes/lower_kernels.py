@@ -17,9 +17,9 @@ from quantune_mlir.ir.function import functions
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune import FUSED
 from quantune_mlir.ir.units import entry_block
-from quantune_mlir.kernels import dense, depthwise, elementwise, interleave, pooling, rows
+from quantune_mlir.kernels import dense, depthwise, elementwise, interleave, pooling, product, rows
 from quantune_mlir.kernels.executable import Library
-from quantune_mlir.kernels.group import CONVOLUTION, DEPTHWISE, ELEMENTWISE, INTERLEAVE, POOLING, ROWS, Group
+from quantune_mlir.kernels.group import CONVOLUTION, DEPTHWISE, ELEMENTWISE, INTERLEAVE, POOLING, PRODUCT, ROWS, Group
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.isa.table import ISAS, IsaName
 from quantune_mlir.kernels.joins import Join
@@ -37,6 +37,7 @@ _KERNELS: Final[dict[str, Lower]] = {
     ELEMENTWISE: elementwise.lower,
     INTERLEAVE: interleave.lower,
     POOLING: pooling.lower,
+    PRODUCT: product.lower,
     ROWS: rows.lower,
 }
 _WRITES_PARTS: Final = frozenset({CONVOLUTION, ELEMENTWISE, POOLING})

@@ -91,7 +91,7 @@ NETS = {
         constants={**W, "g": draw(4, 2, 3, 3)},
     ),
     "grouped convolution as output": Net(
-        [conv("x", "a", "g", group=2)], ["a"], 1, 2, constants={"g": draw(4, 2, 3, 3)}
+        [conv("x", "a", "g", group=2)], ["a"], 1, 1, constants={"g": draw(4, 2, 3, 3)}
     ),
     "split in several": Net(SPLIT, ["o"], 1, 1, constants={**W, "sizes": np.array([1, 1, 2]), "u": draw(2, 4, 1, 1)}),
     "split in several, product in fp32": Net(
