@@ -27,37 +27,58 @@ from quantune_mlir.importers.onnx.loading import OLDEST_OPSET, opset_version
 
 OPERATORS = frozenset(
     """
-    Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast CastLike Ceil Celu Clip Concat Constant
-    ConstantOfShape Conv ConvTranspose Cos DepthToSpace Div Dropout Elu Equal Erf Exp Expand Flatten Floor Gather
-    GRU Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual HardSigmoid HardSwish Identity
-    InstanceNormalization LSTM LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Mean Min
-    Mish Mul Neg Not Or PRelu Pad Pow RNN Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Resize
-    Selu Shape Sigmoid Sin Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh
-    ThresholdedRelu Tile Transpose Unsqueeze Upsample Where Xor
+    Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization BitShift
+    BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike Ceil Celu Clip Compress Concat Constant
+    ConstantOfShape Conv ConvTranspose Cos Cosh CumProd CumSum DepthToSpace Div Dropout Elu Equal Erf Exp
+    Expand EyeLike Flatten Floor GRU Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalLpPool
+    GlobalMaxPool Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish Hardmax Identity
+    InstanceNormalization IsInf IsNaN LRN LSTM LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax
+    LpNormalization MatMul Max MaxPool Mean MeanVarianceNormalization Min Mish Mod Mul Neg Not OneHot Or PRelu
+    Pad Pow RMSNormalization RNN Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax
+    ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize ReverseSequence Round
+    ScatterElements ScatterND Selu Shape Shrink Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign
+    SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tan Tanh ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze
+    Upsample Where Xor
     """.split()  # noqa: SIM905
 )
 ELEMENT_TYPES = frozenset(np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "i4", "i8", "?"))
 CONSTANT_OPERANDS = {
+    "Compress": (1,),
     "ConstantOfShape": (0,),
+    "CumProd": (1,),
+    "CumSum": (1,),
     "Dropout": (1, 2),
     "Expand": (1,),
     "GRU": (1, 2, 3, 4),
+    "GatherND": (1,),
     "LSTM": (1, 2, 3, 4, 7),
+    "OneHot": (1,),
     "Pad": (1, 2, 3),
+    "RNN": (1, 2, 3, 4),
+    "Range": (0, 1, 2),
+    "ReduceL1": (1,),
+    "ReduceL2": (1,),
+    "ReduceLogSum": (1,),
+    "ReduceLogSumExp": (1,),
     "ReduceMax": (1,),
     "ReduceMean": (1,),
     "ReduceMin": (1,),
+    "ReduceProd": (1,),
     "ReduceSum": (1,),
+    "ReduceSumSquare": (1,),
     "Reshape": (1,),
     "Resize": (1, 2, 3),
+    "ReverseSequence": (1,),
+    "ScatterElements": (1,),
+    "ScatterND": (1,),
     "Slice": (1, 2, 3, 4),
     "Split": (1,),
     "Squeeze": (1,),
-    "RNN": (1, 2, 3, 4),
-    "Range": (0, 1, 2),
     "Tile": (1,),
-    "Upsample": (1,),
+    "TopK": (1,),
+    "Trilu": (1,),
     "Unsqueeze": (1,),
+    "Upsample": (1,),
 }
 
 

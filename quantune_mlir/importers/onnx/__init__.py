@@ -6,16 +6,21 @@ from quantune_mlir.importers.onnx import (  # noqa: F401  (each registers its ha
     blocks,
     convolution,
     elementwise,
+    indexing,
+    integers,
     linear,
     normalization,
+    norms,
     padding,
     pooling,
     powers,
     recurrent,
     reduction,
     resize,
+    scans,
     shaping,
     slicing,
+    trigonometry,
 )
 from quantune_mlir.importers.onnx.importer import import_onnx
 

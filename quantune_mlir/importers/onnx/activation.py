@@ -134,6 +134,23 @@ def native(b: Builder, node: Node) -> Tensor:
     return b.unary(op_class, _float_input(node))
 
 
+@operator("Swish")
+def swish(b: Builder, node: Node) -> Tensor:
+    x = _float_input(node)
+    return b.mul(x, b.unary(tosa.SigmoidOp, b.scaled(x, node.attribute("alpha", 1.0))))
+
+
+@operator("Shrink")
+def shrink(b: Builder, node: Node) -> Tensor:
+    """x pulled towards zero by `bias` beyond `lambd` on either side, zero between."""
+    x = _float_input(node)
+    bound, bias = node.attribute("lambd", 0.5), node.attribute("bias", 0.0)
+    above = b.compare(tosa.GreaterOp, x, b.splat(bound, x.dtype, x.rank))
+    below = b.compare(tosa.GreaterOp, b.splat(-bound, x.dtype, x.rank), x)
+    outside = b.select(above, b.shifted(x, -bias), b.shifted(x, bias))
+    return b.select(b.binary(tosa.LogicalOrOp, above, below), outside, b.splat(0, x.dtype, x.rank))
+
+
 @operator("HardSigmoid")
 def hard_sigmoid(b: Builder, node: Node) -> Tensor:
     return _hard_sigmoid(b, _float_input(node), node.attribute("alpha", 0.2), node.attribute("beta", 0.5))

@@ -97,6 +97,14 @@ class Builder(Movement):
         )
         return self._done(op, x.dtype)
 
+    def shift_right(self, x: Tensor, amount: Tensor) -> Tensor:
+        """Integers shifted to the right, the sign kept."""
+        (x, amount), shape = self.aligned(x, amount)
+        op = tosa.ArithmeticRightShiftOp(
+            tensor_type(shape, x.dtype), self.value(x), self.value(amount), False, loc=self._loc, ip=self._ip
+        )
+        return self._done(op, x.dtype)
+
     def select(self, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Elements of `x` where `condition`, of `y` elsewhere."""
         (condition, x, y), shape = self.aligned(condition, x, y)

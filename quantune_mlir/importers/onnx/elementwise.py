@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import reduce
 
 import numpy as np
@@ -11,19 +10,12 @@ import onnx
 from quantune_mlir.importers.onnx.arithmetic import converted, finite_mask, narrowed, require_supported, widened
 from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.errors import Unsupported
-from quantune_mlir.importers.onnx.functions import cosine, sine
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir.mlir import tosa
 
-_UNARY_FLOAT: dict[str, Callable[[Builder, Tensor], Tensor]] = {
-    "Exp": lambda b, x: b.unary(tosa.ExpOp, x),
-    "Log": lambda b, x: b.unary(tosa.LogOp, x),
-    "Reciprocal": lambda b, x: b.unary(tosa.ReciprocalOp, x),
-    "Sin": sine,
-    "Cos": cosine,
-}
+_UNARY_FLOAT = {"Exp": tosa.ExpOp, "Log": tosa.LogOp, "Reciprocal": tosa.ReciprocalOp}
 _VARIADIC = {"Min": tosa.MinimumOp, "Max": tosa.MaximumOp, "Sum": tosa.AddOp, "Mean": tosa.AddOp}
 
 
@@ -61,11 +53,11 @@ def variadic(b: Builder, node: Node) -> Tensor:
     return narrowed(b, result, node.input(0).dtype)
 
 
-@operator("Exp", "Log", "Reciprocal", "Sin", "Cos")
+@operator("Exp", "Log", "Reciprocal")
 def unary_float(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
     require_supported(x.dtype)
-    return _UNARY_FLOAT[node.op_type](b, x)
+    return b.unary(_UNARY_FLOAT[node.op_type], x)
 
 
 @operator("Floor", "Ceil")

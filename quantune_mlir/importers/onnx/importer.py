@@ -25,7 +25,7 @@ from quantune_mlir.importers.onnx.loading import LoadedModel, load_model, opset_
 from quantune_mlir.importers.onnx.naming import NodeNames
 from quantune_mlir.importers.onnx.node import Node, attribute_values
 from quantune_mlir.importers.onnx.pruning import live_values
-from quantune_mlir.importers.onnx.refusals import remedy, unknown_operators
+from quantune_mlir.importers.onnx.refusals import remedy, unknown_operator, unknown_operators
 from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import DynamicShapesError, Parameter, StaticShapes, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
@@ -126,7 +126,7 @@ class _GraphImport:
             self._tensors[parameter.name] = computed_input(builder, parameter.name, given)
         self._import_nodes(builder, self._graph)
         if self._refused:
-            advice = remedy(self._graph, self._tensors)
+            advice = remedy(self._graph, self._tensors, self._refused)
             raise UnsupportedOperatorsError(self._refused, where=self._where, remedy=advice)
         self._finish(main, block, builder)
 
@@ -186,7 +186,7 @@ class _GraphImport:
             return None if blocked else self._inlined(builder, chosen_branch(proto, inputs))
         handler = find_handler(proto.op_type, self._opset)
         if handler is None:
-            raise Unsupported(f"this operator is not supported (opset {self._opset})")
+            raise Unsupported(unknown_operator(proto.op_type, self._opset))
         if blocked:
             return None
         node = Node(name, proto.op_type, self._opset, inputs, attribute_values(proto), proto.output)

@@ -54,7 +54,7 @@ def _computed_batch_normalization(b: Builder, node: Node) -> Tensor:
 def layer_normalization(b: Builder, node: Node) -> list[Tensor]:
     x = node.input(0)
     axes = range(normalized_axis(node.attribute("axis", -1), x.rank), x.rank)
-    standard, mean, deviation = _standardized(b, x, axes, node.attribute("epsilon", 1e-5))
+    standard, mean, deviation = standardized(b, x, axes, node.attribute("epsilon", 1e-5))
     result, bias = b.mul(standard, node.input(1)), node.optional_input(2)
     return [result if bias is None else b.add(result, bias), mean, deviation]
 
@@ -62,12 +62,12 @@ def layer_normalization(b: Builder, node: Node) -> list[Tensor]:
 @operator("InstanceNormalization", since=6)
 def instance_normalization(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
-    standard, _, _ = _standardized(b, x, range(2, x.rank), node.attribute("epsilon", 1e-5))
+    standard, _, _ = standardized(b, x, range(2, x.rank), node.attribute("epsilon", 1e-5))
     scale, bias = (b.reshape(node.input(i), (1, x.shape[1], *([1] * (x.rank - 2)))) for i in (1, 2))
     return b.add(b.mul(standard, scale), bias)
 
 
-def _standardized(b: Builder, x: Tensor, axes: Sequence[int], epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
+def standardized(b: Builder, x: Tensor, axes: Sequence[int], epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
     """(x - mean) / deviation over `axes`, the mean, and 1 / deviation."""
     count = int(np.prod([x.shape[a] for a in axes]))
 

@@ -27,6 +27,12 @@ def sqrt(b: Builder, x: Tensor) -> Tensor:
     return b.unary(tosa.ReciprocalOp, b.unary(tosa.RsqrtOp, x))
 
 
+def constant_power(b: Builder, x: Tensor, exponent: float) -> Tensor:
+    """x, which is not negative, to a number."""
+    result = _by_multiplication(b, x, exponent)
+    return b.binary(tosa.PowOp, x, b.splat(exponent, x.dtype, x.rank)) if result is None else result
+
+
 @operator("Pow", since=7)
 def power(b: Builder, node: Node) -> Tensor:
     base, exponent = node.input(0), node.input(1)
@@ -47,15 +53,19 @@ def _rounded(b: Builder, x: Tensor) -> Tensor:
 
 
 def _by_multiplication(b: Builder, x: Tensor, exponent: float) -> Tensor | None:
-    """x to a small multiple of one half, by squaring, a square root and a reciprocal; None for other exponents."""
-    if exponent == 0 or abs(exponent) > _LARGEST_PRODUCT or (2 * exponent) % 1 != 0:
+    """x to a small multiple of a quarter, by squaring, square roots and a reciprocal; None for other exponents."""
+    if exponent == 0 or abs(exponent) > _LARGEST_PRODUCT or (4 * exponent) % 1 != 0:
         return None
     if not x.is_float and (exponent < 0 or exponent % 1 != 0):
         return None
     if exponent == -0.5:
         return b.unary(tosa.RsqrtOp, x)
-    whole, is_half = divmod(abs(exponent), 1)
-    result = sqrt(b, x) if is_half else None
+    whole, fraction = divmod(abs(exponent), 1)
+    root = sqrt(b, x) if fraction else None
+    result = root if fraction >= 0.5 else None
+    if root is not None and fraction != 0.5:
+        quarter = sqrt(b, root)
+        result = quarter if result is None else b.mul(result, quarter)
     square, remaining = x, int(whole)
     while remaining:
         if remaining % 2:

@@ -11,6 +11,7 @@ from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.pooling import mean_image
+from quantune_mlir.importers.onnx.powers import sqrt
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.shapes import normalized_axes, normalized_axis
 from quantune_mlir.importers.onnx.tensor import Tensor
@@ -21,6 +22,7 @@ _AXES_INPUT_SINCE = {"ReduceSum": 13}
 _OPS = {
     "ReduceSum": tosa.ReduceSumOp,
     "ReduceMean": tosa.ReduceSumOp,
+    "ReduceProd": tosa.ReduceProductOp,
     "ReduceMax": tosa.ReduceMaxOp,
     "ReduceMin": tosa.ReduceMinOp,
 }
@@ -47,6 +49,37 @@ def reduction(b: Builder, node: Node) -> Tensor:
             raise Unsupported(f"element type {x.dtype}; f32 and f16 are supported")
         result = b.scaled(result, 1 / math.prod(x.shape[a] for a in axes))
     return b.reshape(_restored(b, result, x.dtype), shape)
+
+
+@operator("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp")
+def composed_reduction(b: Builder, node: Node) -> Tensor:
+    """A sum of something, and a function of the sum; of exponentials with the largest taken out."""
+    x = node.input(0)
+    axes = _reduced_axes(node, x.rank)
+    if not x.is_float and node.op_type not in ("ReduceL1", "ReduceSumSquare"):
+        raise Unsupported(f"element type {x.dtype}; f32 and f16 are supported")
+    terms, largest = widened(b, x), None
+    if node.op_type == "ReduceL1":
+        terms = b.unary(tosa.AbsOp, terms)
+    elif node.op_type in ("ReduceL2", "ReduceSumSquare"):
+        terms = b.mul(terms, terms)
+    elif node.op_type == "ReduceLogSumExp":
+        largest = _over(b, tosa.ReduceMaxOp, x, axes)
+        terms = b.unary(tosa.ExpOp, b.sub(x, largest))
+    total = _over(b, tosa.ReduceSumOp, terms, axes)
+    if node.op_type == "ReduceL2":
+        total = sqrt(b, total)
+    elif node.op_type.startswith("ReduceLog"):
+        total = b.unary(tosa.LogOp, total)
+    result = total if largest is None else b.add(total, largest)
+    kept = [size for i, size in enumerate(result.shape) if node.attribute("keepdims", 1) or i not in axes]
+    return b.reshape(narrowed(b, result, x.dtype), kept)
+
+
+def _over(b: Builder, op_class: type, x: Tensor, axes: list[int]) -> Tensor:
+    for axis in axes:
+        x = b.reduce(op_class, x, axis)
+    return x
 
 
 def _restored(b: Builder, x: Tensor, dtype: np.dtype) -> Tensor:

@@ -15,7 +15,19 @@ from quantune_mlir.importers.onnx.signature import model_inputs
 from quantune_mlir.importers.onnx.tensor import Tensor
 
 _WORTH_QUANTIZING: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"})
+_REASONS: Final = {
+    "Loop": "a loop, whose number of rounds depends on values",
+    "NonMaxSuppression": "the number of its results depends on values",
+    "NonZero": "the number of its results depends on values",
+    "Scan": "a loop",
+    "Unique": "the number of its results depends on values",
+}
 _OF_SHAPES: Final = frozenset({"Shape", "Size"})
+
+
+def unknown_operator(op_type: str, opset: int) -> str:
+    """Why there is no such operator."""
+    return _REASONS.get(op_type, f"this operator is not supported (opset {opset})")
 
 
 def unknown_operators(graph: onnx.GraphProto, names: Sequence[str], opset: int) -> list[UnsupportedNode]:
@@ -29,17 +41,20 @@ def unknown_operators(graph: onnx.GraphProto, names: Sequence[str], opset: int) 
         computed.update(node.output)
         is_known = node.op_type == "If" or (node.domain in ("", "ai.onnx") and find_handler(node.op_type, opset))
         if not is_known and live.intersection(node.output):
-            found.append(UnsupportedNode(name, node.op_type, f"this operator is not supported (opset {opset})"))
+            found.append(UnsupportedNode(name, node.op_type, unknown_operator(node.op_type, opset)))
     return found
 
 
-def remedy(graph: onnx.GraphProto, tensors: Mapping[str, Tensor | None]) -> str | None:
+def remedy(
+    graph: onnx.GraphProto, tensors: Mapping[str, Tensor | None], refused: Sequence[UnsupportedNode]
+) -> str | None:
     """What to do about a graph of which some tensors are None, since nodes were refused. None: nothing is known."""
     live = live_values(graph)
     nodes = [node for node in graph.node if live.intersection(node.output)]
     blocked = [node for node in nodes if any(name and tensors.get(name) is None for name in node.output)]
     origins = [node for node in blocked if all(tensors.get(name, "stored") is not None for name in node.input if name)]
-    advice = _pins(graph, origins)
+    decided = any("constant" in node.reason or "run time" in node.reason for node in refused)
+    advice = _pins(graph, origins) if decided else []
     known = [node for node in nodes if node not in blocked and any(_is_computed(tensors, n) for n in node.output)]
     before, after = (any(node.op_type in _WORTH_QUANTIZING for node in part) for part in (known, blocked))
     if before and not after:

@@ -105,7 +105,7 @@ def gather(b: Builder, node: Node) -> Tensor:
             return b.reshape(b.slice_axis(x, axis, int(picked[0]), len(picked)), shape)
         rows = Tensor.constant(picked.astype(np.int32))
     else:
-        rows = _nonnegative(b, indices, x.shape[axis])
+        rows = nonnegative(b, indices, x.shape[axis])
     return b.reshape(gather_axis(b, x, rows, axis), shape)
 
 
@@ -120,7 +120,8 @@ def gather_axis(b: Builder, x: Tensor, indices: Tensor, axis: int) -> Tensor:
     return b.transpose(result, [order.index(i) for i in range(x.rank)])
 
 
-def _nonnegative(b: Builder, indices: Tensor, count: int) -> Tensor:
+def nonnegative(b: Builder, indices: Tensor, count: int) -> Tensor:
+    """Indices computed at run time, flattened, as int32 in [0, count): negative ones count from the end."""
     indices = b.cast(b.reshape(indices, (indices.size,)), np.int32)
     negative = b.compare(tosa.GreaterOp, b.splat(0, np.int32), indices)
     return b.select(negative, b.shifted(indices, count), indices)

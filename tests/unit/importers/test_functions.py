@@ -43,8 +43,12 @@ def of_each(function: Callable[[float], float]) -> Function:
 
 EXACT: Mapping[str, Function] = {
     "Abs": np.abs,
+    "Acosh": np.arccosh,
+    "Asinh": np.arcsinh,
+    "Atan": np.arctan,
     "Celu": unit(1),
     "Ceil": np.ceil,
+    "Cosh": np.cosh,
     "Elu": unit(1),
     "Erf": of_each(math.erf),
     "Exp": np.exp,
@@ -53,8 +57,11 @@ EXACT: Mapping[str, Function] = {
     "Mish": lambda x: x * np.tanh(softplus(x)),
     "Neg": np.negative,
     "Reciprocal": np.reciprocal,
+    "Round": np.rint,
     "Relu": lambda x: np.maximum(x, 0),
     "Selu": unit(float(_ALPHA), float(_GAMMA)),
+    "Sign": np.sign,
+    "Sinh": np.sinh,
     "Sigmoid": lambda x: np.exp(-softplus(-x)),
     "Softplus": softplus,
     "Softsign": lambda x: x / (1 + np.abs(x)),
@@ -62,7 +69,8 @@ EXACT: Mapping[str, Function] = {
     "Tanh": np.tanh,
 }
 # Reduction to one turn is exact to some thousands of turns.
-PERIODIC: Mapping[str, Function] = {"Cos": np.cos, "Sin": np.sin}
+PERIODIC: Mapping[str, Function] = {"Cos": np.cos, "Sin": np.sin, "Tan": np.tan}
+WITHIN_ONE: Mapping[str, Function] = {"Acos": np.arccos, "Asin": np.arcsin, "Atanh": np.arctanh}
 # Differences of nearly equal numbers by definition: ONNX Runtime loses the same digits.
 CANCELLING: Mapping[str, Function] = {
     "Gelu": of_each(lambda x: 0.5 * x * math.erfc(-x / math.sqrt(2))),
@@ -91,6 +99,10 @@ def assert_close(cases: Mapping[str, Function], x: np.ndarray, rtol: float, atol
 
 def test_relative_error() -> None:
     assert_close(EXACT, values(), rtol=4e-7)
+
+
+def test_relative_error_within_one() -> None:
+    assert_close(WITHIN_ONE, values(largest=1 - 2**-24), rtol=6e-7)
 
 
 def test_relative_error_of_periodic_functions() -> None:

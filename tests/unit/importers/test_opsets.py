@@ -13,6 +13,8 @@ RNG = np.random.default_rng(7)
 X = RNG.standard_normal((2, 3, 4, 5)).astype(np.float32)
 CHANNELS = {n: RNG.uniform(0.5, 2, 3).astype(np.float32) for n in ("scale", "bias", "mean", "variance")}
 
+REDUCTIONS = ("Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSumExp")
+
 
 def ints(*values: int) -> np.ndarray:
     return np.array(values, np.int64)
@@ -67,7 +69,7 @@ def test_slice() -> None:
 
 def test_reductions() -> None:
     cases = {}
-    for op_type, since in (("ReduceSum", 13), ("ReduceMean", 18), ("ReduceMax", 18), ("ReduceMin", 18)):
+    for op_type, since in (("ReduceSum", 13), *((f"Reduce{name}", 18) for name in REDUCTIONS)):
         for keep in (0, 1):
             attributes = {"axes": [1, -1], "keepdims": keep}
             cases[f"{op_type} attribute {keep}"] = OneNode(op_type, {"x": X}, attributes=attributes, opset=since - 1)
