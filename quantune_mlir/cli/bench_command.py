@@ -8,7 +8,7 @@ import click
 
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import Display, reports_errors, write_json
-from quantune_mlir.cli.inputs import FILE, cache_option, tiles_option
+from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option, tiles_option
 from quantune_mlir.execution.peers.registry import PEERS, check_names
 from quantune_mlir.files import check_writable
 from quantune_mlir.samples import SampleSet
@@ -42,9 +42,7 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 @click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Threads of each program."
 )
-@click.option(
-    "--seconds", type=click.FloatRange(min=0), default=3.0, show_default=True, metavar="S", help="How long to measure."
-)
+@click.option("--seconds", type=SECONDS, default=3.0, show_default=True, metavar="S", help="How long to measure.")
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the latencies, keyed by variant and peer.")
 @cache_option
 @reports_errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
@@ -17,6 +18,19 @@ from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+
+
+class _Seconds(click.FloatRange):
+    """A time; not a number is none, though no comparison says so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return seconds
+
+
+SECONDS: Final = _Seconds(min=0)
 
 
 calibration_option: Final = click.option(

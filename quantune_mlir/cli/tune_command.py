@@ -9,7 +9,7 @@ import click
 
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import OUT, Display, reports_errors
-from quantune_mlir.cli.inputs import FILE, cache_option
+from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.files import check_writable, write_atomically
@@ -38,7 +38,7 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0),
+    type=SECONDS,
     metavar="S",
     help="Begin with no other kernel after so long; those that take most of the time come first. [default: no limit]",
 )

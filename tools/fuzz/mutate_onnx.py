@@ -22,7 +22,7 @@ def mutated_model(data: bytes, rng: random.Random) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 4))):
         try:
             rng.choice(_CHANGES)(model, rng)
-        except (IndexError, ValueError, TypeError):  # nothing there to change, or protobuf cannot hold it
+        except Exception:  # nothing there to change, or protobuf cannot hold it
             continue
     changed = model.SerializeToString()
     return mutated_bytes(changed, rng) if rng.random() < 0.08 else changed
