@@ -10,6 +10,7 @@ from quantune_mlir.workflow.json_numbers import json_number
 from quantune_mlir.workflow.quantization import Quantization
 from quantune_mlir.workflow.rewriting import integer_options
 from quantune_mlir.workflow.verification import Verification
+from quantune_mlir.workflow.warnings import warnings
 
 FORMAT: Final = 2
 _VERSIONED: Final = ("quantune-mlir", "iree-base-compiler", "iree-base-runtime", "numpy", "onnx")
@@ -80,6 +81,7 @@ def summarize(
             "int8_samples": quantization.sensitivity.samples,
         },
         "verification": None if quantization.verification is None else _verification(quantization.verification),
+        "warnings": warnings(quantization),
         "timings_s": {name: round(value, 4) for name, value in seconds.items()},
         "layers": layers,
         "totals": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -28,11 +29,13 @@ from quantune_mlir.passes.shadow_int8 import PROBE
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.planning.sensitivity import Metric, SensitivityList
 from quantune_mlir.samples import SampleSet
+from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import InferenceRuns, quantize
 from quantune_mlir.workflow.rewriting import PlanRewriter
+from quantune_mlir.workflow.variants import Variants
 from tests.e2e.conftest import DIGITS, Quantune
 from tests.e2e.models import conv_relu, dense_layers, images, make_model, save_model, save_samples
 from tests.e2e.modules import dot_inputs, operations, tensor_names
@@ -127,6 +130,15 @@ class TestOutputDirectory:
         (part,) = summary["verification"]["parts"]
         assert (part["name"], part["output"], part["signal"]) == ("logits", "logits", "output")
         assert 20 < part["measured_sqnr_db"] < 80
+        assert summary["warnings"] == []
+
+    def test_a_summary_of_before_is_read(self, digits: Path, tmp_path: Path) -> None:
+        older = Path(shutil.copytree(digits, tmp_path / "older"))
+        summary = json.loads((older / "summary.json").read_text())
+        summary["format"] = 1
+        del summary["verification"], summary["warnings"]
+        (older / "summary.json").write_text(json.dumps(summary))
+        assert Variants(Artifacts.open(older)).options == QuantizeOptions()
 
     def test_summary_of_layers(self, summary: Mapping[str, Any], digits: Path) -> None:
         layers = {layer["name"]: layer for layer in summary["layers"]}

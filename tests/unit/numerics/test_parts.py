@@ -49,6 +49,12 @@ def test_without_channels_it_is_the_sqnr_of_all_elements_of_all_samples() -> Non
     assert noise.normalized_mse == pytest.approx(expected.normalized_mse)
 
 
+def test_a_number_is_a_part_too() -> None:
+    assert measured(whole(()), np.full(3, 2.0), np.full(3, 2.2)).sqnr_db == pytest.approx(20)
+    classes = Part(0, "y", (), reading="classes")
+    assert measured(classes, np.arange(10), np.array([*range(9), 7])).sqnr_db == pytest.approx(10)
+
+
 def test_the_large_do_not_drown_the_small() -> None:
     """Boxes of hundreds beside probabilities, in one part: those are lost, these are exact."""
     reference = np.concatenate([RNG.uniform(0, 400, (8, 1, 4, 50)), RNG.uniform(0, 1, (8, 1, 5, 50))], axis=2)
