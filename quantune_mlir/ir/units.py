@@ -169,6 +169,12 @@ def _as_region(ops: Sequence[ir.Operation]) -> Unit | None:
     return None
 
 
+def as_function(ops: Sequence[ir.Operation]) -> Unit | None:
+    """Ops, in program order, as a function of one tensor of fp32 that nothing else reads half-way; or None."""
+    unit = _as_region(ops)
+    return unit if unit is not None and unit.kind is Kind.UNARY else None
+
+
 def _is_clamp(ops: Sequence[ir.Operation]) -> bool:
     if ops[0].name != "tosa.clamp" or len(ops) > 2:
         return False

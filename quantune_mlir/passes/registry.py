@@ -24,6 +24,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-fuse-kernels": "fuse_kernels:FuseKernels",
     "quantune-hoist-clamps": "hoist_clamps:HoistClamps",
     "quantune-insert-observers": "insert_observers:InsertObservers",
+    "quantune-join-functions": "join_functions:JoinFunctions",
     "quantune-lower-adjoints": "lower_adjoints:LowerAdjoints",
     "quantune-lower-kernels": "lower_kernels:LowerKernels",
     "quantune-lower-observers": "lower_observers:LowerObservers",
