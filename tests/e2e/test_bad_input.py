@@ -135,7 +135,7 @@ class TestModel:
 
 class TestData:
     def test_missing(self, refused_early: Refused) -> None:
-        assert "absent.npz: the samples cannot be read: No such file" in refused_early(data="absent.npz")
+        assert "absent.npz: cannot be read: No such file" in refused_early(data="absent.npz")
 
     def test_truncated(self, refused_early: Refused, work: Path) -> None:
         (work / "d.npz").write_bytes((work / "good.npz").read_bytes()[:-20])
@@ -224,7 +224,7 @@ class TestPlan:
         assert expected in message and "plan.yaml" in message
 
     def test_missing(self, refused_early: Refused) -> None:
-        assert "absent.yaml: the file cannot be read: No such file" in refused_early("--plan", "absent.yaml")
+        assert "absent.yaml: cannot be read: No such file" in refused_early("--plan", "absent.yaml")
 
     def test_binary(self, refused_early: Refused) -> None:
         assert "good.npz: this is not a text file" in refused_early("--plan", "good.npz")

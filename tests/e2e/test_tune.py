@@ -125,7 +125,7 @@ class TestBadInput:
             ((MODEL, "--target", "cortex-a53"), "--target cortex-a53: the kernels of cortex-a53 cannot be measured"),
             ((MODEL, "--target", "vmvx"), "target vmvx has no kernels of ours"),
             ((MODEL, "--target", "hots"), "did you mean 'host'?"),
-            ((MODEL, "--calibration", "absent.npz"), "absent.npz: the samples cannot be read"),
+            ((MODEL, "--calibration", "absent.npz"), "absent.npz: cannot be read"),
             (("m.mlir", "--calibration", "x.npz"), "m.mlir: needs no samples"),
             ((MODEL, "--seconds", "-1"), "Invalid value for '--seconds'"),
         ],
@@ -142,7 +142,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("tiles", "message"),
         [
-            (None, "t.yaml: the file cannot be read: No such file"),
+            (None, "t.yaml: cannot be read: No such file"),
             ("just text", "t.yaml: this is not a file of tuned tiles"),
             ("format: 1\nisa: mmx\n", "line 2: isa"),
             ("format: 1\nisa: rvv\n", "t.yaml: these tiles were measured with rvv, the target has "),

@@ -9,7 +9,7 @@
 // LIST: named pipelines: analyze{profile correct_bias equalize scheme range weights requantize}, kernels{isa tiles}, observe,
 // MISSING: error: pipeline 'quantize': needs a value for profile
 // UNKNOWN: did you mean 'plan'?
-// ABSENT: error: no.npz: the profile cannot be read
+// ABSENT: error: no.npz: cannot be read
 // ALONE: only a named pipeline has parameters
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %x : tensor<4xf32>

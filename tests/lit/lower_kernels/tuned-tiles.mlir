@@ -19,7 +19,7 @@
 // OTHER: remedy: run `quantune tune` for this target
 // MISFIT: tiles-misfit.yaml: line 4: fp32 6x8x4 -> 6x8x16, 3x3: the tile has 3 vectors of 8 channels, the output only 2
 // MISFIT: remedy:
-// ABSENT: absent.yaml: the file cannot be read
+// ABSENT: absent.yaml: cannot be read
 func.func @main(%x: tensor<1x6x8x4xf32>) -> tensor<1x6x8x16xf32> {
   %w = "tosa.const"() <{values = dense<0.5> : tensor<16x3x3x4xf32>}> : () -> tensor<16x3x3x4xf32>
   %b = "tosa.const"() <{values = dense<1.0> : tensor<16xf32>}> : () -> tensor<16xf32>
