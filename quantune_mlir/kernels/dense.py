@@ -400,17 +400,25 @@ class DenseKernel:
                     sums = one_step(code.add(x_at, j * step.depth), code.add(w_at, j * weight), pixels, sums)
                 return list(sums)
 
-            def body(j: Index, *carried: ir.Value) -> list[ir.Value]:
+            def several(j: Index, turns: int, sums: Sequence[ir.Value]) -> list[ir.Value]:
                 x_of_step, w_of_step = code.add(x_at, code.mul(j, step.depth)), code.add(w_at, code.mul(j, weight))
-                if self._streams:
+                for turn in range(turns):
+                    places = code.add(x_of_step, turn * step.depth), code.add(w_of_step, turn * weight)
+                    sums = one_step(*places, pixels, sums)
+                return list(sums)
+
+            def body(j: Index, *carried: ir.Value) -> list[ir.Value]:
+                if self._streams and step.prefetches:
                     share = len(offsets) * step.depth
                     code.prefetch(view.buffer, code.add(x_at, code.mul(j, share), count * share))
-                if has_heavy_weights(shape, step):
+                if has_heavy_weights(shape, step) and step.prefetches:
+                    w_of_step = code.add(w_at, code.mul(j, weight))
                     for first in range(0, weight, _LINE_BYTES // step.weight_bytes):
                         code.prefetch(lines.weights, code.add(w_of_step, _AHEAD * weight, first))
-                return one_step(x_of_step, w_of_step, pixels, carried)
+                return several(j, step.unrolled, carried)
 
-            return code.loop(0, count, 1, body, sums)
+            rest = count % step.unrolled
+            return several(count - rest, rest, code.loop(0, count - rest, step.unrolled, body, sums))
 
         kh, kw = shape.kernel
         everywhere = range(len(together))

@@ -20,6 +20,9 @@ _MAGIC: Final = 12582912.0
 """1.5 * 2^23: adding it to an f32 of less than 2^22 in magnitude rounds half to even; the low bits hold the integer."""
 _MAGIC_BITS: Final = 0x4B400000
 _MAGIC_LIMIT: Final = 2.0**22 - 256
+_WORD: Final = 32
+_HIGH: Final = 33
+"""From this shift on only the high word of a product counts."""
 _ROUNDING: Final = 1e-6
 """More than the relative error of an f32 operation."""
 
@@ -189,22 +192,53 @@ def _extreme(on_float: Callable[[ir.Value, ir.Value], ir.Value], on_integer: typ
 
 def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     """((value - input_zp) * multiplier + 2^(shift-1)) >> shift, in 64 bits, + output_zp, saturated."""
-    source, multiplier, shift, input_zp, output_zp = (operand.value for operand in operands)
+    source, multiplier, _, input_zp, output_zp = (operand.value for operand in operands)
     if _widens(op):
         return Lanes(arith.SubIOp(source, input_zp).result)
-    wide = code.vector_type(context.lanes, "i64")
-    value = arith.ExtSIOp(wide, arith.SubIOp(source, input_zp).result).result
-    factor = arith.ExtSIOp(wide, multiplier).result
-    places = arith.ExtUIOp(wide, shift).result
-    one = code.splat(1, context.lanes, "i64")
-    half = arith.ShLIOp(one, arith.SubIOp(places, one).result).result
-    scaled = arith.ShRSIOp(arith.AddIOp(arith.MulIOp(value, factor).result, half).result, places).result
-    result = arith.AddIOp(arith.TruncIOp(code.vector_type(context.lanes, "i32"), scaled).result, output_zp).result
+    difference = arith.SubIOp(source, input_zp).result
+    left = _left_shift(operands[1], operands[2], context.lanes)
+    if left is not None:
+        scaled = arith.ShLIOp(difference, left).result
+    else:
+        wide = code.vector_type(context.lanes, "i64")
+        product = arith.MulIOp(*(arith.ExtSIOp(wide, factor).result for factor in (difference, multiplier))).result
+        scale = _scaled_by_high_word if operands[2].low >= _HIGH else _scaled
+        scaled = scale(product, operands[2], context.lanes)
+    result = arith.AddIOp(scaled, output_zp).result
     if _element(op.results[0]) == "i32":
         return Lanes(result)
     result = arith.MaxSIOp(result, code.splat(-128, context.lanes, "i32")).result
     result = arith.MinSIOp(result, code.splat(127, context.lanes, "i32")).result
     return Lanes(result, -128, 127)
+
+
+def _left_shift(multiplier: Lanes, shift: Lanes, lanes: int) -> ir.Value | None:
+    """By how much a rescale shifts to the left, where its ratio is a power of two and nothing is rounded."""
+    power = int(multiplier.low).bit_length() - 1 if isfinite(multiplier.low) else -1
+    if multiplier.low != multiplier.high or multiplier.low != 2.0**power or shift.high > power:
+        return None
+    return arith.SubIOp(code.splat(power, lanes, "i32"), shift.value).result
+
+
+def _scaled(product: ir.Value, shift: Lanes, lanes: int) -> ir.Value:
+    """(product + 2^(shift-1)) >> shift, as i32."""
+    amount = shift.value
+    if shift.high < _WORD:  # Said in a way that LLVM understands: CPUs of 32 bits shift 64 in fewer steps then.
+        amount = arith.AndIOp(amount, code.splat(_WORD - 1, lanes, "i32")).result
+    places, one = arith.ExtUIOp(product.type, amount).result, code.splat(1, lanes, "i64")
+    half = arith.ShLIOp(one, arith.SubIOp(places, one).result).result
+    scaled = arith.ShRSIOp(arith.AddIOp(product, half).result, places).result
+    return arith.TruncIOp(code.vector_type(lanes, "i32"), scaled).result
+
+
+def _scaled_by_high_word(product: ir.Value, shift: Lanes, lanes: int) -> ir.Value:
+    """The same where shift >= 33: the low word is cut off, and nothing carries from it, since half of it is 0."""
+    upper = arith.ShRSIOp(product, code.splat(_WORD, lanes, "i64")).result
+    high = arith.TruncIOp(code.vector_type(lanes, "i32"), upper).result
+    places = arith.SubIOp(shift.value, code.splat(_WORD, lanes, "i32")).result
+    one = code.splat(1, lanes, "i32")
+    half = arith.ShLIOp(one, arith.SubIOp(places, one).result).result
+    return arith.ShRSIOp(arith.AddIOp(high, half).result, places).result
 
 
 def _widens(op: ir.Operation) -> bool:

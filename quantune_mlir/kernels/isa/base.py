@@ -36,6 +36,10 @@ class DotStep(ABC):
     """Pixels that share a vector of accumulators."""
     most_vectors: int = 4
     """Vectors of output channels that may be computed together."""
+    unrolled: int = 1
+    """Steps in one turn of the innermost loop."""
+    prefetches: bool = True
+    """Whether there are caches to read ahead for."""
 
     @property
     def weight_bytes(self) -> int:

@@ -85,6 +85,8 @@ THROUGHPUTS: Final[dict[str, Throughput]] = {
     "dotprod": Throughput(22, 6, 8, 4, 1.5, 12, 2 * _MIB),
     "armv8": Throughput(7, 3, 4, 2, 0.7, 6, _MIB),
     "armv7neon": Throughput(4, 2, 3, 1.5, 0.5, 4, _MIB // 2),
+    "armv7em": Throughput(0.7, 0.3, 0.2, 0.3, 0.1, 4, 0, dispatch=300.0),
+    "mve": Throughput(4, 1, 1, 1, 0.2, 8, 0, dispatch=300.0),
     "rvv": Throughput(8, 6, 4, 3, 1, 8, _MIB),
     "generic": Throughput(4, 3, 3, 2, 0.7, 8, _MIB),
     "scalar": Throughput(1, 0.5, 1, 0.5, 0.2, 2, 0),

@@ -1,0 +1,63 @@
+"""Arm microcontrollers with DSP instructions (Cortex-M4, M7, M33): two products of halfwords in one instruction.
+
+A register holds four bytes; sxtb16 makes halfwords of bytes 0 and 2, and, rotated, of bytes 1 and 3. smlad multiplies
+two pairs of halfwords and adds both products. Thirteen registers are not many: a tile is two pixels by two channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from quantune_mlir.ir.mlir import arith, ir, vector
+from quantune_mlir.kernels import code
+from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.isa.base import DotStep, Isa
+from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
+
+
+@dataclass(frozen=True)
+class Smlad(DotStep):
+    """acc[l] += sum of four s8 x s8."""
+
+    lanes: int = 2
+    registers: int = 3
+    depth: int = 4
+    element: str = "i8"
+    offset: int = 0
+    accumulator: str = "i32"
+    unrolled: int = 4
+    prefetches: bool = False
+
+    def pack(self, values: ir.Value) -> ir.Value:
+        """As it is."""
+        return values
+
+    def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
+        """Four weights for each channel, a word."""
+        return code.bitcast(code.load(buffer, at, 8), 2, "i32")
+
+    def input(self, buffer: ir.Value, at: Index) -> ir.Value:
+        """Four inputs, a word."""
+        return code.bitcast(code.load(buffer, at, 4), 1, "i32")
+
+    def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
+        """Two smlad for each channel."""
+        halves = _halfwords(vector.ExtractOp(x, [], [0]).result)
+        for lane in range(self.lanes):
+            sum_ = vector.ExtractOp(accumulator, [], [lane]).result
+            for a, b in zip(halves, _halfwords(vector.ExtractOp(w, [], [lane]).result), strict=True):
+                sum_ = code.intrinsic("llvm.arm.smlad", sum_.type, a, b, sum_)
+            accumulator = vector.InsertOp(sum_, accumulator, [], [lane]).result
+        return accumulator
+
+
+def _halfwords(word: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Bytes 0 and 2, and bytes 1 and 3, widened."""
+    eight = arith.ConstantOp(word.type, 8).result
+    rotated = code.intrinsic("llvm.fshr.i32", word.type, word, word, eight)
+    even, odd = (code.intrinsic("llvm.arm.sxtb16", word.type, value) for value in (word, rotated))
+    return even, odd
+
+
+ARMV7EM: Final = Isa("armv7em", 4, Smlad(), FusedMultiplyAdd(4, 7))
