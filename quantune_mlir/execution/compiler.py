@@ -26,7 +26,7 @@ from quantune_mlir.execution.program import Program, in_pages
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.text import module_bytecode, parse_module
+from quantune_mlir.ir.text import parse_module, write_text
 from quantune_mlir.processes import run_child
 from quantune_mlir.staging import scratch_directory
 
@@ -84,7 +84,7 @@ class Source:
                 return known
             program = folder / "program.vmfb"
             if self._target.floats != "full":
-                compiled = folder / "compiled.mlirbc"
+                compiled = folder / "compiled.mlir"
                 to_executables(arguments, self._target, compiled)
                 arguments = from_executables(compiled, self._target)
             iree_compile([*arguments, "-o", str(program)], self._target.name)
@@ -107,14 +107,14 @@ class Source:
 def to_executables(arguments: Sequence[str], target: Target, path: Path) -> ir.Module:
     """Compile what `Source.arguments` gave as far as LLVM, and write that to a file; the module that it holds.
 
-    It has no float operation that the target has not. Raises CompileError as `iree_compile` does.
+    It has no float operation that the target has not. It goes through text: in bytecode IREE loses large constants.
+    Raises CompileError as `iree_compile` does.
     """
-    half = ["--compile-to=executable-targets", "--emit-mlir-bytecode", "-o", str(path)]
-    iree_compile([*arguments, *half], target.name)
+    iree_compile([*arguments, "--compile-to=executable-targets", "-o", str(path)], target.name)
     module = parse_module(path.read_bytes(), make_context())
     if target.floats != "full":
         expand_floats(module)
-        path.write_bytes(module_bytecode(module))
+        write_text(module, path)
     return module
 
 

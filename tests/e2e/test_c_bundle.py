@@ -101,6 +101,21 @@ def test_all_forms_of_commands(text: str, results: int, tmp_path: Path) -> None:
     assert "largest difference" not in said
 
 
+@pytest.mark.parametrize("target", ["host", "cortex-m4"])
+def test_large_constants(target: str, tmp_path: Path) -> None:
+    require(load_target(target).c)
+    values = np.random.default_rng(0).random(8192, np.float32).tobytes().hex().upper()
+    text = f"""
+    func.func @main(%x: tensor<1x8192xf32>) -> tensor<1x8192xf32> {{
+      %c = "tosa.const"() {{values = dense<"0x{values}"> : tensor<1x8192xf32>}} : () -> tensor<1x8192xf32>
+      %y = tosa.add %x, %c : (tensor<1x8192xf32>, tensor<1x8192xf32>) -> tensor<1x8192xf32>
+      return %y : tensor<1x8192xf32>
+    }}
+    """
+    made = bundle(parse_module(text, make_context()), target, tmp_path / "bundle")
+    assert "output_0: 8192 of 8192 elements identical" in selftest(made, tmp_path / "build")
+
+
 def test_wrong_results_are_told(tmp_path: Path) -> None:
     require(load_target("host").c)
     made = bundle(parse_module(NO_KERNEL, make_context()), "host", tmp_path / "bundle")

@@ -1,8 +1,10 @@
-"""The bytes of a constant of IREE's."""
+"""The bytes of IREE's constants."""
 
 from __future__ import annotations
 
 import re
+from functools import cached_property
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -11,32 +13,45 @@ from quantune_mlir.errors import CompileError
 from quantune_mlir.ir.mlir import ir
 
 _COMPOSITE: Final = re.compile(r"#util\.composite<(\d+)xi8, \[")
-_PART: Final = re.compile(r'dense<("0x([0-9A-F]*)"|[^<>]*)> : (?:tensor|vector)<([^<>]*)>')
+_PART: Final = re.compile(r"""(?x)
+    dense< (?: "0x(?P<hex> [0-9A-F]*)" | (?P<values> [^<>]*) )> \s:\s (?:tensor|vector)< (?P<kind> [^<>]*)>
+    | dense_resource< (?P<resource> [^<>]*)> \s:\s tensor<[^<>]*>""")
+_RESOURCE: Final = re.compile(r'^\s*("?)(?P<name>[\w.$-]+)\1: "0x[0-9A-F]{8}(?P<hex>[0-9A-F]*)"', re.MULTILINE)
+"""In the text of a module: its alignment in four bytes, then its data."""
 
 
-def constant_bytes(attribute: ir.Attribute) -> bytes:
-    """The bytes of a dense constant, or of several packed into one, as they lie in memory (little endian).
+class Constants:
+    """The constants of a module."""
 
-    Raises:
-        CompileError: it is of a kind that is not known here.
-    """
-    text = str(attribute)
-    packed = _COMPOSITE.match(text)
-    data = b"".join(_dense_bytes(match, attribute.context) for match in _PART.finditer(text))
-    if not data or (packed and len(data) != int(packed[1])):
-        raise CompileError(f"a constant cannot be read: {text[:80]}", where="constants of the program")
-    return data
+    def __init__(self, module: ir.Module) -> None:
+        self._module = module
 
+    def bytes_of(self, attribute: ir.Attribute) -> bytes:
+        """The bytes of a constant, or of several packed into one, as they lie in memory (little endian).
 
-def _dense_bytes(match: re.Match[str], context: ir.Context) -> bytes:
-    *sizes, element = match[3].split("x")
-    count = int(np.prod([int(size) for size in sizes], dtype=np.int64))
-    if match[2] is not None:
-        data = bytes.fromhex(match[2])
-        kind = ir.RankedTensorType(ir.Type.parse(f"tensor<{match[3]}>", context)).element_type
-        width = (kind.width + 7) // 8 if isinstance(kind, ir.IntegerType | ir.FloatType) else len(data)
-        return data if len(data) != width else data * count
-    dense = ir.DenseElementsAttr(
-        ir.Attribute.parse(f"dense<{match[1]}> : tensor<{'x'.join([*sizes, element])}>", context)
-    )
-    return np.broadcast_to(np.array(dense), [int(size) for size in sizes]).tobytes()
+        Raises:
+            CompileError: it is of a kind that is not known here.
+        """
+        text = str(attribute)
+        packed = _COMPOSITE.match(text)
+        data = b"".join(self._part(match) for match in _PART.finditer(text))
+        if not data or (packed and len(data) != int(packed[1])):
+            raise CompileError(f"a constant cannot be read: {text[:80]}", where="constants of the program")
+        return data
+
+    def _part(self, match: re.Match[str]) -> bytes:
+        if match["resource"] is not None:
+            return self._resources.get(match["resource"].strip('"'), b"")
+        *sizes, element = match["kind"].split("x")
+        shape = [int(size) for size in sizes]
+        if match["hex"] is not None:
+            data, size = bytes.fromhex(match["hex"]), prod(shape) * -(-int(re.sub(r"\D", "", element)) // 8)
+            return data * (size // len(data))  # One element stands for all that are equal.
+        dense = ir.Attribute.parse(f"dense<{match['values']}> : tensor<{match['kind']}>", self._module.context)
+        return np.broadcast_to(np.array(ir.DenseElementsAttr(dense)), shape).tobytes()
+
+    @cached_property
+    def _resources(self) -> dict[str, bytes]:
+        """Constants that stand beside the module: the bindings show them only in its text."""
+        text = self._module.operation.get_asm()
+        return {match["name"]: bytes.fromhex(match["hex"]) for match in _RESOURCE.finditer(text)}

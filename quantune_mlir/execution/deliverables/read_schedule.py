@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from quantune_mlir.errors import CompileError
-from quantune_mlir.execution.deliverables.constants import constant_bytes
+from quantune_mlir.execution.deliverables.constants import Constants
 from quantune_mlir.execution.deliverables.schedule import Command, Copy, Dispatch, Fill, Schedule, Tensor, View
 from quantune_mlir.ir.mlir import ir
 
@@ -223,6 +223,7 @@ def _exports(module: ir.Module) -> Iterator[tuple[tuple[str, ...], _Export]]:
 
 def _weights(module: ir.Module) -> Iterator[tuple[str, bytes]]:
     """The constant that each global is initialized with."""
+    data = Constants(module)
     for initializer in (op for op in _top(module) if op.name == "util.initializer"):
         constants: list[ir.Attribute] = []
         for block in initializer.regions[0].blocks:
@@ -232,7 +233,7 @@ def _weights(module: ir.Module) -> Iterator[tuple[str, bytes]]:
                 elif op.name == "util.global.store":
                     if len(constants) != 1:
                         raise _unknown("a constant that is computed when the program starts", op)
-                    yield _symbol(op, "global"), constant_bytes(constants.pop())
+                    yield _symbol(op, "global"), data.bytes_of(constants.pop())
                 elif op.name == "stream.cmd.execute":
                     raise _unknown("a constant that is computed when the program starts", op)
 

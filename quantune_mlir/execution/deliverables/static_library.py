@@ -73,7 +73,7 @@ def compile_static(
     """
     _call(module, name)
     with Source(module, target).arguments() as (folder, arguments):
-        compiled = folder / f"{name}.mlirbc"
+        compiled = folder / f"{name}.mlir"
         schedule = read_schedule(to_executables(arguments, target, compiled), inputs, outputs)
         if schedule.functions == 0:
             return StaticLibrary(b"", "", schedule)
@@ -91,7 +91,7 @@ def compile_for_iree(module: ir.Module, target: Target, name: str) -> dict[str, 
     """
     _call(module, name)
     with Source(module, target).arguments() as (folder, arguments):
-        code, compiled = folder / f"{name}.c", folder / f"{name}.mlirbc"
+        code, compiled = folder / f"{name}.c", folder / f"{name}.mlir"
         to_executables(arguments, target, compiled)
         rest = [*from_executables(compiled, target), "--output-format=vm-c", "-o", str(code)]
         iree_compile(rest, target.name, folder=folder)
