@@ -211,10 +211,10 @@ class DenseKernel:
         """Where in the packed input each run of the reduction begins, of a pixel."""
         shape = self.shape
         line = self._packing.columns * shape.channels
-        kh = shape.kernel[0]
+        kh, (down, right) = shape.kernel[0], self._packing.dilation
         in_a_row = reduction_steps(shape, self.step.depth)[0] // kh
-        rows = [r * shape.dilation[0] * line for r in range(kh)]
-        return [row + s * shape.dilation[1] * shape.channels for row in rows for s in range(in_a_row)]
+        rows = [r * down * line for r in range(kh)]
+        return [row + s * right * shape.channels for row in rows for s in range(in_a_row)]
 
     @property
     def _packing(self) -> Packing:
@@ -283,14 +283,15 @@ class DenseKernel:
             at = code.mul(code.add(code.mul(image, shape.height), code.mul(row, sh), -top), shape.width)
             at = code.mul(code.add(at, code.mul(column, sw), -left), shape.channels)
             line = shape.width * shape.channels
-            return View(source, at, sh * line, sw * shape.channels, shape.dilation[0] * line)
+            return View(source, at, sh * line, sw * shape.channels, shape.dilation[0] * line, shape.dilation[1])
         packing = self._packing
         line = packing.columns * shape.channels
         scratch = code.scratch(packing.rows * line + _SLACK, self.step.element)
         packing.emit(source, scratch, image, group, row, column, self._padding(padding))
         rows = 1 if shape.kernel[0] == 1 else sh
         columns = 1 if shape.kernel[1] == 1 else sw
-        return View(scratch, 0, rows * line, columns * shape.channels, shape.dilation[0] * line)
+        down, right = packing.dilation
+        return View(scratch, 0, rows * line, columns * shape.channels, down * line, right)
 
     def _padding(self, zero_point: ir.Value) -> ir.Value:
         if self.step.element == "f32":
@@ -431,7 +432,7 @@ class DenseKernel:
             for s in range(in_a_row):
                 pixels = [p for p in everywhere if not missing or p not in missing[s]]
                 picked = [p * vectors + v for p in pixels for v in range(vectors)]
-                x_at = code.add(base, code.mul(r, view.kernel_row), s * shape.dilation[1] * shape.channels)
+                x_at = code.add(base, code.mul(r, view.kernel_row), s * view.kernel_column * shape.channels)
                 w_at = code.add(start, code.mul(r, of_row * weight), s * of_run * weight)
                 found = one_run(x_at, w_at, of_run, pixels, [sums[i] for i in picked])
                 for i, value in zip(picked, found, strict=True):
@@ -468,6 +469,8 @@ class View:
     row: int
     column: int
     kernel_row: int
+    kernel_column: int
+    """In pixels."""
 
 
 @dataclass(frozen=True)

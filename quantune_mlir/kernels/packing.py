@@ -14,7 +14,7 @@ from quantune_mlir.ir.mlir import arith, ir
 from quantune_mlir.kernels import code
 from quantune_mlir.kernels.code import Index
 from quantune_mlir.kernels.shapes import ConvolutionShape
-from quantune_mlir.kernels.tiles import Workgroup, scratch_columns, scratch_rows
+from quantune_mlir.kernels.tiles import Workgroup, packed_dilation, packed_size
 
 _UNROLLED_PIECES: Final = 8
 
@@ -33,12 +33,18 @@ class Packing:
     @property
     def rows(self) -> int:
         """Rows of the scratch."""
-        return scratch_rows(self.shape, self.workgroup.rows)
+        return packed_size(self.shape, 0, self.workgroup.rows)
 
     @property
     def columns(self) -> int:
         """Columns of the scratch."""
-        return scratch_columns(self.shape, self.workgroup.columns)
+        return packed_size(self.shape, 1, self.workgroup.columns)
+
+    @property
+    def dilation(self) -> tuple[int, int]:
+        """Distance of taps in the scratch."""
+        rows, columns = self.workgroup.rows, self.workgroup.columns
+        return packed_dilation(self.shape, 0, rows), packed_dilation(self.shape, 1, columns)
 
     def emit(
         self,
@@ -54,28 +60,37 @@ class Packing:
         shape = self.shape
         (sh, sw), (top, left), (kh, kw) = shape.stride, shape.pad, shape.kernel
         row_step = sh if kh == 1 else 1
+        apart = self.dilation[0]
         column_step = sw if kw == 1 else 1
         first_row = code.add(code.mul(row, sh), -top)
         first_column = code.add(code.mul(column, sw), -left)
-        begin, end = self._inside(first_column, column_step)
+        starts = [code.add(first_column, skipped) for skipped, _, _ in self._parts()]
+        ends = [
+            self._inside(start, column_step, width) for start, (_, _, width) in zip(starts, self._parts(), strict=True)
+        ]
         filler = code.broadcast(padding, self.lanes)
         size = self.columns * shape.channels
 
         def pack_row(i: Index) -> list[ir.Value]:
             to = code.mul(i, size)
             input_row = code.add(first_row, code.mul(i, row_step))
+            if kh > 1 and apart < shape.dilation[0]:
+                tap = code.mul(code.divide(i, apart), shape.dilation[0])
+                input_row = code.add(first_row, tap, code.remainder(i, apart))
 
             def copy() -> None:
-                at = code.mul(code.add(code.mul(image, shape.height), input_row), shape.width)
-                at = code.add(code.mul(code.add(at, first_column), shape.pixel), code.mul(group, shape.channels))
-                before, inside = code.mul(begin, shape.channels), code.mul(code.sub(end, begin), shape.channels)
-                self._fill(scratch, to, before, filler)
-                if column_step == 1 and shape.groups == 1:
-                    self._copy(source, code.add(at, before), scratch, code.add(to, before), inside)
-                else:
-                    self._copy_pixels(source, at, scratch, to, column_step, (begin, end))
-                after = code.mul(code.sub(self.columns, end), shape.channels)
-                self._fill(scratch, code.add(to, before, inside), after, filler)
+                line = code.mul(code.add(code.mul(image, shape.height), input_row), shape.width)
+                for (_, first, width), start, (begin, end) in zip(self._parts(), starts, ends, strict=True):
+                    into = code.add(to, first * shape.channels)
+                    at = code.add(code.mul(code.add(line, start), shape.pixel), code.mul(group, shape.channels))
+                    before, inside = code.mul(begin, shape.channels), code.mul(code.sub(end, begin), shape.channels)
+                    self._fill(scratch, into, before, filler)
+                    if column_step == 1 and shape.groups == 1:
+                        self._copy(source, code.add(at, before), scratch, code.add(into, before), inside)
+                    else:
+                        self._copy_pixels(source, at, scratch, into, column_step, (begin, end))
+                    after = code.mul(code.sub(width, end), shape.channels)
+                    self._fill(scratch, code.add(into, before, inside), after, filler)
 
             if self._rows_are_inside():
                 copy()
@@ -91,17 +106,24 @@ class Packing:
         last = (shape.out_height - 1) * shape.stride[0] - shape.pad[0] + (shape.kernel[0] - 1) * shape.dilation[0]
         return shape.pad[0] <= 0 and last < shape.height
 
-    def _inside(self, first_column: Index, step: int) -> tuple[Index, Index]:
-        """The columns of the scratch that lie in the image, where they are `step` apart."""
+    def _parts(self) -> list[tuple[int, int, int]]:
+        """Neighbouring columns: where they begin in the input and in the scratch, and how many there are."""
+        apart, (_, kw), (_, dw) = self.dilation[1], self.shape.kernel, self.shape.dilation
+        if kw == 1 or apart == dw:
+            return [(0, 0, self.columns)]
+        return [(tap * dw, tap * apart, apart) for tap in range(kw)]
+
+    def _inside(self, first_column: Index, step: int, width: int) -> tuple[Index, Index]:
+        """Of so many columns of the scratch, `step` apart, those that lie in the image."""
         shape = self.shape
         last = (shape.out_width - 1) * shape.stride[1] - shape.pad[1] + (shape.kernel[1] - 1) * shape.dilation[1]
         if shape.pad[1] <= 0 and last < shape.width:
-            return 0, self.columns
+            return 0, width
         before = code.maximum(code.sub(0, first_column), 0)
         until_end = code.maximum(code.sub(shape.width, first_column), 0)
         begin, end = (code.divide(code.add(distance, step - 1), step) for distance in (before, until_end))
-        begin = code.minimum(begin, self.columns)
-        return begin, code.maximum(code.minimum(end, self.columns), begin)
+        begin = code.minimum(begin, width)
+        return begin, code.maximum(code.minimum(end, width), begin)
 
     def _copy_pixels(
         self, source: ir.Value, at: Index, scratch: ir.Value, to: Index, step: int, columns: tuple[Index, Index]

@@ -150,19 +150,32 @@ def _skips_borders(shape: ConvolutionShape, *, packed: bool) -> bool:
 
 def scratch_rows(shape: ConvolutionShape, rows: int) -> int:
     """Input rows that so many output rows read; of a kernel of one row only those."""
-    kh, sh, dh = shape.kernel[0], shape.stride[0], shape.dilation[0]
-    return rows if kh == 1 else (rows - 1) * sh + (kh - 1) * dh + 1
+    return _span(shape, 0, rows, shape.dilation[0])
 
 
 def scratch_columns(shape: ConvolutionShape, columns: int) -> int:
     """Input columns that so many output columns read; of a kernel of one column only those."""
-    kw, sw, dw = shape.kernel[1], shape.stride[1], shape.dilation[1]
-    return columns if kw == 1 else (columns - 1) * sw + (kw - 1) * dw + 1
+    return _span(shape, 1, columns, shape.dilation[1])
+
+
+def packed_dilation(shape: ConvolutionShape, axis: int, size: int) -> int:
+    """Distance of taps in the packed input of `size` output rows (axis 0) or columns: what no tap reads is left out."""
+    return min(shape.dilation[axis], (size - 1) * shape.stride[axis] + 1)
+
+
+def packed_size(shape: ConvolutionShape, axis: int, size: int) -> int:
+    """Rows or columns of the packed input of so many output rows or columns."""
+    return _span(shape, axis, size, packed_dilation(shape, axis, size))
+
+
+def _span(shape: ConvolutionShape, axis: int, size: int, dilation: int) -> int:
+    kernel, stride = shape.kernel[axis], shape.stride[axis]
+    return size if kernel == 1 else (size - 1) * stride + (kernel - 1) * dilation + 1
 
 
 def scratch_bytes(shape: ConvolutionShape, step: DotStep, rows: int, columns: int) -> int:
     """The size of the packed input of so many output pixels."""
-    elements = scratch_rows(shape, rows) * scratch_columns(shape, columns) * shape.channels
+    elements = packed_size(shape, 0, rows) * packed_size(shape, 1, columns) * shape.channels
     return elements * bytes_of(step.element)
 
 

@@ -152,6 +152,15 @@ NAMED: dict[str, Convolution] = {
     "3 x 1, padded beside, stride 2": Convolution(9, 12, size=(5, 7), kernel=(3, 1), stride=(1, 2), pad=(1, 0, 3, 3)),
     "dilation 2": Convolution(5, 7, dilation=(2, 2), pad=(2, 1, 0, 3)),
     "dilation 2, large": Convolution(20, 33, size=(3, 11), dilation=(2, 2), pad=(2, 2, 2, 2)),
+    "dilation past the scratch": Convolution(
+        64, 20, size=(2, 40), kernel=(1, 3), dilation=(1, 512), pad=(0, 0, 512, 512)
+    ),
+    "dilation past the scratch, both ways": Convolution(
+        130, 17, size=(9, 9), dilation=(12, 12), pad=(12, 12, 12, 12), mode="float"
+    ),
+    "dilation past the scratch, stride 2": Convolution(
+        130, 17, size=(3, 5), stride=(2, 2), dilation=(11, 20), pad=(11, 11, 9, 20)
+    ),
     "narrower than a tile": Convolution(8, 48, size=(13, 2), pad=(1, 1, 1, 1)),
     "batch 3": Convolution(6, 20, size=(3, 4), pad=(1, 0, 0, 1), batch=3, residual=True),
     "after a slice": Convolution(4, 12, cut=2),
