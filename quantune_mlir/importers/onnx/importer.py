@@ -18,6 +18,7 @@ from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.editing import NO_EDITS, Edits
 from quantune_mlir.importers.onnx.emitter import refuse_empty
 from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.expansion import expanded
 from quantune_mlir.importers.onnx.folding import can_fold, fold
 from quantune_mlir.importers.onnx.growth import Growth
 from quantune_mlir.importers.onnx.inference import inferred_shapes, require_shapes
@@ -147,6 +148,16 @@ class _GraphImport:
         finally:
             self._tensors, self._stored = outside
 
+    def _composed(
+        self, builder: Builder, proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None]
+    ) -> list[Tensor | None]:
+        """The results of a node that ONNX defines by others, whose layers are called after it."""
+        body = expanded(proto, name, inputs, self._opset)
+        if body is None:
+            raise Unsupported(unknown_operator(proto.op_type, self._opset))
+        results = dict(zip((o.name for o in body.output), self._inlined(builder, body), strict=True))
+        return [results.get(output) for output in proto.output]
+
     def _import_node(self, builder: Builder, proto: onnx.NodeProto, name: str) -> None:
         try:
             results = self._results(builder, proto, name)
@@ -186,7 +197,7 @@ class _GraphImport:
             return None if blocked else self._inlined(builder, chosen_branch(proto, inputs))
         handler = find_handler(proto.op_type, self._opset)
         if handler is None:
-            raise Unsupported(unknown_operator(proto.op_type, self._opset))
+            return None if blocked else self._composed(builder, proto, name, inputs)
         if blocked:
             return None
         node = Node(name, proto.op_type, self._opset, inputs, attribute_values(proto), proto.output)

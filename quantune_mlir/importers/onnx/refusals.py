@@ -9,6 +9,7 @@ import onnx
 
 from quantune_mlir.errors import UnsupportedNode
 from quantune_mlir.importers.onnx.bodies import captured
+from quantune_mlir.importers.onnx.expansion import is_defined
 from quantune_mlir.importers.onnx.pruning import live_values
 from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import model_inputs
@@ -39,7 +40,10 @@ def unknown_operators(graph: onnx.GraphProto, names: Sequence[str], opset: int) 
         if node.op_type in _OF_SHAPES or not computed.intersection([*node.input, *captured(node)]):
             continue
         computed.update(node.output)
-        is_known = node.op_type == "If" or (node.domain in ("", "ai.onnx") and find_handler(node.op_type, opset))
+        is_known = node.op_type == "If" or (
+            node.domain in ("", "ai.onnx")
+            and (find_handler(node.op_type, opset) is not None or is_defined(node.op_type, opset))
+        )
         if not is_known and live.intersection(node.output):
             found.append(UnsupportedNode(name, node.op_type, unknown_operator(node.op_type, opset)))
     return found
