@@ -4,6 +4,7 @@
 #             be skipped
 # make lint   the first three of these alone
 # make fuzz   mutated inputs of every kind for MINUTES (1), each in a child with limits; SEED (0) chooses them
+# make trust  the same, faults (TIMES each signal), and docs/trust.md, which says what was tried
 # make clean  remove what the others made, virtual environments included
 #
 # All that is needed is Python 3.10 to 3.13 (PYTHON=python3.12 chooses one) and access to a Python package index.
@@ -17,8 +18,10 @@ DEMO := demo
 DIGITS := tests/data
 MINUTES := 1
 SEED := 0
+TIMES := 10
+TRIED := build/trust
 
-.PHONY: demo test lint fuzz clean
+.PHONY: demo test lint fuzz trust clean
 
 demo: $(VENV)/installed
 	$(BIN)/quantune quantize $(DIGITS)/digits.onnx --calibration $(DIGITS)/digits_calibration.npz --output $(DEMO) --force
@@ -39,6 +42,12 @@ lint: $(VENV)/installed-dev
 
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -W ignore -m tools.fuzz --minutes $(MINUTES) --seed $(SEED)
+
+trust: $(VENV)/installed-dev
+	mkdir -p $(TRIED)
+	$(BIN)/python -W ignore -m tools.fuzz --minutes $(MINUTES) --seed $(SEED) --json $(TRIED)/fuzz.json
+	$(BIN)/python -m tools.fuzz.faults --times $(TIMES) --seed $(SEED) --json $(TRIED)/faults.json
+	$(BIN)/python -m tools.fuzz.report --fuzz $(TRIED)/fuzz.json --faults $(TRIED)/faults.json docs/trust.md
 
 clean:
 	rm -rf $(VENV) $(TOSA_VENV) $(AARCH64) $(DEMO) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

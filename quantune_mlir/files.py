@@ -37,16 +37,16 @@ def require_file(path: Path, error: type[QuantuneError]) -> int:
 def read_file(path: Path, *, limit: int, error: type[QuantuneError]) -> bytes:
     """The content of a regular file of at most `limit` bytes. Raises `error` if it is none, or cannot be read."""
     size = require_file(path, error)
-    if size <= limit:
-        try:
-            with path.open("rb") as file:
-                content = file.read(limit + 1)
-        except OSError as problem:
-            raise error(f"cannot be read: {problem.strerror}", where=str(path)) from problem
-        if len(content) <= limit:
-            return content
-        size = len(content)
-    raise error(f"has {size} bytes; at most {limit} are read", where=str(path), remedy="give a smaller file")
+    if size > limit:
+        raise error(f"has {size} bytes; at most {limit} are read", where=str(path), remedy="give a smaller file")
+    try:
+        with path.open("rb") as file:
+            content = file.read(size + 1)  # Python takes memory for as much as is asked for.
+    except OSError as problem:
+        raise error(f"cannot be read: {problem.strerror}", where=str(path)) from problem
+    if len(content) > size:
+        raise error("grows while it is read", where=str(path), remedy="wait until it is written")
+    return content
 
 
 def check_writable(path: Path) -> None:

@@ -62,7 +62,9 @@ def _add_attribute(model: onnx.ModelProto, rng: random.Random) -> None:
     given = {a.name for a in node.attribute}
     name = rng.choice(sorted(set(onnx.defs.get_schema(node.op_type).attributes) - given))
     integers = [rng.choice(NUMBERS[:8]) for _ in range(rng.randrange(1, 5))]
-    value = rng.choice([rng.choice(NUMBERS), integers, integers, rng.choice(REALS), rng.choice(WORDS)])
+    kinds = [rng.choice(NUMBERS), rng.choice(REALS), rng.choice(WORDS), integers]
+    kind = int(onnx.defs.get_schema(node.op_type).attributes[name].type)  # type: ignore[arg-type]
+    value = {2: kinds[0], 1: kinds[1], 3: kinds[2], 7: integers}.get(kind, rng.choice(kinds))
     node.attribute.append(helper.make_attribute(name, value))
 
 

@@ -11,10 +11,16 @@ from quantune_mlir.errors import QuantuneError
 
 ACCEPTED: Final = "accepted"
 REFUSED: Final = "refused"
-GOOD: Final = frozenset({ACCEPTED, REFUSED})
+CONTAINED: Final = "contained"
+"""MLIR crashed, in a child of the command, which said so and named the file."""
+GOOD: Final = frozenset({ACCEPTED, REFUSED, CONTAINED})
 CRASH: Final = "crash"
 HANG: Final = "hang"
 MEMORY: Final = "memory"
+
+
+class ContainedCrash(Exception):
+    """See CONTAINED."""
 
 
 def outcome_of(run: Callable[[Path], object], path: Path) -> str:
@@ -23,6 +29,8 @@ def outcome_of(run: Callable[[Path], object], path: Path) -> str:
         run(path)
     except QuantuneError:
         return REFUSED
+    except ContainedCrash:
+        return CONTAINED
     except SystemExit as ended:
         return ACCEPTED if not ended.code else REFUSED
     except BaseException as error:

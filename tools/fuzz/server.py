@@ -13,6 +13,9 @@ from typing import Final
 from tools.fuzz.outcome import CRASH, HANG, MEMORY, outcome_of
 
 SECONDS: Final = 10
+"""Of the processor, so that it does not matter what else the machine does."""
+_WALL_SECONDS: Final = 120
+_TIMES_UP: Final = (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU)
 MOST_MEMORY: Final = 2 << 30
 _HEADROOM: Final = 4 << 30
 """Of address space: what asks for more gets none."""
@@ -49,7 +52,7 @@ def _run_some(run: Callable[[Path], object], paths: Sequence[Path]) -> Iterator[
 
 def _end(status: int) -> str:
     number = os.waitstatus_to_exitcode(status)
-    if number == -signal.SIGALRM:
+    if -number in _TIMES_UP:
         return HANG
     return f"{CRASH} {signal.Signals(-number).name}" if number < 0 else f"{CRASH} status {number}"
 
@@ -62,8 +65,11 @@ def _work(run: Callable[[Path], object], paths: Sequence[Path], writer: int) -> 
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for path in paths:
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)  # What nobody handles ends the process, also inside of C++.
+        # Signals that nobody handles end the process, also inside of C++.
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, _WALL_SECONDS)
         outcome = outcome_of(run, path)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         with contextlib.suppress(OSError):
             os.write(writer, f"{outcome}\n".encode())

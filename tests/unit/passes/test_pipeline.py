@@ -173,3 +173,16 @@ def test_only_options_that_differ_from_their_default_are_printed() -> None:
 
 def test_a_text_that_reads_none_is_told_from_no_value() -> None:
     assert only_pass(str(Pipeline.of([Example(title="none", limit=None)]))) == Example(title="none", limit=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("func.func(" * 1000 + "cse" + ")" * 1000, "levels of nesting"),
+        (",".join(["cse"] * 1000), "more than 256 passes"),
+        ("quantune-fuse-kernels{isa=" + "9" * 100_000 + "}", "isa"),
+    ],
+)
+def test_pipelines_without_end(text: str, message: str) -> None:
+    with pytest.raises(PassError, match=message):
+        Pipeline.parse(text)
