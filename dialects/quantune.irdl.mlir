@@ -34,7 +34,8 @@ irdl.dialect @quantune {
   }
 
   // Marks the inner product of a cotangent with a candidate's difference from its reference, to be added to a part of the
-  // named layer's projection: "made" (the error of this layer alone) or "kept" (what stays of it if the layer is fp32).
+  // named layer's projection: "made" (the error of this layer alone), "kept" (what stays of it if the layer is fp32), or
+  // "rounded" (the rounding of the layer's result).
   irdl.operation @project {
     %cotangent = irdl.base "!builtin.tensor"
     %reference = irdl.base "!builtin.tensor"

@@ -94,7 +94,8 @@ def measure(layers: int, samples: int) -> Row:
             found = len([layer for layer in model.layers if layer.decides])
     data = np.random.default_rng(0).standard_normal((samples, CHANNELS, SIZE, SIZE)).astype(np.float32)
     calibration = qt.SampleSet.open({"input": data}, model.inputs)
-    profile, sensitivity, _ = analyze(model, calibration, DEFAULTS, watch)
+    analyzed = analyze(model, calibration, DEFAULTS, watch)
+    model, profile, sensitivity = analyzed.model, analyzed.profile, analyzed.sensitivity
     with watch.stage("assign_parameters", "assign parameters"):
         rewriter = PlanRewriter(model, profile, DEFAULTS)
     costs = find_costs(model, rewriter, DEFAULT_POLICY, watch)

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from quantune_mlir.execution.program import Program
 from quantune_mlir.integer.options import Granularity
-from quantune_mlir.planning.policies import predicted_sqnr_db
+from quantune_mlir.planning.noise_model import NoiseModel
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.evaluation import Evaluation, evaluate
@@ -104,8 +104,8 @@ def measure(
             for variant, outputs in evaluation.outputs.items()
         },
         output_sqnr_db=output_sqnrs(evaluation),
-        predicted_sqnr_db=predicted_sqnr_db(
-            quantized.sensitivity.layers, quantized.sensitivity.rounding_normalized_mse or 0.0
+        predicted_sqnr_db=NoiseModel.of(quantized.sensitivity).sqnr_db(
+            layer.name for layer in quantized.sensitivity.layers
         ),
         signal_share=quantized.sensitivity.signal_share,
         int8_mac_share=summary["totals"]["int8_mac_share"],

@@ -99,6 +99,17 @@ def window(value: ir.Value, starts: Sequence[int], sizes: Sequence[int]) -> ir.V
     return pad(part, pairs)
 
 
+def broadcast_axes(value: ir.Value, result: ir.Value) -> list[int]:
+    """The axes along which a value was repeated to become of a result's shape; both have as many."""
+    return [i for i, size in enumerate(shape_of(value)) if size != shape_of(result)[i]]
+
+
+def matmul(a: ir.Value, b: ir.Value) -> ir.Value:
+    """[N, H, C] times [N, C, W]."""
+    zero = number([0.0])
+    return tosa.MatMulOp(kind_of((*shape_of(a)[:2], shape_of(b)[2])), a, b, zero, zero).result
+
+
 def total(value: ir.Value, axes: Sequence[int]) -> ir.Value:
     """The sum along axes, which stay with size one."""
     for axis in axes:
@@ -115,9 +126,10 @@ def convolve(
     shape: Sequence[int],
     pads: Sequence[int],
     dilation: Sequence[int],
+    stride: Sequence[int] = (1, 1),
 ) -> ir.Value:
-    """tosa.Conv2DOp or DepthwiseConv2DOp of stride 1 without bias; `pads` are top, bottom, left, right."""
+    """tosa.Conv2DOp or DepthwiseConv2DOp without bias; `pads` are top, bottom, left, right."""
     zero = number([0.0])
-    integers = (ir.DenseI64ArrayAttr.get([int(v) for v in values]) for values in (pads, (1, 1), dilation))
+    integers = (ir.DenseI64ArrayAttr.get([int(v) for v in values]) for values in (pads, stride, dilation))
     accumulator = ir.TypeAttr.get(ir.F32Type.get())
     return op(kind_of(shape), x, weights, zero, zero, zero, *integers, accumulator).result

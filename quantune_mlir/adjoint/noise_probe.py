@@ -1,18 +1,22 @@
 """What each layer's own int8 error adds at the network's output, without running the network once for each layer.
 
 Let e be the error that a layer alone in int8 makes at its result, y the output, and J the derivative of y with respect
-to that result. To first order the output's error is J e. For a vector v of random signs,
+to that result. To first order the output's error is J e (where functions bend, see functions.py). For a vector v of
+random signs,
 
     E[ (v . J e)^2 ] = |J e|^2        and        v . J e = (J^T v) . e
 
 and J^T v comes for all layers from one sweep back through the fp32 run (sweep.py). So each layer costs two inner
 products, each in 64 strands (workflow/noise.py tells what for). The signs are drawn anew for each sample: from the
-digits of the output itself, far behind the point.
+digits of the output itself, far behind the point. Of several outputs, or parts of one, a run looks at those that its
+last argument names: a number for each, by which v is multiplied there.
 
 What goes away if a layer becomes fp32 is less than e where its inputs stay rounded to int8 for others. With r the
 error of such an input, and c the part of its cotangent that comes through this layer, that is (J^T v) . e - sum c . r.
+What the rounding of an input adds through all that read it is (J^T v) . r, with its whole cotangent.
 
-Each inner product is a `quantune.project`: of e as the layer's part "made", of r as its part "kept".
+Each inner product is a `quantune.project`: of e as the layer's part "made", of r as its part "kept", and with the whole
+cotangent as the part "rounded" of the layer that makes the input.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from quantune_mlir.ir import quantune
 from quantune_mlir.ir.edit import shape_of
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.quantune import KEPT, MADE, Part
+from quantune_mlir.ir.quantune import KEPT, MADE, ROUNDED, Part
 from quantune_mlir.ir.units import Unit
 from quantune_mlir.numerics.parameters import QuantParams
 
@@ -53,21 +57,37 @@ class LayerError:
 
 
 def sweep_back(
-    units: Sequence[Unit], output: ir.Value, params: Mapping[ir.Value, QuantParams], before: ir.Operation
+    units: Sequence[Unit],
+    outputs: Sequence[ir.Value],
+    shares: ir.Value | None,
+    params: Mapping[ir.Value, QuantParams],
+    before: ir.Operation,
 ) -> Cotangents | None:
     """Emits the sweep before an op; None if some op on the way has no adjoint.
 
     Args:
         units: of the function.
-        output: what noise is reckoned at.
+        outputs: what noise is reckoned at.
+        shares: a number for each output, by which its direction is multiplied; None: 1.
         params: of the activations.
         before: an op after everything.
     """
     with ir.InsertionPoint(before), before.location:
+        seeds = {output: _random_signs(output, params) for output in outputs}
+        if shares is not None:
+            for place, (output, signs) in enumerate(seeds.items()):
+                share = ops.reshape(ops.cut(shares, [place], [1]), (1,) * len(shape_of(output)))
+                seeds[output] = ops.multiply(signs, share)
         try:
-            return Cotangents(units, output, _random_signs(output, params), params)
+            return Cotangents(units, seeds, params)
         except NoAdjointError:
             return None
+
+
+def project_rounding(layer: Layer, cotangent: ir.Value, rounded: Quantized) -> None:
+    """Emits what the rounding of a layer's result adds through all that read it, after the cotangent of the result."""
+    with ir.InsertionPoint.after(cotangent.owner), layer.units[-1].op.location:
+        quantune.project(cotangent, layer.output, rounded.value, layer.name, part=ROUNDED, params=rounded.params)
 
 
 def project(

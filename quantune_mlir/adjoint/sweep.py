@@ -11,22 +11,25 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from quantune_mlir.adjoint import float_ops as ops
-from quantune_mlir.adjoint.windows import average_adjoint, convolution_adjoint, depthwise_adjoint
+from quantune_mlir.adjoint.functions import slope
+from quantune_mlir.adjoint.movement import NoAdjointError, through_movement
+from quantune_mlir.adjoint.windows import (
+    average_adjoint,
+    convolution_adjoint,
+    depthwise_adjoint,
+    transpose_convolution_adjoint,
+)
 from quantune_mlir.integer.arithmetic import mean_factor
 from quantune_mlir.integer.rewriter import clamp_bounds
 from quantune_mlir.ir import quantune
-from quantune_mlir.ir.constants import constant_value, is_constant
+from quantune_mlir.ir.constants import is_constant
 from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.elementwise import ELEMENTWISE_ARITY
 from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.units import Kind, Unit
+from quantune_mlir.ir.units import Kind, Unit, is_float
 from quantune_mlir.numerics.parameters import QuantParams
 
-_SMALL_STEP = 1e-3
 _STEEP = 1e30
-
-
-class NoAdjointError(Exception):
-    """A unit between the layers and the output has no adjoint here."""
 
 
 class Cotangents:
@@ -38,10 +41,10 @@ class Cotangents:
     """
 
     def __init__(
-        self, units: Sequence[Unit], output: ir.Value, seed: ir.Value, params: Mapping[ir.Value, QuantParams]
+        self, units: Sequence[Unit], seeds: Mapping[ir.Value, ir.Value], params: Mapping[ir.Value, QuantParams]
     ) -> None:
-        """Sweeps back from `output`, whose cotangent is `seed`. Raises NoAdjointError."""
-        self.of: dict[ir.Value, ir.Value] = {output: seed}
+        """Sweeps back from outputs, each with its cotangent, through all units before them. Raises NoAdjointError."""
+        self.of: dict[ir.Value, ir.Value] = dict(seeds)
         self.along: dict[tuple[ir.Value, ir.Value], ir.Value] = {}
         self._params = params
         for unit in reversed(units):
@@ -53,75 +56,46 @@ class Cotangents:
                 self.of[value] = cotangent if before is None else ops.binary(tosa.AddOp, before, cotangent)
 
     def _pull(self, unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.Value]]:
-        """The cotangents of a unit's inputs."""
+        """The cotangents of a unit's inputs; of integers there are none."""
         if unit.kind is Kind.BINARY:
             return _through_binary(unit, cotangent)
         if unit.op.name == "tosa.matmul":
             return _through_matmul(unit, cotangent)
         if unit.kind is Kind.CONCAT:
             return _through_concat(unit, cotangent)
+        if unit.kind in (Kind.UNARY, Kind.FLOAT) and all(op.name in ELEMENTWISE_ARITY for op in unit.ops):
+            return [(value, self._through_function(unit, value, cotangent)) for value in unit.inputs if is_float(value)]
+        if not any(map(is_float, unit.inputs)):
+            return []
         if len(unit.inputs) != 1:
             raise NoAdjointError(unit.op.name)
         (source,) = unit.inputs
-        return [(source, self._through_one(unit, source, cotangent))]
-
-    def _through_one(self, unit: Unit, source: ir.Value, cotangent: ir.Value) -> ir.Value:
-        """The cotangent of the only input."""
-        match unit.kind, unit.op.name:
-            case Kind.DOT, "tosa.conv2d":
-                return convolution_adjoint(unit.op, cotangent)
-            case Kind.DOT, "tosa.depthwise_conv2d":
-                return depthwise_adjoint(unit.op, cotangent)
-            case Kind.CLAMP, _:
-                return _through_clamp(unit, cotangent)
-            case Kind.UNARY, _:
-                return self._through_function(unit, source, cotangent)
-            case Kind.MEAN, _:
-                return ops.multiply(cotangent, ops.number(np.full(shape_of(source), mean_factor(unit))))
-            case Kind.AVERAGE, _:
-                return average_adjoint(unit.op, cotangent)
-            case Kind.MOVEMENT, "tosa.max_pool2d":
-                return quantune.max_pool_adjoint(unit.op, cotangent)
-            case Kind.MOVEMENT, "tosa.reshape":
-                return ops.reshape(cotangent, shape_of(source))
-            case Kind.MOVEMENT, "tosa.transpose":
-                permutation = list(ir.DenseI32ArrayAttr(unit.op.attributes["perms"]))
-                return ops.transpose(cotangent, [int(axis) for axis in np.argsort(permutation)])
-            case Kind.MOVEMENT, "tosa.slice":
-                starts = _integers(unit.op.operands[1])
-                pairs = [
-                    (start, whole - start - part)
-                    for start, whole, part in zip(starts, shape_of(source), shape_of(unit.output), strict=True)
-                ]
-                return ops.pad(cotangent, pairs)
-            case Kind.MOVEMENT, "tosa.pad":
-                return ops.cut(cotangent, _integers(unit.op.operands[1])[::2], shape_of(source))
-            case Kind.MOVEMENT, "tosa.identity":
-                return cotangent
-            case _:
-                raise NoAdjointError(unit.op.name)
+        return [(source, _through_one(unit, source, cotangent))]
 
     def _through_function(self, unit: Unit, source: ir.Value, cotangent: ir.Value) -> ir.Value:
-        """By a central difference over a step of int8, about as far as noise moves the input."""
-        step = self._params[source].scale if source in self._params else _SMALL_STEP
-        rank = len(shape_of(source))
-        ends = [
-            _again(unit, source, ops.binary(tosa.AddOp, source, ops.number(np.full((1,) * rank, h))))
-            for h in (step, -step)
-        ]
-        slope = ops.multiply(ops.binary(tosa.SubOp, *ends), ops.number(np.full((1,) * rank, 0.5 / step)))
-        return ops.multiply(cotangent, slope)
+        found = ops.multiply(cotangent, slope(unit, source, self._params.get(source)))
+        return ops.total(found, ops.broadcast_axes(source, found))
 
 
-def _again(unit: Unit, source: ir.Value, value: ir.Value) -> ir.Value:
-    """The function of a unit, of another value."""
-    inside = {source: value}
-    for op in unit.ops:
-        twin = op.clone()
-        for i, operand in enumerate(op.operands):
-            twin.operands[i] = inside.get(operand, operand)
-        inside[op.results[0]] = twin.results[0]
-    return inside[unit.output]
+def _through_one(unit: Unit, source: ir.Value, cotangent: ir.Value) -> ir.Value:
+    """The cotangent of the only input."""
+    match unit.kind, unit.op.name:
+        case Kind.DOT, "tosa.conv2d":
+            return convolution_adjoint(unit.op, cotangent)
+        case Kind.DOT, "tosa.depthwise_conv2d":
+            return depthwise_adjoint(unit.op, cotangent)
+        case Kind.DOT, "tosa.transpose_conv2d":
+            return transpose_convolution_adjoint(unit.op, cotangent)
+        case Kind.CLAMP, _:
+            return _through_clamp(unit, cotangent)
+        case Kind.MEAN, _:
+            return ops.multiply(cotangent, ops.number(np.full(shape_of(source), mean_factor(unit))))
+        case Kind.AVERAGE, _:
+            return average_adjoint(unit.op, cotangent)
+        case Kind.MOVEMENT, "tosa.max_pool2d":
+            return quantune.max_pool_adjoint(unit.op, cotangent)
+        case _:
+            return through_movement(unit.op, source, cotangent)
 
 
 def _through_clamp(unit: Unit, cotangent: ir.Value) -> ir.Value:
@@ -160,7 +134,7 @@ def _through_binary(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.
     for value, part in parts:
         if is_constant(value):
             continue
-        part = ops.total(part, [i for i, size in enumerate(shape_of(value)) if size != shape_of(part)[i]])
+        part = ops.total(part, ops.broadcast_axes(value, part))
         found[value] = part if value not in found else ops.binary(tosa.AddOp, found[value], part)
     return list(found.items())
 
@@ -186,10 +160,3 @@ def _through_concat(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.
             part = ops.cut(cotangent, starts, shape_of(value))
             found[value] = part if value not in found else ops.binary(tosa.AddOp, found[value], part)
     return list(found.items())
-
-
-def _integers(value: ir.Value) -> list[int]:
-    array = constant_value(value)
-    if array is None:
-        raise NoAdjointError(value.owner.name)
-    return [int(v) for v in array.reshape(-1)]

@@ -52,6 +52,19 @@ def depthwise_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     return _through_depthwise(op, windows, cotangent, _array(weights))
 
 
+def transpose_convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
+    """Of tosa.transpose_conv2d with weights [OC, KH, KW, IC]: pixel i adds to the results stride i + tap + out_pad."""
+    source, weights = op.operands[0], op.operands[1]
+    top, _, left, _ = ir.DenseI64ArrayAttr(op.attributes["out_pad"])
+    stride = list(ir.DenseI64ArrayAttr(op.attributes["stride"]))
+    batch, *image, _ = shape_of(source)
+    filters, *taps, _ = shape_of(weights)
+    sizes = [(size - 1) * step + kernel for size, step, kernel in zip(image, stride, taps, strict=True)]
+    reached = ops.window(cotangent, (0, top, left, 0), (batch, *sizes, filters))
+    turned = ops.transpose(weights, (3, 1, 2, 0))
+    return ops.convolve(tosa.Conv2DOp, reached, turned, shape_of(source), (0, 0, 0, 0), (1, 1), stride)
+
+
 def average_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     """Of tosa.avg_pool2d: each pixel's share of the windows that it is in, padding left out."""
     taps, windows = _pooling(op)

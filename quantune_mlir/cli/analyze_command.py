@@ -70,7 +70,7 @@ def command(
         loaded = Model.load(model, samples=calibration, **imported)
     samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)
     profile = Profile.load(profile_file) if profile_file else None
-    _, ranked, _ = analyze(loaded, samples, options, Stopwatch(display), profile)
+    ranked = analyze(loaded, samples, options, Stopwatch(display), profile).sensitivity
     if metric is not None:
         ranked = ranked.sorted_by(Metric(metric))
     if output is not None:

@@ -11,6 +11,7 @@
 | `quantune.input_means` | convolutions             | mean of each input channel, array<f64>                     |
 | `quantune.model`     | the module                 | hash of the model that it was imported from                |
 | `quantune.extremes`  | ops                        | least and largest number that the result held, array<f32>  |
+| `quantune.fp32_only` | ops                        | why the op has no int8 form, although others of its kind do |
 
 Layout transposes, which belong to no node, may lack `quantune.layer`.
 """
@@ -28,3 +29,4 @@ PRECISION: Final = "quantune.precision"
 INPUT_MEANS: Final = "quantune.input_means"
 MODEL: Final = "quantune.model"
 EXTREMES: Final = "quantune.extremes"
+FP32_ONLY: Final = "quantune.fp32_only"

@@ -45,6 +45,37 @@ def precisions(
     return _follow(units, decided, tensors)
 
 
+def owners(layers: Sequence[Layer]) -> dict[str, str]:
+    """By layer the deciding layer whose precision it has: itself, or the nearest one before it; else ""."""
+    made_by: dict[ir.Value, str] = {}
+    found: dict[str, str] = {}
+    for layer in layers:
+        owner = layer.name if layer.decides else next((made_by[v] for v in layer.inputs if v in made_by), "")
+        if not layer.quantizable:
+            owner = ""
+        found[layer.name] = owner
+        if owner:
+            made_by.update(dict.fromkeys((unit.output for unit in layer.units), owner))
+    return found
+
+
+def deciding_readers(units: Sequence[Unit], layers: Sequence[Layer]) -> dict[ir.Value, list[str]]:
+    """By activation the deciding layers that read it, or what layers that decide nothing make of it."""
+    deciding = {unit.output: layer for layer in layers for unit in layer.units}
+    found: dict[ir.Value, dict[str, None]] = {}
+    for unit in reversed(units):
+        layer = deciding.get(unit.output)
+        if layer is not None and layer.decides:
+            mine = {layer.name: None}
+        elif layer is not None and not layer.quantizable:
+            mine = {}
+        else:
+            mine = found.get(unit.output, {})
+        for value in unit.inputs:
+            found.setdefault(value, {}).update(mine)
+    return {value: list(names) for value, names in found.items()}
+
+
 def _follow(units: Sequence[Unit], decided: Mapping[ir.Value, bool], tensors: Tensors) -> dict[ir.Value, bool]:
     """The precisions of all units, given the `decided` ones."""
     readers = readers_of(units)

@@ -29,6 +29,11 @@ class Layer:
     decides: bool
 
     @property
+    def fp32_only(self) -> str | None:
+        """Why the layer has no int8 form, although others of its kind do."""
+        return next((unit.fp32_only for unit in self.units if unit.fp32_only), None)
+
+    @property
     def output(self) -> ir.Value:
         """The last result of the layer."""
         return self.units[-1].output

@@ -23,7 +23,16 @@ MEASURE: Final = "quantune.measure"
 PROJECT: Final = "quantune.project"
 MAX_POOL_ADJOINT: Final = "quantune.max_pool_adjoint"
 
-Noise = Literal["accumulated", "local", "rounding", "projected", "projected strands", "residual"]
+Noise = Literal[
+    "accumulated",
+    "local",
+    "rounding",
+    "projected",
+    "projected strands",
+    "projected rounding",
+    "projected rounding strands",
+    "residual",
+]
 ACCUMULATED: Final = "accumulated"
 """The error at a layer's output where every layer so far is int8."""
 LOCAL: Final = "local"
@@ -34,14 +43,20 @@ PROJECTED: Final = "projected"
 """What a layer's error adds to a random direction of the output: see adjoint/noise_probe.py."""
 PROJECTED_STRANDS: Final = "projected strands"
 """The same in 64 strands of the layer's result, each squared by itself."""
+PROJECTED_ROUNDING: Final = "projected rounding"
+"""What the rounding of a layer's result adds, like PROJECTED, through all that read it."""
+PROJECTED_ROUNDING_STRANDS: Final = "projected rounding strands"
+"""The same, like PROJECTED_STRANDS."""
 RESIDUAL: Final = "residual"
 """No error: what is left of the network's output without what tells nothing, see ir/baseline.py."""
 
-Part = Literal["made", "kept"]
+Part = Literal["made", "kept", "rounded"]
 MADE: Final = "made"
 """Of the error that a layer makes if it alone is int8."""
 KEPT: Final = "kept"
 """Of the error that stays if the layer becomes fp32 among int8 ones."""
+ROUNDED: Final = "rounded"
+"""Of the error of the layer's result that is exact but for its rounding to int8."""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def _is_observable(unit: Unit, shared: Set[ir.Value]) -> bool:
     """FP32 results, without those that only other computing ops of the same fp32-only layer see."""
     if not is_float(unit.output):
         return False
-    if unit.kind is not Kind.FLOAT or unit.output in shared:
+    if unit.kind is not Kind.FLOAT or unit.fp32_only is not None or unit.output in shared:
         return True
     return any(string_attribute(use.owner.operation, LAYER) != unit.layer for use in unit.output.uses)
 

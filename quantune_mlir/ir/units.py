@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from quantune_mlir.ir.attributes import LAYER, OP
+from quantune_mlir.ir.attributes import FP32_ONLY, LAYER, OP
 from quantune_mlir.ir.constants import CONSTANTS, constant_value, is_constant
 from quantune_mlir.ir.mlir import ir
 
@@ -102,6 +102,11 @@ class Unit:
     def op(self) -> ir.Operation:
         """The op that makes the output."""
         return self.ops[-1]
+
+    @property
+    def fp32_only(self) -> str | None:
+        """Why it has no int8 form, although others of its kind do."""
+        return string_attribute(self.op, FP32_ONLY)
 
 
 def is_float(value: ir.Value) -> bool:
@@ -216,6 +221,8 @@ def _kind_of(op: ir.Operation) -> Kind:
 
 def _make_unit(kind: Kind, ops: Sequence[ir.Operation]) -> Unit:
     last = ops[-1]
+    if FP32_ONLY in last.attributes:
+        kind = Kind.FLOAT
     inputs = tuple(_activation_inputs(ops))
     return Unit(kind, string_attribute(last, LAYER), string_attribute(last, OP), tuple(ops), inputs, last.results[0])
 

@@ -1,6 +1,7 @@
 """Quantization error: energies, SQNR, MSE, and the SQNR a layer itself costs.
 
-Throughout, an SQNR is in dB, +inf when the error is zero, and None (never NaN) when the signal is zero.
+Throughout, an SQNR is in dB, +inf when the error is zero, and None (never NaN) when the signal is zero. Energies that
+overflowed, or that a NaN got into, tell nothing: they count as the worst, an SQNR of -inf and an error of +inf.
 """
 
 from __future__ import annotations
@@ -39,8 +40,15 @@ class ErrorEnergy:
         return ErrorEnergy(self.signal + other.signal, self.noise + other.noise, self.count + other.count)
 
     @property
+    def known(self) -> bool:
+        """Whether both energies are finite."""
+        return math.isfinite(self.signal) and math.isfinite(self.noise)
+
+    @property
     def sqnr_db(self) -> float | None:
         """10 log10(signal / noise)."""
+        if not self.known:
+            return -math.inf
         if self.signal == 0:
             return None
         if self.noise == 0:
@@ -50,12 +58,21 @@ class ErrorEnergy:
     @property
     def mse(self) -> float | None:
         """Mean squared error; None without elements."""
+        if not self.known:
+            return math.inf
         return self.noise / self.count if self.count else None
 
     @property
     def normalized_mse(self) -> float | None:
         """noise / signal; None when the signal is zero."""
+        if not self.known:
+            return math.inf
         return self.noise / self.signal if self.signal else None
+
+
+def decibels(noise: float) -> float:
+    """The SQNR of a noise-to-signal power; +inf without noise."""
+    return -10 * math.log10(noise) if noise > 0 else math.inf
 
 
 def weight_energy(weights: NDArray[np.float32], scheme: Scheme, channel_axis: int | None) -> ErrorEnergy:

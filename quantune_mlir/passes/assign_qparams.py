@@ -11,6 +11,7 @@ of the constants that are padded or concatenated to them.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -44,24 +45,30 @@ class AssignQParams(Pass):
         function = main_function(module)
         units = find_units(entry_block(function))
         tensors = find_tensors(function, units)
-        constants: dict[tuple[ir.Value, ...], list[float]] = defaultdict(list)
-        for unit in units:
-            if unit.output in tensors.groups:
-                constants[tensors.groups[unit.output]] += _extremes(unit)
-        chosen: dict[tuple[ir.Value, ...], QuantParams] = {}
-        for group in dict.fromkeys(tensors.groups.values()):
-            low, high = self._range(group, tensors)
-            chosen[group] = activation_params(
-                min(low, *constants[group], 0), max(high, *constants[group], 0), self.scheme
-            )
-        write_qparams(function, {value: chosen[group] for value, group in tensors.groups.items()})
+        write_qparams(function, activation_parameters(units, tensors, self.profile, self.range, self.scheme))
 
-    def _range(self, group: tuple[ir.Value, ...], tensors: Tensors) -> tuple[float, float]:
+
+def activation_parameters(
+    units: Sequence[Unit], tensors: Tensors, profile: Profile, method: RangeMethod, scheme: Scheme
+) -> dict[ir.Value, QuantParams]:
+    """The parameters of each activation that has an int8 form, from the profile of its tensor.
+
+    Raises:
+        DataError: the profile lacks a tensor.
+    """
+    constants: dict[tuple[ir.Value, ...], list[float]] = defaultdict(list)
+    for unit in units:
+        if unit.output in tensors.groups:
+            constants[tensors.groups[unit.output]] += _extremes(unit)
+    chosen: dict[tuple[ir.Value, ...], QuantParams] = {}
+    for group in dict.fromkeys(tensors.groups.values()):
         scaled = [extremes for root in group if (extremes := _scaled_extremes(root)) is not None]
         profiled = tuple(tensors.names[root] for root in group if _scaled_extremes(root) is None)
         if profiled:
-            scaled.append(self.profile.range_of(profiled, self.range, self.scheme))
-        return min(low for low, _ in scaled), max(high for _, high in scaled)
+            scaled.append(profile.range_of(profiled, method, scheme))
+        lows, highs = zip(*scaled, strict=True)
+        chosen[group] = activation_params(min(*lows, *constants[group], 0), max(*highs, *constants[group], 0), scheme)
+    return {value: chosen[group] for value, group in tensors.groups.items()}
 
 
 def _scaled_extremes(root: ir.Value) -> tuple[float, float] | None:

@@ -18,7 +18,7 @@ def planned_layers(layers: Sequence[Layer], pinned: Collection[str] = ()) -> lis
     for layer in layers:
         sources = tuple(dict.fromkeys(name for value in layer.inputs for name in nearest.get(value, ())))
         if layer.decides or not layer.quantizable or layer.name in pinned:
-            nodes.append(LayerNode(layer.name, layer.op_type, layer.quantizable, layer.macs, sources))
+            nodes.append(LayerNode(layer.name, layer.op_type, layer.quantizable, layer.macs, sources, layer.fp32_only))
             sources = (layer.name,)
         for unit in layer.units:
             nearest[unit.output] = sources

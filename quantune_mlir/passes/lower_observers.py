@@ -29,7 +29,16 @@ from quantune_mlir import resources
 from quantune_mlir.ir import quantune
 from quantune_mlir.ir.function import functions, main_function, ops_named
 from quantune_mlir.ir.mlir import arith, func, ir, tensor
-from quantune_mlir.ir.quantune import KEPT, MADE, PROJECTED, PROJECTED_STRANDS
+from quantune_mlir.ir.quantune import (
+    KEPT,
+    MADE,
+    PROJECTED,
+    PROJECTED_ROUNDING,
+    PROJECTED_ROUNDING_STRANDS,
+    PROJECTED_STRANDS,
+    ROUNDED,
+    Noise,
+)
 from quantune_mlir.ir.units import entry_block
 from quantune_mlir.kernels.observers import MEASURE, OBSERVE, OBSERVE_CHANNELS, PROJECT, STRANDS, Observer
 from quantune_mlir.numerics.channels import BINS
@@ -42,7 +51,12 @@ OBSERVED: Final = "quantune.observed"
 CHANNELS: Final = "quantune.channels"
 MEASURED: Final = "quantune.measured"
 EVERY_RUN: Final = "every_run"
-_PARTS: Final = (MADE, KEPT)
+_PROJECTIONS: Final[dict[str, tuple[Noise, Noise, int]]] = {
+    MADE: (PROJECTED, PROJECTED_STRANDS, 0),
+    KEPT: (PROJECTED, PROJECTED_STRANDS, 1),
+    ROUNDED: (PROJECTED_ROUNDING, PROJECTED_ROUNDING_STRANDS, 0),
+}
+"""By the part of a projection: the rows that it is in, and which of the two inner products of a row it is."""
 _ROWS_OF_ROOM: Final = 4
 """Room for what @drain returns at once, in rows all buckets of which hold something; few of them do."""
 _BLOCK: Final = 16
@@ -161,12 +175,8 @@ def _lower_comparisons(module: ir.Module) -> None:
     )
     measured = dict.fromkeys(_attributes(op) for ops in measures.values() for op in ops)
     in_main = {_attributes(op) for op in measures.get(main_function(module), [])}
-    layers = dict.fromkeys(op.attributes["tensor_name"] for ops in projections.values() for op in ops)
-    projected = [
-        ir.DictAttr.get({"tensor_name": name, "noise": ir.StringAttr.get(noise)})
-        for noise in (PROJECTED, PROJECTED_STRANDS)
-        for name in layers
-    ]
+    pairs = dict.fromkeys(_projected_rows(op) for ops in projections.values() for op in ops)
+    projected = [row for rows in zip(*pairs, strict=True) for row in rows]
     rows = [_with(row, EVERY_RUN, ir.BoolAttr.get(row in in_main)) for row in (*measured, *projected)]
     module.operation.attributes[MEASURED] = ir.ArrayAttr.get(rows)
     if not measured and not projected:
@@ -175,7 +185,7 @@ def _lower_comparisons(module: ir.Module) -> None:
     if measures:
         _lower_measures(module, measures, {row: place for place, row in enumerate(measured)}, energies)
     if projections:
-        _lower_projections(module, projections, {name: i for i, name in enumerate(layers)}, len(measured), energies)
+        _lower_projections(module, projections, {pair: i for i, pair in enumerate(pairs)}, len(measured), energies)
     define_reader(module, "energies", [energies])
 
 
@@ -199,19 +209,18 @@ def _lower_measures(
 def _lower_projections(
     module: ir.Module,
     projections: Mapping[ir.Operation, Sequence[ir.Operation]],
-    layers: Mapping[ir.Attribute, int],
+    pairs: Mapping[tuple[ir.Attribute, ir.Attribute], int],
     first: int,
     energies: Global,
 ) -> None:
-    """`projections` by function. A run adds up its own, two inner products a layer, and squares them in the end.
+    """`projections` by function. A run adds up its own, two inner products each, and squares them in the end.
 
-    The layers' energies stand from row `first` on.
+    Their energies stand from row `first` on: all wholes, then all strands.
     """
-    kind = ir.RankedTensorType.get([2 * len(layers) * STRANDS], ir.F64Type.get())
+    kind = ir.RankedTensorType.get([2 * len(pairs) * STRANDS], ir.F64Type.get())
     found: list[Looks] = []
     for function, ops in projections.items():
-        parts = [_PARTS.index(ir.StringAttr(op.attributes["part"]).value) for op in ops]
-        places = [2 * layers[op.attributes["tensor_name"]] + part for op, part in zip(ops, parts, strict=True)]
+        places = [2 * pairs[_projected_rows(op)] + _PROJECTIONS[_part(op)][2] for op in ops]
         with ir.InsertionPoint.at_block_begin(entry_block(function)):
             nothing = ir.DenseElementsAttr.get_splat(kind, ir.FloatAttr.get(kind.element_type, 0.0))
             found.append(Looks(_comparing(PROJECT, ops, places), [arith.ConstantOp(kind, nothing).result]))
@@ -219,8 +228,21 @@ def _lower_projections(
     for function, (sums,) in zip(projections, lower_looks(module, found), strict=True):
         with ir.InsertionPoint(_terminator(function)):
             state = [sums, energies.load()]
-            _, settled = dispatch("quantune_settle", "settle", [i32(len(layers)), i32(first)], state)
+            _, settled = dispatch("quantune_settle", "settle", [i32(len(pairs)), i32(first)], state)
             energies.store(settled)
+
+
+def _projected_rows(op: ir.Operation) -> tuple[ir.Attribute, ir.Attribute]:
+    """The two rows of energies that a projection adds to: of the whole, and of its strands."""
+    whole, strands, _ = _PROJECTIONS[_part(op)]
+    name = op.attributes["tensor_name"]
+    return tuple(
+        ir.DictAttr.get({"tensor_name": name, "noise": ir.StringAttr.get(noise)}) for noise in (whole, strands)
+    )
+
+
+def _part(op: ir.Operation) -> str:
+    return ir.StringAttr(op.attributes["part"]).value
 
 
 def _comparing(

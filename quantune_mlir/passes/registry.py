@@ -25,6 +25,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-hoist-clamps": "hoist_clamps:HoistClamps",
     "quantune-insert-observers": "insert_observers:InsertObservers",
     "quantune-join-functions": "join_functions:JoinFunctions",
+    "quantune-keep-defined": "keep_defined:KeepDefined",
     "quantune-lower-adjoints": "lower_adjoints:LowerAdjoints",
     "quantune-lower-kernels": "lower_kernels:LowerKernels",
     "quantune-lower-observers": "lower_observers:LowerObservers",

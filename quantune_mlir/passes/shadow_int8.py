@@ -5,9 +5,12 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      accumulated: every layer int8 that can be, so that errors add up;
      local:       this layer alone int8, fed with the fp32 run's inputs;
      rounding:    nothing int8 but the layer's result, where an int8 layer reads it;
-     projected:   what the layer alone adds to the network's output (see adjoint/noise_probe.py).
+     projected:   what the layer alone, and the rounding of its result, add to the network's output (see
+                  adjoint/noise_probe.py).
      Where the network allows projection, a second function, @probe, measures all four, and @main the first only, and
-     that not of what a folded clamp reads: computing it takes an int8 convolution more.
+     that not of what a folded clamp reads: computing it takes an int8 convolution more. Where the network ends in
+     several layers, @probe has one more argument, tensor<n x f32>: how much of each it looks at. The module's attribute
+     `quantune.outputs` lists them.
      Where not all of the network's output counts, it is compared in fp32 with what does not (see ir/baseline.py):
      residual:    the rest, called by its name.
 
@@ -26,7 +29,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from quantune_mlir.adjoint.float_ops import mean_along
-from quantune_mlir.adjoint.noise_probe import LayerError, project, sweep_back
+from quantune_mlir.adjoint.noise_probe import LayerError, project, project_rounding, sweep_back
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
@@ -45,6 +48,7 @@ from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.base import Pass
 
 PROBE: Final = "probe"
+OUTPUTS: Final = "quantune.outputs"
 MOST_UNITS_PROJECTED: Final = 500
 """Of larger networks, IREE's virtual machine has not registers enough for the sweep back beside all else."""
 
@@ -65,9 +69,14 @@ class ShadowInt8(Pass):
         if size == 0:
             return
         probe = _twin(function, module) if size <= MOST_UNITS_PROJECTED else None
-        if probe is not None and not self._shadow(probe, alone=True).project():
-            probe.erase()
-            probe = None
+        if probe is not None:
+            outputs = self._shadow(probe, alone=True).project()
+            if outputs:
+                names = ir.ArrayAttr.get([ir.StringAttr.get(name, module.context) for name in outputs], module.context)
+                module.operation.attributes[OUTPUTS] = names
+            else:
+                probe.erase()
+                probe = None
         shadow = self._shadow(function, alone=probe is None)
         shadow.measure_alone()
 
@@ -141,16 +150,17 @@ class _Shadow:
             return
         _measure(self._accumulated, layer, before, ACCUMULATED)
         if self._alone and layer.quantizable and unit.output not in self._endings.clamps:
-            head = self._heads.get(unit.output, unit)
-            self._waiting.append(_Alone(head, layer, before))
-            self._measure_rounding(head, layer, before)
+            head = next((self._heads[u.output] for u in layer.units if u.output in self._heads), unit)
+            decider = self._layers.get(head.output, layer)
+            self._waiting.append(_Alone(decider, layer, before))
+            self._measure_rounding(decider, layer, before)
 
     def measure_alone(self) -> None:
         """Emits the layers alone, each where it stands."""
         for waiting in self._waiting:
-            self._measure_local(waiting.head, waiting.layer, waiting.place)
+            self._measure_local(waiting.decider, waiting.layer, waiting.place)
 
-    def _measure_local(self, head: Unit, layer: Layer, before: ir.Operation) -> LayerError | None:
+    def _measure_local(self, decider: Layer, layer: Layer, before: ir.Operation) -> LayerError | None:
         """Emits a layer alone, with the unit that its clamp folds into; its result is rounded to int8 at last.
 
         Its error is None if it decides nothing.
@@ -169,7 +179,6 @@ class _Shadow:
         if is_int8 and layer.output not in self._endings.in_float:
             alone.int8(layer.output, Emitter(layer.units[-1], before))
         _measure(alone, layer, before, LOCAL)
-        decider = self._layers.get(head.output, layer)
         if not decider.decides:
             return None
         in_fp32 = layer.output in self._endings.functions
@@ -179,29 +188,35 @@ class _Shadow:
         approximation, params = alone.unrounded(layer.output)
         return LayerError(decider, layer.output, approximation, params, removable=not in_fp32)
 
-    def project(self) -> bool:
-        """Emits what the layers' local errors add to the network's output, if it has but one; whether that could be.
+    def project(self) -> list[str]:
+        """Emits what the layers' local errors add to the network's outputs; names of the layers that make these.
 
-        A layer is computed alone when the sweep back comes by: no approximation has to be kept until then.
+        None if that cannot be. A layer is computed alone when the sweep back comes by: no approximation has to be kept
+        until then.
         """
         outputs = closing_values(self._units, list(self._layers.values()))
-        if len(outputs) != 1:
-            return False
+        if not outputs:
+            return []
         *_, terminator = entry_block(self._function)
-        cotangents = sweep_back(self._units, outputs[0], self._params, terminator.operation)
+        shares = _shares(self._function, len(outputs)) if len(outputs) > 1 else None
+        cotangents = sweep_back(self._units, outputs, shares, self._params, terminator.operation)
         if cotangents is None:
-            return False
+            return []
         for waiting in self._waiting:
             cotangent = cotangents.of.get(waiting.layer.output)
             place = waiting.place if cotangent is None else _next(cotangent.owner)
-            error = self._measure_local(waiting.head, waiting.layer, place)
+            error = self._measure_local(waiting.decider, waiting.layer, place)
             if error is not None and cotangent is not None:
                 project(error, cotangents, self._rounded, self._private, place)
-        return True
+        for value, rounded in self._rounded.items():
+            cotangent = cotangents.of.get(value)
+            if value not in self._private and cotangent is not None:
+                project_rounding(self._layers[value], cotangent, rounded)
+        return [self._layers[output].name for output in outputs]
 
-    def _measure_rounding(self, first: Unit, layer: Layer, before: ir.Operation) -> None:
-        """Compares the inputs of a layer, or of the unit that its clamp folds into, with their int8 forms, once."""
-        for value in first.inputs if first is not layer.units[-1] else layer.inputs:
+    def _measure_rounding(self, decider: Layer, layer: Layer, before: ir.Operation) -> None:
+        """Compares the inputs of a layer, or of that which its clamp folds into, with their int8 forms, once."""
+        for value in decider.inputs:
             source = self._layers.get(value)
             if source is not None and value in self._params and value not in self._rounded:
                 rounding = Rewriter(self._params, self._options)
@@ -223,9 +238,9 @@ class _Shadow:
 
 @dataclass(frozen=True)
 class _Alone:
-    """A layer to be measured alone, the unit that its clamp folds into (or its last one), and the op after it."""
+    """A layer to be measured alone, that which its clamp folds into (or itself), and the op after it."""
 
-    head: Unit
+    decider: Layer
     layer: Layer
     place: ir.Operation
 
@@ -234,6 +249,21 @@ def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Nois
     value, params = rewriter.form(layer.output)
     with ir.InsertionPoint(before), layer.units[-1].op.location:
         quantune.measure(layer.output, value, layer.name, noise=noise, params=params)
+
+
+def _shares(function: ir.Operation, count: int) -> ir.Value:
+    """One more argument of a function: as many numbers."""
+    with function.context:
+        numbers = ir.RankedTensorType.get([count], ir.F32Type.get())
+        argument = entry_block(function).add_argument(numbers, ir.Location.unknown())
+        kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
+        function.attributes["function_type"] = ir.TypeAttr.get(
+            ir.FunctionType.get([*kind.inputs, numbers], kind.results)
+        )
+        if "arg_attrs" in function.attributes:
+            attributes = [*ir.ArrayAttr(function.attributes["arg_attrs"]), ir.DictAttr.get({})]
+            function.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes)
+    return argument
 
 
 def _next(op: ir.Operation) -> ir.Operation:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from quantune_mlir.errors import PlanError
+from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.front import Point, Problem
-from quantune_mlir.planning.reasons import decibels
 
 _NUMBER: Final = r"(\d+(?:\.\d*)?|\.\d+)"
 _MICROSECONDS: Final = {"us": 1.0, "µs": 1.0, "ms": 1e3, "s": 1e6}

@@ -1,7 +1,9 @@
 """The front: plans of which none is quicker, smaller and less noisy than another.
 
-Candidates are the prefixes of a few sorted lists of layers. Layers move from int8 to fp32 one by one, and each takes
-along the neighbours that are no slower in fp32 once it is: so no boundary is left that costs more than it returns.
+Candidates are the prefixes of a few lists of layers: sorted by what they buy, but also all that has no
+multiply-accumulates first, and the network from its front or from its end, with and without that. Layers move from int8
+to fp32 one by one, and each takes along the neighbours that are no slower in fp32 once it is: so no boundary is left
+that costs more than it returns.
 Everything is O(n log n) in the number of layers of a network whose values have a bounded number of readers.
 """
 
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from quantune_mlir.planning.costs import Cost, CostModel, Ledger
+from quantune_mlir.planning.noise_model import NoiseLedger, NoiseModel
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 
 
@@ -23,19 +26,17 @@ class Problem:
 
     Attributes:
         layers: those that may be either, in the order of the sensitivity list.
-        rounding: noise-to-signal power at the output of tensors that are rounded to int8 between layers.
+        noise_model: of the whole network.
         costs: of the whole network.
         kept: layers that are fp32 whatever is decided.
         in_order: whether layers may become fp32 in the order of `layers` only.
-        signal_share: energy of the signal that noise is compared with, over that of the output.
     """
 
     layers: Sequence[LayerSensitivity]
-    rounding: float
+    noise_model: NoiseModel
     costs: CostModel
     kept: Collection[str] = ()
     in_order: bool = False
-    signal_share: float = 1.0
 
     @cached_property
     def start(self) -> Cost:
@@ -49,17 +50,24 @@ class Problem:
 
     @cached_property
     def noise(self) -> float:
-        """Predicted noise-to-signal power at the output of all int8."""
-        return self.rounding + math.fsum(layer.noise for layer in self.layers)
+        """Predicted noise-to-signal power, at the worst part of the output, of all int8."""
+        return self.noise_ledger().worst
 
     def ledger(self, fp32: Sequence[LayerSensitivity] = ()) -> Ledger:
         """Costs, with these layers in fp32, and all others in int8 that may be."""
         return Ledger(self.costs, [*self.kept, *(layer.name for layer in fp32)])
 
+    def noise_ledger(self) -> NoiseLedger:
+        """Noise, with all layers in int8 that may be."""
+        return NoiseLedger(self.noise_model, [layer.name for layer in self.layers])
+
 
 @dataclass(frozen=True)
 class Step:
-    """One move along a trail: a layer, the neighbours that come along, and where that leads."""
+    """One move along a trail: a layer, the neighbours that come along, and where that leads.
+
+    `noise` is that of the worst part of the output.
+    """
 
     layers: tuple[LayerSensitivity, ...]
     noise: float
@@ -104,14 +112,15 @@ def walk(problem: Problem, order: Sequence[LayerSensitivity], *, alone: bool = F
     """The trail that takes the layers in this order; each `alone`, or with the neighbours that come along."""
     ledger = problem.ledger()
     free = {layer.name: layer for layer in problem.layers}
-    noise = problem.noise
-    steps = [Step((), noise, ledger.total)]
+    noise = problem.noise_ledger()
+    steps = [Step((), noise.worst, ledger.total)]
     for layer in order:
         if not ledger.in_int8(layer.name):
             continue
         moved = _move(ledger, layer, {} if alone else free)
-        noise -= math.fsum(each.noise for each in moved)
-        steps.append(Step(tuple(moved), max(noise, problem.rounding), ledger.total))
+        for each in moved:
+            noise.to_fp32(each.name)
+        steps.append(Step(tuple(moved), noise.worst, ledger.total))
     return Trail(tuple(steps))
 
 
@@ -123,23 +132,35 @@ def best_buys(problem: Problem, cost: Callable[[Cost], float]) -> list[LayerSens
 
     def rank(layer: LayerSensitivity) -> tuple[float, int]:
         price = cost(ledger.price(layer.name))
-        if layer.noise <= 0:
+        noise = problem.noise_model.weight(layer.name)
+        if noise <= 0:
             return 0.0, layer.index
-        return (-layer.noise / price if price > 0 else -math.inf), layer.index
+        return (-noise / price if price > 0 else -math.inf), layer.index
 
     return sorted(problem.layers, key=rank)
 
 
 def pareto_front(problem: Problem) -> list[Point]:
     """The plans worth having, quickest first."""
-    by_time, by_size = (best_buys(problem, cost) for cost in (lambda price: price.time, lambda price: price.size))
-    trails = (walk(problem, order) for order in (problem.layers, by_time, by_size))
+    trails = [walk(problem, order) for order in _orders(problem)]
     points = [Point(trail, steps) for trail in trails for steps in range(len(trail.steps))]
     points.append(
         Point(Trail((Step((), problem.noise, problem.start), Step(tuple(problem.layers), 0.0, problem.end))), 1)
     )
     points.sort(key=lambda point: (point.cost.time, point.noise, point.cost.size, point.steps))
     return _undominated(points)
+
+
+def _orders(problem: Problem) -> list[Sequence[LayerSensitivity]]:
+    """The orders in which layers may become fp32."""
+    if problem.in_order:
+        return [problem.layers]
+    by_time, by_size = (best_buys(problem, cost) for cost in (lambda price: price.time, lambda price: price.size))
+    forwards = sorted(problem.layers, key=lambda layer: layer.index)
+    backwards = forwards[::-1]
+    without_macs = [layer for layer in by_time if not layer.macs]
+    rests = ([layer for layer in order if layer.macs] for order in (by_time, forwards, backwards))
+    return [problem.layers, by_time, by_size, forwards, backwards, *(without_macs + rest for rest in rests)]
 
 
 def _undominated(points: Sequence[Point]) -> list[Point]:
@@ -152,6 +173,7 @@ def _undominated(points: Sequence[Point]) -> list[Point]:
         if at and stairs[at - 1][1] <= size:
             continue
         front.append(point)
+        at = bisect_left(stairs, (noise, size))
         while at < len(stairs) and stairs[at][1] >= size:
             del stairs[at]
         insort(stairs, (noise, size))

@@ -15,6 +15,7 @@ class LayerNode:
         quantizable: whether it has an int8 form.
         macs: multiply-accumulates per inference; 0 for layers that only pass on, add or activate.
         inputs: names of the layers that feed it; graph inputs and constants are left out.
+        fp32_only: why it has no int8 form, if others of its op do.
     """
 
     name: str
@@ -22,3 +23,9 @@ class LayerNode:
     quantizable: bool
     macs: int
     inputs: tuple[str, ...] = ()
+    fp32_only: str | None = None
+
+    @property
+    def without_int8(self) -> str:
+        """Why a layer that is not quantizable is fp32."""
+        return self.fp32_only or f"{self.op} has no int8 form"

@@ -108,12 +108,16 @@ class PrecisionPlan(BaseModel):
                 f"the plan lacks {_some(missing)}", where=where, remedy="add them, or add `default: int8` at the top"
             )
         impossible = [
-            node.name
+            node
             for node in graph
             if not node.quantizable and node.name in listed and listed[node.name].precision is Precision.INT8
         ]
         if impossible:
-            raise PlanError(f"no int8 form exists of {_some(impossible)}", where=where, remedy="set `precision: fp32`")
+            raise PlanError(
+                f"no int8 form exists of {_some([node.name for node in impossible])}: {impossible[0].without_int8}",
+                where=where,
+                remedy="set `precision: fp32`",
+            )
         layers = tuple(self._planned(node, listed.get(node.name)) for node in graph)
         return self.model_copy(update={"layers": layers, "default": None})
 

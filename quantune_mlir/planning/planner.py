@@ -10,6 +10,7 @@ from quantune_mlir.errors import PlanError
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.front import Problem
 from quantune_mlir.planning.graph import LayerNode
+from quantune_mlir.planning.noise_model import NoiseModel
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
 from quantune_mlir.planning.policies import Policy
 from quantune_mlir.planning.reasons import Decision, Decisions
@@ -46,7 +47,7 @@ class Planner:
         self._model = sensitivity.model
         self._suffix = ""
         self._fixed: Decisions = {
-            node.name: Decision(Precision.FP32, f"{node.op} has no int8 form") for node in graph if not node.quantizable
+            node.name: Decision(Precision.FP32, node.without_int8) for node in graph if not node.quantizable
         }
         if keep_fp32 is not None:
             reason = f"matches --keep-fp32 {keep_fp32!r}"
@@ -54,11 +55,10 @@ class Planner:
             self._suffix = f", keep_fp32 {keep_fp32!r}"
         self.problem = Problem(
             [layer for layer in sensitivity.layers if layer.name not in self._fixed],
-            sensitivity.rounding_normalized_mse or 0.0,
+            NoiseModel.of(sensitivity),
             costs or CostModel.by_macs({node.name: node.macs for node in graph if node.quantizable}),
             kept=list(self._fixed),
             in_order=sensitivity.metric is not DEFAULT_METRIC,
-            signal_share=sensitivity.signal_share,
         )
 
     def plan(self, policy: Policy, policy_name: str) -> PrecisionPlan:

@@ -1,40 +1,24 @@
 """Policies: from the sensitivity list and the costs to the layers that stay fp32, each with its reason in numbers.
 
-The noise model behind the predictions: each int8 layer adds its share of the noise-to-signal power at the network's
-output (see propagation.py), independently of the others, and so does the rounding of tensors between layers, which no
-layer takes away alone:
-
-    predicted output SQNR = -10 log10( rounding + sum over int8 layers of their shares ).
-
 Every policy is O(n log n) in the number of layers.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
 from quantune_mlir.errors import PlanError
+from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.costs import Cost
 from quantune_mlir.planning.front import Point, Problem, Trail, best_buys, pareto_front, walk
-from quantune_mlir.planning.reasons import Decisions, decibels, explained
-from quantune_mlir.planning.sensitivity import LayerSensitivity
+from quantune_mlir.planning.reasons import Decisions, explained
 
 FLOOR_DB: Final = 20.0
-"""Predicted output SQNR that the default policy reaches at any cost: below it, int8 changes what a network decides."""
-
-SATURATED_DB: Final = 10.0
-"""SQNR of the output itself, with int8 throughout, below which noise saturates, so that predictions are optimistic."""
-
-SATURATED_FLOOR_DB: Final = 20.0
-"""The floor of such networks, which is also where the default policy leaves them."""
-
-ROUNDING_MARGIN_DB: Final = 1.0
-"""No floor is nearer than this to the output SQNR that the rounding of tensors alone leaves: each further dB would cost
-more layers than the last."""
+"""Predicted SQNR of the worst part of the output that the default policy reaches at any cost: below it, int8 changes
+what a network decides."""
 
 GOAL_DB: Final = 32.0
 """Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
@@ -87,8 +71,13 @@ def within(budget: Budget) -> Policy:
 
 
 def default(problem: Problem) -> Decisions:
-    """fp32 where it buys most for its time: up to the floor at any cost, up to the goal where it is worthwhile."""
-    return explained(problem, knee(problem))
+    """fp32 where it buys most for its time: up to the floor at any cost, up to the goal where it is worthwhile.
+
+    The quickest plan of the front that is as good takes its place; none is slower than fp32 throughout.
+    """
+    wanted = knee(problem)
+    as_good = [point for point in pareto_front(problem) if point.noise <= wanted.noise]
+    return explained(problem, min([wanted, *as_good], key=lambda point: point.cost.time))
 
 
 def knee(problem: Problem) -> Point:
@@ -98,23 +87,16 @@ def knee(problem: Problem) -> Point:
     def share(cost: Cost) -> float:
         return LEAST_SHARE + (max(0.0, cost.time) / saved if saved > 0 else 0.0)
 
-    order = [layer for layer in best_buys(problem, share) if layer.noise > 0]
+    order = [layer for layer in best_buys(problem, share) if problem.noise_model.weight(layer.name) > 0]
     trail = walk(problem, order)
-    saturated = decibels(problem.noise * problem.signal_share) < SATURATED_DB
-    floor = min(SATURATED_FLOOR_DB if saturated else FLOOR_DB, decibels(problem.rounding) - ROUNDING_MARGIN_DB)
-    return Point(trail, _stop(trail, share, floor=floor, saturated=saturated))
+    return Point(trail, _stop(trail, share))
 
 
-def _stop(trail: Trail, share: Callable[[Cost], float], *, floor: float, saturated: bool) -> int:
+def _stop(trail: Trail, share: Callable[[Cost], float]) -> int:
     """The number of steps before the first that is not wanted."""
     for taken, (before, after) in enumerate(pairwise(trail.steps)):
         now, then = decibels(before.noise), decibels(after.noise)
         worthwhile = then - now >= WORTHWHILE_DB * 100 * share(after.cost - before.cost)
-        if now >= GOAL_DB or (now >= floor and (saturated or not worthwhile)):
+        if now >= GOAL_DB or (now >= FLOOR_DB and not worthwhile):
             return taken
     return len(trail.steps) - 1
-
-
-def predicted_sqnr_db(int8_layers: Sequence[LayerSensitivity], rounding: float) -> float:
-    """Predicted SQNR at the network's output with these layers in int8; +inf without noise."""
-    return decibels(rounding + math.fsum(layer.noise for layer in int8_layers))

@@ -19,7 +19,7 @@ The formulas are ours: the paper names local metrics only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,18 +51,33 @@ def linear_gain(accumulated: float, local: float, incoming: float) -> float:
     return max(0.0, accumulated - local) / incoming if incoming > 0 else 0.0
 
 
-def output_noise(nodes: Sequence[NoiseNode], outputs: Sequence[str]) -> dict[str, float]:
-    """Each node's predicted share of the noise-to-signal power at the output.
+def output_gains(nodes: Sequence[NoiseNode], output: str) -> dict[str, float]:
+    """The noise-to-signal power at an output for each unit of noise energy, by the nodes that the output depends on.
 
     Args:
         nodes: in topological order.
-        outputs: the nodes whose results leave the network; their shares add.
+        output: the node whose result leaves the network.
     """
-    to_output = {node.name: 1.0 / node.signal if node.name in outputs and node.signal > 0 else 0.0 for node in nodes}
+    gains: dict[str, float] = {}
     for node in reversed(nodes):
-        for name in node.inputs:
-            to_output[name] += to_output[node.name] * node.gain
-    shares = {node.name: node.local * to_output[node.name] for node in nodes}
-    if sum(shares.values()) < SATURATED:
-        return shares
-    return {node.name: max(shares[node.name], node.local / node.signal if node.signal else 0.0) for node in nodes}
+        if node.name == output:
+            gains[output] = gains.get(output, 0.0) + (1.0 / node.signal if node.signal > 0 else 0.0)
+        if node.name in gains:
+            for name in node.inputs:
+                gains[name] = gains.get(name, 0.0) + gains[node.name] * node.gain
+    return gains
+
+
+def noise_to_signal(node: NoiseNode, energy: float, gains: Mapping[str, float], *, saturated: bool) -> float:
+    """The share of the noise-to-signal power at an output of an energy that a node adds.
+
+    Args:
+        node: where it is added.
+        energy: how much.
+        gains: to the output.
+        saturated: whether noise there is as large as the signal, so that shares do not add up.
+    """
+    if node.name not in gains:
+        return 0.0
+    share = energy * gains[node.name]
+    return max(share, energy / node.signal) if saturated and node.signal > 0 else share

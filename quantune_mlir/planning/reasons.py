@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
+from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.front import Point, Problem, Step
 from quantune_mlir.planning.plan import Precision
 
@@ -25,7 +25,9 @@ def explained(problem: Problem, point: Point, *, int8: str | None = None, fp32: 
     """Decisions with their reasons; `int8` and `fp32` replace the numbers."""
     rank = {
         layer.name: place
-        for place, layer in enumerate(sorted(problem.layers, key=lambda layer: (-layer.noise, layer.index)), 1)
+        for place, layer in enumerate(
+            sorted(problem.layers, key=lambda layer: (-problem.noise_model.weight(layer.name), layer.index)), 1
+        )
     }
     if fp32 is None and len(problem.layers) > 1 and len(point.trail.steps[point.steps].layers) == len(problem.layers):
         fp32 = "fp32 throughout is within the budget, and the only plan without noise"
@@ -38,7 +40,7 @@ def explained(problem: Problem, point: Point, *, int8: str | None = None, fp32: 
     ledger = problem.ledger(point.fp32)
     for layer in problem.layers:
         if layer.name not in decisions:
-            share = 100 * layer.noise / problem.noise if problem.noise else 0.0
+            share = 100 * problem.noise_model.weight(layer.name) / problem.noise if problem.noise else 0.0
             price = _of_int8(ledger.price(layer.name).time, problem)
             reason = (
                 f"{share:.2g} % of the noise that int8 throughout is predicted to have at the output; "
@@ -46,11 +48,6 @@ def explained(problem: Problem, point: Point, *, int8: str | None = None, fp32: 
             )
             decisions[layer.name] = Decision(Precision.INT8, int8 or reason)
     return decisions
-
-
-def decibels(noise: float) -> float:
-    """The SQNR of a noise-to-signal power; +inf without noise."""
-    return -10 * math.log10(noise) if noise > 0 else math.inf
 
 
 def _reason_for_fp32(name: str, before: Step, step: Step, rank: Mapping[str, int], problem: Problem) -> str:

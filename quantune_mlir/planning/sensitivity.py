@@ -91,10 +91,29 @@ class LayerSensitivity(BaseModel):
         Field(description="predicted at the network's output: what this layer adds if it alone is int8"),
     ] = None
 
+    own_noise: Annotated[
+        tuple[_SixDigits, ...],
+        Field(description="predicted at each part of the output: what goes away with this layer whatever others are"),
+    ] = ()
+
     @property
     def noise(self) -> float:
         """Noise-to-signal power at the network's output that this layer would take away; 0 where undefined."""
         return self.output_normalized_mse or 0.0
+
+
+class RoundedTensor(BaseModel):
+    """What rounding a tensor to int8 that several layers read is predicted to bring to the output."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layer: Annotated[str, Field(description="whose result it is")]
+    maker: Annotated[str | None, Field(description="the deciding layer with which it is stored in int8")] = None
+    counted: Annotated[bool, Field(description="whether the noise of the maker in int8 holds that of its rounding")] = (
+        False
+    )
+    readers: Annotated[dict[str, _SixDigits], Field(description="deciding layers, and their shares, which sum to 1")]
+    noise: Annotated[tuple[_SixDigits, ...], Field(description="at each part of the output, if all read it rounded")]
 
 
 class SensitivityList(BaseModel):
@@ -102,13 +121,17 @@ class SensitivityList(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     model: Annotated[str, Field(description="hash of the model")]
     samples: Annotated[int, Field(ge=0)]
     metric: Metric
     options: dict[str, str | bool | int | float | None] = {}
     rounding_normalized_mse: Measured = None
-    """Predicted at the network's output, of tensors that are rounded to int8 between layers."""
+    """Predicted at the output's worst part, of tensors that are rounded to int8 for several layers, all int8."""
+    parts: tuple[str, ...] = ()
+    """The parts of the output that noise is predicted at, called after the layers that make them."""
+    rounded: tuple[RoundedTensor, ...] = ()
+    """The tensors that several layers read."""
     signal: Signal = "output"
     """What noise at the output is compared with."""
     signal_share: _SixDigits = 1.0
@@ -120,6 +143,8 @@ class SensitivityList(BaseModel):
         layers: Iterable[LayerSensitivity],
         *,
         rounding: float | None = None,
+        parts: tuple[str, ...] = (),
+        rounded: tuple[RoundedTensor, ...] = (),
         signal: Signal = "output",
         signal_share: float = 1.0,
         model: str,
@@ -134,6 +159,8 @@ class SensitivityList(BaseModel):
             metric=metric,
             options=dict(options or {}),
             rounding_normalized_mse=rounding,
+            parts=parts,
+            rounded=rounded,
             signal=signal,
             signal_share=signal_share,
             layers=tuple(sorted(layers, key=lambda layer: _sort_key(layer, metric))),
@@ -141,16 +168,8 @@ class SensitivityList(BaseModel):
 
     def sorted_by(self, metric: Metric) -> SensitivityList:
         """The same list in the order of another metric."""
-        return SensitivityList.of(
-            self.layers,
-            rounding=self.rounding_normalized_mse,
-            signal=self.signal,
-            signal_share=self.signal_share,
-            model=self.model,
-            samples=self.samples,
-            metric=metric,
-            options=self.options,
-        )
+        layers = tuple(sorted(self.layers, key=lambda layer: _sort_key(layer, metric)))
+        return self.model_copy(update={"metric": metric, "layers": layers})
 
     def to_yaml(self) -> str:
         """The file's text: the same for the same list."""

@@ -12,6 +12,9 @@ PROBED_EVERY: Final = 5
 LEAST_PROBED: Final = 20
 """So many samples are probed if there are so many."""
 
+LEAST_PROBED_FOR_PART: Final = 4
+"""And so many for each part of the output."""
+
 
 @dataclass(frozen=True)
 class AnalysedRuns:
@@ -26,10 +29,16 @@ class AnalysedRuns:
     compared: Sequence[int]
 
     @staticmethod
-    def of(runs: int, *, probes: bool) -> AnalysedRuns:
-        """Of so many runs, evenly spaced; none is probed if the program does not probe."""
+    def of(runs: int, *, probes: bool, parts: int = 1) -> AnalysedRuns:
+        """Of so many runs, evenly spaced; none is probed if the program does not probe.
+
+        Args:
+            runs: how many there are.
+            probes: whether the program probes.
+            parts: of the output. Each probed run looks at one of them, in turns.
+        """
         everything = range(runs)
-        count = max(LEAST_PROBED, runs // PROBED_EVERY)
+        count = max(LEAST_PROBED, runs // PROBED_EVERY, LEAST_PROBED_FOR_PART * parts)
         if not probes:
             return AnalysedRuns((), _spread(everything, 2 * count))
         probed = _spread(everything, count)
@@ -37,6 +46,10 @@ class AnalysedRuns:
 
     def __len__(self) -> int:
         return len(self.probed) + len(self.compared)
+
+    def probed_for(self, part: int, parts: int) -> Sequence[int]:
+        """The probed runs that look at one of so many parts of the output."""
+        return self.probed[part::parts]
 
     @property
     def rarity(self) -> float:

@@ -6,34 +6,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quantune_mlir.execution.compiler import Source
 from quantune_mlir.execution.program import Array
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.ir.followers import all_int8
-from quantune_mlir.ir.function import function_name, functions
 from quantune_mlir.ir.fusion import foldable_clamps
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.quantune import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.ir.units import Kind
-from quantune_mlir.numerics.metrics import ErrorEnergy, Signal, sqnr_delta, weight_energy
+from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.passes.assign_qparams import AssignQParams
 from quantune_mlir.passes.lower_adjoints import LowerAdjoints
 from quantune_mlir.passes.lower_observers import EVERY_RUN, MEASURED, LowerObservers
-from quantune_mlir.passes.shadow_int8 import PROBE, ShadowInt8
+from quantune_mlir.passes.shadow_int8 import OUTPUTS, PROBE, ShadowInt8
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.analysed_runs import AnalysedRuns
 from quantune_mlir.workflow.compilation import program_source
 from quantune_mlir.workflow.model import Model
-from quantune_mlir.workflow.noise import Energies, NoiseBudget, group_end, noise_at_output
+from quantune_mlir.workflow.noise import Energies, Measurement, NoiseBudget, group_end, noise_at_output
 
 _ALL: Final = slice(None)
 _NONE: Final = slice(0)
+_Sums = NDArray[np.float64]
 
 OnRun = Callable[[tuple[Array, ...], list[Array]], None]
 """Who is told of each run: its inputs, and fp32's outputs."""
@@ -46,15 +49,12 @@ class Analysis:
     Attributes:
         layers: in graph order.
         samples: how many were run.
-        rounding: the noise at the output that tensors bring by being rounded.
-        signal, signal_share: see NoiseBudget.
+        noise: what it brings to the output.
     """
 
     layers: list[LayerSensitivity]
     samples: int
-    rounding: float
-    signal: Signal
-    signal_share: float
+    noise: NoiseBudget
 
 
 @dataclass(frozen=True)
@@ -98,46 +98,65 @@ class Analyzer:
         module = model.apart(assign, shadow, LowerAdjoints(), LowerObservers())
         rows = (ir.DictAttr(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED]))
         self._rows = [_Row.of(row) for row in rows]
-        self._probes = PROBE in map(function_name, functions(module))
+        attributes = module.operation.attributes
+        self._outputs = (
+            [ir.StringAttr(name).value for name in ir.ArrayAttr(attributes[OUTPUTS])] if OUTPUTS in attributes else []
+        )
         return program_source(module, target)
 
     def runs(self, samples: SampleSet) -> AnalysedRuns:
         """Which runs over the samples are made."""
-        return AnalysedRuns.of(len(samples), probes=self._probes)
+        return AnalysedRuns.of(len(samples), probes=bool(self._outputs), parts=max(1, len(self._outputs)))
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:
         """One run over the samples; of many, over some."""
-        energies = self.measure(samples, on_sample)
-        budget = noise_at_output(self._model, energies)
+        measurement = self.measure(samples, on_sample)
+        energies, budget = measurement.energies, noise_at_output(self._model, measurement)
         layers = [self._describe(layer, index, energies, budget) for index, layer in enumerate(self._model.layers)]
-        run = len(self.runs(samples)) * samples.batch
-        return Analysis(layers, run, budget.rounding, budget.signal, budget.signal_share)
+        return Analysis(layers, len(self.runs(samples)) * samples.batch, budget)
 
-    def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Energies:
+    def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Measurement:
         """The signal and noise energies that one run over the samples sums up.
 
         What is measured only where a sample is probed counts as often as probes are rarer. These come first: they need
-        several times the memory of others.
+        several times the memory of others. Each looks at one part of the output.
         """
-        runs = self.runs(samples)
-        self._call(PROBE, samples.only(runs.probed), on_sample)
+        runs, parts = self.runs(samples), len(self._outputs)
+        found: list[_Sums] = []
+        for part in range(parts):
+            probed = runs.probed_for(part, parts)
+            shares = (np.eye(parts, dtype=np.float32)[part],) if parts > 1 else ()
+            self._call(PROBE, samples.only(probed), on_sample, *shares)
+            found.append(self._sums())
         self._program.give_back()
         self._call("main", samples.only(runs.compared), on_sample)
-        sums = self._program.call("energies")[0] if self._rows else ()
-        elements = {layer.name: layer.output_elements for layer in self._model.layers}
-        energies: dict[tuple[str, Noise], ErrorEnergy] = {}
-        for row, (signal, noise) in zip(self._rows, sums, strict=True):
-            weight = 1.0 if row.every_run else runs.rarity
-            count = float(elements.get(row.tensor, 0) * len(runs))
-            energies[row.tensor, row.noise] = ErrorEnergy(weight * float(signal), weight * float(noise), count)
-        return energies
+        total = np.sum([*found, self._sums()], axis=0)
+        energies = self._energies(total, len(runs), runs.rarity)
+        weights = [len(runs) / max(1, len(runs.probed_for(part, parts))) for part in range(parts)]
+        projections = (self._energies(sums, len(runs), weight) for sums, weight in zip(found, weights, strict=True))
+        return Measurement(energies, tuple(projections) if len(runs.probed) >= parts else ())
 
-    def _call(self, function: str, samples: SampleSet, on_sample: Callable[[], None]) -> None:
+    def _call(
+        self, function: str, samples: SampleSet, on_sample: Callable[[], None], *shares: NDArray[np.float32]
+    ) -> None:
         for run in samples:
-            outputs = self._program.call(function, *run, keep=_NONE if self._on_run is None else _ALL)
+            outputs = self._program.call(function, *run, *shares, keep=_NONE if self._on_run is None else _ALL)
             if self._on_run is not None:
                 self._on_run(run, outputs)
             on_sample()
+
+    def _sums(self) -> _Sums:
+        """What was summed up since the last call: of each row its signal and noise."""
+        return self._program.call("energies")[0].astype(np.float64) if self._rows else np.zeros((0, 2))
+
+    def _energies(self, sums: _Sums, runs: int, rarity: float) -> Energies:
+        elements = {layer.name: layer.output_elements for layer in self._model.layers}
+        energies: dict[tuple[str, Noise], ErrorEnergy] = {}
+        for row, (signal, noise) in zip(self._rows, sums, strict=True):
+            weight = 1.0 if row.every_run else rarity
+            count = float(elements.get(row.tensor, 0) * runs)
+            energies[row.tensor, row.noise] = ErrorEnergy(weight * float(signal), weight * float(noise), count)
+        return energies
 
     def _describe(self, layer: Layer, index: int, energies: Energies, budget: NoiseBudget) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))
@@ -159,8 +178,9 @@ class Analyzer:
             normalized_mse=accumulated.normalized_mse if accumulated else None,
             local_normalized_mse=local.normalized_mse if local else None,
             weight_sqnr_db=weights.sqnr_db if weights.count else None,
-            output_normalized_mse=budget.layers.get(layer.name),
-            alone_normalized_mse=budget.alone.get(layer.name),
+            output_normalized_mse=_worst(budget.own.get(layer.name)),
+            alone_normalized_mse=_worst(budget.alone.get(layer.name)),
+            own_noise=tuple(budget.own[layer.name].tolist()) if layer.name in budget.own else (),
         )
 
     def _noisy_inputs(self, layer: Layer) -> list[tuple[str, Noise]]:
@@ -190,3 +210,8 @@ class Analyzer:
                 by_channel = axis if self._options.weights == "per-channel" else None
                 total += weight_energy(weights, self._options.scheme, by_channel)
         return total
+
+
+def _worst(noise: NDArray[np.float64] | None) -> float | None:
+    """At the worst part of the output; None where it is not known."""
+    return None if noise is None or not noise.size else float(noise.max())

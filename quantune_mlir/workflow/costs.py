@@ -8,6 +8,7 @@ from math import prod
 from typing import Literal
 
 from quantune_mlir.execution.targets import Target
+from quantune_mlir.ir.followers import owners
 from quantune_mlir.ir.layers import Layer
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import Kind
@@ -77,8 +78,8 @@ def _cost_model(
     unit: Literal["µs", "cycles"],
 ) -> CostModel:
     deciding = {layer.name: layer for layer in model.layers if layer.decides}
-    owners = _owners(model)
-    times = {precision: _by_owner(module, owners, time) for precision, module in (("int8", int8), ("fp32", fp32))}
+    owner_of = owners(model.layers)
+    times = {precision: _by_owner(module, owner_of, time) for precision, module in (("int8", int8), ("fp32", fp32))}
     layers = {
         name: LayerCost(
             int8=Cost(times["int8"].get(name, 0.0), layer.weight_elements),
@@ -92,29 +93,15 @@ def _cost_model(
 
 
 def _by_owner(
-    groups: Sequence[KernelGroup], owners: Mapping[str, str], time: Callable[[KernelGroup], float]
+    groups: Sequence[KernelGroup], owner_of: Mapping[str, str], time: Callable[[KernelGroup], float]
 ) -> dict[str, float]:
     """The time of the groups of each deciding layer; "" has those that cost the same under any plan."""
     found: dict[str, float] = defaultdict(float)
-    first = next(iter(owners.values()), "")
+    first = next(iter(owner_of.values()), "")
     for group in groups:
-        owner = next((owners[name] for name in group.layers if name in owners), "") if group.layers else first
+        owner = next((owner_of[name] for name in group.layers if name in owner_of), "") if group.layers else first
         found[owner] += time(group)
     return found
-
-
-def _owners(model: Model) -> dict[str, str]:
-    """By layer the deciding layer whose precision it has: itself, or the nearest one before it; else none."""
-    made_by: dict[ir.Value, str] = {}
-    owners: dict[str, str] = {}
-    for layer in model.layers:
-        owner = layer.name if layer.decides else next((made_by[v] for v in layer.inputs if v in made_by), "")
-        if not layer.quantizable:
-            owner = ""
-        owners[layer.name] = owner
-        if owner:
-            made_by.update(dict.fromkeys((unit.output for unit in layer.units), owner))
-    return owners
 
 
 def _shared_values(model: Model) -> list[tuple[str, tuple[Reader, ...], tuple[int, ...]]]:

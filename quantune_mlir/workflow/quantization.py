@@ -30,7 +30,7 @@ from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.outputs import all_outputs, check_labels
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
-from quantune_mlir.workflow.repairs import repairs
+from quantune_mlir.workflow.repairs import defined, repairs
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite, integer_options
 from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.search import Trial, search
@@ -47,6 +47,23 @@ class InferenceRuns:
     fp32: int
     int8: int
     samples: int
+
+
+@dataclass(frozen=True)
+class Analyzed:
+    """What the two inference runs found.
+
+    Attributes:
+        model: what can be planned: the model, what int8 has no value of marked as fp32 only.
+        profile: of run 1.
+        sensitivity: of run 2, sorted by the default metric.
+        runs: how often the samples were run.
+    """
+
+    model: Model
+    profile: Profile
+    sensitivity: SensitivityList
+    runs: InferenceRuns
 
 
 @dataclass(frozen=True)
@@ -101,7 +118,7 @@ def analyze(
     watch: Stopwatch,
     profile: Profile | None = None,
     references: ReferenceRuns | None = None,
-) -> tuple[Profile, SensitivityList, InferenceRuns]:
+) -> Analyzed:
     """The two inference runs: the profile, and the sensitivity list made with it. A given profile saves run 1.
 
     `references` takes what fp32 gives in run 2.
@@ -118,6 +135,7 @@ def analyze(
             samples.require_finite()
     target = load_target(ANALYSIS_TARGET)
     integer = integer_options(options)
+    model = defined(model, profile, options)
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
         repaired, on_run = model.after(*repairs(profile, options)), None if references is None else references.add
         analyzer = Analyzer(repaired, profile, integer, options.range, target, on_run)
@@ -126,14 +144,16 @@ def analyze(
     del analyzer  # Its program is several times as large as the model.
     sensitivity = SensitivityList.of(
         analysis.layers,
-        rounding=analysis.rounding,
-        signal=analysis.signal,
-        signal_share=analysis.signal_share,
+        rounding=analysis.noise.rounding,
+        parts=analysis.noise.parts,
+        rounded=analysis.noise.rounded,
+        signal=analysis.noise.signal,
+        signal_share=analysis.noise.signal_share,
         model=model.hash,
         samples=analysis.samples,
         options=options.as_dict(),
     )
-    return profile, sensitivity, InferenceRuns(fp32=calibrations, int8=1, samples=samples.samples)
+    return Analyzed(model, profile, sensitivity, InferenceRuns(fp32=calibrations, int8=1, samples=samples.samples))
 
 
 def find_costs(model: Model, rewriter: PlanRewriter, policy: PlanPolicy, watch: Stopwatch) -> CostModel:
@@ -192,8 +212,9 @@ def quantize(
         check_decides(model, checked)
     watch = Stopwatch(progress)
     references = ReferenceRuns() if verify else None
-    profile, sensitivity, runs = analyze(model, samples, options, watch, profile, references)
-    sensitivity = sensitivity.sorted_by(policy.metric)
+    analyzed = analyze(model, samples, options, watch, profile, references)
+    model, profile = analyzed.model, analyzed.profile
+    sensitivity = analyzed.sensitivity.sorted_by(policy.metric)
     with watch.stage("assign_parameters", "repair and assign parameters"):
         rewriter = PlanRewriter(model, profile, options)
     trials: tuple[Trial, ...] = ()
@@ -207,7 +228,7 @@ def quantize(
             plan, trials = _search(planner, model, rewriter, checked, policy.max_drop, scorer, watch)
     with watch.stage("rewrite", "rewrite to mixed precision"):
         mixed = rewriter.rewrite(plan)
-    found = Quantization(model, options, profile, sensitivity, plan, mixed, runs, watch.seconds, trials)
+    found = Quantization(model, options, profile, sensitivity, plan, mixed, analyzed.runs, watch.seconds, trials)
     if references is None:
         return found
     own = tiles if options.target == ANALYSIS_TARGET else None

@@ -6,6 +6,8 @@ from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.assign_input_means import AssignInputMeans
 from quantune_mlir.passes.base import Pass
 from quantune_mlir.passes.equalize_ranges import EqualizeRanges
+from quantune_mlir.passes.keep_defined import KeepDefined
+from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 
 
@@ -15,3 +17,8 @@ def repairs(profile: Profile, options: QuantizeOptions) -> list[Pass]:
         AssignInputMeans(profile, enabled=options.correct_bias),
         EqualizeRanges(profile, enabled=options.equalizes),
     ]
+
+
+def defined(model: Model, profile: Profile, options: QuantizeOptions) -> Model:
+    """The model with what int8 has no value of marked as fp32 only. Raises DataError if the profile does not fit."""
+    return model.after(KeepDefined(profile, options.scheme, options.range))

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from quantune_mlir.numerics.drop import Drop, ScoreDrop
+from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.front import Point, pareto_front
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planner
 from quantune_mlir.planning.policies import Policy
-from quantune_mlir.planning.reasons import decibels, explained
+from quantune_mlir.planning.reasons import explained
 
 
 @dataclass(frozen=True)

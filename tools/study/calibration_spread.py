@@ -42,7 +42,7 @@ def measure_spread(zoo: Zoo, network: str, samples: int) -> dict[str, Any]:
 
 
 def _sqnrs(model: Model, samples: SampleSet, profile: Profile) -> dict[str, list[float]]:
-    _, sensitivity, _ = analyze(model, samples, QuantizeOptions(), Stopwatch(SILENT), profile)
+    sensitivity = analyze(model, samples, QuantizeOptions(), Stopwatch(SILENT), profile).sensitivity
     deciding = {layer.name for layer in model.layers if layer.decides}
     rows = sorted((row for row in sensitivity.layers if row.name in deciding), key=lambda row: row.index)
     return {field: [value for row in rows if (value := getattr(row, field)) is not None] for field in FIELDS}

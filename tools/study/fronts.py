@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.integer.options import Granularity
+from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.front import Point, pareto_front
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
-from quantune_mlir.planning.reasons import decibels, explained
+from quantune_mlir.planning.reasons import explained
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
@@ -37,7 +38,8 @@ def measure_front(zoo: Zoo, network: str, granularity: Granularity, *, samples: 
     subject = Subject.load(zoo, network, samples)
     model, options = subject.model, QuantizeOptions(weights=granularity, samples=samples)
     watch = Stopwatch(SILENT)
-    profile, sensitivity, _ = analyze(model, subject.calibration, options, watch)
+    found = analyze(model, subject.calibration, options, watch)
+    model, profile, sensitivity = found.model, found.profile, found.sensitivity
     costs = find_costs(model, PlanRewriter(model, profile, options), DEFAULT_POLICY, watch)
     planner = DEFAULT_POLICY.planner(sensitivity, model, costs)
     plans = {DEFAULT: DEFAULT_POLICY.plan(sensitivity, model, costs)}

@@ -54,7 +54,8 @@ def measure(
     model, calibration = subject.model, subject.calibration
     options = QuantizeOptions(weights=granularity, samples=samples)
     watch = Stopwatch(SILENT)
-    profile, sensitivity, _ = analyze(model, calibration, options, watch)
+    found = analyze(model, calibration, options, watch)
+    model, profile, sensitivity = found.model, found.profile, found.sensitivity
     judge = Judge.of(subject, profile, options)
     names = judge.model.names
     plans = {"fp32": [], "int8": names}

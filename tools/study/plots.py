@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from quantune_mlir.planning.reasons import decibels
+from quantune_mlir.numerics.metrics import decibels
 from tools.study.tables import Found
 from tools.svg import plt, write
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
 from quantune_mlir.planning.front import Problem
+from quantune_mlir.planning.noise_model import NoiseModel
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 
 
@@ -39,4 +40,4 @@ def problems(draw: st.DrawFn) -> Problem:
             streams.append(Stream(f"layer{i}", later, float(draw(st.integers(0, 20)))))
     order = draw(st.permutations(layers))
     rounding = draw(st.integers(0, 10)) / 1000
-    return Problem(order, rounding, CostModel(costs, streams, Cost(3.0, 1.0), "cycles"))
+    return Problem(order, NoiseModel.additive(order, rounding), CostModel(costs, streams, Cost(3.0, 1.0), "cycles"))

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantune_mlir.errors import PlanError
+from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.budget import Budget, Limit
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.front import Problem, pareto_front
-from quantune_mlir.planning.reasons import decibels
+from quantune_mlir.planning.noise_model import NoiseModel
 from tests.unit.planning.problems import layer, problems
 
 
@@ -71,4 +72,5 @@ def test_seconds_need_a_target_whose_time_is_known() -> None:
 
 
 def problem_of_two() -> Problem:
-    return Problem([layer(0, 0.09), layer(1, 0.01)], 0.0, CostModel.by_macs({"layer0": 100, "layer1": 100}))
+    layers = [layer(0, 0.09), layer(1, 0.01)]
+    return Problem(layers, NoiseModel.additive(layers), CostModel.by_macs({"layer0": 100, "layer1": 100}))

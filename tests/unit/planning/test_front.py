@@ -7,6 +7,7 @@ from hypothesis import given
 
 from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
 from quantune_mlir.planning.front import Point, Problem, best_buys, pareto_front, walk
+from quantune_mlir.planning.noise_model import NoiseModel
 from tests.unit.planning.problems import layer, problems
 
 
@@ -41,7 +42,7 @@ def test_points_cost_what_their_layers_cost(problem: Problem) -> None:
         assert point.cost.time == pytest.approx(problem.costs.total(names).time)
         left = math.fsum(each.noise for each in problem.layers if each.name not in names)
         everything = len(names) == len(problem.layers) and point.noise == 0
-        assert everything or point.noise == pytest.approx(problem.rounding + left)
+        assert everything or point.noise == pytest.approx(problem.noise_model.constant + left)
 
 
 @given(problems())
@@ -58,9 +59,10 @@ def test_no_boundary_is_left_that_costs_more_than_it_returns(problem: Problem) -
 def test_a_neighbour_comes_along_where_that_takes_a_boundary_away() -> None:
     costs = {name: LayerCost(Cost(10), Cost(14)) for name in ("layer0", "layer1", "layer2")}
     readers = (Reader("layer1", False), Reader("layer2", False))
+    layers = [layer(1, 0.5), layer(0, 0.1), layer(2, 0.1)]
     problem = Problem(
-        [layer(1, 0.5), layer(0, 0.1), layer(2, 0.1)],
-        0.0,
+        layers,
+        NoiseModel.additive(layers),
         CostModel(costs, [Stream("layer0", readers, 9.0)], Cost(), "µs"),
     )
     first = walk(problem, problem.layers).steps[1]

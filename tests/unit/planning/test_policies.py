@@ -11,22 +11,19 @@ from quantune_mlir.errors import PlanError
 from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.front import Problem, pareto_front
 from quantune_mlir.planning.graph import LayerNode
+from quantune_mlir.planning.noise_model import NoiseModel
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.planning.planner import Planner
 from quantune_mlir.planning.policies import (
     FLOOR_DB,
     GOAL_DB,
     LEAST_SHARE,
-    ROUNDING_MARGIN_DB,
-    SATURATED_DB,
-    SATURATED_FLOOR_DB,
     WORTHWHILE_DB,
     Policy,
     all_fp32,
     all_int8,
     default,
     fp32_layers,
-    predicted_sqnr_db,
     within,
 )
 from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
@@ -64,25 +61,13 @@ def fp32(plan: PrecisionPlan) -> list[int]:
     return [i for i, layer in enumerate(plan.layers) if layer.precision is Precision.FP32]
 
 
-def rounding_of(net: Net) -> float:
-    return net[0].rounding_normalized_mse or 0.0
-
-
 def predicted(net: Net, fp32_layers: list[int]) -> float:
-    return predicted_sqnr_db([x for x in net[0].layers if x.index not in fp32_layers], rounding_of(net))
+    return NoiseModel.of(net[0]).sqnr_db(x.name for x in net[0].layers if x.index not in fp32_layers)
 
 
 NET = network((30.0, 100), (12.0, 50), (25.0, 900), (18.0, 100), (None, 0))
 layers_of_nets = st.lists(st.tuples(st.floats(0, 60), st.integers(1, 1000)), min_size=1, max_size=9)
 nets = st.builds(lambda layers, rounding: network(*layers, rounding=rounding), layers_of_nets, st.floats(0, 0.01))
-
-
-def test_the_noise_of_layers_and_of_rounding_adds() -> None:
-    layers = NET[0].layers[:2]
-    assert [layer.output_normalized_mse for layer in layers] == [0.0630957, 0.0158489]
-    assert predicted_sqnr_db(layers, 0.0) == pytest.approx(-10 * math.log10(0.0630957 + 0.0158489))
-    assert predicted_sqnr_db(layers, 0.1) == pytest.approx(-10 * math.log10(0.0630957 + 0.0158489 + 0.1))
-    assert predicted_sqnr_db([], 0.0) == math.inf
 
 
 def test_all_of_one_precision() -> None:
@@ -157,19 +142,10 @@ def best_buy_first(net: Net) -> list[LayerSensitivity]:
     return sorted(net[0].layers, key=lambda layer: (-layer.noise / cost(net, layer), layer.index))
 
 
-def saturated(net: Net) -> bool:
-    return predicted(net, []) < SATURATED_DB
-
-
-def floor_of(net: Net) -> float:
-    rounding_alone = predicted(net, [layer.index for layer in net[0].layers])
-    return min(SATURATED_FLOOR_DB if saturated(net) else FLOOR_DB, rounding_alone - ROUNDING_MARGIN_DB)
-
-
 def wanted(net: Net, before: float, after: float, layer: LayerSensitivity, slack: float) -> bool:
     """Whether the default policy is to take a layer that raises the output SQNR from `before` to `after`."""
     worthwhile = after - before >= WORTHWHILE_DB * 100 * cost(net, layer) - slack
-    return before < GOAL_DB + slack and (before < floor_of(net) + slack or (worthwhile and not saturated(net)))
+    return before < GOAL_DB + slack and (before < FLOOR_DB + slack or worthwhile)
 
 
 @given(nets)
@@ -189,17 +165,16 @@ def test_default_takes_the_best_buys_as_long_as_they_are_wanted(net: Net) -> Non
 @given(nets)
 def test_default_reaches_the_floor_at_little_more_than_the_least_cost(net: Net) -> None:
     """Greedy covering: what was taken before the floor was reached costs no more than the best choice of all."""
-    floor = floor_of(net)
     order = best_buy_first(net)
     indices = [layer.index for layer in order]
-    needed = next((n for n in range(len(order) + 1) if predicted(net, indices[:n]) >= floor), None)
+    needed = next((n for n in range(len(order) + 1) if predicted(net, indices[:n]) >= FLOOR_DB), None)
     assume(needed)
     assert set(indices[:needed]) <= set(fp32(planned(net, default)))
     least = min(
         sum(cost(net, layer) for layer in kept)
         for size in range(len(order) + 1)
         for kept in combinations(order, size)
-        if predicted(net, [layer.index for layer in kept]) >= floor
+        if predicted(net, [layer.index for layer in kept]) >= FLOOR_DB
     )
     assert sum(cost(net, layer) for layer in order[: needed - 1]) <= least + 1e-9
 
@@ -231,28 +206,8 @@ def test_default_prefers_cheap_layers() -> None:
 
 def test_default_does_not_take_a_layer_for_nothing_though_it_has_hardly_a_mac() -> None:
     """It would buy 0.009 dB, and costs a boundary all the same."""
-    assert fp32(planned(network((46.0, 10_000), (47.0, 1), rounding=1e-2), default)) == []
-    assert fp32(planned(network((46.0, 10_000), (30.0, 1), rounding=1e-2), default)) == [1]
-
-
-def test_default_stops_at_the_floor_of_saturated_nets() -> None:
-    net = network(*[(24.0, 100)] * 40)
-    assert predicted(net, []) < SATURATED_DB
-    chosen = fp32(planned(net, default))
-    assert chosen == list(range(38))
-    assert predicted(net, chosen) >= SATURATED_FLOOR_DB > predicted(net, chosen[:-1])
-
-
-def test_noise_is_saturated_only_beside_the_whole_output() -> None:
-    """Of the size of its signal alone, predictions hold, and dB are bought beyond the floor."""
-    net = network(*[(24.0, 100)] * 40)
-    part = net[0].model_copy(update={"signal": "output - input", "signal_share": 0.1})
-    assert len(fp32(planned((part, net[1]), default))) > len(fp32(planned(net, default)))
-
-
-def test_default_does_not_chase_a_floor_that_rounding_forbids() -> None:
-    assert fp32(planned(network((30.0, 100), (math.inf, 100), (40.0, 100), rounding=0.05), default)) == []
-    assert fp32(planned(network((10.0, 100), (30.0, 100), (40.0, 100), rounding=0.05), default)) == [0]
+    assert fp32(planned(network((46.0, 10_000), (47.0, 1), rounding=9e-3), default)) == []
+    assert fp32(planned(network((46.0, 10_000), (30.0, 1), rounding=9e-3), default)) == [1]
 
 
 def test_silent_layers_stay_int8() -> None:

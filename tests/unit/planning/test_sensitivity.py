@@ -71,7 +71,7 @@ def test_yaml_round_trips(layers: list[LayerSensitivity], rounding: float | None
 def test_the_file_is_readable() -> None:
     layers = [layer("conv1", 0, local_sqnr_db=12.3456789, mse=1.23456789e-7, weight_sqnr_db=math.inf)]
     text = SensitivityList.of(layers, rounding=1.23456789e-5, model="abc", samples=100).to_yaml()
-    assert text.startswith("format: 1\nmodel: abc\nsamples: 100\nmetric: alone_normalized_mse\n")
+    assert text.startswith("format: 2\nmodel: abc\nsamples: 100\nmetric: alone_normalized_mse\n")
     assert "\nrounding_normalized_mse: 1.23457e-05\n" in text
     assert "\n- name: conv1\n  op: Conv\n" in text
     assert "local_sqnr_db: 12.3457\n" in text and "mse: 1.23457e-07\n" in text and "weight_sqnr_db: .inf\n" in text
@@ -103,10 +103,10 @@ def test_nan_is_refused() -> None:
 
 def test_broken_files_name_the_line(tmp_path: Path) -> None:
     text = SensitivityList.of([layer("conv", 0)], model="m", samples=1).to_yaml()
-    with pytest.raises(DataError, match=r"line 14: layers\.0\.macs: .*'many'"):
+    with pytest.raises(DataError, match=r"line 16: layers\.0\.macs: .*'many'"):
         SensitivityList.from_yaml(text.replace("macs: 100", "macs: many"))
     with pytest.raises(DataError, match=r"line 1: format: .*found 7"):
-        SensitivityList.from_yaml(text.replace("format: 1", "format: 7"))
+        SensitivityList.from_yaml(text.replace("format: 2", "format: 7"))
     with pytest.raises(DataError, match="not a sensitivity list"):
         SensitivityList.from_yaml("")
     (tmp_path / "s.yaml").write_bytes(b"\xff\xfe")

@@ -191,7 +191,7 @@ def test_a_graph_input_is_exact_for_layers_that_read_it_in_fp32(tmp_path: Path) 
     profile = Calibrator(model, target).run(samples)
     analyzer = Analyzer(model, profile, IntegerOptions(), RANGE, target)
     layers = {layer.name: layer for layer in analyzer.run(samples).layers}
-    rounded = analyzer.measure(samples)["%x", ACCUMULATED].sqnr_db
+    rounded = analyzer.measure(samples).energies["%x", ACCUMULATED].sqnr_db
     assert rounded is not None and rounded < 60
     assert layers["conv"].sqnr_delta_db == pytest.approx(rounded - layers["conv"].activation_sqnr_db, abs=1e-3)
     for name in ("softmax", "flat", "softmax of flat"):

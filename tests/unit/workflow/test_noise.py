@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Set
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 import numpy as np
 import onnx
@@ -19,13 +20,14 @@ from quantune_mlir.integer.options import Granularity, IntegerOptions
 from quantune_mlir.ir.quantune import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_STRANDS, ROUNDING, Noise
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.schemes import RangeMethod
+from quantune_mlir.planning.noise_model import WORST, NoiseModel
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
 from quantune_mlir.planning.propagation import SATURATED
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.analysis import Analyzer
 from quantune_mlir.workflow.calibration import Calibrator
 from quantune_mlir.workflow.model import Model
-from quantune_mlir.workflow.noise import Energies, noise_at_output
+from quantune_mlir.workflow.noise import Energies, Measurement, NoiseBudget, noise_at_output
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.onnx_models import build_model
@@ -46,15 +48,15 @@ class Digits:
         profile = Calibrator(self.model, target).run(self.samples)
         self.rewriter = PlanRewriter(self.model, profile, options)
         analyzer = Analyzer(self.model, profile, IntegerOptions(weights), RangeMethod.MSE, target)
-        self.energies = analyzer.measure(self.samples)
+        self.energies = (measurement := analyzer.measure(self.samples)).energies
         self.analysis = analyzer.run(self.samples)
-        self.budget = noise_at_output(self.model, self.energies)
+        self.budget = noise_at_output(self.model, measurement)
         self.fp32 = Program(compile_module(self.model.module, target))
 
     def predicted(self, fp32: str | None = None) -> float:
         """Noise-to-signal power at the output with all layers int8 but one."""
-        kept = (noise for name, noise in self.budget.layers.items() if name != fp32)
-        return sum(kept) + self.budget.rounding
+        model = NoiseModel(self.budget.parts, self.budget.own, self.budget.rounded)
+        return float(model.noise(name for name in self.budget.own if name != fp32).max())
 
     def measured(self, fp32: str) -> float:
         """What the program does of which `predicted` speaks."""
@@ -86,7 +88,8 @@ def digits() -> Digits:
 def test_the_noise_of_a_layer_alone_is_foreseen(digits: Digits) -> None:
     """Beside the program in which this layer alone is int8; worst where pixels share errors, for biases are left."""
     errors = [
-        abs(decibels(noise) - decibels(digits.measured_alone(name))) for name, noise in digits.budget.alone.items()
+        abs(decibels(float(noise.max())) - decibels(digits.measured_alone(name)))
+        for name, noise in digits.budget.alone.items()
     ]
     assert median(errors) < 1.5 and max(errors) < 3.5
 
@@ -117,21 +120,26 @@ def test_layers_and_rounding_add_up_to_the_measured_noise(digits: Digits) -> Non
 
 
 def test_every_deciding_layer_has_its_part(digits: Digits) -> None:
-    assert set(digits.budget.layers) == {layer.name for layer in digits.model.layers if layer.decides}
+    deciding = {layer.name for layer in digits.model.layers if layer.decides}
+    assert set(digits.budget.own) == deciding
+    assert all(noise >= 0 for noise in digits.budget.own.values())
     assert digits.budget.rounding > 0
-    assert all(noise >= 0 for noise in digits.budget.layers.values())
+    for tensor in digits.budget.rounded:
+        assert tensor.maker in deciding and set(tensor.readers) <= deciding
+        assert sum(tensor.readers.values()) == pytest.approx(1.0)
 
 
 def test_the_analysis_reports_the_budget(digits: Digits) -> None:
-    assert digits.analysis.rounding == pytest.approx(digits.budget.rounding, rel=1e-9)
+    assert digits.analysis.noise.rounding == pytest.approx(digits.budget.rounding, rel=1e-9)
     for layer in digits.analysis.layers:
-        expected = digits.budget.layers.get(layer.name)
-        assert layer.output_normalized_mse == (None if expected is None else pytest.approx(expected, rel=1e-5))
+        own = digits.budget.own.get(layer.name)
+        assert layer.own_noise == (() if own is None else pytest.approx(tuple(own), rel=1e-5))
+        assert layer.output_normalized_mse == (None if own is None else pytest.approx(own.max(), rel=1e-5))
 
 
 def test_what_fp32_buys_is_foreseen(outlier: Digits) -> None:
     """Cautiously: of the 10 dB that the bad layer takes, much of that is promised, and no more than comes."""
-    assert max(outlier.budget.layers, key=lambda name: outlier.budget.layers[name]) == BAD
+    assert max(outlier.budget.own, key=lambda name: outlier.budget.own[name].max()) == BAD
     before, after, measured = (
         decibels(n) for n in (outlier.predicted(), outlier.predicted(BAD), outlier.measured(BAD))
     )
@@ -160,8 +168,16 @@ def energies(noises: Mapping[tuple[str, Noise], float], signal: float = 100.0) -
     return {key: ErrorEnergy(signal, noise, 36.0) for key, noise in noises.items()}
 
 
-def test_rounding_that_a_layer_does_not_take_away_counts_apart(tmp_path: Path) -> None:
-    """The result of conv1 is rounded for conv2 if conv1 is fp32, too."""
+def budget_of(model: Model, energies: Energies, *projections: Energies) -> NoiseBudget:
+    return noise_at_output(model, Measurement(energies, projections))
+
+
+def own(budget: NoiseBudget) -> dict[str, float]:
+    return {name: float(noise.max()) for name, noise in budget.own.items()}
+
+
+def test_rounding_for_the_next_layer_is_that_layers(tmp_path: Path) -> None:
+    """The result of conv1 is not rounded where conv2 is fp32; all is scaled to what was measured, 3 %."""
     measured: dict[tuple[str, Noise], float] = {
         ("conv1", ACCUMULATED): 1.0,
         ("conv1", LOCAL): 1.0,
@@ -169,56 +185,67 @@ def test_rounding_that_a_layer_does_not_take_away_counts_apart(tmp_path: Path) -
         ("conv2", ACCUMULATED): 3.0,
         ("conv2", LOCAL): 1.0,
     }
-    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=False), energies(measured))
-    assert budget.layers == pytest.approx({"conv1": (1.0 - 0.25) * 2.0 / 100, "conv2": 1.0 / 100})
-    assert budget.rounding == pytest.approx(0.25 * 2.0 / 100)
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=False), energies(measured))
+    scale = 3.0 / ((1.0 - 0.25) * 2.0 + 1.0)
+    assert own(budget) == pytest.approx({"conv1": scale * (1.0 - 0.25) * 2.0 / 100, "conv2": scale * 1.0 / 100})
+    assert budget.rounded == () and budget.parts == ("conv2",)
 
 
-def test_a_tensor_that_is_rounded_for_one_reader_is_not_if_that_is_fp32(tmp_path: Path) -> None:
-    """A clamp folds into the layer before: both are one, and end in fp32 if conv2 is fp32."""
+def test_a_clamp_that_folds_is_one_with_the_layer_before(tmp_path: Path) -> None:
     measured: dict[tuple[str, Noise], float] = {
         ("conv1", ACCUMULATED): 9.0,
         ("relu", ACCUMULATED): 1.0,
         ("relu", LOCAL): 1.0,
-        ("relu", ROUNDING): 0.25,
         ("conv2", ACCUMULATED): 3.0,
         ("conv2", LOCAL): 1.0,
     }
-    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), energies(measured))
-    gain = (3.0 - 1.0) / 1.0
-    assert budget.layers == pytest.approx({"conv1": (1.0 - 0.25) * gain / 100, "conv2": 1.0 / 100})
-    assert budget.rounding == pytest.approx(3.0 / 100 - sum(budget.layers.values()))
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=True), energies(measured))
+    assert own(budget) == pytest.approx({"conv1": 1.0 * (3.0 - 1.0) / 1.0 / 100, "conv2": 1.0 / 100})
 
 
-def test_projected_noise_is_what_the_run_measured(tmp_path: Path) -> None:
-    measured: dict[tuple[str, Noise], float] = {("conv2", ACCUMULATED): 3.0}
+MEASURED: Final[dict[tuple[str, Noise], float]] = {("conv2", ACCUMULATED): 3.0}
+
+
+def test_projected_noise_is_scaled_to_what_the_run_measured(tmp_path: Path) -> None:
     projected: Energies = {
         ("conv1", PROJECTED): ErrorEnergy(2.0, 0.5, 1.0),
         ("conv2", PROJECTED): ErrorEnergy(1.0, 1.0, 1.0),
         ("conv1", PROJECTED_STRANDS): ErrorEnergy(4.0, 0.0, 1.0),
         ("conv2", PROJECTED_STRANDS): ErrorEnergy(1.0, 0.0, 1.0),
     }
-    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), energies(measured) | projected)
-    assert budget.alone == pytest.approx({"conv1": 0.03, "conv2": 0.01})
-    assert budget.layers == pytest.approx({"conv1": 0.03 * 0.25, "conv2": 0.01})
-    assert budget.rounding == pytest.approx(0.03 - 0.0175)
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=True), energies(MEASURED), projected)
+    assert {name: noise.max() for name, noise in budget.alone.items()} == pytest.approx({"conv1": 0.03, "conv2": 0.01})
+    scale = 0.03 / (0.03 * 0.25 + 0.01)
+    assert own(budget) == pytest.approx({"conv1": scale * 0.03 * 0.25, "conv2": scale * 0.01})
 
 
 def test_an_error_that_all_strands_share_is_taken_as_a_whole(tmp_path: Path) -> None:
-    measured: dict[tuple[str, Noise], float] = {("conv2", ACCUMULATED): 3.0}
     projected: Energies = {
         ("conv1", PROJECTED): ErrorEnergy(2.0, 2.0, 1.0),
         ("conv1", PROJECTED_STRANDS): ErrorEnergy(0.1, 0.0, 1.0),
         ("conv2", PROJECTED): ErrorEnergy(1.0, 1.0, 1.0),
         ("conv2", PROJECTED_STRANDS): ErrorEnergy(0.5, 0.0, 1.0),
     }
-    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), energies(measured) | projected)
-    assert budget.alone == pytest.approx({"conv1": (0.9 * 2.0 + 0.1 * 0.1) / 100, "conv2": 0.0075})
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=True), energies(MEASURED), projected)
+    alone = {name: noise.max() for name, noise in budget.alone.items()}
+    assert alone == pytest.approx({"conv1": (0.9 * 2.0 + 0.1 * 0.1) / 100, "conv2": 0.0075})
+
+
+def test_what_is_not_known_counts_as_the_worst(tmp_path: Path) -> None:
+    """Squares that overflow, or a NaN."""
+    projected: Energies = {
+        (name, kind): ErrorEnergy(noise, noise, 1.0)
+        for name, noise in (("conv1", math.nan), ("conv2", 1.0))
+        for kind in (PROJECTED, PROJECTED_STRANDS)
+    }
+    measured = {("conv2", ACCUMULATED): ErrorEnergy(100.0, math.nan, 1.0)}
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=True), measured, projected)
+    assert own(budget) == pytest.approx({"conv1": WORST, "conv2": 0.01})
 
 
 def test_nothing_measured_gives_an_empty_budget(tmp_path: Path) -> None:
-    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=True), {})
-    assert (budget.layers, budget.rounding) == ({}, 0.0)
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=True), {})
+    assert (budget.own, budget.rounding, budget.parts) == ({}, 0.0, ())
 
 
 def test_a_network_without_signal_has_no_noise_to_speak_of(tmp_path: Path) -> None:
@@ -228,5 +255,5 @@ def test_a_network_without_signal_has_no_noise_to_speak_of(tmp_path: Path) -> No
         ("conv2", ACCUMULATED): 3.0,
         ("conv2", LOCAL): 1.0,
     }
-    budget = noise_at_output(chain(tmp_path / "m.onnx", relu=False), energies(measured, signal=0.0))
-    assert budget.layers == {"conv1": 0.0, "conv2": 0.0} and budget.rounding == 0.0
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=False), energies(measured, signal=0.0))
+    assert own(budget) == {"conv1": 0.0, "conv2": 0.0} and budget.rounding == 0.0

@@ -113,7 +113,8 @@ def test_bias_correction_shrinks_the_mean_error(
 def test_run_2_measures_what_is_repaired(model: Model, profile: Profile, samples: SampleSet) -> None:
     def noise(**options: object) -> float:
         chosen = QuantizeOptions(weights="per-tensor", **options)  # type: ignore[arg-type]
-        _, sensitivity, runs = analyze(model, samples, chosen, Stopwatch(SILENT), profile)
+        found = analyze(model, samples, chosen, Stopwatch(SILENT), profile)
+        sensitivity, runs = found.sensitivity, found.runs
         assert runs == InferenceRuns(fp32=0, int8=1, samples=len(samples))
         (last,) = (layer for layer in sensitivity.layers if layer.name == "pointwise")
         assert last.normalized_mse is not None
@@ -161,7 +162,8 @@ def test_what_was_repaired_stands_in_the_summary(model: Model, profile: Profile,
     assert QuantizeOptions(weights="per-tensor").equalizes and not QuantizeOptions().equalizes
     options = QuantizeOptions(equalize=True, correct_bias=False)
     assert QuantizeOptions.from_dict(options.as_dict()) == options
-    _, sensitivity, runs = analyze(model, samples, options, Stopwatch(SILENT), profile)
+    found = analyze(model, samples, options, Stopwatch(SILENT), profile)
+    sensitivity, runs = found.sensitivity, found.runs
     plan = INT8.fitted_to((), model.hash)
     mixed = PlanRewriter(model, profile, options).rewrite(INT8)
     quantization = Quantization(model, options, profile, sensitivity, plan, mixed, runs, {})

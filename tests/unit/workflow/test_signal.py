@@ -15,11 +15,12 @@ from quantune_mlir.ir.baseline import find_baseline
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.quantune import ACCUMULATED, PROJECTED, PROJECTED_STRANDS, RESIDUAL, Noise
 from quantune_mlir.numerics.metrics import ErrorEnergy
-from quantune_mlir.planning.policies import predicted_sqnr_db
+from quantune_mlir.planning.noise_model import NoiseModel
+from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.model import Model
-from quantune_mlir.workflow.noise import noise_at_output
+from quantune_mlir.workflow.noise import Measurement, noise_at_output
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import Quantization, quantize
@@ -60,6 +61,10 @@ def images() -> np.ndarray:
     return RNG.uniform(0.5, 1.5, (SAMPLES, *IMAGE[1:])).astype(np.float32)
 
 
+def all_int8_sqnr_db(sensitivity: SensitivityList) -> float:
+    return NoiseModel.of(sensitivity).sqnr_db(layer.name for layer in sensitivity.layers)
+
+
 @pytest.mark.parametrize("flat", [False, True])
 def test_the_signal_is_what_the_network_misses_of_its_input(tmp_path: Path, *, flat: bool) -> None:
     """Through the layout transposes at the boundary, and where the result is the input in another shape."""
@@ -75,7 +80,7 @@ def test_the_signal_is_what_the_network_misses_of_its_input(tmp_path: Path, *, f
         residual += ErrorEnergy.of(reference, sample[None])
     assert found.sensitivity.signal == "output - input"
     assert found.sensitivity.signal_share == pytest.approx(residual.normalized_mse, rel=1e-4)
-    predicted = predicted_sqnr_db(found.sensitivity.layers, found.sensitivity.rounding_normalized_mse or 0.0)
+    predicted = all_int8_sqnr_db(found.sensitivity)
     assert predicted == pytest.approx(ErrorEnergy(residual.noise, output.noise).sqnr_db, abs=0.02)
     assert output.sqnr_db is not None and output.sqnr_db > predicted + 15
 
@@ -85,7 +90,7 @@ def test_a_result_that_is_not_like_the_input_is_its_own_signal(tmp_path: Path) -
         loaded(convolutions(-0.9), tmp_path), PlanPolicy(everything="int8"), {"x": images()}
     ).sensitivity
     assert (sensitivity.signal, sensitivity.signal_share) == ("output", 1.0)
-    predicted = predicted_sqnr_db(sensitivity.layers, sensitivity.rounding_normalized_mse or 0.0)
+    predicted = all_int8_sqnr_db(sensitivity)
     decoder = next(layer for layer in sensitivity.layers if layer.name == "decoder")
     assert predicted == pytest.approx(decoder.activation_sqnr_db, abs=0.01)
 
@@ -160,7 +165,7 @@ def test_noise_is_compared_with_the_smaller_of_two_signals(tmp_path: Path, resid
     """A network that copies its input has no residual, and one that has nothing to do with it has a large one."""
     model = loaded(convolutions(0.9), tmp_path)
     measured = {("decoder", ACCUMULATED): ErrorEnergy(100.0, 1.0, 1.0), INPUT: ErrorEnergy(100.0, residual)}
-    budget = noise_at_output(model, measured)
+    budget = noise_at_output(model, Measurement(measured))
     assert (budget.signal, budget.signal_share) == ("output - input" if share < 1 else "output", share)
 
 
@@ -171,8 +176,11 @@ def test_all_noise_scales(tmp_path: Path) -> None:
     for name, (alone, removed) in noise.items():
         measured[name, PROJECTED] = ErrorEnergy(alone, removed, 1.0)
         measured[name, PROJECTED_STRANDS] = ErrorEnergy(alone, 0.0, 1.0)
-    output = noise_at_output(model, measured)
-    budget = noise_at_output(model, measured | {INPUT: ErrorEnergy(100.0, 25.0)})
-    assert budget.layers == pytest.approx({name: 4 * value for name, value in output.layers.items()})
-    assert budget.alone == pytest.approx({name: 4 * value for name, value in output.alone.items()})
-    assert budget.rounding == pytest.approx(4 * output.rounding) and output.rounding > 0
+    output, budget = (
+        noise_at_output(model, Measurement(measured | residual, (measured,)))
+        for residual in ({}, {INPUT: ErrorEnergy(100.0, 25.0)})
+    )
+    for name in noise:
+        assert budget.own[name] == pytest.approx(4 * output.own[name])
+        assert budget.alone[name] == pytest.approx(4 * output.alone[name])
+    assert budget.total == pytest.approx(4 * output.total) and output.total > 0

@@ -1,0 +1,82 @@
+"""The slope of an elementwise function, as wide as the error that int8 makes of its argument.
+
+A derivative tells what an infinitely small error does. The rounding of a tensor with a few large values among many
+small ones is not small: it makes 0 of the small ones. So where a function reads a tensor that has an int8 form, its
+slope is that of the chord from the argument to what it is rounded to, which is exact for the rounding itself and near
+for other errors of its size. Where the argument is near its code, or has none, the chord is a short one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from quantune_mlir.adjoint import float_ops as ops
+from quantune_mlir.ir.edit import shape_of
+from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.ir.units import Unit
+from quantune_mlir.numerics.parameters import QuantParams
+
+_SHORT: Final = 2.0**-6
+"""The least length of a chord, in steps of int8."""
+_RELATIVE: Final = 2.0**-8
+"""The length of a chord beside the argument, where that is never int8: the sign stays, and so does what has a value."""
+_LEAST: Final = 1e-12
+_STEEPEST: Final = 1e30
+
+
+def slope(unit: Unit, source: ir.Value, params: QuantParams | None) -> ir.Value:
+    """The slope of a unit's function along one of its activations, of the result's shape; 0 where it has none.
+
+    Args:
+        unit: elementwise ops.
+        source: the activation.
+        params: of its int8 form; None if it has none.
+    """
+    reach = _rounding(source, params) if params is not None else _small_part(source)
+    moved = _again(unit, source, ops.binary(tosa.AddOp, source, reach))
+    rise = ops.binary(tosa.SubOp, moved, unit.output)
+    inverse = tosa.ReciprocalOp(reach.type, reach).result
+    found = ops.multiply(rise, inverse)
+    rank = (1,) * len(shape_of(found))
+    steep = ops.greater(tosa.AbsOp(found.type, found).result, ops.number(np.full(rank, _STEEPEST)))
+    finite = ops.greater(ops.number(np.full(rank, np.inf)), tosa.AbsOp(found.type, found).result)
+    zero = ops.number(np.zeros(rank))
+    return ops.select(steep, zero, ops.select(finite, found, zero))
+
+
+def _rounding(source: ir.Value, params: QuantParams) -> ir.Value:
+    """The error of rounding the activation to int8, but no shorter than a small part of a step."""
+    rank = (1,) * len(shape_of(source))
+
+    def number(value: float) -> ir.Value:
+        return ops.number(np.full(rank, value))
+
+    code = ops.binary(tosa.AddOp, ops.multiply(source, number(1 / params.scale)), number(0.5))
+    whole = tosa.FloorOp(code.type, code).result
+    least, most = (ir.FloatAttr.get(ir.F32Type.get(), float(q - params.zero_point)) for q in (params.qmin, params.qmax))
+    inside = tosa.ClampOp(whole.type, whole, least, most).result
+    error = ops.binary(tosa.SubOp, ops.multiply(inside, number(params.scale)), source)
+    short = number(_SHORT * params.scale)
+    long_enough = ops.greater(tosa.AbsOp(error.type, error).result, short)
+    return ops.select(long_enough, error, short)
+
+
+def _small_part(source: ir.Value) -> ir.Value:
+    rank = (1,) * len(shape_of(source))
+    part = ops.multiply(source, ops.number(np.full(rank, _RELATIVE)))
+    least = ops.number(np.full(rank, _LEAST))
+    long_enough = ops.greater(tosa.AbsOp(part.type, part).result, least)
+    return ops.select(long_enough, part, least)
+
+
+def _again(unit: Unit, source: ir.Value, value: ir.Value) -> ir.Value:
+    """The function of a unit, of another value of one activation."""
+    inside = {source: value}
+    for op in unit.ops:
+        twin = op.clone()
+        for i, operand in enumerate(op.operands):
+            twin.operands[i] = inside.get(operand, operand)
+        inside[op.results[0]] = twin.results[0]
+    return inside[unit.output]

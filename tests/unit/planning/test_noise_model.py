@@ -1,0 +1,80 @@
+"""The noise of a plan: what its int8 layers bring, and what it rounds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantune_mlir.planning.noise_model import WORST, NoiseLedger, NoiseModel
+from quantune_mlir.planning.sensitivity import RoundedTensor, SensitivityList
+from tests.unit.planning.problems import layer
+
+
+def tensor(readers: dict[str, float], *, maker: str | None = "stem", counted: bool = False) -> RoundedTensor:
+    return RoundedTensor(layer="stem", maker=maker, counted=counted, readers=readers, noise=(0.4, 0.04))
+
+
+OWN = {name: np.array([0.01, 0.1]) for name in ("stem", "left", "right")}
+SHARED = NoiseModel(("a", "b"), OWN, [tensor({"left": 0.75, "right": 0.25})])
+
+
+def brought(model: NoiseModel, *int8: str) -> float:
+    """What rounding brings at the first part."""
+    return float(model.noise(int8)[0]) - 0.01 * len(int8)
+
+
+def test_between_fp32_layers_nothing_is_rounded() -> None:
+    assert SHARED.noise([]).tolist() == [0.0, 0.0]
+    assert brought(SHARED, "stem") == pytest.approx(0.0), "it ends in fp32 where fp32 layers alone read it"
+
+
+def test_a_tensor_of_fp32_is_rounded_for_those_that_read_it_in_int8() -> None:
+    assert brought(SHARED, "left") == pytest.approx(0.3)
+    assert brought(SHARED, "right") == pytest.approx(0.1)
+    assert brought(SHARED, "left", "right") == pytest.approx(0.4)
+
+
+def test_a_tensor_that_is_stored_in_int8_is_rounded_for_all() -> None:
+    assert brought(SHARED, "stem", "right") == pytest.approx(0.4)
+    assert brought(SHARED, "stem", "left", "right") == pytest.approx(0.4)
+
+
+def test_the_result_of_a_table_is_rounded_once() -> None:
+    table = NoiseModel(("a", "b"), OWN, [tensor({"left": 1.0}, counted=True)])
+    assert brought(table, "stem", "left") == brought(table, "stem") == pytest.approx(0.0)
+    assert brought(table, "left") == pytest.approx(0.4)
+
+
+def test_the_worst_part_counts() -> None:
+    assert NoiseLedger(SHARED, ["stem"]).worst == pytest.approx(0.1)
+    assert SHARED.sqnr_db(["stem"]) == pytest.approx(10.0)
+    assert SHARED.sqnr_db([]) == math.inf
+    assert SHARED.weight("left") == pytest.approx(0.01 + 0.75 * 0.4)
+
+
+@given(st.permutations(["stem", "left", "right"]))
+def test_the_way_to_a_plan_does_not_matter(order: list[str]) -> None:
+    ledger = NoiseLedger(SHARED, order)
+    for taken, name in enumerate(order, start=1):
+        ledger.to_fp32(name)
+        assert ledger.parts.tolist() == SHARED.noise(order[taken:]).tolist()
+
+
+def test_what_is_not_known_is_the_worst() -> None:
+    unknown = NoiseModel.additive([layer(0, math.inf), layer(1, 0.1)])
+    assert unknown.noise(["layer0"])[0] == WORST
+    assert unknown.noise(["layer1"])[0] == pytest.approx(0.1)
+
+
+def test_a_list_of_an_older_format_adds_a_constant() -> None:
+    text = SensitivityList.of([layer(0, 0.5)], rounding=0.25, model="m", samples=1).to_yaml()
+    older = (
+        text.replace("format: 2", "format: 1").replace("parts: []\nrounded: []\n", "").replace("  own_noise: []\n", "")
+    )
+    assert "own_noise" not in older and "rounded" not in older
+    model = NoiseModel.of(SensitivityList.from_yaml(older))
+    assert model.noise(["layer0"])[0] == 0.75 and model.noise([])[0] == 0.25
