@@ -77,17 +77,20 @@ def find_layers(units: Sequence[Unit], tensors: Tensors) -> list[Layer]:
     return sorted(layers, key=lambda layer: position[layer.output])
 
 
-def closing_values(units: Sequence[Unit], layers: Sequence[Layer]) -> list[ir.Value]:
+def closing_values(units: Sequence[Unit], layers: Sequence[Layer], before: ir.Value | None = None) -> list[ir.Value]:
     """The results of the last deciding layers, or of the clamps that fold into them, before the network's results.
 
     What follows them in fp32 (a softmax, say) turns their noise into something else, and hides it where it saturates.
+
+    Args:
+        units: of the function.
+        layers: of the function.
+        before: a value instead of the results.
     """
     clamps = foldable_clamps(units)
     deciding = {clamps[o].output if (o := layer.output) in clamps else o for layer in layers if layer.decides}
     makers = {unit.output: unit for unit in units}
-    pending = [
-        unit.output for unit in units if any(use.owner.operation.name == "func.return" for use in unit.output.uses)
-    ]
+    pending = [before] if before is not None else [unit.output for unit in units if is_result(unit.output)]
     found: dict[ir.Value, None] = {}
     seen: set[ir.Value] = set()
     while pending:
@@ -100,6 +103,11 @@ def closing_values(units: Sequence[Unit], layers: Sequence[Layer]) -> list[ir.Va
         elif value in makers:
             pending += makers[value].inputs
     return list(found)
+
+
+def is_result(value: ir.Value) -> bool:
+    """Whether a function returns a value."""
+    return any(use.owner.operation.name == "func.return" for use in value.uses)
 
 
 def _make_layer(name: str, units: Sequence[Unit], tensors: Tensors, folded: Set[ir.Value]) -> Layer:

@@ -44,11 +44,18 @@ def assign_precision(
     plan: PrecisionPlan, units: Sequence[Unit], tensors: Tensors, layers: Sequence[Layer]
 ) -> dict[ir.Value, bool]:
     """Annotates the ops of a function's units. Returns whether each unit runs in int8, by its output."""
-    plan = plan.fitted_to(planned_layers(layers, plan.precision_of()))
-    planned = {name: precision is Precision.INT8 for name, precision in plan.precision_of().items()}
-    in_int8 = precisions(units, layers, planned, tensors)
+    in_int8 = planned_precisions(plan, units, tensors, layers)
     for unit in units:
         precision = Precision.INT8 if in_int8[unit.output] else Precision.FP32
         for op in unit.ops:
             op.attributes[PRECISION] = ir.StringAttr.get(precision.value, op.context)
     return in_int8
+
+
+def planned_precisions(
+    plan: PrecisionPlan, units: Sequence[Unit], tensors: Tensors, layers: Sequence[Layer]
+) -> dict[ir.Value, bool]:
+    """Whether each unit runs in int8 under a plan, by its output."""
+    plan = plan.fitted_to(planned_layers(layers, plan.precision_of()))
+    planned = {name: precision is Precision.INT8 for name, precision in plan.precision_of().items()}
+    return precisions(units, layers, planned, tensors)

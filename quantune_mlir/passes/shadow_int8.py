@@ -11,6 +11,7 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      that not of what a folded clamp reads: computing it takes an int8 convolution more. Where the network ends in
      several layers, @probe has one more argument, tensor<n x f32>: how much of each it looks at. The module's attribute
      `quantune.outputs` lists them.
+     With a `plan`, only the layers that it has in int8 are, and there is no @probe.
      Where not all of the network's output counts, it is compared in fp32 with what does not (see ir/baseline.py):
      residual:    the rest, called by its name.
 
@@ -35,7 +36,6 @@ from quantune_mlir.integer.options import Granularity, IntegerOptions, Requantiz
 from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.ir import quantune
 from quantune_mlir.ir.baseline import find_baseline
-from quantune_mlir.ir.followers import all_int8
 from quantune_mlir.ir.function import main_function
 from quantune_mlir.ir.fusion import ACCUMULATING, find_endings, private_values, readers_of
 from quantune_mlir.ir.layers import Layer, closing_values, find_layers
@@ -45,7 +45,9 @@ from quantune_mlir.ir.quantune import ACCUMULATED, LOCAL, RESIDUAL, ROUNDING, No
 from quantune_mlir.ir.tensors import find_tensors
 from quantune_mlir.ir.units import SHARING, Unit, entry_block, find_units, is_float
 from quantune_mlir.numerics.schemes import Scheme
+from quantune_mlir.passes.assign_precision import planned_precisions
 from quantune_mlir.passes.base import Pass
+from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
 
 PROBE: Final = "probe"
 OUTPUTS: Final = "quantune.outputs"
@@ -62,13 +64,15 @@ class ShadowInt8(Pass):
     weights: Granularity = "per-channel"
     scheme: Scheme = Scheme.ASYMMETRIC
     requantize: RequantizeMode = "float"
+    plan: PrecisionPlan = ALL_INT8
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
         size = len(find_units(entry_block(function)))
         if size == 0:
             return
-        probe = _twin(function, module) if size <= MOST_UNITS_PROJECTED else None
+        probes = self.plan == ALL_INT8 and size <= MOST_UNITS_PROJECTED
+        probe = _twin(function, module) if probes else None
         if probe is not None:
             outputs = self._shadow(probe, alone=True).project()
             if outputs:
@@ -82,7 +86,8 @@ class ShadowInt8(Pass):
 
     def _shadow(self, function: ir.Operation, *, alone: bool) -> _Shadow:
         units = find_units(entry_block(function))
-        shadow = _Shadow(function, units, IntegerOptions(self.weights, self.scheme, self.requantize), alone=alone)
+        options = IntegerOptions(self.weights, self.scheme, self.requantize)
+        shadow = _Shadow(function, units, options, self.plan, alone=alone)
         shadow.measure_arguments()
         shadow.measure_residual()
         following = _following(function)
@@ -101,7 +106,15 @@ def _twin(function: ir.Operation, module: ir.Module) -> ir.Operation:
 class _Shadow:
     """The int8 forms of a function, added unit by unit."""
 
-    def __init__(self, function: ir.Operation, units: Sequence[Unit], options: IntegerOptions, *, alone: bool) -> None:
+    def __init__(
+        self,
+        function: ir.Operation,
+        units: Sequence[Unit],
+        options: IntegerOptions,
+        plan: PrecisionPlan,
+        *,
+        alone: bool,
+    ) -> None:
         """`alone`: whether each layer is to be measured by itself as well."""
         self._function = function
         self._alone = alone
@@ -112,7 +125,13 @@ class _Shadow:
         self._tensors = find_tensors(function, units)
         layers = find_layers(units, self._tensors)
         self._layers = {layer.output: layer for layer in layers}
-        self._in_int8 = {v for v, int8 in all_int8(units, layers, self._tensors).items() if int8}
+        precisions = planned_precisions(plan, units, self._tensors, layers)
+        self._in_int8 = {value for value, int8 in precisions.items() if int8}
+        self._measured_alone = {
+            layer.name
+            for layer in layers
+            if layer.quantizable and (plan == ALL_INT8 or any(unit.output in self._in_int8 for unit in layer.units))
+        }
         self._endings = find_endings(units, self._in_int8, float_epilogues=options.requantize == "float")
         self._readers = readers_of(units)
         makers = {unit.output: unit for unit in units}
@@ -149,7 +168,7 @@ class _Shadow:
         if layer is None or not is_float(unit.output):
             return
         _measure(self._accumulated, layer, before, ACCUMULATED)
-        if self._alone and layer.quantizable and unit.output not in self._endings.clamps:
+        if self._alone and layer.name in self._measured_alone and unit.output not in self._endings.clamps:
             head = next((self._heads[u.output] for u in layer.units if u.output in self._heads), unit)
             decider = self._layers.get(head.output, layer)
             self._waiting.append(_Alone(decider, layer, before))

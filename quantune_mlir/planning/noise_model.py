@@ -73,12 +73,16 @@ class NoiseModel:
         """The SQNR of the worst part, with these layers in int8 and all others in fp32; +inf without noise."""
         return decibels(NoiseLedger(self, int8).worst)
 
-    def weight(self, name: str) -> float:
-        """What a layer brings in int8 at the worst part, with its share in the rounding of what others read as well."""
+    def brought_by(self, name: str) -> Powers:
+        """What a layer brings in int8, with its share in the rounding of what others read as well."""
         noise = np.asarray(self.layers.get(name, np.zeros(len(self.parts))))
         for tensor in self.read_by.get(name, ()):
             noise = noise + tensor.readers.get(name, 0.0) * _known(tensor.noise)
-        return float(noise.max(initial=0.0))
+        return noise
+
+    def weight(self, name: str) -> float:
+        """The same at the worst part."""
+        return float(self.brought_by(name).max(initial=0.0))
 
     @cached_property
     def read_by(self) -> dict[str, list[RoundedTensor]]:

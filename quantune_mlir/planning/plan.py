@@ -134,6 +134,11 @@ class PrecisionPlan(BaseModel):
         """Precision by layer name."""
         return {layer.name: layer.precision for layer in self.layers}
 
+    @property
+    def int8_layers(self) -> list[str]:
+        """The listed layers that are int8."""
+        return [layer.name for layer in self.layers if layer.precision is Precision.INT8]
+
     def _planned(self, node: LayerNode, layer: LayerPlan | None) -> LayerPlan:
         if layer is not None:
             return layer.model_copy(update={"op": node.op})

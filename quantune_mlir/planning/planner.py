@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from quantune_mlir.errors import PlanError
+from quantune_mlir.planning.correction import corrected
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.front import Problem
 from quantune_mlir.planning.graph import LayerNode
-from quantune_mlir.planning.noise_model import NoiseModel
+from quantune_mlir.planning.noise_model import NoiseModel, Powers
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
 from quantune_mlir.planning.policies import Policy
 from quantune_mlir.planning.reasons import Decision, Decisions
@@ -60,6 +62,11 @@ class Planner:
             kept=list(self._fixed),
             in_order=sensitivity.metric is not DEFAULT_METRIC,
         )
+
+    def learn(self, plan: PrecisionPlan, grown: Mapping[str, Powers], measured: Powers) -> None:
+        """Correct the noise model by a plan that was measured, see correction.py."""
+        noise_model = corrected(self.problem.noise_model, plan.int8_layers, grown, measured)
+        self.problem = replace(self.problem, noise_model=noise_model)
 
     def plan(self, policy: Policy, policy_name: str) -> PrecisionPlan:
         """The plan that a policy makes; its name, in words, is for the file. Raises PlanError as the policy does."""

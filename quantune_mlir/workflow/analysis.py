@@ -27,12 +27,21 @@ from quantune_mlir.passes.assign_qparams import AssignQParams
 from quantune_mlir.passes.lower_adjoints import LowerAdjoints
 from quantune_mlir.passes.lower_observers import EVERY_RUN, MEASURED, LowerObservers
 from quantune_mlir.passes.shadow_int8 import OUTPUTS, PROBE, ShadowInt8
+from quantune_mlir.planning.noise_model import Powers
+from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples import SampleSet
 from quantune_mlir.workflow.analysed_runs import AnalysedRuns
 from quantune_mlir.workflow.compilation import program_source
 from quantune_mlir.workflow.model import Model
-from quantune_mlir.workflow.noise import Energies, Measurement, NoiseBudget, group_end, noise_at_output
+from quantune_mlir.workflow.noise import (
+    Energies,
+    Measurement,
+    NoiseBudget,
+    group_end,
+    grown_noise,
+    noise_at_output,
+)
 
 _ALL: Final = slice(None)
 _NONE: Final = slice(0)
@@ -82,9 +91,11 @@ class Analyzer:
         range_: RangeMethod,
         target: Target,
         on_run: OnRun | None = None,
+        plan: PrecisionPlan = ALL_INT8,
     ) -> None:
         self._model = model
         self._on_run = on_run
+        self._plan = plan
         self._options = options
         self._clamps = foldable_clamps(model.units)
         self._makers = {unit.output: unit for unit in model.units}
@@ -94,7 +105,7 @@ class Analyzer:
 
     def _prepare(self, model: Model, assign: AssignQParams, target: Target) -> Source:
         """What the program is compiled from; its module, much larger than the model, is gone before it is."""
-        shadow = ShadowInt8(self._options.weights, self._options.scheme, self._options.requantize)
+        shadow = ShadowInt8(self._options.weights, self._options.scheme, self._options.requantize, self._plan)
         module = model.apart(assign, shadow, LowerAdjoints(), LowerObservers())
         rows = (ir.DictAttr(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED]))
         self._rows = [_Row.of(row) for row in rows]
@@ -114,6 +125,10 @@ class Analyzer:
         energies, budget = measurement.energies, noise_at_output(self._model, measurement)
         layers = [self._describe(layer, index, energies, budget) for index, layer in enumerate(self._model.layers)]
         return Analysis(layers, len(self.runs(samples)) * samples.batch, budget)
+
+    def grown(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> dict[str, Powers]:
+        """What each layer that the plan has in int8 brings to the parts of the output, as energies grow under it."""
+        return grown_noise(self._model, self.measure(samples, on_sample).energies)
 
     def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Measurement:
         """The signal and noise energies that one run over the samples sums up.
@@ -180,7 +195,7 @@ class Analyzer:
             weight_sqnr_db=weights.sqnr_db if weights.count else None,
             output_normalized_mse=_worst(budget.own.get(layer.name)),
             alone_normalized_mse=_worst(budget.alone.get(layer.name)),
-            own_noise=tuple(budget.own[layer.name].tolist()) if layer.name in budget.own else (),
+            own_noise=_at_parts(budget.own.get(layer.name)),
         )
 
     def _noisy_inputs(self, layer: Layer) -> list[tuple[str, Noise]]:
@@ -210,6 +225,10 @@ class Analyzer:
                 by_channel = axis if self._options.weights == "per-channel" else None
                 total += weight_energy(weights, self._options.scheme, by_channel)
         return total
+
+
+def _at_parts(noise: NDArray[np.float64] | None) -> tuple[float, ...]:
+    return () if noise is None else tuple(noise.tolist())
 
 
 def _worst(noise: NDArray[np.float64] | None) -> float | None:

@@ -25,7 +25,7 @@ from quantune_mlir.ir.quantune import (
 )
 from quantune_mlir.ir.units import SHARING, Kind, Unit
 from quantune_mlir.numerics.metrics import ErrorEnergy, Signal
-from quantune_mlir.planning.noise_model import WORST, Powers
+from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
 from quantune_mlir.planning.propagation import SATURATED, NoiseNode, linear_gain, noise_to_signal, output_gains
 from quantune_mlir.planning.sensitivity import RoundedTensor
 from quantune_mlir.workflow.model import Model
@@ -103,7 +103,7 @@ def noise_at_output(model: Model, measurement: Measurement) -> NoiseBudget:
     every layer int8 it is what was measured, where noise is not as large as the signal.
     """
     energies = measurement.energies
-    outputs = [name for name in _closing_layers(model) if (name, ACCUMULATED) in energies]
+    outputs = [name for name in closing_layers(model) if (name, ACCUMULATED) in energies]
     if outputs and len(measurement.projections) == len(outputs):
         budget = _projected(model, measurement, outputs)
     else:
@@ -119,7 +119,20 @@ def noise_at_output(model: Model, measurement: Measurement) -> NoiseBudget:
     return budget
 
 
-def _closing_layers(model: Model) -> list[str]:
+def grown_noise(model: Model, energies: Energies) -> dict[str, Powers]:
+    """What each layer brings, as energies grow from layer to layer: together what was measured at the output."""
+    outputs = [name for name in closing_layers(model) if (name, ACCUMULATED) in energies]
+    budget = _propagated(model, energies, outputs, saturates=False)
+    if not budget.own:
+        return {}
+    measured = np.array([_normalized(energies[name, ACCUMULATED]) for name in budget.parts])
+    ratio = np.divide(measured, budget.total, out=np.ones_like(measured), where=budget.total > 0)
+    noise = NoiseModel(budget.parts, budget.own, budget.rounded)
+    return {name: noise.brought_by(name) * ratio for name in budget.own}
+
+
+def closing_layers(model: Model) -> list[str]:
+    """The layers that make the parts of the output that noise is predicted at."""
     made_by = {layer.output: layer.name for layer in model.layers}
     return [made_by[value] for value in closing_values(model.units, model.layers)]
 
@@ -166,13 +179,15 @@ def _removed_share(energies: Energies, name: str) -> float:
 def _rounded_tensors(model: Model, noise: Mapping[str, Powers], kept: Mapping[str, float]) -> tuple[RoundedTensor, ...]:
     """The tensors that several layers read, by the layer that makes each, with the noise of their rounding.
 
-    Readers share it as they share what stays of their own noise if each alone is fp32.
+    Of a tensor that is moved and selected from only what is read in the end counts: it is rounded once. Readers share
+    it as they share what stays of their own noise if each alone is fp32.
     """
     readers, makers = deciding_readers(model.units, model.layers), owners(model.layers)
+    read = {value for layer in model.layers if layer.decides for value in layer.inputs}
     found: list[RoundedTensor] = []
     for layer in model.layers:
         mine = readers.get(layer.output, [])
-        if layer.name in noise and mine:
+        if layer.name in noise and layer.output in read:
             weights = np.array([max(kept.get(name, 0.0), 0.0) for name in mine])
             shares = weights / weights.sum() if 0 < weights.sum() < np.inf else np.full(len(mine), 1 / len(mine))
             found.append(
@@ -193,14 +208,15 @@ def _ends_in_table(layer: Layer) -> bool:
     return bool(last) and last[-1].kind is Kind.UNARY and not is_piecewise_linear(last[-1])
 
 
-def _propagated(model: Model, energies: Energies, outputs: Sequence[str]) -> NoiseBudget:
+def _propagated(model: Model, energies: Energies, outputs: Sequence[str], *, saturates: bool = True) -> NoiseBudget:
     groups = _fusion_groups(model, energies)
     nodes = [group.node for group in groups]
     at_node = {value: group.node.name for group in groups for value in group.values}
     made_by = {layer.name: layer.output for layer in model.layers}
     gains = {name: output_gains(nodes, at_node[made_by[name]]) for name in outputs if made_by[name] in at_node}
     saturated = {
-        name: sum(node.local * gain.get(node.name, 0.0) for node in nodes) >= SATURATED for name, gain in gains.items()
+        name: saturates and sum(node.local * gain.get(node.name, 0.0) for node in nodes) >= SATURATED
+        for name, gain in gains.items()
     }
 
     def at_parts(node: NoiseNode, energy: float) -> Powers:

@@ -85,6 +85,15 @@ class PlanPolicy:
         """Whether the plan depends on what layers cost."""
         return self.everything is None and self.fp32_layers is None
 
+    @property
+    def floor_db(self) -> float | None:
+        """The SQNR that each part of the output is to have when it is measured; None if whatever it has will do."""
+        if self.budget.max_time is not None or self.budget.max_size is not None:
+            return None
+        if self.min_sqnr_db is not None:
+            return self.min_sqnr_db
+        return policies.FLOOR_DB if self == PlanPolicy(keep_fp32=self.keep_fp32, costs=self.costs) else None
+
     def check(self, model: Model, target: Target) -> None:
         """Raises already the PlanError that `plan` would raise after the runs, whatever they find."""
         if self.measures and target.cpu != "host":
@@ -119,7 +128,11 @@ class PlanPolicy:
 
     def plan(self, sensitivity: SensitivityList, model: Model, costs: CostModel | None = None) -> PrecisionPlan:
         """The plan of this policy for a model. Raises PlanError if it cannot be met."""
-        return self.planner(sensitivity, model, costs).plan(*self._policy())
+        return self.decide(self.planner(sensitivity, model, costs))
+
+    def decide(self, planner: Planner) -> PrecisionPlan:
+        """The plan of this policy by what a planner knows by now. Raises PlanError if it cannot be met."""
+        return planner.plan(*self._policy())
 
     def _policy(self) -> tuple[policies.Policy, str]:
         if self.everything is not None:

@@ -15,6 +15,7 @@ from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.layer_graph import planned_layers
 from quantune_mlir.planning.costs import CostModel
+from quantune_mlir.planning.noise_model import Powers
 from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
 from quantune_mlir.planning.planner import Planner
 from quantune_mlir.planning.sensitivity import SensitivityList
@@ -34,7 +35,8 @@ from quantune_mlir.workflow.repairs import defined, repairs
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite, integer_options
 from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.search import Trial, search
-from quantune_mlir.workflow.verification import ReferenceRuns, Verification, Verified, VerifiedPart, Verifier
+from quantune_mlir.workflow.verification import ReferenceRuns, Verification, Verified, Verifier
+from quantune_mlir.workflow.verified_plan import PlanVerifier, verified_plan
 
 ANALYSIS_TARGET = "host"
 """Both inference runs happen here, whatever CPU the program is for."""
@@ -218,23 +220,38 @@ def quantize(
     with watch.stage("assign_parameters", "repair and assign parameters"):
         rewriter = PlanRewriter(model, profile, options)
     trials: tuple[Trial, ...] = ()
-    if plan is None:
-        costs = find_costs(model, rewriter, policy, watch) if policy.weighs_costs else None
-        if policy.max_drop is None:
-            with watch.stage("plan", "plan"):
-                plan = policy.plan(sensitivity, model, costs)
-        else:
-            planner = policy.planner(sensitivity, model, costs)
-            plan, trials = _search(planner, model, rewriter, checked, policy.max_drop, scorer, watch)
+    floor_db = policy.floor_db if plan is None else None
+    costs = find_costs(model, rewriter, policy, watch) if plan is None and policy.weighs_costs else None
+    planner = policy.planner(sensitivity, model, costs)
+    if plan is None and policy.max_drop is not None:
+        plan, trials = _search(planner, model, rewriter, checked, policy.max_drop, scorer, watch)
+    elif plan is None:
+        with watch.stage("plan", "plan"):
+            plan = policy.decide(planner)
     with watch.stage("rewrite", "rewrite to mixed precision"):
         mixed = rewriter.rewrite(plan)
     found = Quantization(model, options, profile, sensitivity, plan, mixed, analyzed.runs, watch.seconds, trials)
     if references is None:
         return found
     own = tiles if options.target == ANALYSIS_TARGET else None
-    verified = Verifier(model.parts, references, load_target(ANALYSIS_TARGET), own, watch)(mixed.module)
-    parts = tuple(VerifiedPart(noise) for noise in verified.noise)
-    return replace(found, verified=verified, verification=Verification(parts, len(references) * samples.batch))
+    verifier = Verifier(model.parts, references, load_target(ANALYSIS_TARGET), own, watch)
+    verify_plan = PlanVerifier(model, rewriter, verifier, sensitivity.parts)
+    repaired, integer = model.after(*repairs(profile, options)), integer_options(options)
+
+    def grow(doubtful: PrecisionPlan) -> dict[str, Powers]:
+        with watch.stage("compile_doubt", "compile the mixed program, measured at each layer"):
+            analyzer = Analyzer(repaired, profile, integer, options.range, load_target(ANALYSIS_TARGET), plan=doubtful)
+        with watch.stage("run_doubt", "find out what makes its noise", len(analyzer.runs(samples))) as tick:
+            return analyzer.grown(samples, tick)
+
+    best = verified_plan(plan, planner, policy.decide, verify_plan, grow, floor_db)
+    return replace(
+        found,
+        plan=best.plan,
+        mixed=best.mixed,
+        verified=best.verified,
+        verification=Verification(best.parts, len(references) * samples.batch),
+    )
 
 
 def _search(

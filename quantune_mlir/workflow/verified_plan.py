@@ -1,0 +1,122 @@
+"""A plan that holds what its policy asks for: predicted, measured, and made again where the two disagree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from quantune_mlir.ir.layers import closing_values
+from quantune_mlir.ir.mlir import ir
+from quantune_mlir.numerics.metrics import decibels
+from quantune_mlir.planning.noise_model import NoiseModel, Powers
+from quantune_mlir.planning.plan import PrecisionPlan
+from quantune_mlir.planning.planner import Planner
+from quantune_mlir.workflow.model import Model
+from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite
+from quantune_mlir.workflow.verification import Verified, VerifiedPart, Verifier
+
+MOST_REPAIRS: Final = 3
+"""How often a plan is made again at most."""
+
+_SLACK_DB: Final = 0.5
+"""By so much a part may be below the floor: measured over a few samples, it is off by as much."""
+
+
+@dataclass(frozen=True)
+class VerifiedPlan:
+    """A plan, its mixed module and what was measured of it.
+
+    Attributes:
+        plan: which.
+        mixed: as it was rewritten.
+        verified: its program and the noise of each part of the model.
+        parts: the same beside what was predicted.
+    """
+
+    plan: PrecisionPlan
+    mixed: Rewrite
+    verified: Verified
+    parts: tuple[VerifiedPart, ...]
+
+    @property
+    def worst_db(self) -> float:
+        """The SQNR of the worst part."""
+        return min((part.noise.sqnr_db for part in self.parts), default=math.inf)
+
+
+class PlanVerifier:
+    """Measures plans of one model, and knows which predictions are of which parts of its outputs."""
+
+    def __init__(self, model: Model, rewriter: PlanRewriter, verifier: Verifier, parts: Sequence[str]) -> None:
+        """`parts`: the layers that noise is predicted at, in the order of the noise model."""
+        self._rewriter = rewriter
+        self._verifier = verifier
+        self._predicted_at = _predicted_at(model, parts)
+
+    def __call__(self, plan: PrecisionPlan, noise: NoiseModel) -> VerifiedPlan:
+        """Rewrite, compile and measure a plan, beside what a noise model says of it."""
+        mixed = self._rewriter.rewrite(plan)
+        verified = self._verifier(mixed.module)
+        predicted = noise.noise(plan.int8_layers)
+        parts = (
+            VerifiedPart(measured, decibels(float(predicted[at].max())) if at else None)
+            for measured, at in zip(verified.noise, self._predicted_at, strict=True)
+        )
+        return VerifiedPlan(plan, mixed, verified, tuple(parts))
+
+    def measured(self, verified: Verified, noise: NoiseModel) -> Powers:
+        """The noise-to-signal power at each part of a noise model; NaN where nothing measured tells it."""
+        found = np.full(len(noise.parts), math.nan)
+        for part, at in zip(verified.noise, self._predicted_at, strict=True):
+            found[at] = np.fmax(found[at], min(part.normalized_mse, 1 / np.finfo(np.float64).tiny))
+        return found
+
+
+def verified_plan(
+    first: PrecisionPlan,
+    planner: Planner,
+    make: Callable[[Planner], PrecisionPlan],
+    verify: PlanVerifier,
+    grow: Callable[[PrecisionPlan], Mapping[str, Powers]],
+    floor_db: float | None,
+) -> VerifiedPlan:
+    """Measure a plan, and where a part is below the floor, make another from what was measured.
+
+    Args:
+        first: the plan as it was predicted.
+        planner: that made it.
+        make: the policy.
+        verify: measures plans.
+        grow: measures what each layer of a plan brings, see planning/correction.py; called where it is in doubt.
+        floor_db: what each part is to have; None: whatever it has.
+
+    Returns:
+        The first plan that holds the floor, or else the best.
+    """
+    best = found = verify(first, planner.problem.noise_model)
+    for _ in range(MOST_REPAIRS):
+        if floor_db is None or found.worst_db >= floor_db - _SLACK_DB:
+            return found
+        measured = verify.measured(found.verified, planner.problem.noise_model)
+        planner.learn(found.plan, grow(found.plan), measured)
+        plan = make(planner)
+        if plan.precision_of() == found.plan.precision_of():
+            break
+        found = verify(plan, planner.problem.noise_model)
+        best = max(best, found, key=lambda each: each.worst_db)
+    return best
+
+
+def _predicted_at(model: Model, parts: Sequence[str]) -> list[list[int]]:
+    """For each part of the model's outputs the predictions that it depends on."""
+    made_by: dict[ir.Value, str] = {layer.output: layer.name for layer in model.layers}
+    places = {name: place for place, name in enumerate(parts)}
+    found: list[list[int]] = []
+    for value in model.part_values.values():
+        names = (made_by[closing] for closing in closing_values(model.units, model.layers, before=value))
+        found.append([places[name] for name in names if name in places])
+    return found
