@@ -78,7 +78,7 @@ def find_layers(units: Sequence[Unit], tensors: Tensors) -> list[Layer]:
 
 
 def closing_values(units: Sequence[Unit], layers: Sequence[Layer], before: ir.Value | None = None) -> list[ir.Value]:
-    """The results of the last deciding layers, or of the clamps that fold into them, before the network's results.
+    """The results of the last deciding layers, or of those whose clamps fold into them, before the network's results.
 
     What follows them in fp32 (a softmax, say) turns their noise into something else, and hides it where it saturates.
 
@@ -88,7 +88,11 @@ def closing_values(units: Sequence[Unit], layers: Sequence[Layer], before: ir.Va
         before: a value instead of the results.
     """
     clamps = foldable_clamps(units)
-    deciding = {clamps[o].output if (o := layer.output) in clamps else o for layer in layers if layer.decides}
+    made_in = {unit.output: layer for layer in layers for unit in layer.units}
+    ends = (
+        clamps[layer.output].output if layer.output in clamps else layer.output for layer in layers if layer.decides
+    )
+    deciding = {made_in[end].output if end in made_in else end for end in ends}
     makers = {unit.output: unit for unit in units}
     pending = [before] if before is not None else [unit.output for unit in units if is_result(unit.output)]
     found: dict[ir.Value, None] = {}

@@ -125,6 +125,7 @@ class _Shadow:
         self._tensors = find_tensors(function, units)
         layers = find_layers(units, self._tensors)
         self._layers = {layer.output: layer for layer in layers}
+        self._outputs = closing_values(units, layers)
         precisions = planned_precisions(plan, units, self._tensors, layers)
         self._in_int8 = {value for value, int8 in precisions.items() if int8}
         self._measured_alone = {
@@ -213,7 +214,7 @@ class _Shadow:
         None if that cannot be. A layer is computed alone when the sweep back comes by: no approximation has to be kept
         until then.
         """
-        outputs = closing_values(self._units, list(self._layers.values()))
+        outputs = self._outputs
         if not outputs:
             return []
         *_, terminator = entry_block(self._function)
