@@ -38,7 +38,8 @@ class JoinFunctions(Pass):
         for op in order:
             layers.setdefault(string_attribute(op, LAYER), set()).add(op)
         for op in order:
-            found = _function_that_ends_in(op, order) if len(_tensors(op)) > 1 else None
+            meets = len(op.results) == 1 and len(_tensors(op)) > 1
+            found = _function_that_ends_in(op, order) if meets else None
             if found is not None:
                 _join(found, layers)
 
