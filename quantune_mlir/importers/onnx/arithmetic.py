@@ -22,7 +22,7 @@ _WIDER = {
     np.dtype(np.uint32): np.dtype(np.int64),
 }
 
-_LARGEST_MASK = 2.0**120
+LARGEST_MASK = 2.0**120
 
 
 def require_supported(dtype: np.dtype) -> None:
@@ -94,9 +94,15 @@ def finite_mask(x: Tensor) -> Tensor:
     So masks of attention are written: minus infinity, or the least number of fp32, of which two make an infinity.
     Whatever is that far below the rest has no share in a softmax, and numbers so made can be profiled and measured.
     """
-    if x.array is None or not x.is_float or not (np.abs(x.array) > _LARGEST_MASK).any():
+    if x.array is None or not x.is_float or not (np.abs(x.array) > LARGEST_MASK).any():
         return x
-    return Tensor.constant(np.clip(x.array, -_LARGEST_MASK, _LARGEST_MASK).astype(x.dtype))
+    return Tensor.constant(np.clip(x.array, -LARGEST_MASK, LARGEST_MASK).astype(x.dtype))
+
+
+def is_infinite(b: Builder, x: Tensor, *, positive: bool) -> Tensor:
+    """Whether numbers are infinite, or what `finite_mask` made of infinities and sums of them."""
+    bound = b.splat(LARGEST_MASK / 2 if positive else -LARGEST_MASK / 2, x.dtype, x.rank)
+    return b.compare(tosa.GreaterEqualOp, x, bound) if positive else b.compare(tosa.GreaterEqualOp, bound, x)
 
 
 def truncated(b: Builder, x: Tensor) -> Tensor:

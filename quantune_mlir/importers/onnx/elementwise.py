@@ -7,7 +7,14 @@ from functools import reduce
 import numpy as np
 import onnx
 
-from quantune_mlir.importers.onnx.arithmetic import converted, finite_mask, narrowed, require_supported, widened
+from quantune_mlir.importers.onnx.arithmetic import (
+    converted,
+    finite_mask,
+    is_infinite,
+    narrowed,
+    require_supported,
+    widened,
+)
 from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
@@ -79,6 +86,12 @@ def comparison(b: Builder, node: Node) -> Tensor:
         x, y = node.input(0), node.input(1)
         return b.logical_not(b.binary(tosa.LogicalXorOp, x, y))
     x, y = _widened_inputs(b, node)
+    for constant, other in ((x, y), (y, x)):
+        if node.op_type == "Equal" and constant.array is not None and constant.size == 1 and other.is_float:
+            value = float(constant.array.reshape(()))
+            if np.isinf(value):
+                shape = np.broadcast_shapes(x.shape, y.shape)
+                return b.reshape(is_infinite(b, other, positive=value > 0), shape)
     if node.op_type.startswith("Less"):
         x, y = y, x
     op_class = {"Equal": tosa.EqualOp, "Greater": tosa.GreaterOp, "Less": tosa.GreaterOp}.get(

@@ -6,9 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.importers.onnx.arithmetic import narrowed, widened
+from quantune_mlir.importers.onnx.arithmetic import LARGEST_MASK, is_infinite, narrowed, widened
 from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.normalization import softmax_maximum
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.tensor import Tensor
 from quantune_mlir.ir.mlir import tosa
@@ -88,18 +89,25 @@ def rounding(b: Builder, node: Node) -> Tensor:
 
 @operator("IsNaN")
 def is_nan(b: Builder, node: Node) -> Tensor:
-    return b.logical_not(b.compare(tosa.EqualOp, node.input(0), node.input(0)))
+    """Of a softmax also where all of a row is masked: minus infinity there would have given NaN."""
+    x = node.input(0)
+    result = b.logical_not(b.compare(tosa.EqualOp, x, x))
+    largest = softmax_maximum(x)
+    if largest is None:
+        return result
+    masked = b.compare(tosa.GreaterEqualOp, b.splat(-LARGEST_MASK / 2, x.dtype, x.rank), largest)
+    return b.binary(tosa.LogicalOrOp, result, masked)
 
 
 @operator("IsInf")
 def is_inf(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
-    found = {
-        name: b.compare(tosa.EqualOp, x, b.splat(value, x.dtype, x.rank))
-        for name, value in (("detect_positive", np.inf), ("detect_negative", -np.inf))
+    found = [
+        is_infinite(b, x, positive=name == "detect_positive")
+        for name in ("detect_positive", "detect_negative")
         if node.attribute(name, 1)
-    }
+    ]
     if not found:
         return Tensor.constant(np.zeros(x.shape, np.bool_))
-    first, *others = found.values()
+    first, *others = found
     return b.binary(tosa.LogicalOrOp, first, others[0]) if others else first

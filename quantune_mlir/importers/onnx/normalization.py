@@ -12,6 +12,7 @@ from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.importers.onnx.shapes import normalized_axis
 from quantune_mlir.importers.onnx.tensor import Tensor
+from quantune_mlir.ir.edit import defining_op
 from quantune_mlir.ir.mlir import tosa
 
 
@@ -107,3 +108,14 @@ def _softmax(b: Builder, op_type: str, x: Tensor, axis: int) -> Tensor:
     if op_type == "LogSoftmax":
         return b.sub(shifted, b.unary(tosa.LogOp, total))
     return b.mul(exponentials, b.unary(tosa.ReciprocalOp, total))
+
+
+def softmax_maximum(x: Tensor) -> Tensor | None:
+    """The largest number of each row that went into a softmax, if `x` is one as `_softmax` builds it."""
+    value = x.value
+    for name, operand in (("tosa.mul", 0), ("tosa.exp", 0), ("tosa.sub", 1), ("tosa.reduce_max", None)):
+        op = None if value is None else defining_op(value, name)
+        if op is None:
+            return None
+        value = op.results[0] if operand is None else op.operands[operand]
+    return None if value is None else Tensor.computed(value, x.dtype)

@@ -179,3 +179,20 @@ def test_masks_before_a_softmax(least: float) -> None:
     assert_same(model, x=x)
     (scores,) = run_module(import_onnx(build_model(nodes[:3], {"x": x}, constants, ["c"], opset=13)), x)
     assert np.isfinite(scores).all()
+
+
+def test_rows_that_are_masked_throughout() -> None:
+    """Exporters look for the NaN that a softmax makes of them, or for a largest score of minus infinity."""
+    x, keep = normal(3, 4), np.array([[True] * 4, [False] * 4, [True, False, True, False]])
+    nodes = [
+        helper.make_node("Where", ["keep", "x", "least"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["p"]),
+        helper.make_node("IsNaN", ["p"], ["bad"]),
+        helper.make_node("Where", ["bad", "zero", "p"], ["y"]),
+        helper.make_node("ReduceMax", ["scores"], ["most"], axes=[-1]),
+        helper.make_node("Equal", ["most", "least"], ["masked"]),
+        helper.make_node("IsInf", ["most"], ["infinite"]),
+    ]
+    constants = {"least": np.float32(-np.inf), "zero": np.float32(0)}
+    model = build_model(nodes, {"x": x, "keep": keep}, constants, ["y", "masked", "infinite"])
+    assert_same(model, x=x, keep=keep)
