@@ -5,6 +5,7 @@
 # make lint   the first three of these alone
 # make fuzz   mutated inputs of every kind for MINUTES (1), each in a child with limits; SEED (0) chooses them
 # make trust  the same, faults (TIMES each signal), and docs/trust.md, which says what was tried
+# make locked what CI installs: the versions of requirements.lock, held to their hashes (make lock renews the file)
 # make clean  remove what the others made, virtual environments included
 #
 # All that is needed is Python 3.10 to 3.13 (PYTHON=python3.12 chooses one) and access to a Python package index.
@@ -21,7 +22,7 @@ SEED := 0
 TIMES := 10
 TRIED := build/trust
 
-.PHONY: demo test lint fuzz trust clean
+.PHONY: demo test lint fuzz trust lock locked clean
 
 demo: $(VENV)/installed
 	$(BIN)/quantune quantize $(DIGITS)/digits.onnx --calibration $(DIGITS)/digits_calibration.npz --output $(DEMO) --force
@@ -48,6 +49,14 @@ trust: $(VENV)/installed-dev
 	$(BIN)/python -W ignore -m tools.fuzz --minutes $(MINUTES) --seed $(SEED) --json $(TRIED)/fuzz.json
 	$(BIN)/python -m tools.fuzz.faults --times $(TIMES) --seed $(SEED) --json $(TRIED)/faults.json
 	$(BIN)/python -m tools.fuzz.report --fuzz $(TRIED)/fuzz.json --faults $(TRIED)/faults.json docs/trust.md
+
+lock: $(VENV)/pip
+	$(BIN)/python tools/lock.py
+
+locked: $(VENV)/pip
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(VENV)/installed $(VENV)/installed-dev
 
 clean:
 	rm -rf $(VENV) $(TOSA_VENV) $(AARCH64) $(DEMO) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
