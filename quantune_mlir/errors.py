@@ -87,6 +87,10 @@ class TargetError(QuantuneError):
     """An unknown or malformed target description."""
 
 
+class BudgetError(QuantuneError):
+    """A network needs more memory than there is."""
+
+
 class OutputError(QuantuneError):
     """The output cannot be written, or exists already."""
 

@@ -57,6 +57,8 @@ def command(
     kernels: bool,
     deliverable: Deliverable,
     name: str,
+    max_ram: int | None,
+    max_flash: int | None,
     data: Path | None,
     tiles_file: Path | None,
 ) -> None:
@@ -82,7 +84,7 @@ def command(
         return
     check_output(output, force=force, kind=DELIVERED)
     loaded = load_module(source, make_context())
-    delivery = Delivery(deliverable, name, title, kernels, _first_inputs(loaded, data))
+    delivery = Delivery(deliverable, name, title, kernels, _first_inputs(loaded, data), max_ram, max_flash)
     delivery.check(description)
     with Display().stage(f"compile for {description.name}"):
         files = delivery.files(loaded, description, tiles=tiles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
@@ -18,6 +19,8 @@ from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+_SIZE: Final = re.compile(r"(\d+)([kKmM]?)")
+_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
 
 class _Seconds(click.FloatRange):
@@ -68,8 +71,25 @@ score_option: Final = click.option(
 )
 
 
+def _size(_: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """A number of bytes: 65536, 64k, 1M."""
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text)
+    if found is None or not int(found[1]):
+        raise click.BadParameter(f"{text!r} is no size: write it as 65536, 64k or 1M", param=option)
+    return int(found[1]) * _UNITS[found[2].lower()]
+
+
 def deliverable_options(command: F) -> F:
-    """--deliverable and --name."""
+    """--deliverable, --name, --max-ram and --max-flash."""
+    for option, what in (("--max-flash", "code and constants"), ("--max-ram", "arena, inputs and outputs")):
+        command = click.option(
+            option,
+            callback=_size,
+            metavar="SIZE",
+            help=f"Refuse a C bundle whose {what} take more. [default: what the target has, if it says]",
+        )(command)
     command = click.option(
         "--name",
         metavar="NAME",

@@ -75,6 +75,8 @@ def command(
     target: str,
     deliverable: Deliverable,
     name: str,
+    max_ram: int | None,
+    max_flash: int | None,
     tiles_file: Path | None,
     plan_file: Path | None,
     profile_file: Path | None,
@@ -90,7 +92,9 @@ def command(
     artifacts.check_output(output, force=force)
     description = load_target(target)
     tiles = load_tiles(tiles_file, description)
-    delivery = None if deliverable == "vmfb" else Delivery(deliverable, name, model.name)
+    delivery = (
+        None if deliverable == "vmfb" else Delivery(deliverable, name, model.name, max_ram=max_ram, max_flash=max_flash)
+    )
     if delivery is not None:
         delivery.check(description)
     policy = plan_policy(chosen)

@@ -193,12 +193,33 @@ def print_tuning(sites: Sequence[Site], found: Mapping[Kernel, Choice]) -> None:
     )
 
 
+def print_target(target: Target) -> None:
+    """All that is known of a target, and what it means."""
+    rows = [(key, getattr(target, key), field) for key, field in type(target).model_fields.items() if key != "c"]
+    rows += [(f"c.{key}", getattr(target.c, key), field) for key, field in type(target.c).model_fields.items()]
+    print_table(
+        f"Target {target.name}",
+        [
+            Column("key", [key for key, _, _ in rows], text=True),
+            Column("value", [_told(value) for _, value, _ in rows], text=True),
+            Column("meaning", [(field.description or "").split("\n")[0] for _, _, field in rows], text=True),
+        ],
+    )
+
+
+def _told(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "-"
+    return "-" if value in (None, "") else str(value)
+
+
 def print_targets(targets: list[Target]) -> None:
     """The targets, with what each is for."""
     print_table(
         "Targets",
         [
             Column("target", [target.name for target in targets], text=True),
+            Column("kernels", [target.isa or "-" for target in targets], text=True),
             Column("requantize", [target.requantize for target in targets], text=True),
             Column("description", [target.description for target in targets], text=True),
         ],

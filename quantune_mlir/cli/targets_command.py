@@ -11,7 +11,11 @@ from quantune_mlir.execution.targets import load_target
 
 
 @click.command("targets")
+@click.argument("name", required=False)
 @reports_errors
-def command() -> None:
-    """List the targets that programs can be compiled for."""
+def command(name: str | None) -> None:
+    """List the targets that programs can be compiled for, or tell all about one."""
+    if name is not None:
+        tables.print_target(load_target(name))
+        return
     tables.print_targets([load_target(name) for name in sorted(resources.targets())])

@@ -27,7 +27,7 @@ _HEAVY_WEIGHTS: Final = 512 * 1024
 _HEAVY_INPUT_BYTES: Final = 1024 * 1024
 """What a workgroup may then read of an input that is not packed."""
 MAX_SCRATCH_BYTES: Final = 64 * 1024
-"""What may be packed if less is not enough for a tile: half the stack of one of IREE's worker threads."""
+"""What depthwise kernels may pack if less is not enough for a tile."""
 _WAY_BYTES: Final = 4096
 _WAYS: Final = 8
 """Of lines that lie multiples of _WAY_BYTES apart, a first-level cache keeps so many."""
@@ -222,9 +222,12 @@ def _largest(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool
     if not packed:
         budget = _HEAVY_INPUT_BYTES if is_heavy else _INPUT_BYTES
     elif is_heavy:
-        budget = MAX_SCRATCH_BYTES
+        budget = step.scratch
     elif shape.kernel == (1, 1):
         budget = _LEAST_SCRATCH_BYTES
+
+    if packed:
+        budget = min(budget, step.scratch)
 
     def fits(rows: int, columns: int, limit: int = budget) -> bool:
         return scratch_bytes(shape, step, rows, columns) <= limit
@@ -233,7 +236,7 @@ def _largest(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool
     whole_rows = _skips_borders(shape, packed=packed)
     while columns > tile.columns and not whole_rows and not fits(tile.rows, columns):
         columns = max(tile.columns, ceil(columns / 2 / tile.columns) * tile.columns)
-    if packed and not fits(tile.rows, columns, MAX_SCRATCH_BYTES):
+    if packed and not fits(tile.rows, columns, step.scratch):
         return None
     rows = tile.rows
     while rows < shape.out_height and fits(min(rows + tile.rows, shape.out_height), columns):
@@ -279,7 +282,7 @@ def varied_workgroups(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pac
     found += [Workgroup(r, c, min(blocks, ceil(least / _count(shape, r, c)))) for r, c in sizes]
 
     def is_possible(group: Workgroup) -> bool:
-        fits = not packed or scratch_bytes(shape, step, group.rows, group.columns) <= MAX_SCRATCH_BYTES
+        fits = not packed or scratch_bytes(shape, step, group.rows, group.columns) <= step.scratch
         return fits and group.splits <= blocks and _count(shape, group.rows, group.columns) * group.splits >= least
 
     return list(dict.fromkeys(filter(is_possible, found)))

@@ -10,7 +10,6 @@ from typing import Final, Literal
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.shapes import ConvolutionShape
 from quantune_mlir.kernels.tiles import (
-    MAX_SCRATCH_BYTES,
     Tile,
     Workgroup,
     is_packed,
@@ -115,8 +114,8 @@ def misfits(kernel: Kernel, tiling: Tiling, isa: Isa) -> Iterator[str]:
     blocks = max(1, shape.out_channels // (tile.vectors * step.lanes))
     if group.splits > blocks:
         yield f"{group.splits} workgroups cannot share the {blocks} blocks of output channels"
-    if packed and scratch_bytes(shape, step, group.rows, group.columns) > MAX_SCRATCH_BYTES:
-        yield f"the workgroup's input does not fit the {MAX_SCRATCH_BYTES} bytes that may be packed"
+    if packed and scratch_bytes(shape, step, group.rows, group.columns) > step.scratch:
+        yield f"the workgroup's input does not fit the {step.scratch} bytes that may be packed"
     if shape.pads and not packed and (tile.rows > 1 or group.columns < shape.out_width):
         yield "the input is padded but not packed: tiles must be of one row, workgroups of whole rows"
 

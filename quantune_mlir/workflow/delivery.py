@@ -11,6 +11,7 @@ import numpy as np
 
 from quantune_mlir.execution.deliverables.bundle import TestVector, bundle_files
 from quantune_mlir.execution.deliverables.c_names import check_name
+from quantune_mlir.execution.deliverables.memory import require_memory
 from quantune_mlir.execution.deliverables.schedule import Tensor
 from quantune_mlir.execution.deliverables.static_library import compile_for_iree, compile_static, static_target
 from quantune_mlir.execution.program import Program
@@ -37,6 +38,8 @@ class Delivery:
         title: what the network is, for people.
         kernels: compute with our kernels what they can compute.
         inputs: of the self-test; None: values evenly spread over [0, 1), or over all integers of 8 bits.
+        max_ram: bytes that a bundle may take besides the stack; None: what the target has, if that is known.
+        max_flash: bytes of code and constants; None: likewise.
     """
 
     deliverable: Literal["c-bundle", "static-library"]
@@ -44,6 +47,8 @@ class Delivery:
     title: str = "A network"
     kernels: bool = True
     inputs: Sequence[np.ndarray] | None = None
+    max_ram: int | None = None
+    max_flash: int | None = None
 
     def check(self, target: Target) -> None:
         """Fail early. Raises OutputError for a name that is none in C, TargetError for a target that has no code."""
@@ -59,6 +64,7 @@ class Delivery:
             tiles: what to use instead of the model's tiles.
 
         Raises:
+            BudgetError: a bundle takes more memory than there is.
             CompileError: IREE refuses the module, or it does what C code without a runtime cannot do.
             OutputError: the name is none in C, or there is no room for temporary files.
             TargetError: the target is not machine code.
@@ -72,6 +78,7 @@ class Delivery:
         specs, results = argument_specs(function), result_specs(function)
         tensors = [Tensor(*spec) for spec in specs], [Tensor(*spec) for spec in results]
         library = compile_static(lowered, static, *tensors, self.name)
+        require_memory(library, ram=self.max_ram or target.ram, flash=self.max_flash or target.flash)
         inputs = [_spread(shape, dtype) for _, shape, dtype in specs] if self.inputs is None else self.inputs
         outputs = Program(compile_program(module, load_target("host")))(*inputs)
         return bundle_files(library, target, TestVector(inputs, outputs), name=self.name, title=self.title)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from quantune_mlir.execution.deliverables.memory import kib
 from quantune_mlir.execution.deliverables.model_code import ModelCode
 from quantune_mlir.execution.deliverables.schedule import Tensor
 from quantune_mlir.execution.deliverables.templates import filled
@@ -24,9 +25,9 @@ def build_files(code: ModelCode, target: Target, *, weights_file: str, code_byte
         "BOARD_FLAGS": " ".join([*(["-T", "$(HERE)board.ld"] if c.board else []), *c.link, "-Wl,--gc-sections"]),
         "ASM": " ASM" if weights_file.endswith(".S") else "",
         "WEIGHTS_FILE": weights_file,
-        "WEIGHTS": _kib(sum(map(len, code.schedule.weights))),
-        "ARENA": _kib(code.schedule.arena),
-        "CODE": _kib(code_bytes),
+        "WEIGHTS": kib(sum(map(len, code.schedule.weights))),
+        "ARENA": kib(code.schedule.arena),
+        "CODE": kib(code_bytes),
         "INPUTS": _list(code.schedule.inputs),
         "OUTPUTS": _list(code.schedule.outputs),
         "PLACE_WEIGHTS": "WEIGHTS_SECTION=.name" if weights_file.endswith(".S") else "WEIGHTS_ATTRIBUTE=...",
@@ -43,7 +44,3 @@ def build_files(code: ModelCode, target: Target, *, weights_file: str, code_byte
 
 def _list(tensors: Iterable[Tensor]) -> str:
     return ", ".join(f"`{t.name}` ({t.dtype.name} {'x'.join(map(str, t.shape)) or 'scalar'})" for t in tensors)
-
-
-def _kib(size: int) -> str:
-    return f"{size / 1024:.1f} KiB"

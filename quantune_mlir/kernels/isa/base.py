@@ -38,6 +38,8 @@ class DotStep(ABC):
     """Vectors of output channels that may be computed together."""
     unrolled: int = 1
     """Steps in one turn of the innermost loop."""
+    scratch: int = 64 * 1024
+    """Bytes that a workgroup may pack if less is not enough for a tile: half the stack of IREE's worker threads."""
     prefetches: bool = True
     """Whether there are caches to read ahead for."""
 
