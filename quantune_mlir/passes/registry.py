@@ -18,6 +18,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-cancel-transposes": "cancel_transposes:CancelTransposes",
     "quantune-equalize-ranges": "equalize_ranges:EqualizeRanges",
     "quantune-expand-rounding": "expand_rounding:ExpandRounding",
+    "quantune-expand-transposed-convolutions": "expand_transposed_convolutions:ExpandTransposedConvolutions",
     "quantune-fold-constants": "fold_constants:FoldConstants",
     "quantune-fold-pads": "fold_pads:FoldPads",
     "quantune-fold-scale-shift": "fold_scale_shift:FoldScaleShift",
