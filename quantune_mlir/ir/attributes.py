@@ -10,6 +10,7 @@
 | `quantune.precision` | ops                        | "int8" or "fp32"                                           |
 | `quantune.input_means` | convolutions             | mean of each input channel, array<f64>                     |
 | `quantune.model`     | the module                 | hash of the model that it was imported from                |
+| `quantune.edits`     | the module                 | inputs pinned and tensors cut at before, as JSON           |
 | `quantune.extremes`  | ops                        | least and largest number that the result held, array<f32>  |
 | `quantune.fp32_only` | ops                        | why the op has no int8 form, although others of its kind do |
 
@@ -28,5 +29,6 @@ QPARAMS: Final = "quantune.qparams"
 PRECISION: Final = "quantune.precision"
 INPUT_MEANS: Final = "quantune.input_means"
 MODEL: Final = "quantune.model"
+EDITS: Final = "quantune.edits"
 EXTREMES: Final = "quantune.extremes"
 FP32_ONLY: Final = "quantune.fp32_only"

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.ir.attributes import ELEMENT_TYPE, MODEL, NAME
+from quantune_mlir.ir.attributes import EDITS, ELEMENT_TYPE, MODEL, NAME
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.units import entry_block
 
@@ -57,6 +57,12 @@ def _specs(
         (name, tuple(kind.shape), _UNSIGNED.get(element or "", np.dtype(_DTYPES[str(kind.element_type)])))
         for name, kind, element in zip(names(function, attributes, len(tensors)), tensors, told, strict=True)
     ]
+
+
+def model_edits(module: ir.Module) -> str | None:
+    """What was changed in the model before it was imported, as JSON; None: nothing."""
+    attribute = module.operation.attributes.get(EDITS, None)
+    return attribute.value if isinstance(attribute, ir.StringAttr) else None
 
 
 def model_hash(module: ir.Module) -> str | None:

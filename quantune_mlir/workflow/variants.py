@@ -12,8 +12,10 @@ from quantune_mlir.execution.compiler import compile_module
 from quantune_mlir.execution.program import SINGLE_THREAD, Program
 from quantune_mlir.execution.targets import load_target
 from quantune_mlir.files import write_atomically
-from quantune_mlir.importers.onnx.loading import read_model
+from quantune_mlir.importers.onnx.editing import Edits
+from quantune_mlir.importers.onnx.loading import load_model, read_model
 from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.ir.signature import model_edits
 from quantune_mlir.ir.text import load_module, module_bytecode
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.plan import ALL_INT8
@@ -108,6 +110,9 @@ class Variants:
         path = given or (Path(recorded) if isinstance(recorded, str) and recorded else None)
         if path is None:
             raise ModelError("does not say where the model's file is", where=SUMMARY, remedy=_GIVE)
+        edits = model_edits(self.model.module)
+        if edits is not None:
+            return self._edited(path, Edits.from_text(edits))
         try:
             found = read_model(path).digest
         except ModelError as error:
@@ -115,6 +120,19 @@ class Variants:
         if found != self.model.hash:
             raise ModelError("is not the model that was quantized", where=str(path), remedy=_GIVE)
         return path
+
+    def _edited(self, path: Path, edits: Edits) -> Path:
+        """The part of the model that was quantized, as a file of its own."""
+        content = edits.apply(load_model(path).proto, str(path)).SerializeToString(deterministic=True)
+        if hashlib.sha256(content).hexdigest() != self.model.hash:
+            raise ModelError("is not the model that was quantized", where=str(path), remedy=_GIVE)
+        edited = self.cache / f"edited-{self.model.hash[:24]}.onnx"
+        try:
+            edited.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot be written: {error.strerror}", where=str(edited.parent)) from error
+        write_atomically(edited, content)
+        return edited
 
     @property
     def cache(self) -> Path:

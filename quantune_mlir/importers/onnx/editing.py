@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,18 @@ class Edits:
     constants: Mapping[str, ArrayLike] = field(default_factory=dict)
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
+
+    @staticmethod
+    def from_text(text: str) -> Edits:
+        """Edits as `to_text` writes them."""
+        return Edits(**json.loads(text))
+
+    def to_text(self) -> str:
+        """The edits as JSON, "" where there are none."""
+        if not (self.constants or self.inputs or self.outputs):
+            return ""
+        values = {name: v if isinstance(v, str) else np.asarray(v).tolist() for name, v in self.constants.items()}
+        return json.dumps({"constants": values, "inputs": list(self.inputs), "outputs": list(self.outputs)})
 
     def apply(self, model: onnx.ModelProto, where: str) -> onnx.ModelProto:
         """The changed model; the given one where there is nothing to change.

@@ -31,7 +31,7 @@ from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import DynamicShapesError, Parameter, StaticShapes, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.importers.onnx.tensor import Tensor
-from quantune_mlir.ir.attributes import MODEL
+from quantune_mlir.ir.attributes import EDITS, MODEL
 from quantune_mlir.ir.constants import tensor_type
 from quantune_mlir.ir.mlir import func, ir, make_context
 
@@ -88,6 +88,8 @@ def import_onnx(
         _GraphImport(model, loaded.size, parameters, where).build(module)
         if loaded.digest is not None:
             module.operation.attributes[MODEL] = ir.StringAttr.get(_digest(loaded, model))
+            if edits != NO_EDITS:
+                module.operation.attributes[EDITS] = ir.StringAttr.get(edits.to_text())
     return module
 
 

@@ -14,7 +14,7 @@ from quantune_mlir.errors import ModelError, UnsupportedOperatorsError
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.importers.onnx.editing import Edits
 from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.signature import argument_specs
+from quantune_mlir.ir.signature import argument_specs, model_edits
 from tests.onnx_models import build_model, reference
 from tests.support import run_module
 
@@ -129,3 +129,14 @@ def test_tensors_that_are_not_there() -> None:
     assert "there is no tensor 'nowhere'" in message(detector(), outputs=["nowhere"])
     assert "there is no tensor 'w'" in message(detector(), inputs=["w"])
     assert "does not read 'scores'" in message(detector(), inputs=["x", "scores"], outputs=["features"])
+
+
+def test_a_module_tells_how_its_model_was_edited(tmp_path: Path) -> None:
+    onnx.save(detector(), tmp_path / "m.onnx")
+    edits = Edits(outputs=["scores"])
+    told = model_edits(import_onnx(tmp_path / "m.onnx", edits=edits))
+    assert told is not None
+    again = Edits.from_text(told).apply(detector(), "m")
+    assert [o.name for o in again.graph.output] == ["scores"]
+    constants = Edits(constants={"h": X, "sr": "16000"})
+    np.testing.assert_array_equal(Edits.from_text(constants.to_text()).constants["h"], X)
