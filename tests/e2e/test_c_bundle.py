@@ -47,6 +47,13 @@ func.func @main(%a: tensor<4xf32>) -> tensor<4xf32> {
 }
 """
 
+INSTRUCTIONS = {
+    "armv8-dotprod": "sdot",
+    "armv8-i8mm": "smmla",
+    "cortex-m4": "smlad",
+    "cortex-m55": "vmlava.s8",  # what binutils call vmladava
+}
+"""What the kernels of a target are made of."""
 EMULATED = sorted(name for name in resources.targets() if load_target(name).c.emulator)
 
 
@@ -90,6 +97,10 @@ def test_network_gives_the_same_bytes_on_an_emulated_cpu(
     require(load_target(target).c)
     made = bundle(digits["int8"], target, tmp_path / "bundle", image)
     assert "logits: 10 of 10 elements identical" in selftest(made, tmp_path / "build")
+    if target in INSTRUCTIONS:
+        objdump = load_target(target).c.compiler.replace("gcc", "objdump")
+        code = subprocess.run([objdump, "-d", made / "kernels.o"], check=True, capture_output=True, text=True).stdout
+        assert INSTRUCTIONS[target] in code
 
 
 @pytest.mark.parametrize(("text", "results"), [(FORMS, 6), (NO_KERNEL, 1)], ids=["forms", "no-kernel"])
