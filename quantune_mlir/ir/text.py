@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from quantune_mlir.errors import ModelError
 from quantune_mlir.files import MIB, read_file
@@ -21,7 +21,7 @@ def load_module(path: Path, context: ir.Context) -> ir.Module:
     _check_is_mlir(read_file(path, limit=LARGEST, error=ModelError), str(path))
     try:
         return ir.Module.parseFile(str(path), context)
-    except ir.MLIRError as error:
+    except (ir.MLIRError, RuntimeError) as error:
         raise _model_error(error, str(path)) from error
 
 
@@ -39,7 +39,7 @@ def parse_module(data: str | bytes, context: ir.Context, *, name: str = "<string
         data = data if data.startswith(_BYTECODE_MAGIC) else data.decode("utf-8")
     try:
         return ir.Module.parse(data, context)
-    except ir.MLIRError as error:
+    except (ir.MLIRError, RuntimeError) as error:
         raise _model_error(error, name) from error
 
 
@@ -47,9 +47,12 @@ def module_text(
     module: ir.Module, *, generic: bool = False, debug_info: bool = False, elide_above: int | None = None
 ) -> str:
     """`module` as text. Constants of more than `elide_above` elements are elided (the text cannot be read back)."""
-    text = module.operation.get_asm(
-        print_generic_op_form=generic, enable_debug_info=debug_info, large_elements_limit=elide_above
-    )
+    try:
+        text = module.operation.get_asm(
+            print_generic_op_form=generic, enable_debug_info=debug_info, large_elements_limit=elide_above
+        )
+    except (RuntimeError, UnicodeDecodeError) as error:  # as the bindings tell it
+        raise ModelError("the module holds text that is not UTF-8", remedy="make the file again") from error
     return text.rstrip("\n") + "\n"
 
 
@@ -74,8 +77,15 @@ def _check_is_mlir(data: bytes, name: str) -> None:
         raise ModelError("neither MLIR text nor MLIR bytecode", where=name) from error
 
 
-def _model_error(error: ir.MLIRError, name: str) -> ModelError:
-    diagnostic = error.error_diagnostics[0]
-    place = _PLACE.search(str(diagnostic.location))
+def _model_error(error: Exception, name: str) -> ModelError:
+    """RuntimeErrors are those of the bindings, that what MLIR quotes is not UTF-8."""
+    unreadable = ModelError("cannot be read as MLIR", where=name, remedy="make the file again")
+    diagnostics: Any = getattr(error, "error_diagnostics", None)
+    if not diagnostics:
+        return unreadable
+    try:
+        message, place = diagnostics[0].message, _PLACE.search(str(diagnostics[0].location))
+    except (RuntimeError, UnicodeDecodeError):
+        return unreadable
     where = name if place is None or place.group(1) == "0" else f"{name}:{place.group(1)}:{place.group(2)}"
-    return ModelError(diagnostic.message, where=where)
+    return ModelError(message, where=where)
