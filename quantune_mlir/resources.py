@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +40,23 @@ def targets() -> dict[str, str]:
     """The text of each target description, by name."""
     folder = files(_PACKAGE) / "pipelines" / "targets"
     return {name: file.read_text(encoding="utf-8") for name, file in _by_stem(folder, _TARGET_SUFFIX).items()}
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 of all that makes programs of modules: our code, kernels and pipelines."""
+    found = hashlib.sha256()
+    for name, file in sorted(_code(files(_PACKAGE), "")):
+        found.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _code(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _code(entry, f"{path}{entry.name}/")
+        elif entry.name.endswith((".py", ".mlir", _PIPELINE_SUFFIX)):
+            yield path + entry.name, entry
 
 
 def _by_stem(folder: Traversable, suffix: str) -> dict[str, Traversable]:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import signal
-import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from mmap import mmap
 from pathlib import Path
-from typing import Final
 
-from iree.compiler.tools.binaries import find_tool
-
-from quantune_mlir._versions import installed_version
-from quantune_mlir.errors import CompileError, OutputError
+from quantune_mlir.errors import OutputError
 from quantune_mlir.execution.compile_cache import cache_in_use, digest
 from quantune_mlir.execution.executable_sources import PROBE, Variant, brings_executables, move_executables
 from quantune_mlir.execution.expand_floats import expand_floats
 from quantune_mlir.execution.host_isa import cpu_name, host_flags
+from quantune_mlir.execution.iree_tool import iree_compile, versions
+from quantune_mlir.execution.kernel_compiler import make_objects, take_known_objects
+from quantune_mlir.execution.kernel_units import LINKED, take_kernels
 from quantune_mlir.execution.locations import give_places
 from quantune_mlir.execution.memory import give_back
 from quantune_mlir.execution.program import Program, in_pages
@@ -27,29 +24,40 @@ from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.text import parse_module, write_text
-from quantune_mlir.processes import run_child
 from quantune_mlir.staging import scratch_directory
-
-_MESSAGE_LINES: Final = 12
-_ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")
-"""What IREE says of every executable that it takes from a file, or has no use for."""
 
 
 class Source:
     """What a program is compiled from, in files: the module itself may go before IREE takes memory of its own."""
 
-    def __init__(self, module: ir.Module, target: Target) -> None:
-        """Write the files. The code of the module's executables leaves it. Raises OutputError if they cannot be."""
+    def __init__(self, module: ir.Module, target: Target, *, whole: bool = False, made_from: str = "") -> None:
+        """Write the files. The code of the module's executables leaves it.
+
+        Args:
+            module: what to compile.
+            target: what for.
+            whole: let IREE compile all of it at once, as a static library asks for.
+            made_from: the key of all that the module follows from, by which `known_program` finds its program.
+
+        Raises:
+            OutputError: the files cannot be written.
+        """
         self._target = target
+        self._made_from = made_from
         self._flags = target.compile_flags()
+        self._kernels: list[str] = []
         with _temporary_files():
             self._folder = ExitStack()
             self._path = self._folder.enter_context(scratch_directory())
             if brings_executables(module):
                 variant = Variant.of(parse_module(_probe(target.name, tuple(self._flags)), module.context))
-                (kernels := self._path / "kernels").mkdir()
-                move_executables(module, variant, kernels)
-                self._flags.append(f"--iree-hal-substitute-executable-sources-from={kernels}")
+                self._kernels_path.mkdir()
+                if variant.name in LINKED and target.floats == "full" and not whole:
+                    self._kernels = take_kernels(module, variant, self._kernels_path)
+                    self._flags.append(f"--iree-hal-executable-object-search-path={self._kernels_path}")
+                else:
+                    move_executables(module, variant, self._kernels_path)
+                    self._flags.append(f"--iree-hal-substitute-executable-sources-from={self._kernels_path}")
             give_places(module)
             with self._module.open("wb") as file:
                 module.operation.write_bytecode(file)
@@ -79,29 +87,68 @@ class Source:
         cache = cache_in_use()
         with self.arguments() as (folder, arguments):
             key = self._key() if cache else ""
-            known = cache.get(key) if cache else None
-            if known is not None:
-                return known
-            program = folder / "program.vmfb"
-            if self._target.floats != "full":
-                compiled = folder / "compiled.mlir"
-                to_executables(arguments, self._target, compiled)
-                arguments = from_executables(compiled, self._target)
-            iree_compile([*arguments, "-o", str(program)], self._target.name)
-            pages = in_pages(program)
-        if cache:
-            cache.put(key, pages)
+            pages = cache.get(key) if cache else None
+            if pages is None:
+                pages = in_pages(self._compiled(folder, arguments))
+                if cache:
+                    cache.put(key, pages)
+        if cache and self._made_from:
+            cache.put(self._made_from, key.encode())
         return pages
 
+    def _compiled(self, folder: Path, arguments: list[str]) -> Path:
+        """The .vmfb, and the object files that it is linked with."""
+        program, target = folder / "program.vmfb", self._target
+        missing = take_known_objects(self._kernels, self._kernels_path, target)
+        make_objects(missing, self._kernels_path, target)
+        if target.floats != "full":
+            halfway = folder / "halfway.mlir"
+            to_executables(arguments, target, halfway)
+            arguments = from_executables(halfway, target)
+        iree_compile([*arguments, "-o", str(program)], target.name)
+        return program
+
     def _key(self) -> str:
-        """Of all that the program depends on."""
-        files = [self._module, *sorted(self._path.glob("kernels/*"))]
-        flags = json.dumps([*self._target.compile_flags(), self._target.floats, *_versions()])
+        """Of all that the program depends on. Kernels that are linked are named after what they are made of."""
+        files = [self._module, *([] if self._kernels else sorted(self._kernels_path.glob("*")))]
+        flags = json.dumps([*self._target.compile_flags(), self._target.floats, *versions()])
         return digest("program", flags, *(part for file in files for part in (file.name, file.read_bytes())))
 
     @property
     def _module(self) -> Path:
         return self._path / "source.mlirbc"
+
+    @property
+    def _kernels_path(self) -> Path:
+        return self._path / "kernels"
+
+
+class KnownProgram:
+    """A program that was compiled before, to be had as from its `Source`."""
+
+    def __init__(self, pages: mmap) -> None:
+        self._pages = pages
+
+    def compile(self) -> bytes:
+        """The .vmfb."""
+        return bytes(self._pages)
+
+    def load(self) -> Program:
+        """The program, ready to run on this machine."""
+        return Program(self._pages)
+
+
+def known_program(made_from: str) -> KnownProgram | None:
+    """The program of a module that followed from the same; None if there is none in the cache."""
+    cache = cache_in_use()
+    key = cache.get(made_from) if cache else None
+    pages = cache.get(bytes(key).decode()) if cache and key is not None else None
+    return None if pages is None else KnownProgram(pages)
+
+
+def compiler_key(target: Target) -> str:
+    """A key of what compiles for a target, and of this machine."""
+    return digest(json.dumps([target.model_dump(), *versions(), cpu_name(), *sorted(host_flags())], sort_keys=True))
 
 
 def to_executables(arguments: Sequence[str], target: Target, path: Path) -> ir.Module:
@@ -149,34 +196,10 @@ def _temporary_files() -> Generator[None]:
 def _probe(target: str, flags: tuple[str, ...]) -> bytes:
     """A module with an executable, as IREE makes them for a target."""
     cache = cache_in_use()
-    key = digest("probe", PROBE, json.dumps([*flags, *_versions(), cpu_name(), *sorted(host_flags())]))
+    key = digest("probe", PROBE, json.dumps([*flags, *versions(), cpu_name(), *sorted(host_flags())]))
     if cache and (known := cache.get(key)) is not None:
         return bytes(known)
     made = iree_compile(["-", *flags, "--compile-to=executable-sources"], target, PROBE.encode())
     if cache:
         cache.put(key, made)
     return made
-
-
-@cache
-def _versions() -> tuple[str, ...]:
-    """What compiles."""
-    return tuple(f"{name} {installed_version(name)}" for name in ("quantune-mlir", "iree-base-compiler"))
-
-
-def iree_compile(arguments: Sequence[str], target: str, source: bytes = b"", *, folder: Path | None = None) -> bytes:
-    """What iree-compile prints, called in `folder`. `target` is for the error: CompileError if it fails."""
-    command = [find_tool("iree-compile"), "--mlir-print-op-on-diagnostic=false", *arguments]
-    done = run_child(command, source=source, environment={"TMPDIR": tempfile.gettempdir()}, folder=folder)
-    if done.returncode:
-        said = _diagnostics(done.stderr.decode(errors="replace")) or f"  it ended with status {done.returncode}"
-        if done.returncode < 0:
-            said = f"  iree-compile crashed ({signal.Signals(-done.returncode).name})"
-        raise CompileError(f"IREE cannot compile the module:\n{said}", where=f"target {target}")
-    return done.stdout
-
-
-def _diagnostics(message: str) -> str:
-    """The first lines of what iree-compile said."""
-    lines = [line for line in message.splitlines() if line.strip() and not line.startswith(_ASIDE)]
-    return "\n".join(f"  {line}" for line in lines[:_MESSAGE_LINES])

@@ -59,27 +59,25 @@ class Variant:
     def of(cls, compiled: ir.Module) -> Variant:
         """That of a module which IREE compiled up to its executables' sources."""
         (executable,) = (op for op in compiled.body.operations if isinstance(op, hal.ExecutableOp))
-        (variant,) = (op for op in _inside(executable) if isinstance(op, hal.ExecutableVariantOp))
+        (variant,) = (op for op in inside(executable) if isinstance(op, hal.ExecutableVariantOp))
         return cls(variant.sym_name.value, variant.attributes["target"])
 
 
 def brings_executables(module: ir.Module) -> bool:
     """Whether there is anything to move."""
-    return any(_can_move(op) for op in module.body.operations)
+    return any(can_move(op) for op in module.body.operations)
 
 
 def move_executables(module: ir.Module, variant: Variant, folder: Path) -> None:
     """Write the code of each executable to a file in `folder`, and leave stubs instead."""
-    to_llvm = ir.Attribute.parse(_TO_LLVM, module.context)
     for source in list(module.body.operations):
-        if _can_move(source):
-            for entry in _entries(source):
-                entry.attributes[_TRANSLATION] = to_llvm
-            (folder / f"{source.sym_name.value}.mlirbc").write_bytes(module_bytecode(_executable(source, variant)))
+        if can_move(source):
+            (folder / f"{source.sym_name.value}.mlirbc").write_bytes(module_bytecode(executable_of(source, variant)))
             _empty(source)
 
 
-def _can_move(op: ir.OpView) -> bool:
+def can_move(op: ir.OpView) -> bool:
+    """Whether `op` is an executable that can be a file of its own."""
     return (
         isinstance(op, hal.ExecutableSourceOp)
         and "objects" not in op.attributes
@@ -88,8 +86,11 @@ def _can_move(op: ir.OpView) -> bool:
     )
 
 
-def _executable(source: hal.ExecutableSourceOp, variant: Variant) -> ir.Module:
+def executable_of(source: hal.ExecutableSourceOp, variant: Variant) -> ir.Module:
     """A module with the executable that IREE makes of `source`."""
+    to_llvm = ir.Attribute.parse(_TO_LLVM, source.context)
+    for entry in _entries(source):
+        entry.attributes[_TRANSLATION] = to_llvm
     with source.location:
         module = ir.Module.create()
         with ir.InsertionPoint(module.body):
@@ -98,7 +99,7 @@ def _executable(source: hal.ExecutableSourceOp, variant: Variant) -> ir.Module:
             inner = hal.ExecutableVariantOp(variant.name, variant.target, sym_visibility="public")
             hal.ExecutableEndOp()
         with ir.InsertionPoint(inner.body.blocks.append()):
-            for op in _inside(source):
+            for op in inside(source):
                 op.operation.clone()
             hal.ExecutableVariantEndOp()
         if _helpers(source):
@@ -111,29 +112,29 @@ def _empty(source: hal.ExecutableSourceOp) -> None:
     for helper in _helpers(source):
         helper.operation.erase()
     for entry in _entries(source):
-        for op in reversed(_inside(entry)):
+        for op in reversed(inside(entry)):
             op.operation.erase()
         entry.attributes[_STUB] = source.sym_name
 
 
 def _entries(source: hal.ExecutableSourceOp) -> list[func.FuncOp]:
     """The functions that a program dispatches."""
-    exported = {op.sym_name.value for op in _inside(source) if isinstance(op, hal.ExecutableExportOp)}
-    return [op for op in _code(source) if isinstance(op, func.FuncOp) and op.sym_name.value in exported]
+    exported = {op.sym_name.value for op in inside(source) if isinstance(op, hal.ExecutableExportOp)}
+    return [op for op in code_of(source) if isinstance(op, func.FuncOp) and op.sym_name.value in exported]
 
 
 def _helpers(source: hal.ExecutableSourceOp) -> list[ir.OpView]:
     """What the code has beside them."""
     entries = _entries(source)
-    return [op for op in _code(source) if op not in entries]
+    return [op for op in code_of(source) if op not in entries]
 
 
-def _code(source: hal.ExecutableSourceOp) -> list[ir.OpView]:
+def code_of(source: hal.ExecutableSourceOp) -> list[ir.OpView]:
     """The operations of the module within."""
-    (module,) = (op for op in _inside(source) if op.operation.name == "builtin.module")
+    (module,) = (op for op in inside(source) if op.operation.name == "builtin.module")
     return list(module.regions[0].blocks[0].operations)
 
 
-def _inside(op: ir.OpView) -> list[ir.OpView]:
+def inside(op: ir.OpView) -> list[ir.OpView]:
     """The operations in the only block of `op`, without the one that ends it."""
     return list(op.regions[0].blocks[0].operations)[:-1]

@@ -9,7 +9,7 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.execution.compiler import Source
+from quantune_mlir.execution.compiler import KnownProgram, Source
 from quantune_mlir.execution.program import Array
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.integer.dot import weights_of
@@ -103,7 +103,7 @@ class Analyzer:
         self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
         self._program = self._prepare(model, AssignQParams(profile, options.scheme, range_), target).load()
 
-    def _prepare(self, model: Model, assign: AssignQParams, target: Target) -> Source:
+    def _prepare(self, model: Model, assign: AssignQParams, target: Target) -> Source | KnownProgram:
         """What the program is compiled from; its module, much larger than the model, is gone before it is."""
         shadow = ShadowInt8(self._options.weights, self._options.scheme, self._options.requantize, self._plan)
         module = model.apart(assign, shadow, LowerAdjoints(), LowerObservers())

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
-from quantune_mlir.execution.compiler import Source
+from quantune_mlir.execution.compiler import KnownProgram, Source
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.numerics.histogram import Histogram
@@ -34,7 +34,7 @@ class Calibrator:
         self._model = model.hash
         self._program = self._prepare(model, target).load()
 
-    def _prepare(self, model: Model, target: Target) -> Source:
+    def _prepare(self, model: Model, target: Target) -> Source | KnownProgram:
         """What the program is compiled from; its module, larger than the model, is gone before it is."""
         module = model.apart(InsertObservers(), LowerObservers())
         rows = ir.ArrayAttr(module.operation.attributes[OBSERVED])

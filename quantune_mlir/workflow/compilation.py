@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from quantune_mlir import resources
-from quantune_mlir.execution.compiler import Source, compile_module
+from quantune_mlir.execution.compile_cache import cache_in_use, digest
+from quantune_mlir.execution.compiler import KnownProgram, Source, compile_module, compiler_key, known_program
 from quantune_mlir.execution.host_isa import host_isa
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.lending import in_own_context
 from quantune_mlir.ir.mlir import ir
+from quantune_mlir.ir.text import module_bytecode
 from quantune_mlir.kernels.tuned_tiles import TunedTiles
 from quantune_mlir.passes.driver import run_own_pipeline
 from quantune_mlir.passes.lower_kernels import LowerKernels
@@ -40,10 +42,20 @@ def compile_program(
     return program_source(in_own_context(module), target, tiles).compile()
 
 
-def program_source(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> Source:
+def program_source(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> Source | KnownProgram:
     """What the program of a `module` that is needed no more is compiled from, with kernels. See `compile_program`."""
+    made_from = _key(module, target, tiles) if cache_in_use() else ""
+    known = known_program(made_from) if made_from else None
+    if known is not None:
+        return known
     _lower_to_kernels(module, target, tiles)
-    return Source(module, target)
+    return Source(module, target, made_from=made_from)
+
+
+def _key(module: ir.Module, target: Target, tiles: TunedTiles | None) -> str:
+    """Of a module before it is lowered, and of all that lowers and compiles it."""
+    isa, chosen = isa_of(target) or "", "" if tiles is None else tiles.to_yaml()
+    return digest("module", module_bytecode(module), compiler_key(target), resources.code_digest(), isa, chosen)
 
 
 def with_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> ir.Module:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from quantune_mlir.errors import CompileError, TargetError
-from quantune_mlir.execution.compiler import Source, from_executables, iree_compile, to_executables
+from quantune_mlir.execution.compiler import Source, from_executables, to_executables
 from quantune_mlir.execution.deliverables.read_schedule import read_schedule
 from quantune_mlir.execution.deliverables.schedule import Schedule, Tensor
+from quantune_mlir.execution.iree_tool import iree_compile
 from quantune_mlir.execution.targets import Target
 from quantune_mlir.ir.mlir import ir
 
@@ -72,7 +73,7 @@ def compile_static(
         OutputError: no room for temporary files.
     """
     _call(module, name)
-    with Source(module, target).arguments() as (folder, arguments):
+    with Source(module, target, whole=True).arguments() as (folder, arguments):
         compiled = folder / f"{name}.mlir"
         schedule = read_schedule(to_executables(arguments, target, compiled), inputs, outputs)
         if schedule.functions == 0:
@@ -90,7 +91,7 @@ def compile_for_iree(module: ir.Module, target: Target, name: str) -> dict[str, 
     Arguments and errors are those of `compile_static`.
     """
     _call(module, name)
-    with Source(module, target).arguments() as (folder, arguments):
+    with Source(module, target, whole=True).arguments() as (folder, arguments):
         code, compiled = folder / f"{name}.c", folder / f"{name}.mlir"
         to_executables(arguments, target, compiled)
         rest = [*from_executables(compiled, target), "--output-format=vm-c", "-o", str(code)]

@@ -6,61 +6,17 @@ import numpy as np
 import pytest
 
 from quantune_mlir.errors import CompileError
-from quantune_mlir.execution.compiler import compile_bytes, compile_module
+from quantune_mlir.execution.compiler import Source, compile_bytes, compile_module
 from quantune_mlir.execution.executable_sources import brings_executables
 from quantune_mlir.execution.locations import give_places
 from quantune_mlir.execution.program import Program
 from quantune_mlir.execution.targets import load_target
+from quantune_mlir.ir.edit import copy_module
 from quantune_mlir.ir.mlir import ir, make_context
 from quantune_mlir.ir.text import module_bytecode, parse_module
+from tests.unit.execution.executables import program
 
 HOST = load_target("host")
-
-
-def executable(name: str, operation: str, others: str = "") -> str:
-    """An executable that changes four numbers by means of a helper of the same name in each."""
-    return f"""
-hal.executable.source private @{name} {{
-  hal.executable.export public @{name} ordinal(0) layout(#layout) count(%d: !hal.device) -> (index, index, index) {{
-    %one = arith.constant 1 : index
-    hal.return %one, %one, %one : index, index, index
-  }}
-  builtin.module {{
-    func.func private @changed(%x: vector<4xf32>) -> vector<4xf32> {{
-      %y = arith.{operation} %x, %x : vector<4xf32>
-      return %y : vector<4xf32>
-    }}
-    func.func @{name}() {{
-      %zero = arith.constant 0 : index
-      %in = hal.interface.binding.subspan layout(#layout) binding(0) alignment(64) offset(%zero) : memref<4xf32>
-      %out = hal.interface.binding.subspan layout(#layout) binding(1) alignment(64) offset(%zero) : memref<4xf32>
-      %x = vector.load %in[%zero] : memref<4xf32>, vector<4xf32>
-      %y = func.call @changed(%x) : (vector<4xf32>) -> vector<4xf32>
-      vector.store %y, %out[%zero] : memref<4xf32>, vector<4xf32>
-      {others}
-      return
-    }}
-  }}
-}}
-"""
-
-
-def program(names: tuple[str, str], others: str = "") -> ir.Module:
-    first, second = names
-    return parse_module(
-        f"""
-#layout = #hal.pipeline.layout<bindings = [
-  #hal.pipeline.binding<storage_buffer, ReadOnly>, #hal.pipeline.binding<storage_buffer>]>
-{executable(first, "addf")}
-{executable(second, "mulf", others)}
-func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {{
-  %0 = flow.dispatch @{first}::@{first}(%x) : (tensor<4xf32>) -> tensor<4xf32>
-  %1 = flow.dispatch @{second}::@{second}(%0) : (tensor<4xf32>) -> tensor<4xf32>
-  return %1 : tensor<4xf32>
-}}
-""",
-        make_context(),
-    )
 
 
 def run(module: ir.Module) -> np.ndarray:
@@ -79,9 +35,9 @@ def test_each_executable_keeps_its_own_code(capfd: pytest.CaptureFixture[str]) -
 def test_the_program_is_no_other() -> None:
     module = program(("twice", "squared"))
     give_places(module)
-    apart, whole = compile_module(module, HOST), compile_bytes(module_bytecode(module), HOST)
-    assert len(apart) == len(whole)
-    assert compile_module(module, HOST) == apart
+    apart, whole = (Source(copy_module(module), HOST, whole=True).compile() for _ in range(2))
+    assert apart == whole
+    assert len(apart) == len(compile_bytes(module_bytecode(module), HOST))
 
 
 def test_names_that_are_no_file_names_stay() -> None:
