@@ -65,11 +65,12 @@ def locked_directory(parent: Path, prefix: str, suffix: str) -> Generator[Path]:
     """A new directory that others find locked; gone in the end, unless it was renamed."""
     while True:
         directory = Path(tempfile.mkdtemp(dir=parent, prefix=prefix, suffix=suffix))
-        descriptor = os.open(directory, os.O_RDONLY)
-        _try_lock(descriptor)
-        if directory.exists():
-            break
-        os.close(descriptor)  # Another run took it for a leftover before it was locked.
+        with contextlib.suppress(FileNotFoundError):  # Another run may take it for a leftover before it is locked.
+            descriptor = os.open(directory, os.O_RDONLY)
+            _try_lock(descriptor)
+            if directory.exists():
+                break
+            os.close(descriptor)
     try:
         yield directory
     finally:

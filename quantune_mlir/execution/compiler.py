@@ -16,7 +16,7 @@ from quantune_mlir.execution.expand_floats import expand_floats
 from quantune_mlir.execution.host_isa import cpu_name, host_flags
 from quantune_mlir.execution.iree_tool import iree_compile, versions
 from quantune_mlir.execution.kernel_compiler import make_objects, take_known_objects
-from quantune_mlir.execution.kernel_units import LINKED, take_kernels
+from quantune_mlir.execution.kernel_units import can_take_kernels, take_kernels
 from quantune_mlir.execution.locations import give_places
 from quantune_mlir.execution.memory import give_back
 from quantune_mlir.execution.program import Program, in_pages
@@ -52,7 +52,7 @@ class Source:
             if brings_executables(module):
                 variant = Variant.of(parse_module(_probe(target.name, tuple(self._flags)), module.context))
                 self._kernels_path.mkdir()
-                if variant.name in LINKED and target.floats == "full" and not whole:
+                if can_take_kernels(variant) and target.floats == "full" and not whole:
                     self._kernels = take_kernels(module, variant, self._kernels_path)
                     self._flags.append(f"--iree-hal-executable-object-search-path={self._kernels_path}")
                 else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -92,7 +93,9 @@ def _objects(
     linker.write_text(_LINKER)
     linker.chmod(0o700)
     binaries.mkdir(exist_ok=True)
-    linking = f"--iree-llvmcpu-{'embedded' if with_libraries else 'system'}-linker-path={linker}"
+    linking = f"--iree-llvmcpu-system-linker-path=sh {shlex.quote(str(linker))}"
+    if with_libraries:
+        linking = f"--iree-llvmcpu-embedded-linker-path={linker}"
     binaries_to = f"--iree-hal-dump-executable-binaries-to={binaries}"
     flags = [*target.compile_flags(), *_STAGES, linking, binaries_to, "-o", os.devnull]
     iree_compile([str(source), *flags], target.name)

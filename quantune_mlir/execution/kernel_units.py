@@ -7,6 +7,7 @@ runs there, is no part of it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -16,8 +17,7 @@ from quantune_mlir.execution.executable_sources import Variant, can_move, code_o
 from quantune_mlir.ir.mlir import arith, hal, ir, passmanager
 from quantune_mlir.ir.text import module_bytecode, parse_module
 
-LINKED: Final = frozenset({"embedded_elf_x86_64", "embedded_elf_arm_64"})
-"""Variants whose object files can be taken apart, see kernel_object.py."""
+_LINKED: Final = frozenset({"embedded_elf_x86_64", "embedded_elf_arm_64"})
 
 _KERNEL: Final = "kernel"
 _KEY_LENGTH: Final = 32
@@ -32,6 +32,11 @@ llvm.func @{entry}(%environment: !llvm.ptr, %dispatch: !llvm.ptr, %workgroup: !l
   llvm.return %0 : i32
 }}
 """
+
+
+def can_take_kernels(variant: Variant) -> bool:
+    """Whether object files of this kind can be made here, and taken apart: see kernel_compiler.py, kernel_object.py."""
+    return variant.name in _LINKED and os.name == "posix"
 
 
 def take_kernels(module: ir.Module, variant: Variant, folder: Path) -> list[str]:
