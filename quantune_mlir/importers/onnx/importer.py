@@ -18,7 +18,7 @@ from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.editing import NO_EDITS, Edits
 from quantune_mlir.importers.onnx.emitter import refuse_empty
 from quantune_mlir.importers.onnx.errors import Unsupported
-from quantune_mlir.importers.onnx.expansion import expanded
+from quantune_mlir.importers.onnx.expansion import expanded, is_defined
 from quantune_mlir.importers.onnx.folding import can_fold, fold
 from quantune_mlir.importers.onnx.growth import Growth
 from quantune_mlir.importers.onnx.inference import inferred_shapes, require_shapes
@@ -88,8 +88,8 @@ def import_onnx(
         _GraphImport(model, loaded.size, parameters, where).build(module)
         if loaded.digest is not None:
             module.operation.attributes[MODEL] = ir.StringAttr.get(_digest(loaded, model))
-            if edits != NO_EDITS:
-                module.operation.attributes[EDITS] = ir.StringAttr.get(edits.to_text())
+            if told := edits.to_text():
+                module.operation.attributes[EDITS] = ir.StringAttr.get(told)
     return module
 
 
@@ -199,7 +199,9 @@ class _GraphImport:
             return None if blocked else self._inlined(builder, chosen_branch(proto, inputs))
         handler = find_handler(proto.op_type, self._opset)
         if handler is None:
-            return None if blocked else self._composed(builder, proto, name, inputs)
+            if blocked and is_defined(proto.op_type, self._opset):
+                return None
+            return self._composed(builder, proto, name, inputs)
         if blocked:
             return None
         node = Node(name, proto.op_type, self._opset, inputs, attribute_values(proto), proto.output)

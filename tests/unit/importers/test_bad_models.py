@@ -209,7 +209,7 @@ def test_all_unsupported_nodes_are_listed_at_once() -> None:
         helper.make_node("Relu", ["b"], ["c"], name="depends_on_the_first"),
         helper.make_node("MaxPool", ["a"], ["p", "i"], name="second", kernel_shape=[2, 2]),
         helper.make_node("Cast", ["i"], ["f"], to=TensorProto.FLOAT),
-        helper.make_node("Bernoulli", ["c"], ["y"]),
+        helper.make_node("RandomNormalLike", ["c"], ["y"]),
         helper.make_node("Det", ["a"], ["unused"], name="dead"),
     ]
     model = build_model(nodes, X, {"w": WEIGHTS}, ["y", "f"])
@@ -218,7 +218,7 @@ def test_all_unsupported_nodes_are_listed_at_once() -> None:
     assert [(n.name, n.op_type) for n in caught.value.nodes] == [
         ("first", "Det"),
         ("second", "MaxPool"),
-        ("Bernoulli_0", "Bernoulli"),
+        ("RandomNormalLike_0", "RandomNormalLike"),
     ]
     text = str(caught.value)
     assert "Indices" in text

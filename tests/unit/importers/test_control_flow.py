@@ -35,7 +35,7 @@ def linear(scale: float) -> onnx.GraphProto:
 
 def random() -> onnx.GraphProto:
     """A branch that cannot be imported."""
-    return branch("random", [helper.make_node("Bernoulli", ["a"], ["d"], name="random")], "d")
+    return branch("random", [helper.make_node("RandomNormalLike", ["a"], ["d"], name="random")], "d")
 
 
 def if_node(condition: str, then: onnx.GraphProto, otherwise: onnx.GraphProto, output: str = "y") -> onnx.NodeProto:

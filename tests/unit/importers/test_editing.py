@@ -106,7 +106,7 @@ def test_post_processing_is_cut_off_at_the_tensors_that_the_error_names() -> Non
 
 def test_what_leads_to_a_tensor_is_cut_off() -> None:
     nodes = [
-        helper.make_node("Bernoulli", ["x"], ["noise"], name="noise"),
+        helper.make_node("RandomNormalLike", ["x"], ["noise"], name="noise"),
         helper.make_node("Relu", ["noise"], ["a"], name="relu"),
         helper.make_node("MatMul", ["a", "w"], ["b"], name="product"),
         helper.make_node("Add", ["b", "z"], ["y"], name="sum"),
