@@ -9,7 +9,7 @@ from functools import cache
 from mmap import mmap
 from pathlib import Path
 
-from quantune_mlir.errors import OutputError
+from quantune_mlir.errors import OutputError, TargetError
 from quantune_mlir.execution.compile_cache import cache_in_use, digest
 from quantune_mlir.execution.executable_sources import PROBE, Variant, brings_executables, move_executables
 from quantune_mlir.execution.expand_floats import expand_floats
@@ -84,6 +84,12 @@ class Source:
 
     def _program(self) -> mmap:
         """The .vmfb, from the cache if it was compiled before."""
+        if self._target.floats == "none":
+            raise TargetError(
+                "has no float instructions, and a .vmfb cannot call what computes floats without",
+                where=f"target {self._target.name}",
+                remedy="quantize for another target, then compile mixed.mlir for this one: --deliverable c-bundle",
+            )
         cache = cache_in_use()
         with self.arguments() as (folder, arguments):
             key = self._key() if cache else ""
