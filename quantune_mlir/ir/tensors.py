@@ -4,6 +4,9 @@ A tensor is a *root* if its values are new: a graph input, or the output of a un
 only move, select or concatenate values share the parameters of the roots that they come from. The result of a unit that
 a clamp folds into has the parameters of the clamp's: it is never int8 by itself, and saturation is the clamp.
 
+A concatenation that only the network's result reads has no int8 form, and is no reason for what it joins to share
+parameters: boxes of hundreds beside scores below one.
+
 Names: the layer's name, `layer:k` from the second root of one layer on, and `%input` for the graph input `input`.
 """
 
@@ -98,8 +101,9 @@ def _share(roots: Iterable[ir.Value], units: Sequence[Unit]) -> dict[ir.Value, t
             parent[b] = a
 
     members: dict[ir.Value, None] = dict.fromkeys(order)
+    closing = _of_closing_concatenations(units)
     for unit in units:
-        if unit.kind in SHARING:
+        if unit.kind in SHARING and unit.output not in closing:
             for value in unit.inputs:
                 if is_float(value) and not is_constant(value):
                     members[value] = members[unit.output] = None
@@ -108,3 +112,22 @@ def _share(roots: Iterable[ir.Value], units: Sequence[Unit]) -> dict[ir.Value, t
     for root in order:
         group_roots.setdefault(find(root), []).append(root)
     return {value: tuple(group_roots[find(value)]) for value in members if find(value) in group_roots}
+
+
+def _of_closing_concatenations(units: Sequence[Unit]) -> set[ir.Value]:
+    """The results of concatenations that are only moved on their way to the network's results, and of these moves."""
+    moves = {unit.op: unit for unit in units if unit.kind in (Kind.MOVEMENT, Kind.CONCAT)}
+    closing: set[ir.Value] = set()
+    for unit in reversed(units):
+        users = [use.owner.operation for use in unit.output.uses]
+        if (
+            unit.op in moves
+            and users
+            and all(user.name == "func.return" or (user in moves and moves[user].output in closing) for user in users)
+        ):
+            closing.add(unit.output)
+    found: set[ir.Value] = set()
+    for unit in units:
+        if unit.output in closing and (unit.kind is Kind.CONCAT or not found.isdisjoint(unit.inputs)):
+            found.add(unit.output)
+    return found
