@@ -117,13 +117,19 @@ class Model:
     def layers_before(self, part: Part) -> set[str]:
         """The names of the layers that a part of the outputs depends on."""
         makers = {unit.output: unit for unit in self.units}
-        pending, seen = [self.part_values[part]], set[ir.Value]()
+        made = (makers[value].layer for value in self.sources(self.part_values[part]) if value in makers)
+        return {layer for layer in made if layer is not None}
+
+    def sources(self, value: ir.Value) -> set[ir.Value]:
+        """What a value is computed from, itself included."""
+        makers = {unit.output: unit for unit in self.units}
+        pending, found = [value], set[ir.Value]()
         while pending:
-            value = pending.pop()
-            if value in makers and value not in seen:
-                seen.add(value)
-                pending += makers[value].inputs
-        return {layer for value in seen if (layer := makers[value].layer) is not None}
+            source = pending.pop()
+            if source not in found:
+                found.add(source)
+                pending += makers[source].inputs if source in makers else ()
+        return found
 
     def after(self, *passes: Pass) -> Model:
         """The model that `passes` make of it."""

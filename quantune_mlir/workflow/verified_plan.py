@@ -12,7 +12,7 @@ import numpy as np
 from quantune_mlir.ir.layers import closing_values
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.numerics.metrics import decibels
-from quantune_mlir.planning.noise_model import NoiseModel, Powers
+from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planner
 from quantune_mlir.workflow.model import Model
@@ -72,7 +72,7 @@ class PlanVerifier:
         """The noise-to-signal power at each part of a noise model; NaN where nothing measured tells it."""
         found = np.full(len(noise.parts), math.nan)
         for part, at in zip(verified.noise, self._predicted_at, strict=True):
-            found[at] = np.fmax(found[at], min(part.normalized_mse, 1 / np.finfo(np.float64).tiny))
+            found[at] = np.fmax(found[at], min(part.normalized_mse, WORST))
         return found
 
 
@@ -112,11 +112,13 @@ def verified_plan(
 
 
 def _predicted_at(model: Model, parts: Sequence[str]) -> list[list[int]]:
-    """For each part of the model's outputs the predictions that it depends on."""
+    """For each part of the model's outputs the predictions that it depends on, or else those that depend on it."""
     made_by: dict[ir.Value, str] = {layer.output: layer.name for layer in model.layers}
     places = {name: place for place, name in enumerate(parts)}
+    outputs = {layer.name: layer.output for layer in model.layers if layer.name in places}
     found: list[list[int]] = []
     for value in model.part_values.values():
-        names = (made_by[closing] for closing in closing_values(model.units, model.layers, before=value))
-        found.append([places[name] for name in names if name in places])
+        before = (made_by[closing] for closing in closing_values(model.units, model.layers, before=value))
+        nearest = [places[name] for name in before if name in places]
+        found.append(nearest or [places[name] for name, output in outputs.items() if value in model.sources(output)])
     return found

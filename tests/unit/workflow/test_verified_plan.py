@@ -1,0 +1,108 @@
+"""A plan is measured, and made again where a part is below what the policy asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from quantune_mlir.numerics.metrics import ErrorEnergy
+from quantune_mlir.numerics.parts import Part, PartNoise
+from quantune_mlir.planning.graph import LayerNode
+from quantune_mlir.planning.noise_model import NoiseModel, Powers
+from quantune_mlir.planning.plan import PrecisionPlan
+from quantune_mlir.planning.planner import Planner
+from quantune_mlir.planning.policies import default
+from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
+from quantune_mlir.workflow.verification import Verified, VerifiedPart
+from quantune_mlir.workflow.verified_plan import MOST_REPAIRS, VerifiedPlan, verified_plan
+
+NAMES = ("front", "body", "tail")
+PART = Part(0, "y", (1, 4))
+
+
+def planner(*noise: float) -> Planner:
+    layers = [
+        LayerSensitivity(
+            name=name,
+            op="Conv",
+            index=i,
+            quantizable=True,
+            macs=100,
+            weight_bytes=0,
+            elements=1,
+            output_normalized_mse=predicted,
+            alone_normalized_mse=predicted,
+            own_noise=(predicted,),
+        )
+        for i, (name, predicted) in enumerate(zip(NAMES, noise, strict=True))
+    ]
+    graph = [LayerNode(name, "Conv", True, 100, NAMES[i - 1 : i]) for i, name in enumerate(NAMES)]
+    return Planner(SensitivityList.of(layers, parts=("tail",), model="m", samples=1), graph)
+
+
+def make(of: Planner) -> PrecisionPlan:
+    return of.plan(default, "default")
+
+
+@dataclass
+class Device:
+    """Measures plans whose layers bring this noise in truth."""
+
+    truth: dict[str, float]
+    plans: list[list[str]] = field(default_factory=list)
+    grown: list[list[str]] = field(default_factory=list)
+
+    def __call__(self, plan: PrecisionPlan, noise: NoiseModel) -> VerifiedPlan:
+        self.plans.append(plan.int8_layers)
+        energy = ErrorEnergy(1.0, sum(self.truth[name] for name in plan.int8_layers), 4.0)
+        measured = PartNoise(PART, energy, energy)
+        verified = Verified(b"", None, [measured])
+        return VerifiedPlan(plan, None, verified, (VerifiedPart(measured, noise.sqnr_db(plan.int8_layers)),))  # type: ignore[arg-type]
+
+    def measured(self, verified: Verified, noise: NoiseModel) -> Powers:
+        return np.array([verified.noise[0].normalized_mse])
+
+    def grow(self, plan: PrecisionPlan) -> dict[str, Powers]:
+        self.grown.append(plan.int8_layers)
+        return {name: np.array([self.truth[name]]) for name in plan.int8_layers}
+
+
+def verified(device: Device, of: Planner, floor_db: float | None = 20.0) -> VerifiedPlan:
+    return verified_plan(make(of), of, make, device, device.grow, floor_db)  # type: ignore[arg-type]
+
+
+def test_a_plan_that_holds_is_measured_once() -> None:
+    device = Device(dict.fromkeys(NAMES, 1e-4))
+    found = verified(device, planner(1e-4, 1e-4, 1e-4))
+    assert device.plans == [list(NAMES)] and device.grown == []
+    assert found.worst_db == pytest.approx(35.2, abs=0.1)
+    assert found.parts[0].predicted_db == pytest.approx(35.2, abs=0.1)
+
+
+def test_who_makes_the_noise_becomes_fp32() -> None:
+    device = Device({"front": 0.1, "body": 1e-4, "tail": 1e-4})
+    found = verified(device, planner(1e-4, 1e-4, 1e-4))
+    assert device.plans == [list(NAMES), ["body", "tail"]]
+    assert found.plan.int8_layers == ["body", "tail"] and found.worst_db > 36
+
+
+def test_without_a_floor_whatever_comes_is_taken() -> None:
+    device = Device({"front": 0.1, "body": 1e-4, "tail": 1e-4})
+    found = verified(device, planner(1e-4, 1e-4, 1e-4), floor_db=None)
+    assert device.plans == [list(NAMES)] and found.worst_db == pytest.approx(10.0, abs=0.1)
+
+
+def test_the_best_is_taken_if_none_holds() -> None:
+    """What grows tells the wrong layer each time."""
+
+    class Misled(Device):
+        def grow(self, plan: PrecisionPlan) -> dict[str, Powers]:
+            innocent = [name for name in plan.int8_layers if name != "front"]
+            return {name: np.array([0.1 if name == innocent[0] else 1e-4]) for name in innocent}
+
+    device = Misled({"front": 0.1, "body": 1e-4, "tail": 0.05})
+    found = verified(device, planner(1e-4, 1e-4, 1e-4))
+    assert 1 < len(device.plans) <= 1 + MOST_REPAIRS
+    assert found.worst_db == max(-10 * np.log10(sum(device.truth[n] for n in plan)) for plan in device.plans)
