@@ -355,7 +355,7 @@ class TestOutput:
             raise OSError(28, "No space left on device", "temporary/quantune-1")
 
         monkeypatch.setattr(compiler, "scratch_directory", full)
-        message = refused("quantize", "good.onnx", "--calibration", "good.npz", "--output", "out")
+        message = refused("quantize", "good.onnx", "--calibration", "good.npz", "--output", "out", "--no-cache")
         assert "quantune-1: temporary files cannot be written: No space left on device" in message
         assert "TMPDIR" in message
         assert sorted(p.name for p in work.iterdir()) == ["good.npz", "good.onnx"]
@@ -460,7 +460,13 @@ class TestRun:
 )
 def test_interrupted(tmp_path: Path, number: signal.Signals, status: int, word: str) -> None:
     command = [sys.executable, "-m", "quantune_mlir.cli.quantune", "quantize", str(DIGITS / "digits.onnx")]
-    arguments = ["--calibration", str(DIGITS / "digits_calibration.npz"), "--output", str(tmp_path / "out")]
+    arguments = [
+        "--calibration",
+        str(DIGITS / "digits_calibration.npz"),
+        "--output",
+        str(tmp_path / "out"),
+        "--no-cache",
+    ]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
         [*command, *arguments], env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts

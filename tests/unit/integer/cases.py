@@ -143,17 +143,27 @@ CASES = {
     "global max pool": Case(Kind.MOVEMENT, "GlobalMaxPool", {"x": IMAGE - 5}),
     "maximum over an axis": Case(Kind.MOVEMENT, "ReduceMax", {"x": draw(2, 6, 5)}, attributes={"axes": [1]}),
     "minimum over an axis": Case(Kind.MOVEMENT, "ReduceMin", {"x": draw(2, 6, 5)}, attributes={"axes": [2]}),
-    "concat": Case(Kind.CONCAT, "Concat", {"x": draw(1, 3, 9), "y": 2 * draw(1, 2, 9)}, attributes={"axis": 1}),
-    "concat of a tensor and itself": Case(
-        Kind.CONCAT, "Concat", {"x": IMAGE}, attributes={"axis": 2}, order=("x", "x")
+    # What a concatenation joins is int8 only where something computes with it.
+    "concat": Case(
+        Kind.CONCAT, "Concat", {"x": draw(1, 3, 9), "y": 2 * draw(1, 2, 9)}, attributes={"axis": 1}, then="Sigmoid"
     ),
-    "concat with constants": Case(Kind.CONCAT, "Concat", {"x": IMAGE}, {"c": 4 * draw(1, 2, 9, 8)}, {"axis": 1}),
+    "concat of a tensor and itself": Case(
+        Kind.CONCAT, "Concat", {"x": IMAGE}, attributes={"axis": 2}, order=("x", "x"), then="Sigmoid"
+    ),
+    "concat with constants": Case(
+        Kind.CONCAT, "Concat", {"x": IMAGE}, {"c": 4 * draw(1, 2, 9, 8)}, {"axis": 1}, then="Sigmoid"
+    ),
     "pad": Case(Kind.MOVEMENT, "Pad", {"x": IMAGE + 2}, {"pads": np.array([0, 1, 0, 2, 0, 0, 3, 1])}),
     "pad with a number beyond the input's": Case(
         Kind.MOVEMENT, "Pad", {"x": IMAGE}, {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "value": number(-7.5)}
     ),
     "pad with the border": Case(
-        Kind.CONCAT, "Pad", {"x": draw(1, 4, 5)}, {"pads": np.array([0, 1, 0, 0, 0, 2])}, {"mode": "edge"}
+        Kind.CONCAT,
+        "Pad",
+        {"x": draw(1, 4, 5)},
+        {"pads": np.array([0, 1, 0, 0, 0, 2])},
+        {"mode": "edge"},
+        then="Sigmoid",
     ),
     "slice": Case(
         Kind.MOVEMENT,
