@@ -16,14 +16,21 @@ from quantune_mlir.planning.costs import Cost
 from quantune_mlir.planning.front import Point, Problem, Trail, best_buys, pareto_front, walk
 from quantune_mlir.planning.reasons import Decisions, explained
 
-FLOOR_DB: Final = 20.0
+FLOOR_DB: Final = 21.0
 """Predicted SQNR of the worst part of the output that the default policy reaches at any cost: below it, int8 changes
-what a network decides."""
+what a network decides. 20 dB, and one for samples that were not analysed."""
+
+COMFORTABLE_DB: Final = 31.0
+"""Predicted SQNR that the default policy takes for HARDLY any time, whatever a percent of it buys: narrow networks lose
+single answers up to here."""
+
+HARDLY: Final = 0.05
+"""So much of the time of the plan without."""
 
 GOAL_DB: Final = 32.0
 """Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
 
-WORTHWHILE_DB: Final = 0.14
+WORTHWHILE_DB: Final = 0.18
 """Between floor and goal, fp32 has to buy so many dB for each percent of the time that int8 saves."""
 
 LEAST_SHARE: Final = 0.01
@@ -73,11 +80,17 @@ def within(budget: Budget) -> Policy:
 def default(problem: Problem) -> Decisions:
     """fp32 where it buys most for its time: up to the floor at any cost, up to the goal where it is worthwhile.
 
-    The quickest plan of the front that is as good takes its place; none is slower than fp32 throughout.
+    The quickest plan of the front that is as good takes its place, or one that has COMFORTABLE_DB and takes hardly
+    longer; none is slower than fp32 throughout.
     """
-    wanted = knee(problem)
-    as_good = [point for point in pareto_front(problem) if point.noise <= wanted.noise]
-    return explained(problem, min([wanted, *as_good], key=lambda point: point.cost.time))
+    wanted, front = knee(problem), pareto_front(problem)
+    as_good = [point for point in front if point.noise <= wanted.noise]
+    chosen = min([wanted, *as_good], key=lambda point: point.cost.time)
+    most = (1 + HARDLY) * chosen.cost.time
+    comfortable = [p for p in front if decibels(p.noise) >= COMFORTABLE_DB and p.cost.time <= most]
+    if decibels(chosen.noise) < COMFORTABLE_DB and comfortable:
+        chosen = min(comfortable, key=lambda point: point.cost.time)
+    return explained(problem, chosen)
 
 
 def knee(problem: Problem) -> Point:
