@@ -236,10 +236,10 @@ def quantize(
     own = tiles if options.target == ANALYSIS_TARGET else None
     verifier = Verifier(model.parts, references, load_target(ANALYSIS_TARGET), own, watch)
     verify_plan = PlanVerifier(model, rewriter, verifier, sensitivity.parts)
-    repaired, integer = model.after(*repairs(profile, options)), integer_options(options)
 
     def grow(doubtful: PrecisionPlan) -> dict[str, Powers]:
         with watch.stage("compile_doubt", "compile the mixed program, measured at each layer"):
+            repaired, integer = model.after(*repairs(profile, options)), integer_options(options)
             analyzer = Analyzer(repaired, profile, integer, options.range, load_target(ANALYSIS_TARGET), plan=doubtful)
         with watch.stage("run_doubt", "find out what makes its noise", len(analyzer.runs(samples))) as tick:
             return analyzer.grown(samples, tick)
