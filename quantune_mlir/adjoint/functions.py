@@ -40,10 +40,8 @@ def slope(unit: Unit, source: ir.Value, params: QuantParams | None) -> ir.Value:
     inverse = tosa.ReciprocalOp(reach.type, reach).result
     found = ops.multiply(rise, inverse)
     rank = (1,) * len(shape_of(found))
-    steep = ops.greater(tosa.AbsOp(found.type, found).result, ops.number(np.full(rank, _STEEPEST)))
-    finite = ops.greater(ops.number(np.full(rank, np.inf)), tosa.AbsOp(found.type, found).result)
-    zero = ops.number(np.zeros(rank))
-    return ops.select(steep, zero, ops.select(finite, found, zero))
+    has_one = ops.greater(ops.number(np.full(rank, _STEEPEST)), tosa.AbsOp(found.type, found).result)
+    return ops.select(has_one, found, ops.number(np.zeros(rank)))
 
 
 def _rounding(source: ir.Value, params: QuantParams) -> ir.Value:
@@ -58,17 +56,18 @@ def _rounding(source: ir.Value, params: QuantParams) -> ir.Value:
     least, most = (ir.FloatAttr.get(ir.F32Type.get(), float(q - params.zero_point)) for q in (params.qmin, params.qmax))
     inside = tosa.ClampOp(whole.type, whole, least, most).result
     error = ops.binary(tosa.SubOp, ops.multiply(inside, number(params.scale)), source)
-    short = number(_SHORT * params.scale)
-    long_enough = ops.greater(tosa.AbsOp(error.type, error).result, short)
-    return ops.select(long_enough, error, short)
+    return _no_shorter_than(_SHORT * params.scale, error)
 
 
 def _small_part(source: ir.Value) -> ir.Value:
     rank = (1,) * len(shape_of(source))
     part = ops.multiply(source, ops.number(np.full(rank, _RELATIVE)))
-    least = ops.number(np.full(rank, _LEAST))
-    long_enough = ops.greater(tosa.AbsOp(part.type, part).result, least)
-    return ops.select(long_enough, part, least)
+    return _no_shorter_than(_LEAST, part)
+
+
+def _no_shorter_than(least: float, reach: ir.Value) -> ir.Value:
+    short = ops.number(np.full((1,) * len(shape_of(reach)), least))
+    return ops.select(ops.greater(tosa.AbsOp(reach.type, reach).result, short), reach, short)
 
 
 def _again(unit: Unit, source: ir.Value, value: ir.Value) -> ir.Value:

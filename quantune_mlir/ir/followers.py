@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from quantune_mlir.ir.fusion import readers_of
-from quantune_mlir.ir.layers import Layer
+from quantune_mlir.ir.layers import Layer, is_result
 from quantune_mlir.ir.mlir import ir
 from quantune_mlir.ir.tensors import Tensors
 from quantune_mlir.ir.units import SHARING, Kind, Unit
@@ -89,9 +89,8 @@ def _follow(units: Sequence[Unit], decided: Mapping[ir.Value, bool], tensors: Te
             wants_any[value] = wants_all[value] = False
         else:
             mine = readers.get(value, [])
-            is_result = any(use.owner.operation.name == "func.return" for use in value.uses)
             wants_any[value] = any(wants_any[reader.output] for reader in mine)
-            wants_all[value] = bool(mine) and not is_result and all(wants_all[reader.output] for reader in mine)
+            wants_all[value] = bool(mine) and not is_result(value) and all(wants_all[reader.output] for reader in mine)
     made_int8: dict[ir.Value, bool] = {}
     for unit in units:
         value = unit.output

@@ -103,14 +103,13 @@ def noise_at_output(model: Model, measurement: Measurement) -> NoiseBudget:
     every layer int8 it is what was measured, where noise is not as large as the signal.
     """
     energies = measurement.energies
-    outputs = [name for name in closing_layers(model) if (name, ACCUMULATED) in energies]
+    outputs = _measured_outputs(model, energies)
     if outputs and len(measurement.projections) == len(outputs):
         budget = _projected(model, measurement, outputs)
     else:
         budget = _propagated(model, energies, outputs)
-    measured = np.array([_normalized(energies[name, ACCUMULATED]) for name in outputs])
     if budget.own:
-        ratio = np.divide(measured, budget.total, out=np.ones_like(measured), where=budget.total > 0)
+        measured, ratio = _beside_measured(budget, energies)
         trusted = (measured > 0) & (measured < SATURATED)
         budget = budget.times(np.where(trusted, np.clip(ratio, 1 / _CORRECTION, _CORRECTION), 1.0))
     for (name, noise), energy in energies.items():
@@ -121,20 +120,25 @@ def noise_at_output(model: Model, measurement: Measurement) -> NoiseBudget:
 
 def grown_noise(model: Model, energies: Energies) -> dict[str, Powers]:
     """What each layer brings, as energies grow from layer to layer: together what was measured at the output."""
-    outputs = [name for name in closing_layers(model) if (name, ACCUMULATED) in energies]
-    budget = _propagated(model, energies, outputs, saturates=False)
+    budget = _propagated(model, energies, _measured_outputs(model, energies), saturates=False)
     if not budget.own:
         return {}
-    measured = np.array([_normalized(energies[name, ACCUMULATED]) for name in budget.parts])
-    ratio = np.divide(measured, budget.total, out=np.ones_like(measured), where=budget.total > 0)
+    _, ratio = _beside_measured(budget, energies)
     noise = NoiseModel(budget.parts, budget.own, budget.rounded)
     return {name: noise.brought_by(name) * ratio for name in budget.own}
 
 
-def closing_layers(model: Model) -> list[str]:
+def _measured_outputs(model: Model, energies: Energies) -> list[str]:
     """The layers that make the parts of the output that noise is predicted at."""
     made_by = {layer.output: layer.name for layer in model.layers}
-    return [made_by[value] for value in closing_values(model.units, model.layers)]
+    names = (made_by[value] for value in closing_values(model.units, model.layers))
+    return [name for name in names if (name, ACCUMULATED) in energies]
+
+
+def _beside_measured(budget: NoiseBudget, energies: Energies) -> tuple[Powers, Powers]:
+    """The noise that was measured at each part, and how many times as much it is as the budget's total."""
+    measured = np.array([_normalized(energies[name, ACCUMULATED]) for name in budget.parts])
+    return measured, np.divide(measured, budget.total, out=np.ones_like(measured), where=budget.total > 0)
 
 
 def _projected(model: Model, measurement: Measurement, outputs: Sequence[str]) -> NoiseBudget:
