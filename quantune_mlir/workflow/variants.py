@@ -74,12 +74,7 @@ class Variants:
         key = hashlib.sha256(module_bytecode(module) + versions.encode()).hexdigest()[:24]
         path = self._artifacts[PROGRAMS] / f"{variant}-{key}.vmfb"
         if not path.is_file():
-            program = compile_module(module, self.target)
-            try:
-                path.parent.mkdir(exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"cannot be written: {error.strerror}", where=str(path.parent)) from error
-            write_atomically(path, program)
+            _keep(path, compile_module(module, self.target))
         return path
 
     @property
@@ -127,14 +122,19 @@ class Variants:
         if hashlib.sha256(content).hexdigest() != self.model.hash:
             raise ModelError("is not the model that was quantized", where=str(path), remedy=_GIVE)
         edited = self.cache / f"edited-{self.model.hash[:24]}.onnx"
-        try:
-            edited.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror}", where=str(edited.parent)) from error
-        write_atomically(edited, content)
+        _keep(edited, content)
         return edited
 
     @property
     def cache(self) -> Path:
         """Where others may keep what they make of the model."""
         return self._artifacts[PROGRAMS]
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Writes a file of the cache, which need not be there yet. Raises OutputError if it cannot be."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", where=str(path.parent)) from error
+    write_atomically(path, content)
