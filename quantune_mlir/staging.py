@@ -32,10 +32,13 @@ def prefix_of(name: str) -> str:
 def staged_file(target: Path) -> Generator[tuple[BinaryIO, Path]]:
     """An open file beside `target`, and its path; gone in the end, unless it was renamed. Raises OSError."""
     remove_leftovers(target)
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=prefix_of(target.name), suffix=MARK)
+    while True:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=prefix_of(target.name), suffix=MARK)
+        if not _lost(descriptor, Path(name)):
+            break
+        os.close(descriptor)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            _try_lock(file.fileno())
             yield file, Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
@@ -65,10 +68,9 @@ def locked_directory(parent: Path, prefix: str, suffix: str) -> Generator[Path]:
     """A new directory that others find locked; gone in the end, unless it was renamed."""
     while True:
         directory = Path(tempfile.mkdtemp(dir=parent, prefix=prefix, suffix=suffix))
-        with contextlib.suppress(FileNotFoundError):  # Another run may take it for a leftover before it is locked.
+        with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(directory, os.O_RDONLY)
-            _try_lock(descriptor)
-            if directory.exists():
+            if not _lost(descriptor, directory):
                 break
             os.close(descriptor)
     try:
@@ -100,6 +102,18 @@ def _unlocked(parent: Path, prefix: str) -> Iterator[Path]:
                         yield path
                 finally:
                     os.close(descriptor)
+
+
+def _lost(descriptor: int, path: Path) -> bool:
+    """Locks what was just made; whether another run had found it before that, and takes it for a leftover."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # This file system has no locks: nobody finds anything unlocked there.
+    return not path.exists()
 
 
 def _try_lock(descriptor: int) -> bool:

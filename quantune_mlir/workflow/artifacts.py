@@ -253,7 +253,7 @@ def _take_place(staging: Path, place: Path, directory: Path, kind: Kind, *, forc
         _require_free(place, directory, kind, force=force)
         old = staging.with_name(staging.name.removesuffix(MARK) + _OLD)
         try:
-            if place.exists():
+            if force and place.exists():
                 place.rename(old)
             staging.rename(place)
         except OSError as error:
