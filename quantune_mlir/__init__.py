@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from quantune_mlir._versions import check_iree
 
 if TYPE_CHECKING:
+    from quantune_mlir.backend.program import Program
     from quantune_mlir.errors import QuantuneError
-    from quantune_mlir.execution.program import Program
+    from quantune_mlir.model import Model
     from quantune_mlir.planning.plan import PrecisionPlan
-    from quantune_mlir.samples import SampleSet
-    from quantune_mlir.workflow.model import Model
+    from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.options import QuantizeOptions
     from quantune_mlir.workflow.policy import PlanPolicy
     from quantune_mlir.workflow.quantization import Quantization, quantize

@@ -10,7 +10,7 @@ from subprocess import PIPE, STDOUT
 
 import pytest
 
-from quantune_mlir.execution.targets import CToolchain
+from quantune_mlir.hardware.targets import CToolchain
 
 STRICT = "-Wall -Wextra -Werror -pedantic"
 _HOW = "make test fetches it where it can, see tools/fetch_emulators.sh"

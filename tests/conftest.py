@@ -7,7 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from quantune_mlir.execution.compile_cache import CACHE_VARIABLE
+from quantune_mlir.backend.compile_cache import CACHE_VARIABLE
 from tests.aarch64 import Emulator, what_is_missing
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.mlir.bindings import ir, make_context
 from tests.support import call, compile_module, load_program
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import iree.runtime as iree_runtime
 import numpy as np
 
-from quantune_mlir.execution import compiler
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.backend import compiler
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import ir
 
 
 def compile_module(module: ir.Module) -> bytes:

@@ -20,15 +20,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from quantune_mlir.execution.host_isa import host_flags, needs
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.backend.group_latency import latency_cache, measure_latencies
+from quantune_mlir.backend.kernel_groups import KernelGroup, kernel_groups
+from quantune_mlir.hardware.host_isa import host_flags, needs
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS, Work
+from quantune_mlir.model import Model
 from quantune_mlir.planning.plan import ALL_INT8
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.group_latency import latency_cache, measure_latencies
-from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import DEFAULTS
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.markdown import table

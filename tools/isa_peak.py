@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from quantune_mlir.execution.benchmark import measure, pinned, repeated
-from quantune_mlir.execution.compiler import compile_bytes
-from quantune_mlir.execution.host_isa import host_flags
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.backend.benchmark import measure, pinned, repeated
+from quantune_mlir.backend.compiler import compile_bytes
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.host_isa import host_flags
+from quantune_mlir.hardware.targets import load_target
 
 ACCUMULATORS: Final = 12
 STEPS: Final = 200_000

@@ -25,13 +25,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from quantune_mlir.execution.benchmark import measure, pinned, repeated
-from quantune_mlir.execution.compiler import compile_module
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import Target, load_target
-from quantune_mlir.ir.constants import constant, tensor_type
-from quantune_mlir.ir.mlir import func, ir, make_context, tosa
-from quantune_mlir.workflow.compilation import with_kernels
+from quantune_mlir.backend.benchmark import measure, pinned, repeated
+from quantune_mlir.backend.compilation import with_kernels
+from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import Target, load_target
+from quantune_mlir.mlir.bindings import func, ir, make_context, tosa
+from quantune_mlir.mlir.constants import constant, tensor_type
 from tools.isa_peak import peak_call
 from tools.kernel_shapes import LAYERS, Layer, Precision
 from tools.markdown import table as markdown_table

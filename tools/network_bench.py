@@ -20,10 +20,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from quantune_mlir.backend.peers.registry import PEERS, check_names
 from quantune_mlir.errors import QuantuneError
-from quantune_mlir.execution.peers.registry import PEERS, check_names
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.files import write_atomically
+from quantune_mlir.files.access import write_atomically
+from quantune_mlir.hardware.targets import load_target
 from tools import network_report
 from tools.networks import Networks
 from tools.zoo import Zoo

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from quantune_mlir.execution.benchmark import Ratio, device_for, measure, pinned, repeated
-from quantune_mlir.execution.peers.job import Values
-from quantune_mlir.samples import SampleSet
+from quantune_mlir.backend.benchmark import Ratio, device_for, measure, pinned, repeated
+from quantune_mlir.backend.peers.job import Values
+from quantune_mlir.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.comparison import compare, random_values
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.variants import VARIANTS, Variants

@@ -34,7 +34,7 @@ def peak_kib() -> int:
 
 
 def _run_iree(model: Path, values: dict[str, Any]) -> None:
-    from quantune_mlir.execution.program import Program
+    from quantune_mlir.backend.program import Program
 
     program = Program(model)
     for _ in range(CALLS):

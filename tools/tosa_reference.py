@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from quantune_mlir.ir.mlir import func, ir, make_context
+from quantune_mlir.mlir.bindings import func, ir, make_context
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

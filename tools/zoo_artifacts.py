@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.progress import track
 
 from quantune_mlir.integer.options import Granularity
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
@@ -80,10 +80,10 @@ def main() -> None:
     except FileNotFoundError as error:
         parser.error(str(error))
     networks = zoo.names if arguments.networks == "all" else arguments.networks.split(",")
-    cases = [(network, granularity) for network in networks for granularity in GRANULARITIES]
     made = {
         f"{network} {granularity}": record(zoo, network, granularity)
-        for network, granularity in track(cases, "quantize", console=Console(stderr=True))
+        for network in track(networks, "quantize", console=Console(stderr=True))
+        for granularity in GRANULARITIES
     }
     arguments.json.write_text(json.dumps(made, indent=1) + "\n")
 

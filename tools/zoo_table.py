@@ -22,13 +22,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from quantune_mlir.execution.program import Program
+from quantune_mlir.backend.program import Program
 from quantune_mlir.integer.options import Granularity
+from quantune_mlir.model import Model
 from quantune_mlir.planning.noise_model import NoiseModel
-from quantune_mlir.samples import SampleSet
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.evaluation import Evaluation, evaluate
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
 from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, Quantization, quantize
 from quantune_mlir.workflow.save import save

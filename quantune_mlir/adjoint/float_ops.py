@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from quantune_mlir.ir.constants import constant, shape_constant
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.constants import constant, shape_constant
+from quantune_mlir.mlir.edit import shape_of
 
 
 def kind_of(shape: Sequence[int], element: ir.Type | None = None) -> ir.RankedTensorType:

@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 
 from quantune_mlir.adjoint import float_ops as ops
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.units import Unit
+from quantune_mlir.graph.units import Unit
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.numerics.parameters import QuantParams
 
 _SHORT: Final = 2.0**-6

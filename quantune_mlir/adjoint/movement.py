@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.adjoint import float_ops as ops
-from quantune_mlir.ir.constants import constant_value
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.edit import shape_of
 
 _LARGEST_MATRIX = 1 << 22
 

@@ -7,7 +7,7 @@ random signs,
     E[ (v . J e)^2 ] = |J e|^2        and        v . J e = (J^T v) . e
 
 and J^T v comes for all layers from one sweep back through the fp32 run (sweep.py). So each layer costs two inner
-products, each in 64 strands (workflow/noise.py tells what for). The signs are drawn anew for each sample: from the
+products, each in 64 strands (sensitivity/noise.py tells what for). The signs are drawn anew for each sample: from the
 digits of the output itself, far behind the point. Of several outputs, or parts of one, a run looks at those that its
 last argument names: a number for each, by which v is multiplied there.
 
@@ -29,13 +29,13 @@ import numpy as np
 
 from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.adjoint.sweep import Cotangents, NoAdjointError
+from quantune_mlir.graph.layers import Layer
+from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.emitter import Quantized
-from quantune_mlir.ir import quantune
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.layers import Layer
-from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.quantune import KEPT, MADE, ROUNDED, Part
-from quantune_mlir.ir.units import Unit
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.dialects import quantune
+from quantune_mlir.mlir.dialects.quantune import KEPT, MADE, ROUNDED, Part
+from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.numerics.parameters import QuantParams
 
 _DIGITS: Final = 64.0

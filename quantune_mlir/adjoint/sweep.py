@@ -19,14 +19,14 @@ from quantune_mlir.adjoint.windows import (
     depthwise_adjoint,
     transpose_convolution_adjoint,
 )
+from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer.arithmetic import mean_factor
 from quantune_mlir.integer.rewriter import clamp_bounds
-from quantune_mlir.ir import quantune
-from quantune_mlir.ir.constants import is_constant
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.elementwise import ELEMENTWISE_ARITY
-from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.units import Kind, Unit, is_float
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.constants import is_constant, is_float
+from quantune_mlir.mlir.dialects import quantune
+from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa.elementwise import ELEMENTWISE_ARITY
 from quantune_mlir.numerics.parameters import QuantParams
 
 _STEEP = 1e30

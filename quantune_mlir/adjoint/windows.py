@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.adjoint import float_ops as ops
-from quantune_mlir.ir.constants import constant_value
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.edit import shape_of
 
 
 def convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:

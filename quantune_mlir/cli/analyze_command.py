@@ -19,11 +19,11 @@ from quantune_mlir.cli.inputs import (
     quantize_options,
 )
 from quantune_mlir.cli.model_options import import_options, model_options
-from quantune_mlir.files import check_writable, write_atomically
+from quantune_mlir.files.access import check_writable, write_atomically
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.sensitivity import Metric
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.progress import Stopwatch
 from quantune_mlir.workflow.quantization import analyze
 

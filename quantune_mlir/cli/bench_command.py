@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from quantune_mlir.backend.peers.registry import PEERS, check_names
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import Display, reports_errors, write_json
 from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option, tiles_option
-from quantune_mlir.execution.peers.registry import PEERS, check_names
-from quantune_mlir.files import check_writable
-from quantune_mlir.samples import SampleSet
+from quantune_mlir.files.access import check_writable
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.comparison import compare
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from quantune_mlir.backend.compile_cache import user_cache
 from quantune_mlir.cli.console import OUT, reports_errors
-from quantune_mlir.execution.compile_cache import user_cache
 
 
 @click.command("cache")

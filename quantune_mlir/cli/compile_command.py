@@ -8,19 +8,19 @@ from pathlib import Path
 import click
 import numpy as np
 
+from quantune_mlir.backend.compilation import compile_program, load_tiles
+from quantune_mlir.backend.delivery import Deliverable, Delivery, write_files
 from quantune_mlir.cli.console import Display, reports_errors
 from quantune_mlir.cli.inputs import FILE, cache_option, deliverable_options, tiles_option
 from quantune_mlir.errors import TilesError
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.files import check_writable, write_atomically
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.signature import argument_specs
-from quantune_mlir.ir.text import load_module
-from quantune_mlir.samples import InputSpec, SampleSet
+from quantune_mlir.files.access import check_writable, write_atomically
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.mlir.function import main_function
+from quantune_mlir.mlir.signature import argument_specs
+from quantune_mlir.mlir.text import load_module
+from quantune_mlir.samples.sample_set import InputSpec, SampleSet
 from quantune_mlir.workflow.artifacts import DELIVERED, MIXED, Artifacts, check_output, written_as_a_whole
-from quantune_mlir.workflow.compilation import compile_program, load_tiles
-from quantune_mlir.workflow.delivery import Deliverable, Delivery, write_files
 from quantune_mlir.workflow.variants import Variants
 
 

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from quantune_mlir.errors import QuantuneError
-from quantune_mlir.files import write_atomically
+from quantune_mlir.files.access import write_atomically
 from quantune_mlir.printable import printable
 
 _GAP: Final = 2

@@ -10,8 +10,8 @@ from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import Display, reports_errors, write_json
 from quantune_mlir.cli.inputs import FILE, cache_option, score_option
 from quantune_mlir.errors import OutputError
-from quantune_mlir.files import check_writable, write_array
-from quantune_mlir.samples import SampleSet
+from quantune_mlir.files.access import check_writable, write_array
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.evaluation import evaluate
 from quantune_mlir.workflow.scoring import Scorer

@@ -10,10 +10,10 @@ from typing import Any, Final, TypeVar, get_args
 
 import click
 
-from quantune_mlir.execution.compile_cache import without_cache
+from quantune_mlir.backend.compile_cache import without_cache
+from quantune_mlir.backend.delivery import DEFAULT_NAME, DELIVERABLES
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
-from quantune_mlir.workflow.delivery import DEFAULT_NAME, DELIVERABLES
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
 
 F = TypeVar("F", bound=Callable[..., Any])

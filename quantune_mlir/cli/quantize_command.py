@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from quantune_mlir.backend.compilation import load_tiles
+from quantune_mlir.backend.delivery import Deliverable, Delivery
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import OUT, Display, reports_errors
 from quantune_mlir.cli.inputs import (
@@ -24,13 +26,11 @@ from quantune_mlir.cli.inputs import (
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.policy_options import plan_policy, policy_options
 from quantune_mlir.errors import PlanError
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.samples import SampleSet
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow import artifacts
-from quantune_mlir.workflow.compilation import load_tiles
-from quantune_mlir.workflow.delivery import Deliverable, Delivery
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save

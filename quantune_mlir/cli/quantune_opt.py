@@ -10,20 +10,20 @@ from typing import Any, Final
 
 import click
 
-from quantune_mlir import resources
 from quantune_mlir.cli import entry
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.stopping import reports_stop
 from quantune_mlir.errors import ModelError, PassError, QuantuneError
-from quantune_mlir.files import read_file, write_atomically
+from quantune_mlir.files import resources
+from quantune_mlir.files.access import read_file, write_atomically
 from quantune_mlir.importers.kinds import refuse_other_kinds
-from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.text import LARGEST, load_module, module_bytecode, module_text, parse_module
-from quantune_mlir.passes import registry
-from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.passes.options import option_names
-from quantune_mlir.passes.parameters import fill_in, parameter_names
-from quantune_mlir.passes.pipeline import UPSTREAM_PASSES, Pipeline, Step, step_from_flag
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.mlir.text import LARGEST, load_module, module_bytecode, module_text, parse_module
+from quantune_mlir.pipeline import registry
+from quantune_mlir.pipeline.driver import run_pipeline
+from quantune_mlir.pipeline.options import option_names
+from quantune_mlir.pipeline.parser import UPSTREAM_PASSES, Pipeline, Step, step_from_flag
+from quantune_mlir.pipeline.template import fill_in, parameter_names
 from quantune_mlir.printable import shortened
 
 _STDIO: Final = "-"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from quantune_mlir.backend.program import Program
 from quantune_mlir.cli.console import OUT, reports_errors
 from quantune_mlir.cli.inputs import FILE
 from quantune_mlir.errors import OutputError
-from quantune_mlir.execution.program import Program
-from quantune_mlir.files import check_writable, write_array
-from quantune_mlir.sample_sources import load_array
+from quantune_mlir.files.access import check_writable, write_array
+from quantune_mlir.samples.sources import load_array
 
 
 @click.command("run")

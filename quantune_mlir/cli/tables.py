@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from quantune_mlir.cli.console import OUT, Column, print_table
-from quantune_mlir.execution.targets import Target
-from quantune_mlir.kernels.tuning import Kernel
+from quantune_mlir.hardware.targets import Target
+from quantune_mlir.kernels.tiling.tuning import Kernel
 from quantune_mlir.planning.sensitivity import LayerSensitivity, Metric, SensitivityList
 from quantune_mlir.workflow.comparison import Comparison
 from quantune_mlir.workflow.search import Trial

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from quantune_mlir import resources
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import reports_errors
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.files import resources
+from quantune_mlir.hardware.targets import load_target
 
 
 @click.command("targets")

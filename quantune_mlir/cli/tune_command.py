@@ -11,8 +11,8 @@ from quantune_mlir.cli import tables
 from quantune_mlir.cli.console import OUT, Display, reports_errors
 from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option
 from quantune_mlir.cli.model_options import import_options, model_options
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.files import check_writable, write_atomically
+from quantune_mlir.files.access import check_writable, write_atomically
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.workflow.tiling_timer import host_timers
 from quantune_mlir.workflow.tuning import choice_cache, find_sites, tune, tuned_isa, tuned_tiles
 from quantune_mlir.workflow.tuning_inputs import TuningInput

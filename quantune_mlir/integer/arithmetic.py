@@ -12,14 +12,14 @@ from math import prod
 
 import numpy as np
 
+from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.boundary import multiply
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import End, finish, rescale, round_to_int8
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.constants import constant_value, is_constant
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.units import Unit
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.constants import constant_value, is_constant
+from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.numerics.parameters import QuantParams, quantize
 
 _HEADROOM = 2.0**20

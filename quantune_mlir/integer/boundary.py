@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from quantune_mlir.integer.emitter import Emitter, Quantized
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.numerics.parameters import QuantParams
 
 

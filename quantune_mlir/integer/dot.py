@@ -16,15 +16,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from quantune_mlir.graph.linear_ops import response
+from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import End, finish
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.attributes import INPUT_MEANS
-from quantune_mlir.ir.constants import constant_value, is_constant
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.products import response
-from quantune_mlir.ir.units import Unit
+from quantune_mlir.mlir.attributes import INPUT_MEANS
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.constants import constant_value, is_constant
+from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.numerics.parameters import (
     dequantized_blocks,
     fit_scales_to_bias,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.ir.attributes import LAYER, OP
-from quantune_mlir.ir.constants import constant
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.units import Unit
+from quantune_mlir.graph.units import Unit
+from quantune_mlir.mlir.attributes import LAYER, OP
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.constants import constant
+from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.numerics.parameters import QuantParams
 
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from quantune_mlir.integer.boundary import multiply
 from quantune_mlir.integer.emitter import Emitter
 from quantune_mlir.integer.options import RequantizeMode
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.mlir import ir, tosa
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.numerics.parameters import QMAX, QMIN, QuantParams
 from quantune_mlir.numerics.requantize import multipliers_and_shifts
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, dot, movement, table
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import End
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.units import Kind, Unit
+from quantune_mlir.mlir.bindings import ir
 
 
 def lower_unit(

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from quantune_mlir.graph.tensors import joined_constants
+from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.emitter import Emitter, Quantized
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.tensors import joined_constants
-from quantune_mlir.ir.units import Unit
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.numerics.parameters import quantize
 
 

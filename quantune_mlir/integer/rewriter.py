@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, boundary
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import Bounds, End
 from quantune_mlir.integer.lowering import lower_unit
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.constants import constant_value, is_constant
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.units import Kind, Unit
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.numerics.parameters import QuantParams, activation_params
 
 

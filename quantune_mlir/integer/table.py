@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import PassError
+from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.emitter import Emitter, Quantized
-from quantune_mlir.ir.constants import constant_value
-from quantune_mlir.ir.edit import shape_of
-from quantune_mlir.ir.evaluate import evaluate
-from quantune_mlir.ir.mlir import ir, tosa
-from quantune_mlir.ir.units import Unit
+from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa.evaluate import evaluate
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.tables import lookup_table
 

@@ -2,7 +2,7 @@
 
 A sum of float32 values is kept as integers: the value m * 2^(e - 149), |m| < 2^24, 0 <= e < 254, adds m * 2^(e mod 16)
 to the bin e // 16 of its channel. A bin of 64 bits holds 2^23 such values, of which an inference adds at most 63
-(kernels/observe_channels.mlir), and since integers add exactly, the bins are
+(kernels/texts/observe_channels.mlir), and since integers add exactly, the bins are
 the same however the values were split and ordered.
 """
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
-from quantune_mlir.files import MIB, read_file
+from quantune_mlir.files.access import MIB, read_file
 from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.npz import BROKEN, read_arrays
@@ -42,7 +42,7 @@ class Profile(Mapping[str, Histogram]):
         model: hash of the model profiled.
         samples: number of samples seen.
         histograms: by tensor name, in graph order.
-        channels: by the names of ir/channels.py, in graph order.
+        channels: by the names of graph/channels.py, in graph order.
 
     Raises:
         DataError: a tensor held NaN or Inf; it is named.

@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quantune_mlir import yaml_file
 from quantune_mlir.errors import PlanError
+from quantune_mlir.files import yaml_file
 from quantune_mlir.planning.graph import LayerNode
 
 _LISTED = 10

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from quantune_mlir import yaml_file
 from quantune_mlir.errors import DataError
+from quantune_mlir.files import yaml_file
 from quantune_mlir.numerics.metrics import Signal
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from quantune_mlir.errors import OutputError, QuantuneError
-from quantune_mlir.files import MIB, default_mode, read_file, unwritable
-from quantune_mlir.staging import MARK, prefix_of, staged_directory
+from quantune_mlir.files.access import MIB, default_mode, read_file, unwritable
+from quantune_mlir.files.staging import MARK, prefix_of, staged_directory
 
 FP32: Final = "fp32.mlir"
 PROFILE: Final = "profile.npz"

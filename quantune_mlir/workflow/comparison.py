@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from quantune_mlir.backend.benchmark import Latency, Ratio, Runner, Times, device_for, measure, pinned, repeated
+from quantune_mlir.backend.peers import registry
+from quantune_mlir.backend.peers.job import Job, Starter, Values
 from quantune_mlir.errors import DataError, QuantuneError
-from quantune_mlir.execution.benchmark import Latency, Ratio, Runner, Times, device_for, measure, pinned, repeated
-from quantune_mlir.execution.peers import registry
-from quantune_mlir.execution.peers.job import Job, Starter, Values
-from quantune_mlir.ir.text import module_bytecode
-from quantune_mlir.samples import InputSpec
+from quantune_mlir.mlir.text import module_bytecode
+from quantune_mlir.samples.sample_set import InputSpec
 from quantune_mlir.workflow.progress import SILENT, Progress
 from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
 

@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Literal
 
-from quantune_mlir.execution.targets import Target
-from quantune_mlir.ir.followers import owners
-from quantune_mlir.ir.layers import Layer
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.units import Kind
+from quantune_mlir.backend.compilation import isa_of
+from quantune_mlir.backend.group_latency import conversion_key, latency_cache, measure_latencies
+from quantune_mlir.backend.kernel_groups import KernelGroup
+from quantune_mlir.graph.layers import Layer
+from quantune_mlir.graph.precision_propagation import owners
+from quantune_mlir.graph.units import Kind
+from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.model import Model
 from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
-from quantune_mlir.workflow.compilation import isa_of
-from quantune_mlir.workflow.group_latency import conversion_key, latency_cache, measure_latencies
-from quantune_mlir.workflow.kernel_groups import KernelGroup
-from quantune_mlir.workflow.model import Model
 
 CostSource = Literal["model", "measured"]
 _CONVERTING = frozenset({Kind.BINARY, Kind.UNARY, Kind.CLAMP})

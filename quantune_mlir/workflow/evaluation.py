@@ -11,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.execution.program import Array, Program
+from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.parts import PartMeter, PartNoise
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.json_numbers import json_number
+from quantune_mlir.report.json_numbers import json_number
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.output_files import OutputFiles
 from quantune_mlir.workflow.outputs import Classification, by_sample, class_labels
 from quantune_mlir.workflow.progress import SILENT, Progress

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from quantune_mlir.backend.program import Array
 from quantune_mlir.errors import PlanError, ScoreError
-from quantune_mlir.execution.program import Array
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.drop import Drop, ScoreDrop, estimate_drop
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.output_files import OutputFiles
 from quantune_mlir.workflow.outputs import Classification, class_labels
 from quantune_mlir.workflow.scoring import Scorer

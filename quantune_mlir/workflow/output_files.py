@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quantune_mlir.execution.program import Array
+from quantune_mlir.backend.program import Array
 
 
 class OutputFiles:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.errors import DataError
-from quantune_mlir.execution.program import Array, Program
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
 
 
 @dataclass(frozen=True)

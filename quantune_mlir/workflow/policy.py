@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Final, Literal
 
 from quantune_mlir.errors import PlanError
-from quantune_mlir.execution.targets import Target
-from quantune_mlir.passes.layer_graph import planned_layers
+from quantune_mlir.hardware.targets import Target
+from quantune_mlir.model import Model
+from quantune_mlir.passes.quantize.layer_graph import planned_layers
 from quantune_mlir.planning import policies
 from quantune_mlir.planning.budget import Budget, Limit
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planner, matching
 from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, LayerSensitivity, Metric, SensitivityList
-from quantune_mlir.workflow.model import Model
 
 
 @dataclass(frozen=True)

@@ -7,26 +7,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.kernel_groups import kernel_groups
+from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.errors import DataError
-from quantune_mlir.execution.program import Array, Program
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.kernels.tuned_tiles import TunedTiles
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.layer_graph import planned_layers
+from quantune_mlir.passes.quantize.layer_graph import planned_layers
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.noise_model import Powers
 from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
 from quantune_mlir.planning.planner import Planner
 from quantune_mlir.planning.sensitivity import SensitivityList
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.analysis import Analyzer
-from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.compilation import compile_program
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity.analysis import Analyzer
+from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
 from quantune_mlir.workflow.judges import check_decides, class_judge, score_judge
-from quantune_mlir.workflow.kernel_groups import kernel_groups
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.outputs import all_outputs, check_labels
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy

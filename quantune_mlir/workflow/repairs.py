@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.assign_input_means import AssignInputMeans
-from quantune_mlir.passes.base import Pass
-from quantune_mlir.passes.equalize_ranges import EqualizeRanges
-from quantune_mlir.passes.keep_defined import KeepDefined
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.passes.quantize.assign_input_means import AssignInputMeans
+from quantune_mlir.passes.quantize.equalize_ranges import EqualizeRanges
+from quantune_mlir.passes.quantize.keep_defined import KeepDefined
+from quantune_mlir.pipeline.base import Pass
 from quantune_mlir.workflow.options import QuantizeOptions
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.graph.layers import Layer
+from quantune_mlir.graph.units import SHARING, Unit
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.layers import Layer
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.units import SHARING, Unit
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.assign_precision import assign_precision
-from quantune_mlir.passes.assign_qparams import AssignQParams
-from quantune_mlir.passes.quantize import Quantize
-from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
+from quantune_mlir.passes.quantize.assign_precision import assign_precision
+from quantune_mlir.passes.quantize.assign_qparams import AssignQParams
+from quantune_mlir.passes.quantize.quantize import Quantize
+from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.repairs import repairs
 

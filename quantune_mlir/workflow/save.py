@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.text import write_text
-from quantune_mlir.kernels.tuned_tiles import TunedTiles
+from quantune_mlir.backend.delivery import Delivery, write_files
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
+from quantune_mlir.mlir.text import write_text
 from quantune_mlir.workflow import artifacts
-from quantune_mlir.workflow.delivery import Delivery, write_files
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.quantization import Quantization
 from quantune_mlir.workflow.summary import summarize

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from quantune_mlir.backend.program import Array
 from quantune_mlir.errors import ScoreError
-from quantune_mlir.execution.program import Array
 
 _FUNCTION: Final = "score"
 _SIGNATURE: Final = f"{_FUNCTION}(outputs, references, labels)"

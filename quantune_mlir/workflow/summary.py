@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir._versions import installed_version
-from quantune_mlir.workflow.json_numbers import json_number
+from quantune_mlir.report.json_numbers import json_number
 from quantune_mlir.workflow.quantization import Quantization
 from quantune_mlir.workflow.rewriting import integer_options
 from quantune_mlir.workflow.verification import Verification

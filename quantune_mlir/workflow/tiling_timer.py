@@ -7,20 +7,19 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.execution.benchmark import Runner, Times, measure, pinned, repeated
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import Target
-from quantune_mlir.ir.function import function_name, functions
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune import FUSED
-from quantune_mlir.ir.units import entry_block
-from quantune_mlir.kernels.dense import DenseKernel
-from quantune_mlir.kernels.executable import Library
-from quantune_mlir.kernels.group import Group
+from quantune_mlir.backend.benchmark import Runner, Times, measure, pinned, repeated
+from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import Target
+from quantune_mlir.kernels.emit.executable import Library
+from quantune_mlir.kernels.families.dense import DenseKernel
+from quantune_mlir.kernels.fusion.group import Group
+from quantune_mlir.kernels.fusion.isolate_group import NOTHING, new_module, outline, random_inputs
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.kernels.outline import NOTHING, new_module, outline, random_inputs
-from quantune_mlir.kernels.tuning import Tiling
-from quantune_mlir.workflow.compilation import compile_program
+from quantune_mlir.kernels.tiling.tuning import Tiling
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.dialects.quantune import FUSED
+from quantune_mlir.mlir.function import entry_block, function_name, functions
 from quantune_mlir.workflow.tuning import Site, Timer, Timers
 
 _LEAST_SECONDS: Final = 5e-8

@@ -10,24 +10,24 @@ from typing import Any, Final
 
 import numpy as np
 
+from quantune_mlir.backend.benchmark import Times
+from quantune_mlir.backend.compilation import isa_of
+from quantune_mlir.backend.host_cache import HostCache
+from quantune_mlir.backend.kernel_groups import KernelGroup, kernel_groups
 from quantune_mlir.errors import TilesError
-from quantune_mlir.execution.benchmark import Times
-from quantune_mlir.execution.host_isa import cpu_name, host_flags, needs
-from quantune_mlir.execution.targets import Target
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.quantune import FUSED
-from quantune_mlir.ir.text import module_bytecode, parse_module
-from quantune_mlir.kernels.dense import DenseKernel
-from quantune_mlir.kernels.group import CONVOLUTION, Group
+from quantune_mlir.hardware.host_isa import cpu_name, host_flags, needs
+from quantune_mlir.hardware.targets import Target
+from quantune_mlir.kernels.families.dense import DenseKernel
+from quantune_mlir.kernels.fusion.group import CONVOLUTION, Group
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.isa.table import ISAS
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
-from quantune_mlir.kernels.tiles import Tile, Workgroup
-from quantune_mlir.kernels.tuned_tiles import TunedKernel, TunedTiles
-from quantune_mlir.kernels.tuning import Kernel, Tiling, candidates
-from quantune_mlir.workflow.compilation import isa_of
-from quantune_mlir.workflow.host_cache import HostCache
-from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
+from quantune_mlir.kernels.tiling.tiles import Tile, Workgroup
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedKernel, TunedTiles
+from quantune_mlir.kernels.tiling.tuning import Kernel, Tiling, candidates
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.dialects.quantune import FUSED
+from quantune_mlir.mlir.text import module_bytecode, parse_module
 
 _WORTHWHILE: Final = 0.97
 """Another tiling takes the place of the model's if its time is below this part of it, and lower in 3 rounds of 4.

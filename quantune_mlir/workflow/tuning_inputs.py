@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.text import load_module
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.mlir.text import load_module
+from quantune_mlir.model import Model
 from quantune_mlir.planning.plan import ALL_INT8
-from quantune_mlir.samples import SampleSet
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.comparison import random_values
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.quantization import calibrate

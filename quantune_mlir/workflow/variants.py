@@ -7,16 +7,18 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from quantune_mlir.backend.compilation import load_tiles, with_kernels
+from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.program import SINGLE_THREAD, Program
 from quantune_mlir.errors import ModelError, OutputError
-from quantune_mlir.execution.compiler import compile_module
-from quantune_mlir.execution.program import SINGLE_THREAD, Program
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.files import write_atomically
+from quantune_mlir.files.access import write_atomically
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.importers.onnx.editing import Edits
 from quantune_mlir.importers.onnx.loading import load_model, read_model
-from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.signature import model_edits
-from quantune_mlir.ir.text import load_module, module_bytecode
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.mlir.signature import model_edits
+from quantune_mlir.mlir.text import load_module, module_bytecode
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.workflow.artifacts import (
@@ -30,8 +32,6 @@ from quantune_mlir.workflow.artifacts import (
     Artifacts,
     read_summary,
 )
-from quantune_mlir.workflow.compilation import load_tiles, with_kernels
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.quantization import ANALYSIS_TARGET
 from quantune_mlir.workflow.rewriting import PlanRewriter

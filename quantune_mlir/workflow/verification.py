@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from quantune_mlir.execution.program import Array, Program
-from quantune_mlir.execution.targets import Target
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.kernels.tuned_tiles import TunedTiles
+from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.program import Array, Program
+from quantune_mlir.hardware.targets import Target
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.numerics.parts import Part, PartMeter, PartNoise
-from quantune_mlir.workflow.compilation import compile_program
 from quantune_mlir.workflow.progress import Stopwatch
 
 MOST_RUNS: Final = 40

@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.ir.layers import closing_values
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.graph.layers import closing_values
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planner
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite
 from quantune_mlir.workflow.verification import Verified, VerifiedPart, Verifier
 

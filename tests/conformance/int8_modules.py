@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from quantune_mlir.ir.mlir import func, ir, make_context, tosa
+from quantune_mlir.mlir.bindings import func, ir, make_context, tosa
 
 
 class Int8Builder:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quantune_mlir.ir.edit import copy_module
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.mlir import func, ir
-from quantune_mlir.ir.units import entry_block, is_float
+from quantune_mlir.mlir.bindings import func, ir
+from quantune_mlir.mlir.constants import is_float
+from quantune_mlir.mlir.edit import copy_module
+from quantune_mlir.mlir.function import entry_block, main_function
 
 
 @dataclass(frozen=True)

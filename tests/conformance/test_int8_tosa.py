@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.mlir.bindings import ir
 from tests.conformance.int8_modules import Int8Builder, build_module
 from tests.tosa_oracle import run_reference
 from tools.tosa_reference import ReferenceModelError

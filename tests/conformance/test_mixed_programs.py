@@ -17,20 +17,20 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from quantune_mlir.execution.compiler import compile_module
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.assign_precision import AssignPrecision
-from quantune_mlir.passes.assign_qparams import AssignQParams
-from quantune_mlir.passes.quantize import Quantize
-from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
+from quantune_mlir.passes.quantize.assign_precision import AssignPrecision
+from quantune_mlir.passes.quantize.assign_qparams import AssignQParams
+from quantune_mlir.passes.quantize.quantize import Quantize
+from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity.calibration import Calibrator
 from tests.conformance.integer_part import integer_part
 from tests.onnx_models import combine
 from tests.support import call, load_program

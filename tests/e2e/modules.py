@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quantune_mlir.ir.mlir import make_context
-from quantune_mlir.ir.text import load_module
+from quantune_mlir.mlir.bindings import make_context
+from quantune_mlir.mlir.text import load_module
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from quantune_mlir.execution import compiler
+from quantune_mlir.backend import compiler
 from quantune_mlir.planning.sensitivity import SensitivityList
 from tests.e2e.conftest import DIGITS, Quantune
 from tests.e2e.models import conv_relu, images, make_model, save_model, save_samples

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantune_mlir import resources
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.text import parse_module
+from quantune_mlir.backend.delivery import Delivery, write_files
+from quantune_mlir.files import resources
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.mlir.text import parse_module
+from quantune_mlir.model import Model
 from quantune_mlir.planning.plan import ALL_INT8
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.delivery import Delivery, write_files
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.c_bundle import STRICT, require, selftest

@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.quantization import Quantization, quantize
 from tests.onnx_models import build_model
 

@@ -12,18 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.units import entry_block
-from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
+from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.delivery import Delivery, write_files
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.model import Model
+from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.compilation import compile_program
-from quantune_mlir.workflow.delivery import Delivery, write_files
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.aarch64 import Emulator

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from quantune_mlir.files.resources import pipeline_text
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.ir.attributes import OP
-from quantune_mlir.ir.edit import blocks
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.resources import pipeline_text
+from quantune_mlir.mlir.attributes import OP
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.edit import blocks
+from quantune_mlir.pipeline.driver import run_pipeline
 
 pytestmark = pytest.mark.zoo
 

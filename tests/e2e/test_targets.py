@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from quantune_mlir import resources
+from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.program import Program
 from quantune_mlir.errors import TargetError
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.files import resources
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import RequantizeMode
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.compilation import compile_program
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.rewriting import PlanRewriter

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quantune_mlir.backend.compile_cache import CACHE_VARIABLE
+from quantune_mlir.backend.program import Program
 from quantune_mlir.cli import tune_command
-from quantune_mlir.execution.compile_cache import CACHE_VARIABLE
-from quantune_mlir.execution.host_isa import host_isa
-from quantune_mlir.execution.program import Program
-from quantune_mlir.kernels.tuned_tiles import TunedTiles
-from quantune_mlir.kernels.tuning import Tiling
+from quantune_mlir.hardware.host_isa import host_isa
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
+from quantune_mlir.kernels.tiling.tuning import Tiling
 from quantune_mlir.workflow.tuning import Site, Timer, Timers
 from tests.e2e.conftest import DIGITS, Quantune
 

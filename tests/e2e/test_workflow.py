@@ -19,18 +19,18 @@ import yaml
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from quantune_mlir.backend.program import Program
 from quantune_mlir.cli.quantune import main
 from quantune_mlir.cli.quantune_opt import main as quantune_opt
-from quantune_mlir.execution.program import Program
-from quantune_mlir.ir.text import module_text
+from quantune_mlir.mlir.text import module_text
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
-from quantune_mlir.passes.shadow_int8 import PROBE
+from quantune_mlir.passes.calibrate.shadow_int8 import PROBE
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.planning.sensitivity import Metric, SensitivityList
-from quantune_mlir.samples import SampleSet
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import InferenceRuns, quantize

@@ -16,20 +16,20 @@ from typing import Final
 import numpy as np
 from onnx.backend.test.case import node as node_cases
 
-from quantune_mlir import resources
+from quantune_mlir.backend.processes import die_with_parent
 from quantune_mlir.cli import entry
+from quantune_mlir.files import resources
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.kernels.isa.table import ISAS
-from quantune_mlir.kernels.tuned_tiles import TunedTiles
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile, merge
-from quantune_mlir.passes.driver import run_own_pipeline
-from quantune_mlir.passes.pipeline import Pipeline
+from quantune_mlir.pipeline.driver import run_own_pipeline
+from quantune_mlir.pipeline.parser import Pipeline
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.sensitivity import SensitivityList
-from quantune_mlir.processes import die_with_parent
-from quantune_mlir.samples import InputSpec, SampleSet
+from quantune_mlir.samples.sample_set import InputSpec, SampleSet
 from quantune_mlir.workflow.artifacts import read_summary
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from tools.fuzz.mutate import WORDS, mutated_bytes, mutated_npz, mutated_text, mutated_value

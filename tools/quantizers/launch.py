@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from quantune_mlir.execution.host_isa import host_flags
-from quantune_mlir.execution.peers.isa import onednn_isa
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.backend.peers.isa import onednn_isa
+from quantune_mlir.hardware.host_isa import host_flags
+from quantune_mlir.hardware.targets import load_target
 from tools.quantizers import worker
 
 _POLL_SECONDS: Final = 0.02

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.files import write_atomically
+from quantune_mlir.files.access import write_atomically
 from tools.quantizers.cases import REFERENCE, Case
 from tools.quantizers.data import Data
 from tools.quantizers.launch import Limits, Step, StepFailed, run_worker

@@ -16,7 +16,7 @@ from onnx import helper
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from quantune_mlir.execution.host_isa import host_isa
+from quantune_mlir.hardware.host_isa import host_isa
 from tools.quantizers.cases import REFERENCE, Case
 from tools.quantizers.data import Data, Samples
 from tools.quantizers.quantized import Quantized, Run, Runners, load_operators

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from quantune_mlir.execution.program import Program
+from quantune_mlir.backend.program import Program
 from quantune_mlir.integer.options import Granularity
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.schemes import Scheme
-from quantune_mlir.passes import registry
-from quantune_mlir.samples import SampleSet
+from quantune_mlir.pipeline import registry
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import quantize as quantize_model

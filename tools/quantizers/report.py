@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from quantune_mlir.files import write_atomically
+from quantune_mlir.files.access import write_atomically
 from tools.network_report import goal_table
 from tools.quantizers import accuracy_tables, cost_tables
 from tools.quantizers.goals import goals

@@ -11,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.quantization import analyze

@@ -19,7 +19,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from quantune_mlir.integer.options import Granularity
-from quantune_mlir.samples import SampleSet
+from quantune_mlir.samples.sample_set import SampleSet
 
 METRICS: Final = ("weight_error", "qdq_err", "xmodel_err")
 """SQNR in dB of the weights, of rounding an activation, and of the activation in the quantized model."""

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from quantune_mlir.execution.targets import Target
+from quantune_mlir.backend.compilation import compile_program, with_kernels
+from quantune_mlir.graph.epilogues import ACCUMULATING, foldable_clamps, readers_of
+from quantune_mlir.graph.units import Kind, Unit
+from quantune_mlir.hardware.targets import Target
 from quantune_mlir.integer import boundary
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.integer.rewriter import Rewriter
-from quantune_mlir.ir.constants import is_constant
-from quantune_mlir.ir.fusion import ACCUMULATING, foldable_clamps, readers_of
-from quantune_mlir.ir.mlir import func, ir
-from quantune_mlir.ir.units import Kind, Unit
+from quantune_mlir.mlir.bindings import func, ir
+from quantune_mlir.mlir.constants import is_constant
 from quantune_mlir.numerics.parameters import QuantParams
-from quantune_mlir.workflow.compilation import compile_program, with_kernels
 
 
 class Form(str, Enum):

@@ -1,7 +1,8 @@
 """From plans to the pieces that compute them, each computed once however many plans share it.
 
-The walk over the units is that of the quantize pass: which units are int8 comes from `ir/followers.py`, and how an int8
-unit ends from `ir/fusion.py`. Only instead of emitting ops it notes which pieces are called on what.
+The walk over the units is that of the quantize pass: which units are int8 comes from
+`graph/precision_propagation.py`, and how an int8 unit ends from `graph/epilogues.py`. Only instead of emitting ops it
+notes which pieces are called on what.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from quantune_mlir.ir.followers import precisions
-from quantune_mlir.ir.fusion import find_endings
-from quantune_mlir.ir.layers import Layer
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.tensors import Tensors
-from quantune_mlir.ir.units import Unit
+from quantune_mlir.graph.epilogues import find_endings
+from quantune_mlir.graph.layers import Layer
+from quantune_mlir.graph.precision_propagation import precisions
+from quantune_mlir.graph.tensors import Tensors
+from quantune_mlir.graph.units import Unit
+from quantune_mlir.mlir.bindings import ir
 from tools.study.pieces import Form, Piece
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
 from tools.zoo import Zoo
 
 

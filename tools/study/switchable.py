@@ -9,15 +9,15 @@ import iree.runtime as iree_rt
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.execution.program import SINGLE_THREAD, to_device, to_host
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.layers import closing_values
-from quantune_mlir.ir.qparams import read_qparams
-from quantune_mlir.ir.units import entry_block
+from quantune_mlir.backend.program import SINGLE_THREAD, to_device, to_host
+from quantune_mlir.graph.layers import closing_values
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.function import entry_block
+from quantune_mlir.mlir.qparams import read_qparams
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.assign_qparams import AssignQParams
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.passes.quantize.assign_qparams import AssignQParams
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.repairs import repairs
 from quantune_mlir.workflow.rewriting import integer_options

@@ -1,7 +1,8 @@
 """ONNX to TOSA, opsets 7 to 28."""
 # pyright: reportUnusedImport=false
 
-from quantune_mlir.importers.onnx import (  # noqa: F401  (each registers its handlers)
+from quantune_mlir.importers.onnx.importer import import_onnx
+from quantune_mlir.importers.onnx.ops import (  # noqa: F401  (each registers its handlers)
     activation,
     blocks,
     convolution,
@@ -22,6 +23,5 @@ from quantune_mlir.importers.onnx import (  # noqa: F401  (each registers its ha
     slicing,
     trigonometry,
 )
-from quantune_mlir.importers.onnx.importer import import_onnx
 
 __all__ = ["import_onnx"]

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
-from quantune_mlir.importers.onnx.builder import Builder
+from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.half import computed_type
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.tensor import Tensor
-from quantune_mlir.ir import attributes
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.mlir import attributes
+from quantune_mlir.mlir.bindings import ir
 
 
 def computed_input(b: Builder, name: str, x: Tensor) -> Tensor:

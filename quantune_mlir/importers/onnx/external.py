@@ -11,7 +11,7 @@ import onnx
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.files import require_file
+from quantune_mlir.files.access import require_file
 from quantune_mlir.importers.onnx.bodies import all_graphs, all_nodes
 from quantune_mlir.importers.onnx.stored import element_size
 

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 import onnx
 
+from quantune_mlir.importers.common.growth import Growth
+from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.bodies import bodies
 from quantune_mlir.importers.onnx.errors import Unsupported
-from quantune_mlir.importers.onnx.growth import Growth
 from quantune_mlir.importers.onnx.half import computed_array
-from quantune_mlir.importers.onnx.tensor import Tensor
 
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 _OF_FILES_AND_TEXT: Final = {"ImageDecoder", "RegexFullMatch", "StringNormalizer", "TfIdfVectorizer"}

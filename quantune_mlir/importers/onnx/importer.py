@@ -11,29 +11,29 @@ import numpy as np
 import onnx
 
 from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
-from quantune_mlir.importers.onnx.arithmetic import require_supported
+from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.emitter import refuse_empty
+from quantune_mlir.importers.common.growth import Growth
+from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.bodies import all_nodes, chosen_branch
 from quantune_mlir.importers.onnx.boundary import computed_input, declared_output, signature
-from quantune_mlir.importers.onnx.builder import Builder
 from quantune_mlir.importers.onnx.editing import NO_EDITS, Edits
-from quantune_mlir.importers.onnx.emitter import refuse_empty
 from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.expansion import expanded, is_defined
 from quantune_mlir.importers.onnx.folding import can_fold, fold
-from quantune_mlir.importers.onnx.growth import Growth
 from quantune_mlir.importers.onnx.inference import inferred_shapes, require_shapes
 from quantune_mlir.importers.onnx.loading import LoadedModel, load_model, opset_version
 from quantune_mlir.importers.onnx.naming import NodeNames
 from quantune_mlir.importers.onnx.node import Node, attribute_values
+from quantune_mlir.importers.onnx.ops.arithmetic import require_supported
 from quantune_mlir.importers.onnx.pruning import live_values
 from quantune_mlir.importers.onnx.refusals import remedy, unknown_operator, unknown_operators
 from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import DynamicShapesError, Parameter, StaticShapes, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
-from quantune_mlir.importers.onnx.tensor import Tensor
-from quantune_mlir.ir.attributes import EDITS, MODEL
-from quantune_mlir.ir.constants import tensor_type
-from quantune_mlir.ir.mlir import func, ir, make_context
+from quantune_mlir.mlir.attributes import EDITS, MODEL
+from quantune_mlir.mlir.bindings import func, ir, make_context
+from quantune_mlir.mlir.constants import tensor_type
 
 _STANDARD_DOMAINS = ("", "ai.onnx")
 _MISFITS = (

@@ -12,7 +12,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.files import read_file
+from quantune_mlir.files.access import read_file
 from quantune_mlir.importers.kinds import refuse_other_kinds
 from quantune_mlir.importers.onnx.bodies import all_graphs, all_nodes
 from quantune_mlir.importers.onnx.errors import Unsupported

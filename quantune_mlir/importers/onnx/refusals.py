@@ -8,12 +8,12 @@ from typing import Final
 import onnx
 
 from quantune_mlir.errors import UnsupportedNode
+from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.bodies import captured
 from quantune_mlir.importers.onnx.expansion import is_defined
 from quantune_mlir.importers.onnx.pruning import live_values
 from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import model_inputs
-from quantune_mlir.importers.onnx.tensor import Tensor
 
 _WORTH_QUANTIZING: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"})
 _REASONS: Final = {

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.tensor import Tensor
 
 if TYPE_CHECKING:
-    from quantune_mlir.importers.onnx.builder import Builder
+    from quantune_mlir.importers.common.builder import Builder
 
 Handler = Callable[["Builder", Node], "Tensor | Sequence[Tensor]"]
 

@@ -10,7 +10,7 @@ import onnx
 
 from quantune_mlir.errors import ModelError
 from quantune_mlir.importers.onnx.stored import NUMBERS, type_name
-from quantune_mlir.ir.constants import check_shape
+from quantune_mlir.mlir.constants import check_shape
 
 Shape = Sequence[int]
 

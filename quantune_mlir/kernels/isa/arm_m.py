@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from quantune_mlir.ir.mlir import arith, ir, vector
-from quantune_mlir.kernels import code
-from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
+from quantune_mlir.mlir.bindings import arith, ir, vector
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quantune_mlir.ir.mlir import arith, ir
-from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.emit.rounding import Narrowing
+from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.depthwise import WIDENED, DepthwiseStep
-from quantune_mlir.kernels.rounding import Narrowing
+from quantune_mlir.mlir.bindings import arith, ir
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class DotStep(ABC):
 
 @dataclass(frozen=True)
 class WordStep(DotStep):
-    """A step whose products are summed up in 16 bits first: right for weights that kernels/words.py arranges."""
+    """A step whose products are summed up in 16 bits first: for weights of kernels/families/maddubs_packing.py."""
 
     @abstractmethod
     def products(self, x: ir.Value, w: ir.Value) -> ir.Value:

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from quantune_mlir.ir.mlir import arith, ir
-from quantune_mlir.kernels import code
-from quantune_mlir.kernels.code import Index
-from quantune_mlir.kernels.rounding import Rounding
+from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.rounding import Rounding
+from quantune_mlir.kernels.emit.vector_builder import Index
+from quantune_mlir.mlir.bindings import arith, ir
 
 UNIT: Final = 16
 """Channels of a unit."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quantune_mlir.ir.mlir import ir, vector
-from quantune_mlir.kernels import code
-from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.base import DotStep
+from quantune_mlir.mlir.bindings import ir, vector
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from quantune_mlir.kernels.isa.arm import ARMV7_NEON, ARMV8, DOTPROD, I8MM
 from quantune_mlir.kernels.isa.arm_m import ARMV7EM
@@ -10,22 +10,6 @@ from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.isa.generic import GENERIC, RVV, SCALAR
 from quantune_mlir.kernels.isa.mve import MVE
 from quantune_mlir.kernels.isa.x86 import AVX2, AVX512_VNNI, AVX_VNNI, SSE4
-
-IsaName = Literal[
-    "avx512vnni",
-    "avxvnni",
-    "avx2",
-    "sse4",
-    "i8mm",
-    "dotprod",
-    "armv8",
-    "armv7neon",
-    "armv7em",
-    "mve",
-    "rvv",
-    "scalar",
-    "generic",
-]
 
 ISAS: Final[dict[str, Isa]] = {
     isa.name: isa

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.kernels import code
-from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
 from quantune_mlir.kernels.isa.x86_avx2 import Vpmaddubsw, Vpmaddwd
 from quantune_mlir.kernels.isa.x86_depthwise import VpdpbusdDepthwise, VpmaddwdDepthwise, to_unsigned
 from quantune_mlir.kernels.isa.x86_narrowing import NARROWING
+from quantune_mlir.mlir.bindings import ir
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """x86 without VNNI: AVX2; of SSE4.2 the same with half the lanes, vpmaddubsw excepted.
 
-vpmaddubsw adds products of bytes in pairs, in 16 bits, with saturation: it is exact for weights that kernels/words.py
-arranges. vpmaddwd is exact for all, with half as many products an instruction.
+vpmaddubsw adds products of bytes in pairs, in 16 bits, with saturation: it is exact for weights that
+kernels/families/maddubs_packing.py arranges. vpmaddwd is exact for all, with half as many products an instruction.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from quantune_mlir.ir.mlir import arith, ir
-from quantune_mlir.kernels import code
-from quantune_mlir.kernels.code import Index
+from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.base import DotStep, WordStep
 from quantune_mlir.kernels.isa.x86_depthwise import to_unsigned
+from quantune_mlir.mlir.bindings import arith, ir
 
 _PMADDWD: Final = "llvm.x86.avx2.pmadd.wd"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quantune_mlir.ir.mlir import arith, ir
-from quantune_mlir.kernels import code
+from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.rounding import Rounding
 from quantune_mlir.kernels.isa.depthwise import ByteStep, DepthwiseStep, lanes_of, unpack
 from quantune_mlir.kernels.isa.x86_narrowing import ROUNDING, pack
-from quantune_mlir.kernels.rounding import Rounding
+from quantune_mlir.mlir.bindings import arith, ir
 
 
 def to_unsigned(values: ir.Value) -> ir.Value:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.kernels import code
+from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.rounding import NARROWED, Narrowing, Rounding
 from quantune_mlir.kernels.isa.depthwise import RUN, lanes_of
-from quantune_mlir.kernels.rounding import NARROWED, Narrowing, Rounding
+from quantune_mlir.mlir.bindings import ir
 
 _PACKS: Final = {
     4: ("llvm.x86.sse2.packssdw.128", "llvm.x86.sse2.packsswb.128"),

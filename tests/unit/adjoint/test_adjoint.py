@@ -10,15 +10,15 @@ import pytest
 
 from quantune_mlir.adjoint.float_ops import number
 from quantune_mlir.adjoint.sweep import Cotangents, NoAdjointError
-from quantune_mlir.execution.compiler import compile_module
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.mlir import func, ir
-from quantune_mlir.ir.units import entry_block, find_units
-from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.passes.lower_adjoints import LowerAdjoints
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.program import Program
+from quantune_mlir.graph.units import find_units
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import func, ir
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.model import Model
+from quantune_mlir.passes.calibrate.lower_adjoints import LowerAdjoints
+from quantune_mlir.pipeline.driver import run_pipeline
 from tests.onnx_models import build_model
 
 RNG = np.random.default_rng(3)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from quantune_mlir.backend.compile_cache import CACHE_VARIABLE, user_cache
 from quantune_mlir.cli.quantune import main
-from quantune_mlir.execution.compile_cache import CACHE_VARIABLE, user_cache
 
 MODULE = "func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> { return %x : tensor<4xf32> }"
 

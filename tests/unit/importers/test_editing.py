@@ -13,8 +13,8 @@ from onnx import TensorProto, helper
 from quantune_mlir.errors import ModelError, UnsupportedOperatorsError
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.importers.onnx.editing import Edits
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.signature import argument_specs, model_edits
+from quantune_mlir.mlir.function import main_function
+from quantune_mlir.mlir.signature import argument_specs, model_edits
 from tests.onnx_models import build_model, reference
 from tests.support import run_module
 

@@ -9,10 +9,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from quantune_mlir.graph.units import Kind, find_units
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.signature import argument_specs
-from quantune_mlir.ir.units import Kind, entry_block, find_units
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.signature import argument_specs
 from tests.onnx_models import build_model, reference
 from tests.support import run_module
 

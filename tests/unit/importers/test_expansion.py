@@ -9,10 +9,10 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from quantune_mlir.errors import UnsupportedOperatorsError
+from quantune_mlir.graph.units import find_units
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.mlir import make_context
-from quantune_mlir.ir.units import entry_block, find_units
+from quantune_mlir.mlir.bindings import make_context
+from quantune_mlir.mlir.function import entry_block, main_function
 from tests.onnx_models import combine
 from tests.support import call, compile_module, load_program
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.ir.mlir import make_context
+from quantune_mlir.mlir.bindings import make_context
 from tests.onnx_models import OneNode, combine
 from tests.support import call, compile_module, load_program
 

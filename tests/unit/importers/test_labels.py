@@ -11,7 +11,7 @@ from onnx import helper
 
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.importers.onnx.naming import NodeNames
-from quantune_mlir.ir.mlir import ir
+from quantune_mlir.mlir.bindings import ir
 from tests.onnx_models import build_model
 
 IMAGE = np.zeros((1, 2, 6, 5), np.float32)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from quantune_mlir.graph.units import Kind, find_units
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.units import Kind, entry_block, find_units
+from quantune_mlir.mlir.function import entry_block, main_function
 from tests.onnx_models import OneNode, assert_like_onnxruntime
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.importers.onnx.sampling import AxisSampling, tosa_scale
+from quantune_mlir.importers.onnx.ops.sampling import AxisSampling, tosa_scale
 from tests.onnx_models import OneNode, assert_like_onnxruntime
 
 X = np.random.default_rng(3).standard_normal((1, 2, 6, 7)).astype(np.float32)

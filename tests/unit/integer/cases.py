@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from quantune_mlir.graph.units import Kind
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.units import Kind
 from quantune_mlir.numerics.schemes import Scheme
 from tests.onnx_models import build_model
 

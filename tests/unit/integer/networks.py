@@ -9,25 +9,25 @@ from functools import cached_property
 import numpy as np
 import onnx
 
-from quantune_mlir import resources
+from quantune_mlir.files import resources
+from quantune_mlir.graph.layers import find_layers
+from quantune_mlir.graph.precision_propagation import precisions
+from quantune_mlir.graph.tensors import find_tensors
+from quantune_mlir.graph.units import Unit, find_units
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.attributes import PRECISION
-from quantune_mlir.ir.edit import copy_module
-from quantune_mlir.ir.followers import precisions
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.layers import find_layers
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.qparams import read_qparams
-from quantune_mlir.ir.tensors import find_tensors
-from quantune_mlir.ir.units import Unit, entry_block, find_units
+from quantune_mlir.mlir.attributes import PRECISION
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.edit import copy_module
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.assign_qparams import AssignQParams
-from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.passes.quantize import Quantize
-from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
+from quantune_mlir.passes.quantize.assign_qparams import AssignQParams
+from quantune_mlir.passes.quantize.quantize import Quantize
+from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
+from quantune_mlir.pipeline.driver import run_pipeline
 from tests.unit.integer.reference import Reference, evaluate_unit
 
 CALIBRATED_SHARE = 0.85

@@ -11,13 +11,13 @@ from math import prod
 
 import numpy as np
 
+from quantune_mlir.graph.epilogues import find_endings
+from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.constants import constant_value, is_constant
-from quantune_mlir.ir.evaluate import evaluate
-from quantune_mlir.ir.fusion import find_endings
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.units import SHARING, Kind, Unit
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant_value, is_constant
+from quantune_mlir.mlir.tosa.evaluate import evaluate
 from quantune_mlir.numerics.parameters import (
     QuantParams,
     activation_params,

@@ -7,17 +7,17 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from quantune_mlir.graph.units import Kind, find_units
 from quantune_mlir.integer.epilogue import End
 from quantune_mlir.integer.options import RequantizeMode
-from quantune_mlir.ir.attributes import PRECISION, QPARAMS
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.qparams import to_attribute, write_qparams
-from quantune_mlir.ir.units import Kind, entry_block, find_units
+from quantune_mlir.mlir.attributes import PRECISION, QPARAMS
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.qparams import to_attribute, write_qparams
 from quantune_mlir.numerics.parameters import QuantParams
-from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.passes.quantize import Quantize
-from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
+from quantune_mlir.passes.quantize.quantize import Quantize
+from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
+from quantune_mlir.pipeline.driver import run_pipeline
 from tests.support import run_module
 
 INPUT = QuantParams(float(np.float32(0.05)), 3)

@@ -8,10 +8,10 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from quantune_mlir.graph.epilogues import ACCUMULATING
+from quantune_mlir.graph.units import Kind
 from quantune_mlir.integer.options import RequantizeMode
-from quantune_mlir.ir.fusion import ACCUMULATING
-from quantune_mlir.ir.mlir import make_context
-from quantune_mlir.ir.units import Kind
+from quantune_mlir.mlir.bindings import make_context
 from quantune_mlir.numerics.parameters import quantize
 from tests.onnx_models import combine, reference
 from tests.support import call, compile_module, load_program

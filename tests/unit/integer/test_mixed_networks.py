@@ -10,14 +10,14 @@ import onnx
 import pytest
 
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.ir.edit import copy_module
-from quantune_mlir.ir.function import main_function
-from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.ir.units import entry_block, is_float
-from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.passes.insert_observers import InsertObservers
-from quantune_mlir.passes.lower_observers import MEASURED, OBSERVED, LowerObservers
-from quantune_mlir.passes.shadow_int8 import ShadowInt8
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.mlir.constants import is_float
+from quantune_mlir.mlir.edit import copy_module
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.passes.calibrate.insert_observers import InsertObservers
+from quantune_mlir.passes.calibrate.lower_observers import MEASURED, OBSERVED, LowerObservers
+from quantune_mlir.passes.calibrate.shadow_int8 import ShadowInt8
+from quantune_mlir.pipeline.driver import run_pipeline
 from tests.onnx_models import build_model, combine, reference
 from tests.support import call, compile_module, load_program
 from tests.unit.integer.networks import Network

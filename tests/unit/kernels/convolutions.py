@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from hypothesis import strategies as st
 
-from quantune_mlir.ir.groups import spread_groups
+from quantune_mlir.mlir.tosa.channel_groups import spread_groups
 from tests.unit.kernels.tosa import Graph, Tensor
 
 Mode = Literal["integer", "float", "fp32"]

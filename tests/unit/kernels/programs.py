@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from quantune_mlir.execution.compiler import compile_module
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.mlir import ir, make_context
+from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.isa.table import ISAS
-from quantune_mlir.passes.fuse_kernels import FuseKernels
-from quantune_mlir.passes.lower_kernels import LowerKernels
-from quantune_mlir.passes.remove_dead_code import RemoveDeadCode
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.passes.kernels.fuse_kernels import FuseKernels
+from quantune_mlir.passes.kernels.lower_kernels import LowerKernels
+from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
 
 _ELEMENTS = {"int8": "i8", "int32": "i32", "float32": "f32"}
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.constants import constant
-from quantune_mlir.ir.mlir import ir, make_context, tosa
-from quantune_mlir.workflow.compilation import compile_program, with_kernels
+from quantune_mlir.backend.compilation import compile_program, with_kernels
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import ir, make_context, tosa
+from quantune_mlir.mlir.constants import constant
 from tools.kernel_bench import layer_module
 from tools.kernel_shapes import Layer
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.mlir import make_context
-from quantune_mlir.ir.text import parse_module
-from quantune_mlir.workflow.delivery import Delivery, write_files
+from quantune_mlir.backend.delivery import Delivery, write_files
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import make_context
+from quantune_mlir.mlir.text import parse_module
 from tests.c_bundle import require, selftest
 from tests.unit.kernels.convolutions import NAMED
 from tests.unit.kernels.tosa import Graph

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantune_mlir.execution.compiler import compile_module
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.mlir import ir, make_context
-from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.passes.lower_adjoints import LowerAdjoints
+from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.passes.calibrate.lower_adjoints import LowerAdjoints
+from quantune_mlir.pipeline.driver import run_pipeline
 
 RNG = np.random.default_rng(5)
 Pair = tuple[int, int]

@@ -7,16 +7,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from quantune_mlir.execution.compiler import compile_module
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir import quantune
-from quantune_mlir.ir.constants import tensor_type
-from quantune_mlir.ir.mlir import func, ir, make_context
+from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import func, ir, make_context
+from quantune_mlir.mlir.constants import tensor_type
+from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.numerics.channels import exact_bins
-from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.passes.lower_observers import LowerObservers
-from quantune_mlir.workflow.channel_sums import channel_statistics, observed_channels
+from quantune_mlir.passes.calibrate.lower_observers import LowerObservers
+from quantune_mlir.pipeline.driver import run_pipeline
+from quantune_mlir.sensitivity.channel_sums import channel_statistics, observed_channels
 
 SHAPES = [(1, 1), (7,), (3, 15), (1, 2, 2, 16), (255, 17), (256, 32), (1, 30, 30, 33), (5000, 3), (700, 64), (67, 40)]
 

@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from quantune_mlir.execution.compiler import compile_module
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir import quantune
-from quantune_mlir.ir.constants import element_type, tensor_type
-from quantune_mlir.ir.mlir import func, ir, make_context
-from quantune_mlir.ir.quantune import KEPT, MADE
+from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import func, ir, make_context
+from quantune_mlir.mlir.constants import element_type, tensor_type
+from quantune_mlir.mlir.dialects import quantune
+from quantune_mlir.mlir.dialects.quantune import KEPT, MADE
 from quantune_mlir.numerics.parameters import QuantParams
-from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.passes.lower_observers import LowerObservers, counting_stride
+from quantune_mlir.passes.calibrate.lower_observers import LowerObservers, counting_stride
+from quantune_mlir.pipeline.driver import run_pipeline
 
 COUNTED_IN_FULL = 2048
 SIZES = (1, 15, 16, 17, 4095, 4096, 4097, 10**6)
@@ -107,7 +107,7 @@ def buckets_of(x: np.ndarray) -> np.ndarray:
 
 
 def value_of(key: np.uint32) -> np.float32:
-    """The f32 of an order-preserving key, as kernels/observe.mlir defines it."""
+    """The f32 of an order-preserving key, as kernels/texts/observe.mlir defines it."""
     bits = key ^ np.uint32(1 << 31) if key >> 31 else ~key
     return np.uint32(bits).view(np.float32)
 

@@ -9,10 +9,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from quantune_mlir.files.resources import pipeline_text
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.passes.driver import run_pipeline
-from quantune_mlir.resources import pipeline_text
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.pipeline.driver import run_pipeline
 from tests.random_network import RandomNetwork
 from tests.support import run_module
 

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS, Work
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.model import Model
 from tools import linearity
 from tools.cost_check import Row, fit, markdown
 from tools.linearity import synthetic_network

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from quantune_mlir.execution.compiler import compile_bytes
-from quantune_mlir.execution.host_isa import host_flags
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.backend.compiler import compile_bytes
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.host_isa import host_flags
+from quantune_mlir.hardware.targets import load_target
 from tools.isa_peak import INSTRUCTIONS, Instruction, measured_peaks
 
 STEPS = 1000

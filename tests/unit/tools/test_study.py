@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import Granularity
+from quantune_mlir.model import Model
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.compilation import compile_program
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.study import orders

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from quantune_mlir.backend.peers import registry
+from quantune_mlir.backend.peers.job import Contender, Job
 from quantune_mlir.errors import PeerError
-from quantune_mlir.execution.peers import registry
-from quantune_mlir.execution.peers.job import Contender, Job
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.samples import InputSpec
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.samples.sample_set import InputSpec
 from quantune_mlir.workflow.comparison import Comparison, compare, random_values
 
 Peers = dict[str, Callable[[], Contender]]

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from quantune_mlir.execution.compile_cache import CACHE_VARIABLE
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.backend import group_latency
+from quantune_mlir.backend.compilation import isa_of
+from quantune_mlir.backend.compile_cache import CACHE_VARIABLE
+from quantune_mlir.backend.host_cache import HostCache
+from quantune_mlir.backend.kernel_groups import KernelGroup, kernel_groups
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
+from quantune_mlir.model import Model
 from quantune_mlir.planning.plan import ALL_INT8
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow import group_latency
-from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.compilation import isa_of
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
-from quantune_mlir.workflow.host_cache import HostCache
-from quantune_mlir.workflow.kernel_groups import KernelGroup, kernel_groups
-from quantune_mlir.workflow.model import Model
 from quantune_mlir.workflow.options import DEFAULTS
 from quantune_mlir.workflow.rewriting import PlanRewriter
 

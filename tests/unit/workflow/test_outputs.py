@@ -9,8 +9,8 @@ import onnx
 import pytest
 
 from quantune_mlir.errors import DataError
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.outputs import Classification, by_sample, class_labels
 from tests.onnx_models import build_model
 

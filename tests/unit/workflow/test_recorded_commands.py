@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from iree.compiler import tools as iree_tools
 
-from quantune_mlir.execution.compiler import Source
-from quantune_mlir.execution.targets import Target, load_target
-from quantune_mlir.ir.lending import in_own_context
-from quantune_mlir.ir.mlir import ir
-from quantune_mlir.ir.text import module_bytecode
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow import analysis, calibration
-from quantune_mlir.workflow.compilation import program_source, with_kernels
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.backend.compilation import program_source, with_kernels
+from quantune_mlir.backend.compiler import Source
+from quantune_mlir.hardware.targets import Target, load_target
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.context_copy import in_own_context
+from quantune_mlir.mlir.text import module_bytecode
+from quantune_mlir.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity import analysis, calibration
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.rewriting import integer_options
 

@@ -13,17 +13,17 @@ import numpy as np
 import onnx
 import pytest
 
-from quantune_mlir.execution.compiler import compile_module
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.text import module_text
+from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.program import Program
+from quantune_mlir.files.resources import pipeline_text
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.text import module_text
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile, merge
-from quantune_mlir.passes.driver import run_pipeline
+from quantune_mlir.pipeline.driver import run_pipeline
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
-from quantune_mlir.resources import pipeline_text
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.quantization import InferenceRuns, Quantization, analyze
@@ -142,7 +142,7 @@ def test_the_pipeline_makes_the_same_module(model: Model, profile: Profile, tmp_
 
 
 def pipeline_text_with(name: str, values: dict[str, str]) -> str:
-    from quantune_mlir.passes.parameters import fill_in
+    from quantune_mlir.pipeline.template import fill_in
 
     return fill_in(pipeline_text(name), values, name=name)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from quantune_mlir.execution.targets import load_target
-from quantune_mlir.ir.text import module_text
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.text import module_text
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.plan import ALL_INT8, LayerPlan, Precision, PrecisionPlan
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.calibration import Calibrator
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import DEFAULTS
 from quantune_mlir.workflow.rewriting import PlanRewriter
 

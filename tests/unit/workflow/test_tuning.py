@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quantune_mlir.backend.benchmark import Times
+from quantune_mlir.backend.compile_cache import CACHE_VARIABLE
 from quantune_mlir.errors import TilesError
-from quantune_mlir.execution.benchmark import Times
-from quantune_mlir.execution.compile_cache import CACHE_VARIABLE
-from quantune_mlir.execution.host_isa import host_isa
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.hardware.host_isa import host_isa
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.isa.table import ISAS
-from quantune_mlir.kernels.tuned_tiles import TunedTiles
-from quantune_mlir.kernels.tuning import Kernel, Tiling, candidates
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
+from quantune_mlir.kernels.tiling.tuning import Kernel, Tiling, candidates
+from quantune_mlir.model import Model
 from quantune_mlir.workflow.tiling_timer import host_timers
 from quantune_mlir.workflow.tuning import (
     Choice,
@@ -117,7 +117,7 @@ def test_the_limit_leaves_the_cheapest_out(sites: list[Site]) -> None:
 
 def test_other_targets_and_cpus_have_other_caches(sites: list[Site], monkeypatch: pytest.MonkeyPatch) -> None:
     tune(sites[:1], ISA, choice_cache(HOST), FakeTimers(larger_tiles_are_quicker))
-    monkeypatch.setattr("quantune_mlir.workflow.host_cache.cpu_name", lambda: "another")
+    monkeypatch.setattr("quantune_mlir.backend.host_cache.cpu_name", lambda: "another")
     elsewhere = FakeTimers(larger_tiles_are_quicker)
     tune(sites[:1], ISA, choice_cache(HOST), elsewhere)
     tune(sites[:1], ISA, choice_cache(load_target("x86-64-avx2")), elsewhere)

@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 import pytest
 
-from quantune_mlir.execution.program import Program
-from quantune_mlir.execution.targets import load_target
+from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import ErrorEnergy
-from quantune_mlir.samples import SampleSet
-from quantune_mlir.workflow.compilation import compile_program
-from quantune_mlir.workflow.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import Quantization, quantize

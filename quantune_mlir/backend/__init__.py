@@ -1,0 +1,1 @@
+"""Compile, run and measure through IREE; deliverables; other engines."""

@@ -1,0 +1,92 @@
+"""From a TOSA module to a program with our kernels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from quantune_mlir.backend.compile_cache import cache_in_use, digest
+from quantune_mlir.backend.compiler import KnownProgram, Source, compile_module, compiler_key, known_program
+from quantune_mlir.files import resources
+from quantune_mlir.hardware.host_isa import host_isa
+from quantune_mlir.hardware.targets import Target
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.context_copy import in_own_context
+from quantune_mlir.mlir.text import module_bytecode
+from quantune_mlir.passes.kernels.lower_kernels import LowerKernels
+from quantune_mlir.pipeline.driver import run_own_pipeline
+from quantune_mlir.pipeline.parser import OwnStep, Pipeline
+from quantune_mlir.pipeline.template import fill_in
+
+_PIPELINE = "kernels"
+
+
+def compile_program(
+    module: ir.Module, target: Target, *, kernels: bool = True, tiles: TunedTiles | None = None
+) -> bytes:
+    """The .vmfb of `module`, which stays as it is.
+
+    Args:
+        module: TOSA of any precision; observers lowered.
+        target: what to compile for.
+        kernels: compute with our kernels what they can compute; without, IREE compiles the TOSA as it is.
+        tiles: what to use instead of the model's tiles.
+
+    Raises:
+        CompileError: IREE refuses the module.
+        TilesError: the tiles are for another instruction set.
+    """
+    if not kernels:
+        return compile_module(module, target)
+    return program_source(in_own_context(module), target, tiles).compile()
+
+
+def program_source(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> Source | KnownProgram:
+    """What the program of a `module` that is needed no more is compiled from, with kernels. See `compile_program`."""
+    made_from = _key(module, target, tiles) if cache_in_use() else ""
+    known = known_program(made_from) if made_from else None
+    if known is not None:
+        return known
+    _lower_to_kernels(module, target, tiles)
+    return Source(module, target, made_from=made_from)
+
+
+def _key(module: ir.Module, target: Target, tiles: TunedTiles | None) -> str:
+    """Of a module before it is lowered, and of all that lowers and compiles it."""
+    isa, chosen = isa_of(target) or "", "" if tiles is None else tiles.to_yaml()
+    return digest("module", module_bytecode(module), compiler_key(target), resources.code_digest(), isa, chosen)
+
+
+def with_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> ir.Module:
+    """A copy of `module`, in a context of its own, that dispatches kernels if the target names an instruction set."""
+    copy = in_own_context(module)
+    _lower_to_kernels(copy, target, tiles)
+    return copy
+
+
+def isa_of(target: Target) -> str | None:
+    """The instruction set of a target's kernels; None if it has none."""
+    return host_isa() if target.isa == "host" else target.isa
+
+
+def load_tiles(path: Path | None, target: Target) -> TunedTiles | None:
+    """The tiles in a file, which must be for the target. Raises TilesError, naming the file, if they are not."""
+    if path is None:
+        return None
+    tiles = TunedTiles.load(path)
+    tiles.require(isa_of(target) or "no instruction set")
+    return tiles
+
+
+def _lower_to_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None) -> None:
+    """Let `module` dispatch kernels, where the target names an instruction set."""
+    isa = isa_of(target)
+    if isa is not None:
+        text = fill_in(resources.pipeline_text(_PIPELINE), {"isa": isa}, name=_PIPELINE)
+        steps = (_with_tiles(step, tiles) if isinstance(step, OwnStep) else step for step in Pipeline.parse(text).steps)
+        run_own_pipeline(module, Pipeline(tuple(steps)))
+
+
+def _with_tiles(step: OwnStep, tiles: TunedTiles | None) -> OwnStep:
+    return replace(step, pass_=replace(step.pass_, tiles=tiles)) if isinstance(step.pass_, LowerKernels) else step

@@ -1,0 +1,211 @@
+"""From a module to a program: iree-compile, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from mmap import mmap
+from pathlib import Path
+
+from quantune_mlir.backend.compile_cache import cache_in_use, digest
+from quantune_mlir.backend.executable_sources import PROBE, Variant, brings_executables, move_executables
+from quantune_mlir.backend.expand_floats import expand_floats
+from quantune_mlir.backend.iree_tool import iree_compile, versions
+from quantune_mlir.backend.kernel_compiler import make_objects, take_known_objects
+from quantune_mlir.backend.kernel_units import can_take_kernels, take_kernels
+from quantune_mlir.backend.locations import give_places
+from quantune_mlir.backend.memory import give_back
+from quantune_mlir.backend.program import Program, in_pages
+from quantune_mlir.errors import OutputError, TargetError
+from quantune_mlir.files.staging import scratch_directory
+from quantune_mlir.hardware.host_isa import cpu_name, host_flags
+from quantune_mlir.hardware.targets import Target
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.mlir.edit import copy_module
+from quantune_mlir.mlir.text import parse_module, write_text
+
+
+class Source:
+    """What a program is compiled from, in files: the module itself may go before IREE takes memory of its own."""
+
+    def __init__(self, module: ir.Module, target: Target, *, whole: bool = False, made_from: str = "") -> None:
+        """Write the files. The code of the module's executables leaves it.
+
+        Args:
+            module: what to compile.
+            target: what for.
+            whole: let IREE compile all of it at once, as a static library asks for.
+            made_from: the key of all that the module follows from, by which `known_program` finds its program.
+
+        Raises:
+            OutputError: the files cannot be written.
+        """
+        self._target = target
+        self._made_from = made_from
+        self._flags = target.compile_flags()
+        self._kernels: list[str] = []
+        with _temporary_files():
+            self._folder = ExitStack()
+            self._path = self._folder.enter_context(scratch_directory())
+            if brings_executables(module):
+                variant = Variant.of(parse_module(_probe(target.name, tuple(self._flags)), module.context))
+                self._kernels_path.mkdir()
+                if can_take_kernels(variant) and target.floats == "full" and not whole:
+                    self._kernels = take_kernels(module, variant, self._kernels_path)
+                    self._flags.append(f"--iree-hal-executable-object-search-path={self._kernels_path}")
+                else:
+                    move_executables(module, variant, self._kernels_path)
+                    self._flags.append(f"--iree-hal-substitute-executable-sources-from={self._kernels_path}")
+            give_places(module)
+            with self._module.open("wb") as file:
+                module.operation.write_bytecode(file)
+
+    def compile(self) -> bytes:
+        """The .vmfb; the files are gone then.
+
+        Raises:
+            CompileError: IREE refuses the module; the message holds its first lines.
+            OutputError: the program cannot be written.
+        """
+        return bytes(self._program())
+
+    def load(self) -> Program:
+        """The program, ready to run on this machine, in memory once only. Raises as `compile` does."""
+        return Program(self._program())
+
+    @contextmanager
+    def arguments(self) -> Generator[tuple[Path, list[str]]]:
+        """A folder for what comes out, and what to give to `iree_compile`. The folder is gone afterwards."""
+        give_back()  # A module takes more memory than its network does, kernels above all.
+        with _temporary_files(), self._folder:
+            yield self._path, [str(self._module), *self._flags]
+
+    def _program(self) -> mmap:
+        """The .vmfb, from the cache if it was compiled before."""
+        if self._target.floats == "none":
+            raise TargetError(
+                "has no float instructions, and a .vmfb cannot call what computes floats without",
+                where=f"target {self._target.name}",
+                remedy="quantize for another target, then compile mixed.mlir for this one: --deliverable c-bundle",
+            )
+        cache = cache_in_use()
+        with self.arguments() as (folder, arguments):
+            key = self._key() if cache else ""
+            pages = cache.get(key) if cache else None
+            if pages is None:
+                pages = in_pages(self._compiled(folder, arguments))
+                if cache:
+                    cache.put(key, pages)
+        if cache and self._made_from:
+            cache.put(self._made_from, key.encode())
+        return pages
+
+    def _compiled(self, folder: Path, arguments: list[str]) -> Path:
+        """The .vmfb, and the object files that it is linked with."""
+        program, target = folder / "program.vmfb", self._target
+        missing = take_known_objects(self._kernels, self._kernels_path, target)
+        make_objects(missing, self._kernels_path, target)
+        if target.floats != "full":
+            halfway = folder / "halfway.mlir"
+            to_executables(arguments, target, halfway)
+            arguments = from_executables(halfway, target)
+        iree_compile([*arguments, "-o", str(program)], target.name)
+        return program
+
+    def _key(self) -> str:
+        """Of all that the program depends on. Kernels that are linked are named after what they are made of."""
+        files = [self._module, *([] if self._kernels else sorted(self._kernels_path.glob("*")))]
+        flags = json.dumps([*self._target.compile_flags(), self._target.floats, *versions()])
+        return digest("program", flags, *(part for file in files for part in (file.name, file.read_bytes())))
+
+    @property
+    def _module(self) -> Path:
+        return self._path / "source.mlirbc"
+
+    @property
+    def _kernels_path(self) -> Path:
+        return self._path / "kernels"
+
+
+class KnownProgram:
+    """A program that was compiled before, to be had as from its `Source`."""
+
+    def __init__(self, pages: mmap) -> None:
+        self._pages = pages
+
+    def compile(self) -> bytes:
+        """The .vmfb."""
+        return bytes(self._pages)
+
+    def load(self) -> Program:
+        """The program, ready to run on this machine."""
+        return Program(self._pages)
+
+
+def known_program(made_from: str) -> KnownProgram | None:
+    """The program of a module that followed from the same; None if there is none in the cache."""
+    cache = cache_in_use()
+    key = cache.get(made_from) if cache else None
+    pages = cache.get(bytes(key).decode()) if cache and key is not None else None
+    return None if pages is None else KnownProgram(pages)
+
+
+def compiler_key(target: Target) -> str:
+    """A key of what compiles for a target, and of this machine."""
+    return digest(json.dumps([target.model_dump(), *versions(), cpu_name(), *sorted(host_flags())], sort_keys=True))
+
+
+def to_executables(arguments: Sequence[str], target: Target, path: Path) -> ir.Module:
+    """Compile what `Source.arguments` gave as far as LLVM, and write that to a file; the module that it holds.
+
+    It has no float operation that the target has not. It goes through text: in bytecode IREE loses large constants.
+    Raises CompileError as `iree_compile` does.
+    """
+    iree_compile([*arguments, "--compile-to=executable-targets", "-o", str(path)], target.name)
+    module = parse_module(path.read_bytes(), make_context())
+    if target.floats != "full":
+        expand_floats(module)
+        write_text(module, path)
+    return module
+
+
+def from_executables(path: Path, target: Target) -> list[str]:
+    """The arguments of iree-compile that compile the rest of what `to_executables` wrote."""
+    return [str(path), "--compile-from=executable-targets", *target.compile_flags()]
+
+
+def compile_module(module: ir.Module, target: Target) -> bytes:
+    """The .vmfb of `module`, which stays as it is. Raises as `Source` does."""
+    return Source(copy_module(module), target).compile()
+
+
+def compile_bytes(source: bytes, target: Target) -> bytes:
+    """The .vmfb of a module given as MLIR text or bytecode. Raises CompileError as `compile_module` does."""
+    return iree_compile(["-", *target.compile_flags()], target.name, source)
+
+
+@contextmanager
+def _temporary_files() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"temporary files cannot be written: {error.strerror}",
+            where=error.filename,
+            remedy="make room, or name another folder in the environment variable TMPDIR",
+        ) from error
+
+
+@cache
+def _probe(target: str, flags: tuple[str, ...]) -> bytes:
+    """A module with an executable, as IREE makes them for a target."""
+    cache = cache_in_use()
+    key = digest("probe", PROBE, json.dumps([*flags, *versions(), cpu_name(), *sorted(host_flags())]))
+    if cache and (known := cache.get(key)) is not None:
+        return bytes(known)
+    made = iree_compile(["-", *flags, "--compile-to=executable-sources"], target, PROBE.encode())
+    if cache:
+        cache.put(key, made)
+    return made

@@ -1,0 +1,98 @@
+"""A module delivered as something else than a .vmfb: a C bundle, or a static library for IREE's runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from quantune_mlir.backend.compilation import compile_program, with_kernels
+from quantune_mlir.backend.deliverables.bundle import TestVector, bundle_files
+from quantune_mlir.backend.deliverables.c_names import check_name
+from quantune_mlir.backend.deliverables.memory import require_memory
+from quantune_mlir.backend.deliverables.schedule import Tensor
+from quantune_mlir.backend.deliverables.static_library import compile_for_iree, compile_static, static_target
+from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import Target, load_target
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.function import main_function
+from quantune_mlir.mlir.signature import argument_specs, result_specs
+
+Deliverable = Literal["vmfb", "c-bundle", "static-library"]
+DELIVERABLES: Final[tuple[Deliverable, ...]] = get_args(Deliverable)
+DEFAULT_NAME: Final = "model"
+_SEED: Final = 0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What to make of a module.
+
+    Attributes:
+        deliverable: which folder.
+        name: a C identifier with which functions and files begin.
+        title: what the network is, for people.
+        kernels: compute with our kernels what they can compute.
+        inputs: of the self-test; None: values evenly spread over [0, 1), or over all integers of 8 bits.
+        max_ram: bytes that a bundle may take besides the stack; None: what the target has, if that is known.
+        max_flash: bytes of code and constants; None: likewise.
+    """
+
+    deliverable: Literal["c-bundle", "static-library"]
+    name: str = DEFAULT_NAME
+    title: str = "A network"
+    kernels: bool = True
+    inputs: Sequence[np.ndarray] | None = None
+    max_ram: int | None = None
+    max_flash: int | None = None
+
+    def check(self, target: Target) -> None:
+        """Fail early. Raises OutputError for a name that is none in C, TargetError for a target that has no code."""
+        check_name(self.name)
+        static_target(target)
+
+    def files(self, module: ir.Module, target: Target, *, tiles: TunedTiles | None = None) -> dict[str, bytes]:
+        """What the folder holds, by file name.
+
+        Args:
+            module: TOSA of any precision; it stays as it is.
+            target: what to compile for.
+            tiles: what to use instead of the model's tiles.
+
+        Raises:
+            BudgetError: a bundle takes more memory than there is.
+            CompileError: IREE refuses the module, or it does what C code without a runtime cannot do.
+            OutputError: the name is none in C, or there is no room for temporary files.
+            TargetError: the target is not machine code.
+        """
+        self.check(target)
+        static = static_target(target)
+        lowered = with_kernels(module, static if self.kernels else static.model_copy(update={"isa": None}), tiles)
+        if self.deliverable == "static-library":
+            return compile_for_iree(lowered, static, self.name)
+        function = main_function(module)
+        specs, results = argument_specs(function), result_specs(function)
+        tensors = [Tensor(*spec) for spec in specs], [Tensor(*spec) for spec in results]
+        library = compile_static(lowered, static, *tensors, self.name)
+        require_memory(library, ram=self.max_ram or target.ram, flash=self.max_flash or target.flash)
+        inputs = [_spread(shape, dtype) for _, shape, dtype in specs] if self.inputs is None else self.inputs
+        outputs = Program(compile_program(module, load_target("host")))(*inputs)
+        return bundle_files(library, target, TestVector(inputs, outputs), name=self.name, title=self.title)
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write them to `folder`, which is made if it is not there."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+def _spread(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    generator = np.random.default_rng(_SEED)
+    if dtype.kind == "f":
+        return generator.random(shape).astype(dtype)
+    return generator.integers(-128, 128, shape).astype(dtype)

@@ -1,0 +1,44 @@
+"""iree-compile, in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from iree.compiler.tools.binaries import find_tool
+
+from quantune_mlir._versions import installed_version
+from quantune_mlir.backend.processes import run_child
+from quantune_mlir.errors import CompileError
+
+_MESSAGE_LINES: Final = 12
+_ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")
+"""What IREE says of every executable that it takes from a file, or has no use for."""
+
+
+def iree_compile(arguments: Sequence[str], target: str, source: bytes = b"", *, folder: Path | None = None) -> bytes:
+    """What iree-compile prints, called in `folder`. `target` is for the error: CompileError if it fails."""
+    command = [find_tool("iree-compile"), "--mlir-print-op-on-diagnostic=false", *arguments]
+    done = run_child(command, source=source, environment={"TMPDIR": tempfile.gettempdir()}, folder=folder)
+    if done.returncode:
+        said = _diagnostics(done.stderr.decode(errors="replace")) or f"  it ended with status {done.returncode}"
+        if done.returncode < 0:
+            said = f"  iree-compile crashed ({signal.Signals(-done.returncode).name})"
+        raise CompileError(f"IREE cannot compile the module:\n{said}", where=f"target {target}")
+    return done.stdout
+
+
+def _diagnostics(message: str) -> str:
+    """The first lines of what iree-compile said."""
+    lines = [line for line in message.splitlines() if line.strip() and not line.startswith(_ASIDE)]
+    return "\n".join(f"  {line}" for line in lines[:_MESSAGE_LINES])
+
+
+@cache
+def versions() -> tuple[str, ...]:
+    """What compiles."""
+    return tuple(f"{name} {installed_version(name)}" for name in ("quantune-mlir", "iree-base-compiler"))

@@ -1,0 +1,112 @@
+"""Object files of kernels: from the cache, or compiled, by all cores at once."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from quantune_mlir.backend.compile_cache import cache_in_use, digest
+from quantune_mlir.backend.iree_tool import iree_compile, versions
+from quantune_mlir.backend.kernel_object import KernelObject, kernel_object
+from quantune_mlir.backend.kernel_units import batch
+from quantune_mlir.errors import CompileError
+from quantune_mlir.hardware.targets import Target
+from quantune_mlir.mlir.bindings import make_context
+from quantune_mlir.mlir.text import module_bytecode
+
+_LINKER: Final = """#!/bin/sh
+while [ $# -gt 0 ]; do
+  case "$1" in
+    -o) shift; to=$1 ;;
+    *.o) from=$1 ;;
+  esac
+  shift
+done
+exec cp "$from" "$to"
+"""
+"""Stands in for the linker: gives back the object file itself. There is nothing to link yet."""
+_LARGEST_GROUP: Final = 8
+_STAGES: Final = ("--compile-from=executable-sources", "--compile-to=hal", "--iree-hal-link-executables=false")
+
+
+def take_known_objects(names: Sequence[str], folder: Path, target: Target) -> list[str]:
+    """Write the object files that were made before to `folder`; the names of the kernels that have none."""
+    cache = cache_in_use()
+    missing: list[str] = []
+    for name in names:
+        known = cache.get(_key(name, target)) if cache else None
+        if known is None:
+            missing.append(name)
+        else:
+            (folder / f"{name}.o").write_bytes(known)
+    return missing
+
+
+def make_objects(names: Sequence[str], folder: Path, target: Target) -> None:
+    """Compile each kernel in `folder` to an object file beside its source.
+
+    Args:
+        names: of the kernels, see `take_kernels`.
+        folder: where their sources are.
+        target: what to compile for.
+
+    Raises:
+        CompileError: IREE refuses a kernel.
+    """
+    cache = cache_in_use()
+    for name, data in _compiled(names, folder, target).items():
+        (folder / f"{name}.o").write_bytes(data)
+        if cache:
+            cache.put(_key(name, target), data)
+
+
+def _key(name: str, target: Target) -> str:
+    return digest("kernel", name, *target.compile_flags(), *versions())
+
+
+def _compiled(names: Sequence[str], folder: Path, target: Target) -> dict[str, bytes]:
+    """The object files of kernels.
+
+    Several go into one executable, as each costs as much as a kernel or two. Those that are not the same alone are
+    compiled again, alone, and those that call functions of the C library together with it.
+    """
+    size = max(1, min(_LARGEST_GROUP, len(names) // (os.cpu_count() or 1)))
+    groups = [names[first : first + size] for first in range(0, len(names), size)]
+    objects = _objects(groups, folder, target)
+    together = [name for name, found in objects.items() if not found.apart]
+    objects |= _objects([[name] for name in together], folder, target)
+    calling = [name for name, found in objects.items() if found.undefined]
+    objects |= _objects([[name] for name in calling], folder, target, with_libraries=True)
+    return {name: found.data for name, found in objects.items()}
+
+
+def _objects(
+    groups: Sequence[Sequence[str]], folder: Path, target: Target, *, with_libraries: bool = False
+) -> dict[str, KernelObject]:
+    if not groups:
+        return {}
+    source, binaries, linker = folder / "batch.mlirbc", folder / "binaries", folder / "linker.sh"
+    source.write_bytes(module_bytecode(batch(groups, folder, make_context(), with_libraries=with_libraries)))
+    linker.write_text(_LINKER)
+    linker.chmod(0o700)
+    binaries.mkdir(exist_ok=True)
+    linking = f"--iree-llvmcpu-system-linker-path=sh {shlex.quote(str(linker))}"
+    if with_libraries:
+        linking = f"--iree-llvmcpu-embedded-linker-path={linker}"
+    binaries_to = f"--iree-hal-dump-executable-binaries-to={binaries}"
+    flags = [*target.compile_flags(), *_STAGES, linking, binaries_to, "-o", os.devnull]
+    iree_compile([str(source), *flags], target.name)
+    files = list(binaries.iterdir())
+    found: dict[str, KernelObject] = {}
+    for names in groups:
+        (file,) = (file for file in files if f"_{names[0]}_" in file.name)
+        for name in names:
+            try:
+                found[name] = kernel_object(file.read_bytes(), name)
+            except ValueError as error:
+                raise CompileError(f"what IREE made of {name} cannot be used: {error}", where=target.name) from error
+        file.unlink()
+    return found

@@ -1,0 +1,105 @@
+"""The kernel groups of a module: what is dispatched together, how much work that is, and for which layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Final
+
+from quantune_mlir.graph.layers import channel_groups, multiply_accumulates
+from quantune_mlir.kernels.fusion.group import Group
+from quantune_mlir.kernels.fusion.isolate_group import outside_values
+from quantune_mlir.kernels.isa.throughput import Family, Work
+from quantune_mlir.mlir.attributes import LAYER, string_attribute
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import CONSTANTS, is_constant
+from quantune_mlir.mlir.dialects.quantune import FUSED
+from quantune_mlir.mlir.edit import copy_module, shape_of
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.passes.kernels.fuse_kernels import FuseKernels
+from quantune_mlir.pipeline.driver import run_own_pipeline
+
+_NO_WORK = CONSTANTS | {"func.return", "tosa.reshape", "tosa.identity"}
+_FAMILIES: Final[dict[str, Family]] = {
+    "tosa.conv2d": "dense",
+    "tosa.transpose_conv2d": "dense",
+    "tosa.matmul": "dense",
+    "tosa.depthwise_conv2d": "depthwise",
+}
+_BYTES = {"i8": 1, "i1": 1, "i16": 2, "i32": 4, "f32": 4, "i48": 8, "i64": 8}
+
+
+@dataclass(frozen=True)
+class KernelGroup:
+    """One dispatch, or one op that no kernel computes.
+
+    Attributes:
+        op: the `quantune.fused` op, or that op.
+        module: what it is in, which lives as long as the group.
+        layers: names of the layers whose ops it holds, the root's first.
+        work: what it has to do.
+    """
+
+    op: ir.Operation
+    module: ir.Module
+    layers: tuple[str, ...]
+    work: Work
+
+    @cached_property
+    def key(self) -> str:
+        """The same for groups of the same ops on tensors of the same types."""
+        return "; ".join(map(_signature, _members(self.op)))
+
+
+def kernel_groups(module: ir.Module) -> list[KernelGroup]:
+    """The kernel groups of `module`, which stays as it is."""
+    fused = copy_module(module)
+    run_own_pipeline(fused, [FuseKernels()])
+    ops = [view.operation for view in entry_block(main_function(fused))]
+    return [_group(op, fused) for op in ops if op.name not in _NO_WORK]
+
+
+def _group(op: ir.Operation, module: ir.Module) -> KernelGroup:
+    members = list(_members(op))
+    root = Group(op).root if op.name == FUSED else op
+    first = string_attribute(root, LAYER) if root is not None else None
+    names = [name for member in members if (name := string_attribute(member, LAYER))]
+    layers = tuple(dict.fromkeys([first, *names] if first else names))
+    return KernelGroup(op, module, layers, _work(op, root))
+
+
+def _members(op: ir.Operation) -> Iterator[ir.Operation]:
+    if op.name != FUSED:
+        yield op
+        return
+    *body, _ = (view.operation for view in op.regions[0].blocks[0].operations)
+    yield from body
+
+
+def _signature(op: ir.Operation) -> str:
+    """An op without its name, place and numbers."""
+    attributes = [f"{name}={op.attributes[name]}" for name in sorted(op.attributes) if "quantune" not in name]
+    if (groups := channel_groups(op)) > 1:
+        attributes.append(f"groups={groups}")
+    operands = (f"{'const ' if is_constant(value) else ''}{value.type}" for value in op.operands)
+    results = (str(result.type) for result in op.results)
+    return f"{op.name}({', '.join(operands)}) -> {', '.join(results)} {{{', '.join(attributes)}}}"
+
+
+def _work(op: ir.Operation, root: ir.Operation | None) -> Work:
+    values = (*outside_values(op), *op.results)
+    tensors = [value for value in values if isinstance(value.type, ir.RankedTensorType)]
+    moved = sum(_size(value) for value in tensors)
+    elements = sum(prod(shape_of(result)) for result in op.results)
+    family = _FAMILIES.get(root.name, "other") if root is not None else "other"
+    macs = multiply_accumulates(root) if root is not None and family != "other" else 0
+    in_int8 = root is not None and "i32" in str(root.results[0].type)
+    constants = sum(_size(value) for value in tensors if is_constant(value))
+    return Work(family, "int8" if in_int8 else "fp32", macs, elements, moved, constants)
+
+
+def _size(value: ir.Value) -> int:
+    kind = ir.RankedTensorType(value.type)
+    return prod(kind.shape) * _BYTES.get(str(kind.element_type), 4)

@@ -1,0 +1,81 @@
+"""`onnxruntime-int8`: the quicker of its u8s8 and s8s8 models, quantized statically: QDQ, per channel, MinMax ranges.
+
+Which of the two is the quicker depends on the CPU's dot product instructions; both are as accurate.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from quantune_mlir.backend.benchmark import Times, measure
+from quantune_mlir.backend.peers.job import Contender, Job, Starter
+from quantune_mlir.backend.peers.onnx_file import static_model
+from quantune_mlir.backend.peers.ort_session import session_runner
+
+ACTIVATIONS: Final = {"u8s8": QuantType.QUInt8, "s8s8": QuantType.QInt8}
+_TRIAL_SECONDS: Final = 0.3
+
+
+def prepare(job: Job) -> Starter:
+    """See `registry`."""
+    source = static_model(job)
+    made_of = [source.parent.name, job.calibration_hash(), onnxruntime.__version__]
+    directory = job.cached("onnxruntime-int8", made_of, lambda folder: _quantize(source, folder, job))
+
+    def start() -> Contender:
+        files = {name: directory / f"{name}.onnx" for name in ACTIVATIONS}
+        runners = {name: session_runner(file, job) for name, file in files.items()}
+        name = quickest(measure(runners, seconds=_TRIAL_SECONDS))
+        return Contender(runners[name], files[name])
+
+    return start
+
+
+def quickest(times: dict[str, Times]) -> str:
+    """The name of the one with the least median."""
+    return min(times, key=lambda name: float(np.median(times[name])))
+
+
+def _quantize(source: Path, directory: Path, job: Job) -> None:
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        ready = directory / "preprocessed.onnx"
+        quant_pre_process(str(source), str(ready))
+        for name, activations in ACTIVATIONS.items():
+            quantize_static(
+                str(ready),
+                str(directory / f"{name}.onnx"),
+                _Samples(job),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=activations,
+                weight_type=QuantType.QInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+            )
+        ready.unlink()
+    finally:
+        root.setLevel(level)
+
+
+class _Samples(CalibrationDataReader):
+    """The job's calibration samples, as ONNX Runtime asks for them."""
+
+    def __init__(self, job: Job) -> None:
+        names = [spec.name for spec in job.inputs]
+        self._feeds: Iterator[dict[str, NDArray[Any]]] = (
+            dict(zip(names, sample, strict=True)) for sample in job.calibration
+        )
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:  # type: ignore[override]
+        return next(self._feeds, None)

@@ -1,0 +1,29 @@
+"""A session of ONNX Runtime on one thread, or on a pool as large as asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime
+
+from quantune_mlir.backend.benchmark import Runner, repeated
+from quantune_mlir.backend.peers.job import Job
+
+
+def session_runner(model: Path, job: Job) -> Runner:
+    """Runs `model` with all graph optimizations; inputs and outputs stay in ONNX Runtime's own memory."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = job.threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    # Its idle threads spin, but not beyond its turn: they would take the CPUs from the next program.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    binding = session.io_binding()
+    for spec, value in zip(job.inputs, job.values, strict=True):
+        binding.bind_ortvalue_input(spec.name, onnxruntime.OrtValue.ortvalue_from_numpy(value))
+    for output in session.get_outputs():
+        binding.bind_output(output.name, "cpu")
+    return repeated(lambda: session.run_with_iobinding(binding))

@@ -1,1 +1,0 @@
-"""Compile and run through IREE."""

@@ -1,0 +1,1 @@
+"""The network that a module is: units, layers, tensors, epilogues, and what stands between them."""

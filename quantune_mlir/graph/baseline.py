@@ -1,0 +1,74 @@
+"""What of a network's output tells nothing, so that noise has to be compared with the rest.
+
+An autoencoder's output is its input, but for a small difference; that is what is looked at. And a softmax makes the
+same of scores that are all higher by as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+from quantune_mlir.graph.layers import Layer, closing_values
+from quantune_mlir.graph.units import Unit
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import is_float
+from quantune_mlir.mlir.edit import shape_of, users
+from quantune_mlir.mlir.function import entry_block
+from quantune_mlir.numerics.metrics import Signal
+
+_REORDERING: Final = frozenset({"tosa.reshape", "tosa.transpose", "tosa.identity", "tosa.reverse"})
+"""Moves that keep every element, so that energies stay what they are."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What may be taken off `output`, the result of the last layer that decides, its elements perhaps in another order.
+
+    It is the function's argument, of as many elements; or the mean along `axis`, where all that reads `output` first
+    takes off the maximum, as a softmax does.
+    """
+
+    output: ir.Value
+    argument: ir.Value
+    axis: int | None = None
+
+    @property
+    def signal(self) -> Signal:
+        """What is left."""
+        return "output - input" if self.axis is None else "output - mean"
+
+
+def find_baseline(function: ir.Operation, units: Sequence[Unit], layers: Sequence[Layer]) -> Baseline | None:
+    """The baseline of a function of one fp32 argument and one result; None if there is none.
+
+    Whether a result of as many elements as the argument resembles it, the samples tell.
+    """
+    block = entry_block(function)
+    *_, terminator = block
+    closing = closing_values(units, layers)
+    if not len(block.arguments) == len(terminator.operands) == len(closing) == 1 or not is_float(block.arguments[0]):
+        return None
+    (argument,), (value,) = block.arguments, closing
+    readers = _readers(value)
+    if [op for op, _ in readers] == [terminator.operation]:
+        (result,) = terminator.operands
+        return Baseline(result, argument) if prod(shape_of(result)) == prod(shape_of(argument)) else None
+    largest = [(op, scores) for op, scores in readers if op.name == "tosa.reduce_max"]
+    differences = [op for op, _ in readers if op.name == "tosa.sub"]
+    if not len(largest) == len(differences) == 1 or len(readers) != 2:
+        return None
+    ((op, scores),) = largest
+    if [reader for reader, _ in _readers(op.results[0])] != differences:
+        return None
+    return Baseline(scores, argument, ir.IntegerAttr(op.attributes["axis"]).value)
+
+
+def _readers(value: ir.Value) -> list[tuple[ir.Operation, ir.Value]]:
+    """The ops that read a value, each with what it reads: the value itself, or its elements in another order."""
+    found: list[tuple[ir.Operation, ir.Value]] = []
+    for op in users(value):
+        found += _readers(op.results[0]) if op.name in _REORDERING else [(op, value)]
+    return found

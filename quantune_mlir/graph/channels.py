@@ -1,0 +1,30 @@
+"""Which tensors are observed channel by channel, and what they are called.
+
+These are the tensors that a convolution or matrix product with constant weights reads (bias correction needs their
+means, equalization their extremes), and the roots that equalization may scale (their range is then that of the scaled
+extremes). A root keeps its name; another tensor is called `@layer` after the first layer that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quantune_mlir.graph.linear_ops import match_product
+from quantune_mlir.graph.scalable import find_scalable_ranges
+from quantune_mlir.graph.tensors import Tensors
+from quantune_mlir.graph.units import Kind, Unit
+from quantune_mlir.mlir.bindings import ir
+
+
+def channel_tensors(units: Sequence[Unit], tensors: Tensors) -> dict[ir.Value, str]:
+    """The observed tensors, each with its name, in graph order."""
+    scaled = {v for found in find_scalable_ranges(units) for v in found.values if v in tensors.names}
+    names: dict[ir.Value, str] = {}
+    for unit in units:
+        product = match_product(unit.op) if unit.kind is Kind.DOT else None
+        if product is not None and unit.layer is not None:
+            source = product.op.operands[0]
+            names.setdefault(source, tensors.names.get(source, f"@{unit.layer}"))
+        if unit.output in scaled:
+            names.setdefault(unit.output, tensors.names[unit.output])
+    return names

@@ -1,0 +1,155 @@
+"""The layers of a function: what a sensitivity list ranks and a plan decides on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from math import prod
+
+from quantune_mlir.graph.epilogues import foldable_clamps
+from quantune_mlir.graph.tensors import Tensors
+from quantune_mlir.graph.units import SHARING, Kind, Unit
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant_value, is_constant
+from quantune_mlir.mlir.tosa.channel_groups import groups_of
+
+
+@dataclass(frozen=True)
+class Layer:
+    """All units that come from one ONNX node.
+
+    A layer `decides` if its precision is a choice of its own; the others (reshapes, pools, concatenations, clamps that
+    fold into the op before them) follow their neighbours unless a plan pins them.
+    """
+
+    name: str
+    op_type: str
+    units: tuple[Unit, ...]
+    quantizable: bool
+    decides: bool
+
+    @property
+    def fp32_only(self) -> str | None:
+        """Why the layer has no int8 form, although others of its kind do."""
+        return next((unit.fp32_only for unit in self.units if unit.fp32_only), None)
+
+    @property
+    def output(self) -> ir.Value:
+        """The last result of the layer."""
+        return self.units[-1].output
+
+    @property
+    def computes(self) -> bool:
+        """Whether any of its values are new, and not only moved, selected or averaged."""
+        return any(unit.kind not in SHARING for unit in self.units)
+
+    @property
+    def inputs(self) -> list[ir.Value]:
+        """The activations that the layer reads from other layers."""
+        inside = {unit.output for unit in self.units}
+        return list(dict.fromkeys(v for unit in self.units for v in unit.inputs if v not in inside))
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one run."""
+        return sum(multiply_accumulates(unit.op) for unit in self.units if unit.kind is Kind.DOT)
+
+    @property
+    def weight_elements(self) -> int:
+        """Elements of the layer's constant weights, biases apart."""
+        return sum(_weight_elements(unit) for unit in self.units)
+
+    @property
+    def output_elements(self) -> int:
+        """Elements of the layer's output."""
+        return prod(_shape(self.output))
+
+
+def find_layers(units: Sequence[Unit], tensors: Tensors) -> list[Layer]:
+    """The layers of a function in the order of their last op."""
+    by_name: dict[str, list[Unit]] = {}
+    for unit in units:
+        if unit.layer is not None:
+            by_name.setdefault(unit.layer, []).append(unit)
+    folded = {clamp.output for clamp in foldable_clamps(units).values()}
+    position = {unit.output: index for index, unit in enumerate(units)}
+    layers = (_make_layer(name, members, tensors, folded) for name, members in by_name.items())
+    return sorted(layers, key=lambda layer: position[layer.output])
+
+
+def closing_values(units: Sequence[Unit], layers: Sequence[Layer], before: ir.Value | None = None) -> list[ir.Value]:
+    """The results of the last deciding layers, or of those whose clamps fold into them, before the network's results.
+
+    What follows them in fp32 (a softmax, say) turns their noise into something else, and hides it where it saturates.
+
+    Args:
+        units: of the function.
+        layers: of the function.
+        before: a value instead of the results.
+    """
+    clamps = foldable_clamps(units)
+    made_in = {unit.output: layer for layer in layers for unit in layer.units}
+    ends = (
+        clamps[layer.output].output if layer.output in clamps else layer.output for layer in layers if layer.decides
+    )
+    deciding = {made_in[end].output if end in made_in else end for end in ends}
+    makers = {unit.output: unit for unit in units}
+    pending = [before] if before is not None else [unit.output for unit in units if is_result(unit.output)]
+    found: dict[ir.Value, None] = {}
+    seen: set[ir.Value] = set()
+    while pending:
+        value = pending.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if value in deciding:
+            found[value] = None
+        elif value in makers:
+            pending += makers[value].inputs
+    return list(found)
+
+
+def is_result(value: ir.Value) -> bool:
+    """Whether a function returns a value."""
+    return any(use.owner.operation.name == "func.return" for use in value.uses)
+
+
+def _make_layer(name: str, units: Sequence[Unit], tensors: Tensors, folded: Set[ir.Value]) -> Layer:
+    quantizable = all(
+        unit.kind is not Kind.FLOAT and all(value in tensors.groups for value in (*unit.inputs, unit.output))
+        for unit in units
+    )
+    decides = quantizable and any(unit.kind not in SHARING and unit.output not in folded for unit in units)
+    return Layer(name, units[-1].op_type or "", tuple(units), quantizable, decides)
+
+
+def multiply_accumulates(op: ir.Operation) -> int:
+    """Of a convolution or matmul, in any precision."""
+    outputs = prod(_shape(op.results[0]))
+    weights = _shape(op.operands[1])
+    match op.name:
+        case "tosa.conv2d":
+            return outputs * prod(weights[1:]) // channel_groups(op)
+        case "tosa.depthwise_conv2d":
+            return outputs * prod(weights[:2])
+        case "tosa.transpose_conv2d":
+            return prod(_shape(op.operands[0])) * prod(weights[:3])
+        case _:
+            return outputs * weights[1]
+
+
+def _weight_elements(unit: Unit) -> int:
+    if unit.kind is not Kind.DOT or not is_constant(unit.op.operands[1]):
+        return 0
+    weights = constant_value(unit.op.operands[1])
+    return 0 if weights is None else weights.size // channel_groups(unit.op)
+
+
+def channel_groups(op: ir.Operation) -> int:
+    """Of a convolution, how many groups of channels do not meet; 1 of another op."""
+    weights = constant_value(op.operands[1]) if op.name == "tosa.conv2d" else None
+    return 1 if weights is None else groups_of(weights)
+
+
+def _shape(value: ir.Value) -> list[int]:
+    return list(ir.RankedTensorType(value.type).shape)

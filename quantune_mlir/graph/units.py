@@ -1,0 +1,243 @@
+"""The units of precision: what of a layer gets one int8 form together.
+
+In: a function of fp32 TOSA whose ops carry `quantune.layer`.
+Out: its non-constant ops as a list of `Unit`, in topological order.
+
+Most units are one op. Three kinds are several ops of one layer: a unary function (every op elementwise, one tensor in,
+constants splat), whose int8 form is one table; a mean (reduce_sum ops, then a multiplication by a splat), whose int8
+form is one sum and one rescale; and a clamp whose upper bound differs between channels (tosa.clamp, tosa.minimum).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from quantune_mlir.mlir.attributes import FP32_ONLY, LAYER, OP, string_attribute
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import CONSTANTS, constant_value, is_constant, is_float
+
+
+class Kind(Enum):
+    """How a unit is computed in int8."""
+
+    DOT = "dot"  # convolution or matmul: i32 accumulator, requantized
+    BINARY = "binary"  # add, sub, mul of two tensors
+    UNARY = "unary"  # elementwise function of one tensor: a 256-entry table
+    CLAMP = "clamp"  # relu and its kin: foldable into the producer's saturation
+    MEAN = "mean"  # sums over whole axes: i32 accumulator, requantized
+    AVERAGE = "average"  # windowed average: keeps its input's parameters
+    MOVEMENT = "movement"  # moves or selects elements: keeps its input's parameters
+    CONCAT = "concat"  # all inputs and the output share parameters
+    FLOAT = "float"  # no int8 form: always fp32
+
+
+SHARING = frozenset({Kind.AVERAGE, Kind.MOVEMENT, Kind.CONCAT})
+"""Kinds whose output has the quantization parameters of their inputs."""
+
+_DOT = {"tosa.conv2d", "tosa.depthwise_conv2d", "tosa.transpose_conv2d"}
+_BINARY = {"tosa.add", "tosa.sub", "tosa.mul"}
+_MOVEMENT = {
+    "tosa.reshape",
+    "tosa.transpose",
+    "tosa.slice",
+    "tosa.reverse",
+    "tosa.tile",
+    "tosa.max_pool2d",
+    "tosa.reduce_max",
+    "tosa.reduce_min",
+    "tosa.identity",
+    "tosa.pad",
+    "tosa.gather",
+}
+_ELEMENTWISE = _BINARY | {
+    "tosa.abs",
+    "tosa.cast",
+    "tosa.ceil",
+    "tosa.clamp",
+    "tosa.cos",
+    "tosa.equal",
+    "tosa.erf",
+    "tosa.exp",
+    "tosa.floor",
+    "tosa.greater",
+    "tosa.greater_equal",
+    "tosa.log",
+    "tosa.logical_and",
+    "tosa.logical_not",
+    "tosa.logical_or",
+    "tosa.maximum",
+    "tosa.minimum",
+    "tosa.negate",
+    "tosa.pow",
+    "tosa.reciprocal",
+    "tosa.rsqrt",
+    "tosa.select",
+    "tosa.sigmoid",
+    "tosa.sin",
+    "tosa.tanh",
+}
+_REGION_STARTS = _ELEMENTWISE | {"tosa.reduce_sum"}
+_NO_UNITS = CONSTANTS | {"func.return"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Ops that share one precision and get one int8 form.
+
+    `inputs` are the distinct activation operands, in operand order; `output` is the one result used elsewhere.
+    `layer` is None for layout transposes, which belong to no layer.
+    """
+
+    kind: Kind
+    layer: str | None
+    op_type: str | None
+    ops: tuple[ir.Operation, ...]
+    inputs: tuple[ir.Value, ...]
+    output: ir.Value
+
+    @property
+    def op(self) -> ir.Operation:
+        """The op that makes the output."""
+        return self.ops[-1]
+
+    @property
+    def fp32_only(self) -> str | None:
+        """Why it has no int8 form, although others of its kind do."""
+        return string_attribute(self.op, FP32_ONLY)
+
+
+def find_units(block: ir.Block) -> list[Unit]:
+    """All units of a function body, ordered by the position of their last op."""
+    compute = [op for view in block if (op := view.operation).name not in _NO_UNITS]
+    by_layer: dict[str, list[ir.Operation]] = defaultdict(list)
+    for op in compute:
+        if layer := string_attribute(op, LAYER):
+            by_layer[layer].append(op)
+    merged: dict[ir.Operation, Unit] = {}
+    covered: set[ir.Operation] = set()
+    for ops in by_layer.values():
+        if unit := _find_region(ops):
+            merged[unit.op] = unit
+            covered.update(unit.ops)
+    units: list[Unit] = []
+    for op in compute:
+        if op in merged:
+            units.append(merged[op])
+        elif op not in covered:
+            units.append(_make_unit(_kind_of(op), [op]))
+    return units
+
+
+def _find_region(ops: Sequence[ir.Operation]) -> Unit | None:
+    """A layer, apart from moves after it (a mean that drops its axes), as one unary or mean unit; or None."""
+    if ops[0].name not in _REGION_STARTS:
+        return None
+    end = len(ops)
+    while end > 1 and ops[end - 1].name in _MOVEMENT:
+        end -= 1
+    return _as_region(ops[:end])
+
+
+def _as_region(ops: Sequence[ir.Operation]) -> Unit | None:
+    if _outside_uses(ops) != [ops[-1]]:
+        return None
+    inputs = _activation_inputs(ops)
+    if len(inputs) != 1 or not is_float(inputs[0]) or not is_float(ops[-1].results[0]):
+        return None
+    if _is_clamp(ops):
+        return _make_unit(Kind.CLAMP, ops)
+    if all(op.name in _ELEMENTWISE and _constants_are_splat(op) and _keeps_shape(op, inputs[0]) for op in ops):
+        return _make_unit(Kind.UNARY, ops)
+    sums = [op for op in ops if op.name == "tosa.reduce_sum"]
+    rest = ops[len(sums) :]
+    if sums and list(ops[: len(sums)]) == sums and all(_multiplies_by_splat(op) for op in rest):
+        return _make_unit(Kind.MEAN, ops)
+    return None
+
+
+def as_function(ops: Sequence[ir.Operation]) -> Unit | None:
+    """Ops, in program order, as a function of one tensor of fp32 that nothing else reads half-way; or None."""
+    unit = _as_region(ops)
+    return unit if unit is not None and unit.kind is Kind.UNARY else None
+
+
+def _is_clamp(ops: Sequence[ir.Operation]) -> bool:
+    if ops[0].name != "tosa.clamp" or len(ops) > 2:
+        return False
+    return len(ops) == 1 or (ops[1].name == "tosa.minimum" and _has_channel_constant(ops[1]))
+
+
+def _has_channel_constant(op: ir.Operation) -> bool:
+    """Whether the second operand is a constant with one number for each index of the last axis, or for all."""
+    bounds = constant_value(op.operands[1])
+    return bounds is not None and bounds.size == bounds.shape[-1] and _keeps_shape(op, op.operands[0])
+
+
+def _multiplies_by_splat(op: ir.Operation) -> bool:
+    factors = [operand for operand in list(op.operands)[:2] if is_constant(operand)]
+    return op.name == "tosa.mul" and len(factors) == 1 and _constants_are_splat(op)
+
+
+def _kind_of(op: ir.Operation) -> Kind:
+    if not all(is_float(result) for result in op.results) or all(is_constant(operand) for operand in op.operands):
+        return Kind.FLOAT
+    if op.name in _DOT:
+        return Kind.DOT if all(constant_value(op.operands[i]) is not None for i in (1, 2)) else Kind.FLOAT
+    if op.name == "tosa.matmul":
+        return Kind.DOT
+    if op.name in _BINARY:
+        return Kind.BINARY
+    if op.name == "tosa.avg_pool2d":
+        return Kind.MEAN if _pools_everything(op) else Kind.AVERAGE
+    if op.name == "tosa.reduce_sum":
+        return Kind.MEAN
+    if op.name == "tosa.concat":
+        return Kind.CONCAT
+    if op.name == "tosa.resize" and "NEAREST" in str(op.attributes["mode"]):
+        return Kind.MOVEMENT
+    if op.name in _MOVEMENT and not is_constant(op.operands[0]):
+        return Kind.MOVEMENT
+    return Kind.FLOAT
+
+
+def _make_unit(kind: Kind, ops: Sequence[ir.Operation]) -> Unit:
+    last = ops[-1]
+    if FP32_ONLY in last.attributes:
+        kind = Kind.FLOAT
+    inputs = tuple(_activation_inputs(ops))
+    return Unit(kind, string_attribute(last, LAYER), string_attribute(last, OP), tuple(ops), inputs, last.results[0])
+
+
+def _activation_inputs(ops: Iterable[ir.Operation]) -> list[ir.Value]:
+    inside = {result for op in ops for result in op.results}
+    found: dict[ir.Value, None] = {}
+    for op in ops:
+        for operand in op.operands:
+            if operand not in inside and not is_constant(operand):
+                found[operand] = None
+    return list(found)
+
+
+def _outside_uses(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
+    """Those ops whose results are used by anything but `ops`."""
+    inside = set(ops)
+    return [op for op in ops if any(use.owner.operation not in inside for r in op.results for use in r.uses)]
+
+
+def _constants_are_splat(op: ir.Operation) -> bool:
+    values = (constant_value(operand) for operand in op.operands if is_constant(operand))
+    return all(value is None or value.size == 1 or bool((value == value.flat[0]).all()) for value in values)
+
+
+def _keeps_shape(op: ir.Operation, source: ir.Value) -> bool:
+    return ir.RankedTensorType(op.results[0].type).shape == ir.RankedTensorType(source.type).shape
+
+
+def _pools_everything(op: ir.Operation) -> bool:
+    _, height, width, _ = ir.RankedTensorType(op.operands[0].type).shape
+    return list(ir.DenseI64ArrayAttr(op.attributes["kernel"])) == [height, width] and not any(
+        ir.DenseI64ArrayAttr(op.attributes["pad"])
+    )

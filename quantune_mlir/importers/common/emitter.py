@@ -1,0 +1,105 @@
+"""Emits ops into one block, labelled with the ONNX node they come from, and shares constants."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from weakref import ReferenceType, ref
+
+import numpy as np
+
+from quantune_mlir.importers.common.growth import Growth
+from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.mlir import attributes
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant, shape_constant
+
+_SHARED_CONSTANT_BYTES = 64
+
+
+class Emitter:
+    """Builds ops at the end of one block; must be used inside the block's MLIR context."""
+
+    def __init__(self, block: ir.Block, growth: Growth) -> None:
+        self.growth = growth
+        self._ip = ir.InsertionPoint(block)
+        self._loc = ir.Location.unknown()
+        self._labels: dict[str, ir.Attribute] = {}
+        self._values: dict[object, ir.Value] = {}
+        self._large: dict[int, tuple[ReferenceType[np.ndarray], ir.Value]] = {}
+
+    @contextmanager
+    def importing(self, node: Node) -> Generator[None]:
+        """Label everything built inside as coming from `node`."""
+        self._loc = ir.Location.name(node.name)
+        self._labels = {
+            attributes.LAYER: ir.StringAttr.get(node.name),
+            attributes.OP: ir.StringAttr.get(node.op_type),
+        }
+        try:
+            yield
+        finally:
+            self._loc, self._labels = ir.Location.unknown(), {}
+
+    @contextmanager
+    def part(self, name: str) -> Generator[None]:
+        """Label everything built inside as a part of the node, a layer of its own: NODE/name."""
+        location, labels = self._loc, self._labels
+        layer = f"{ir.StringAttr(labels[attributes.LAYER]).value}/{name}"
+        self._loc = ir.Location.name(layer)
+        self._labels = labels | {attributes.LAYER: ir.StringAttr.get(layer)}
+        try:
+            yield
+        finally:
+            self._loc, self._labels = location, labels
+
+    # --- values ---------------------------------------------------------------------------------------------
+
+    def value(self, tensor: Tensor) -> ir.Value:
+        """The MLIR value of `tensor`; a constant is built once and shared."""
+        if tensor.value is not None:
+            return tensor.value
+        array = tensor.known
+        if array.nbytes <= _SHARED_CONSTANT_BYTES:
+            key = (array.dtype.str, array.shape, array.tobytes())
+            if key not in self._values:
+                self._values[key] = constant(array, loc=self._loc, ip=self._ip)
+            return self._values[key]
+        held, value = self._large.get(id(array), (None, None))
+        if value is None or held is None or held() is not array:
+            value = constant(array, loc=self._loc, ip=self._ip)
+            self._large[id(array)] = (ref(array), value)
+        return value
+
+    def splat(self, value: float, dtype: np.dtype | type, rank: int = 1) -> Tensor:
+        """A constant of `rank` dimensions of size one, which broadcasts against anything of that rank."""
+        return Tensor.constant(np.full((1,) * rank, value, dtype))
+
+    def _shape(self, values: Sequence[int]) -> ir.Value:
+        key = ("shape", tuple(values))
+        if key not in self._values:
+            self._values[key] = shape_constant(values, loc=self._loc, ip=self._ip)
+        return self._values[key]
+
+    def _zero_point(self, dtype: np.dtype | type) -> ir.Value:
+        return self.value(self.splat(0, dtype))
+
+    def _done(self, op: ir.OpView, dtype: np.dtype | type, *, layout: bool = False) -> Tensor:
+        try:
+            op.operation.verify()
+        except ir.MLIRError as error:
+            name = op.operation.name
+            op.operation.erase()
+            raise Unsupported(f"{name} does not allow it: {error.error_diagnostics[0].message}") from error
+        if not layout:
+            for name, attribute in self._labels.items():
+                op.operation.attributes[name] = attribute
+        return Tensor.computed(op.operation.results[0], dtype)
+
+
+def refuse_empty(shape: Sequence[int]) -> None:
+    """TOSA has no tensors without elements."""
+    if 0 in shape:
+        raise Unsupported(f"a tensor of shape {list(shape)} has no elements")

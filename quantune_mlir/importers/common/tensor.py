@@ -1,0 +1,60 @@
+"""What an ONNX value is during import: a constant array or a value of the module being built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quantune_mlir.mlir.bindings import ir
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """An ONNX value with its ONNX dtype and static shape.
+
+    `dtype` keeps what MLIR's signless integers lose: uint8 and int8 are both stored as i8. Exactly one of `array`
+    (known at import) and `value` (computed at run time) is given.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    array: np.ndarray | None = None
+    value: ir.Value | None = None
+
+    @staticmethod
+    def constant(array: np.ndarray) -> Tensor:
+        """A tensor whose values are known at import."""
+        array = np.asarray(array)
+        return Tensor(array.dtype, array.shape, array=array)
+
+    @staticmethod
+    def computed(value: ir.Value, dtype: np.dtype | type) -> Tensor:
+        """The tensor that `value`, of ranked tensor type, holds at run time."""
+        return Tensor(np.dtype(dtype), tuple(ir.RankedTensorType(value.type).shape), value=value)
+
+    @property
+    def known(self) -> np.ndarray:
+        """The array of a constant; asking a computed tensor for it is a mistake of the caller."""
+        assert self.array is not None
+        return self.array
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the elements are floating-point numbers."""
+        return self.dtype.kind == "f"
+
+    @property
+    def is_unsigned(self) -> bool:
+        """Whether the elements are unsigned integers, stored as signless ones."""
+        return self.dtype.kind == "u"

@@ -1,0 +1,1 @@
+"""ONNX operators, one family a file."""

@@ -1,0 +1,168 @@
+"""Elements picked or replaced one by one: GatherElements, GatherND, ScatterElements, ScatterND, and their kin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+import onnx
+
+from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.emitter import refuse_empty
+from quantune_mlir.importers.common.shapes import normalized_axis
+from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.half import computed_type
+from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.ops.slicing import gather_axis, nonnegative
+from quantune_mlir.importers.onnx.registry import operator
+from quantune_mlir.mlir.bindings import tosa
+
+
+@operator("GatherElements")
+def gather_elements(b: Builder, node: Node) -> Tensor:
+    x, indices = node.input(0), node.input(1)
+    axis = normalized_axis(node.attribute("axis", 0), x.rank)
+    refuse_empty(indices.shape)
+    strides = _strides(x.shape)
+    grid = np.indices(indices.shape)
+    rest = sum((grid[i] * strides[i] for i in range(x.rank) if i != axis), np.zeros(indices.shape, np.int64))
+    if indices.array is not None:
+        picked = np.where(indices.array < 0, indices.array + x.shape[axis], indices.array)
+        return _picked(b, x, rest + picked * strides[axis])
+    along = b.scaled(nonnegative(b, indices, x.shape[axis]), strides[axis])
+    flat = b.add(along, Tensor.constant(rest.reshape(-1).astype(np.int32)))
+    return b.reshape(_rows(b, x, x.size, flat), indices.shape)
+
+
+@operator("GatherND")
+def gather_nd(b: Builder, node: Node) -> Tensor:
+    x, indices = node.input(0), node.constant_input(1, "the indices")
+    assert indices is not None
+    batch = node.attribute("batch_dims", 0)
+    depth = batch + indices.shape[-1]
+    sizes = x.shape[:depth]
+    places = np.concatenate([np.indices(indices.shape[:-1])[:batch], np.moveaxis(indices, -1, 0)])
+    places = np.where(places < 0, places + np.reshape(sizes, (-1, *[1] * (indices.ndim - 1))), places)
+    rows = np.arange(math.prod(sizes)).reshape(sizes)[tuple(places)]
+    picked = _rows(b, x, math.prod(sizes), Tensor.constant(rows.reshape(-1).astype(np.int32)))
+    return b.reshape(picked, (*indices.shape[:-1], *x.shape[depth:]))
+
+
+@operator("ScatterElements", "ScatterND")
+def scatter(b: Builder, node: Node) -> Tensor:
+    """One gather from the data with the updates behind it: each element of the result is of the one or the other.
+
+    With a reduction, one for each of the updates that the same element has.
+    """
+    x, indices, updates = node.input(0), node.constant_input(1, "the indices"), node.input(2)
+    assert indices is not None
+    elements = np.arange(x.size).reshape(x.shape)
+    if node.op_type == "ScatterND":
+        targets = elements[tuple(np.moveaxis(indices, -1, 0))].reshape(-1)
+    else:
+        axis = normalized_axis(node.attribute("axis", 0), x.rank)
+        targets = elements[
+            tuple(indices if i == axis else grid for i, grid in enumerate(np.indices(indices.shape)))
+        ].reshape(-1)
+    reduction, flat = node.attribute("reduction", "none"), b.reshape(updates, (updates.size,))
+    if reduction == "none":
+        elements.reshape(-1)[targets] = x.size + np.arange(updates.size)
+        return _picked(b, b.concat([b.reshape(x, (x.size,)), flat], 0), elements)
+    if reduction not in _REDUCTIONS:
+        raise Unsupported(f"reduction {reduction!r}")
+    combine, neutral = _REDUCTIONS[reduction]
+    with_neutral = b.concat([flat, b.splat(neutral, x.dtype)], 0)
+    for part in _without_repeats(targets):
+        source = np.full(x.size, updates.size)
+        source[targets[part]] = part
+        x = combine(b, x, _picked(b, with_neutral, source.reshape(x.shape)))
+    return x
+
+
+_REDUCTIONS: Final[dict[str, tuple[Callable[[Builder, Tensor, Tensor], Tensor], float]]] = {
+    "add": (lambda b, x, y: b.add(x, y), 0),
+    "mul": (lambda b, x, y: b.mul(x, y), 1),
+    "max": (lambda b, x, y: b.binary(tosa.MaximumOp, x, y), -np.inf),
+    "min": (lambda b, x, y: b.binary(tosa.MinimumOp, x, y), np.inf),
+}
+
+
+def _without_repeats(targets: np.ndarray) -> list[np.ndarray]:
+    """The positions of `targets` in as few parts as have no target twice, first come first."""
+    seen: dict[int, int] = {}
+    rounds = np.empty(len(targets), np.int64)
+    for position, target in enumerate(targets.tolist()):
+        rounds[position] = seen[target] = seen.get(target, -1) + 1
+    return [np.flatnonzero(rounds == r) for r in range(int(rounds.max(initial=-1)) + 1)]
+
+
+@operator("ReverseSequence")
+def reverse_sequence(b: Builder, node: Node) -> Tensor:
+    x, lengths = node.input(0), node.constant_input(1, "the lengths")
+    assert lengths is not None
+    batch_axis, time_axis = node.attribute("batch_axis", 1), node.attribute("time_axis", 0)
+    places = np.indices(x.shape)
+    last = lengths.reshape([-1 if i == batch_axis else 1 for i in range(x.rank)]) - 1
+    time = places[time_axis]
+    places[time_axis] = np.where(time <= last, last - time, time)
+    return _picked(b, x, np.arange(x.size).reshape(x.shape)[tuple(places)])
+
+
+@operator("Compress")
+def compress(b: Builder, node: Node) -> Tensor:
+    x, condition = node.input(0), node.constant_input(1, "the condition")
+    assert condition is not None
+    kept = Tensor.constant(np.flatnonzero(condition).astype(np.int32))
+    refuse_empty(kept.shape)
+    axis = node.attribute("axis")
+    if axis is None:
+        return gather_axis(b, b.reshape(x, (x.size,)), kept, 0)
+    return gather_axis(b, x, kept, normalized_axis(axis, x.rank))
+
+
+def _strides(shape: Sequence[int]) -> list[int]:
+    return [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+
+
+def _rows(b: Builder, x: Tensor, rows: int, indices: Tensor) -> Tensor:
+    return gather_axis(b, b.reshape(x, (rows, x.size // rows)), indices, 0)
+
+
+def _picked(b: Builder, x: Tensor, flat: np.ndarray) -> Tensor:
+    """Elements by their numbers in `x` flattened, known at import, in the shape of the numbers."""
+    if x.array is not None:
+        return Tensor.constant(x.array.reshape(-1)[flat])
+    indices = Tensor.constant(flat.reshape(-1).astype(np.int32))
+    return b.reshape(_rows(b, x, x.size, indices), flat.shape)
+
+
+@operator("Trilu")
+def trilu(b: Builder, node: Node) -> Tensor:
+    x, diagonal = node.input(0), node.constant_input(1, "k")
+    k = 0 if diagonal is None else int(diagonal.reshape(()))
+    ones = np.ones(x.shape[-2:], np.bool_)
+    kept = np.triu(ones, k) if node.attribute("upper", 1) else np.tril(ones, k)
+    return b.select(Tensor.constant(kept), x, b.splat(0, x.dtype))
+
+
+@operator("EyeLike")
+def eye_like(b: Builder, node: Node) -> Tensor:
+    x, element = node.input(0), node.attribute("dtype")
+    dtype = x.dtype if element is None else np.dtype(onnx.helper.tensor_dtype_to_np_dtype(element))
+    return Tensor.constant(np.eye(*x.shape, k=node.attribute("k", 0), dtype=computed_type(dtype)))
+
+
+@operator("OneHot")
+def one_hot(b: Builder, node: Node) -> Tensor:
+    indices, depth, values = node.input(0), node.constant_input(1, "the depth"), node.input(2)
+    assert depth is not None
+    count = int(depth.reshape(()))
+    axis = normalized_axis(node.attribute("axis", -1), indices.rank + 1)
+    shape = [*indices.shape[:axis], 1, *indices.shape[axis:]]
+    picked = b.reshape(nonnegative(b, indices, count), shape)
+    places = np.arange(count, dtype=np.int32).reshape([count if i == axis else 1 for i in range(len(shape))])
+    off, on = (b.slice_axis(values, 0, i, 1) for i in (0, 1))
+    return b.select(b.compare(tosa.EqualOp, picked, Tensor.constant(places)), on, off)

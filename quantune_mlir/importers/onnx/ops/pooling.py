@@ -1,0 +1,88 @@
+"""Max and average pools, windowed and global."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import numpy as np
+
+from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.ops.dilated_pooling import dilated_average_pool, dilated_max_pool
+from quantune_mlir.importers.onnx.ops.windows import Window, fit_image, from_image, resolve_window, to_image
+from quantune_mlir.importers.onnx.registry import operator
+from quantune_mlir.mlir.bindings import tosa
+
+_NO_PADS = [0, 0, 0, 0]
+
+
+@operator("MaxPool")
+def max_pool(b: Builder, node: Node) -> Tensor:
+    if node.uses_output(1):
+        raise Unsupported("the Indices output is used")
+    x = node.input(0)
+    unsigned = x.dtype == np.uint8
+    image, window, pads = _windowed(b, node, _sign_flipped(b, x, np.int8) if unsigned else x)
+    if window.dilation == (1, 1):
+        result = b.max_pool(image, _result_shape(image, window), window.kernel, window.stride, pads)
+    else:
+        result = dilated_max_pool(b, image, window, pads)
+    result = from_image(b, result, x.rank)
+    return _sign_flipped(b, result, np.uint8) if unsigned else result
+
+
+def _sign_flipped(b: Builder, x: Tensor, dtype: type[np.int8] | type[np.uint8]) -> Tensor:
+    """Eight-bit integers with the top bit inverted: uint8 and int8 in the same order, since TOSA pools int8 only."""
+    flipped = b.binary(tosa.BitwiseXorOp, x, b.splat(-128, np.int8, x.rank))
+    return Tensor.computed(b.value(flipped), dtype)
+
+
+def _windowed(b: Builder, node: Node, x: Tensor) -> tuple[Tensor, Window, list[int]]:
+    image = to_image(b, x)
+    ceil_mode = bool(node.attribute("ceil_mode", 0))
+    window = resolve_window(node, image.shape[1:3], node.attributes["kernel_shape"], ceil_mode=ceil_mode)
+    image, pads = fit_image(b, image, window)
+    return image, window, pads
+
+
+def _result_shape(image: Tensor, window: Window) -> tuple[int, ...]:
+    return (image.shape[0], *window.output, image.shape[3])
+
+
+@operator("AveragePool")
+def average_pool(b: Builder, node: Node) -> Tensor:
+    x = node.input(0)
+    image, window, pads = _windowed(b, node, x)
+    counted = [0, 0, 0, 0]
+    if node.attribute("count_include_pad", 0):
+        # The model's own padding counts; what ceil_mode reads beyond it does not.
+        begin_end = zip(window.begin, window.end, strict=True)
+        counted = [max(0, min(p, own)) for p, own in zip(pads, chain(*begin_end), strict=True)]
+    if window.dilation != (1, 1):
+        return from_image(b, dilated_average_pool(b, image, window, pads, counted), x.rank)
+    image = b.pad(image, (0, counted[0], counted[2], 0), (0, counted[1], counted[3], 0))
+    rest = [p - c for p, c in zip(pads, counted, strict=True)]
+    result = b.avg_pool(image, _result_shape(image, window), window.kernel, window.stride, rest)
+    return from_image(b, result, x.rank)
+
+
+@operator("GlobalAveragePool")
+def global_average_pool(b: Builder, node: Node) -> Tensor:
+    x = node.input(0)
+    return from_image(b, mean_image(b, to_image(b, x)), x.rank)
+
+
+def mean_image(b: Builder, image: Tensor) -> Tensor:
+    """[N, H, W, C] -> [N, 1, 1, C]: the mean over the image, as one tosa.avg_pool2d."""
+    n, h, w, c = image.shape
+    return b.avg_pool(image, (n, 1, 1, c), (h, w), (1, 1), _NO_PADS)
+
+
+@operator("GlobalMaxPool")
+def global_max_pool(b: Builder, node: Node) -> Tensor:
+    x = node.input(0)
+    image = to_image(b, x)
+    n, h, w, c = image.shape
+    return from_image(b, b.max_pool(image, (n, 1, 1, c), (h, w), (1, 1), _NO_PADS), x.rank)

@@ -1,0 +1,82 @@
+"""Results that depend on all elements of an axis in order: TopK, Hardmax, CumSum and CumProd."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.shapes import normalized_axis
+from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.ops.arithmetic import narrowed, widened
+from quantune_mlir.importers.onnx.registry import operator
+from quantune_mlir.mlir.bindings import tosa
+
+_MOST_PICKED: Final = 32
+
+
+@operator("TopK")
+def top_k(b: Builder, node: Node) -> list[Tensor]:
+    """The largest element, then that of the rest, k times: meant for few."""
+    x = node.input(0)
+    if not x.is_float:
+        raise Unsupported(f"element type {x.dtype}; floating-point numbers are supported")
+    count = node.attribute("k") if node.opset < 10 else (node.integers_input(1, "k") or [0])[0]
+    axis = normalized_axis(node.attribute("axis", -1), x.rank)
+    if not 0 < count <= min(_MOST_PICKED, x.shape[axis]):
+        raise Unsupported(f"k = {count} of {x.shape[axis]}; 1 to {_MOST_PICKED} are supported")
+    rest = x if node.attribute("largest", 1) else b.negate(x)
+    values: list[Tensor] = []
+    indices: list[Tensor] = []
+    for _ in range(count):
+        values.append(b.reduce(tosa.ReduceMaxOp, rest, axis))
+        best = b.argmax(rest, axis)
+        indices.append(b.reshape(best, values[-1].shape))
+        if len(values) < count:
+            rest = b.select(_is_at(b, x.shape, axis, indices[-1]), b.splat(-np.inf, x.dtype, x.rank), rest)
+    picked = b.concat(values, axis)
+    return [picked if node.attribute("largest", 1) else b.negate(picked), b.cast(b.concat(indices, axis), np.int64)]
+
+
+def _is_at(b: Builder, shape: tuple[int, ...], axis: int, index: Tensor) -> Tensor:
+    """Whether an element stands at `index`, int32 with size one on the axis."""
+    places = np.arange(shape[axis], dtype=np.int32).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    return b.compare(tosa.EqualOp, Tensor.constant(places), index)
+
+
+@operator("Hardmax", since=13)
+def hard_max(b: Builder, node: Node) -> Tensor:
+    x = node.input(0)
+    axis = normalized_axis(node.attribute("axis", -1), x.rank)
+    best = b.reshape(b.argmax(x, axis), [1 if i == axis else size for i, size in enumerate(x.shape)])
+    one, zero = (b.splat(value, x.dtype, x.rank) for value in (1, 0))
+    return b.select(_is_at(b, x.shape, axis, best), one, zero)
+
+
+@operator("CumSum", "CumProd")
+def cumulative(b: Builder, node: Node) -> Tensor:
+    """In rounds: each adds (or multiplies by) what stands 1, 2, 4, ... places before."""
+    x = widened(b, node.input(0))
+    axis = normalized_axis((node.integers_input(1, "the axis") or [0])[0], x.rank)
+    neutral, combine = (0, b.add) if node.op_type == "CumSum" else (1, b.mul)
+    size = x.shape[axis]
+    backwards = bool(node.attribute("reverse", 0))
+    result = b.reverse(x, axis) if backwards else x
+    if node.attribute("exclusive", 0):
+        result = _shifted(b, result, axis, 1, neutral)
+    distance = 1
+    while distance < size:
+        result = combine(result, _shifted(b, result, axis, distance, neutral))
+        distance *= 2
+    return narrowed(b, b.reverse(result, axis) if backwards else result, node.input(0).dtype)
+
+
+def _shifted(b: Builder, x: Tensor, axis: int, distance: int, value: int) -> Tensor:
+    """Each element `distance` places further; what comes in is `value`."""
+    if distance >= x.shape[axis]:
+        return Tensor.constant(np.full(x.shape, value, x.dtype))
+    before = [distance if i == axis else 0 for i in range(x.rank)]
+    return b.pad(b.slice_axis(x, axis, 0, x.shape[axis] - distance), before, [0] * x.rank, value)

@@ -1,1 +1,0 @@
-"""Thin helpers over the MLIR Python bindings."""

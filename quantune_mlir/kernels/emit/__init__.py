@@ -1,0 +1,1 @@
+"""How kernels are written: vectors, buffers, epilogues."""

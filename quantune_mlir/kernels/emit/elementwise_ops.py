@@ -1,0 +1,350 @@
+"""Element-wise TOSA on vectors: one function for each op, the place that says what an epilogue may hold.
+
+Tensors of i8 and i32 are vectors of i32 here, f32 of f32, i1 of i1: what is stored is narrowed where it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Final
+
+import numpy as np
+
+from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.mlir.bindings import arith, ir, math, vector
+from quantune_mlir.mlir.constants import constant_value
+
+_MAGIC: Final = 12582912.0
+"""1.5 * 2^23: adding it to an f32 of less than 2^22 in magnitude rounds half to even; the low bits hold the integer."""
+_MAGIC_BITS: Final = 0x4B400000
+_MAGIC_LIMIT: Final = 2.0**22 - 256
+_WORD: Final = 32
+_HIGH: Final = 33
+"""From this shift on only the high word of a product counts."""
+_ROUNDING: Final = 1e-6
+"""More than the relative error of an f32 operation."""
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """A vector that stands for a part of a tensor."""
+
+    value: ir.Value
+    low: float = -inf
+    high: float = inf
+    """Bounds that the values are known to keep."""
+    rounded: ir.Value | None = None
+    """For an integer that comes from an f32: the same numbers as f32, before anything was narrowed."""
+    factors: tuple[ir.Value, ir.Value] | None = None
+    """For a product of f32: what was multiplied. A sum that follows becomes a fused multiply-add."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the functions need besides their operands."""
+
+    lanes: int
+    scalar: Callable[[ir.Operation, str], ir.Value]
+    """A numeric attribute of an op, in every lane."""
+    buffers: Mapping[ir.Value, ir.Value]
+    """The buffers of tables."""
+
+
+def product_bounds(a: Lanes, b: Lanes) -> tuple[float, float]:
+    """The bounds of an f32 product, rounding included."""
+    if not all(map(isfinite, (a.low, a.high, b.low, b.high))):
+        return -inf, inf
+    corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+    return _widened(min(corners), max(corners))
+
+
+def sum_bounds(a: Lanes, b: Lanes) -> tuple[float, float]:
+    """The bounds of an f32 sum, rounding included."""
+    return _widened(a.low + b.low, a.high + b.high)
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    margin = _ROUNDING * max(abs(low), abs(high)) if isfinite(low) and isfinite(high) else 0.0
+    return low - margin, high + margin
+
+
+Emit = Callable[[ir.Operation, Sequence[Lanes], Context], Lanes]
+
+
+def _element(value: ir.Value) -> str:
+    return str(ir.RankedTensorType(value.type).element_type)
+
+
+def _is_float(value: ir.Value) -> bool:
+    return _element(value) == "f32"
+
+
+def larger(a: ir.Value, b: ir.Value) -> ir.Value:
+    """max(a, b) of f32 lanes as one instruction: b where they are unordered."""
+    return arith.SelectOp(arith.CmpFOp(arith.CmpFPredicate.OGT, a, b).result, a, b).result
+
+
+def smaller(a: ir.Value, b: ir.Value) -> ir.Value:
+    """min(a, b) of f32 lanes as one instruction: b where they are unordered."""
+    return arith.SelectOp(arith.CmpFOp(arith.CmpFPredicate.OLT, a, b).result, a, b).result
+
+
+def _cast(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    (source,) = operands
+    before, after = _element(op.operands[0]), _element(op.results[0])
+    if before == after or (before, after) == ("i8", "i32"):
+        return source
+    f32 = code.vector_type(context.lanes, "f32")
+    if after == "f32":
+        if source.rounded is not None:
+            return Lanes(source.rounded, source.low, source.high)
+        return Lanes(arith.SIToFPOp(f32, source.value).result, source.low, source.high)
+    return _round_to_int8(source, context)
+
+
+def _round_to_int8(source: Lanes, context: Context) -> Lanes:
+    """Half to even, saturated: before rounding, or after it where the values are known to be small enough."""
+    if max(-source.low, source.high) < _MAGIC_LIMIT:
+        return _round_then_saturate(source, context)
+    value = source.value
+    low, high = max(source.low, -128.0), min(source.high, 127.0)
+    if source.low < -128:
+        value = larger(value, code.splat(-128.0, context.lanes, "f32"))
+    if source.high > 127:
+        value = smaller(value, code.splat(127.0, context.lanes, "f32"))
+    integer, real = _round(value, context.lanes)
+    return Lanes(integer, low, high, rounded=real)
+
+
+def _round(value: ir.Value, lanes: int) -> tuple[ir.Value, ir.Value]:
+    """As i32 and as f32; half to even, which adding the magic number does where `value` is rounded to f32 before."""
+    magic = code.splat(_MAGIC, lanes, "f32")
+    shifted = arith.AddFOp(code.rounded(value), magic).result
+    bits = code.bitcast(shifted, lanes, "i32")
+    integer = arith.SubIOp(bits, code.splat(_MAGIC_BITS, lanes, "i32")).result
+    return integer, arith.SubFOp(shifted, magic).result
+
+
+def _round_then_saturate(source: Lanes, context: Context) -> Lanes:
+    """Integers that saturate when they are narrowed, which takes no instruction of its own where that can saturate."""
+    integer, real = _round(source.value, context.lanes)
+    if source.low < -128:
+        integer = arith.MaxSIOp(integer, code.splat(-128, context.lanes, "i32")).result
+        real = larger(real, code.splat(-128.0, context.lanes, "f32"))
+    if source.high > 127:
+        integer = arith.MinSIOp(integer, code.splat(127, context.lanes, "i32")).result
+        real = smaller(real, code.splat(127.0, context.lanes, "f32"))
+    return Lanes(integer, max(source.low, -128.0), min(source.high, 127.0), rounded=real)
+
+
+def _add(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    a, b = operands
+    if not _is_float(op.results[0]):
+        return Lanes(arith.AddIOp(a.value, b.value).result)
+    if a.factors is None:
+        a, b = b, a
+    bounds = sum_bounds(a, b)
+    if a.factors is None:
+        return Lanes(arith.AddFOp(a.value, b.value).result, *bounds)
+    return Lanes(vector.FMAOp(*a.factors, b.value).result, *bounds)
+
+
+def _sub(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    a, b = (operand.value for operand in operands)
+    return Lanes((arith.SubFOp if _is_float(op.results[0]) else arith.SubIOp)(a, b).result)
+
+
+def _mul(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    a, b = (operand.value for operand in operands)
+    if not _is_float(op.results[0]):
+        return Lanes(arith.MulIOp(a, b).result)
+    return Lanes(arith.MulFOp(a, b).result, *product_bounds(*operands), factors=(a, b))
+
+
+def _clamp(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    (source,) = operands
+    low, high = (_number(op.attributes[name]) for name in ("min_val", "max_val"))
+    value = source.value
+    least, most = larger, smaller
+    if not _is_float(op.results[0]):
+        least = _integer(arith.MaxSIOp)
+        most = _integer(arith.MinSIOp)
+    if source.low < low:
+        value = least(value, context.scalar(op, "min_val"))
+    if source.high > high:
+        value = most(value, context.scalar(op, "max_val"))
+    return Lanes(value, max(source.low, low), min(source.high, high))
+
+
+def _integer(op: type[ir.OpView]) -> Callable[[ir.Value, ir.Value], ir.Value]:
+    return lambda a, b: op(a, b).result
+
+
+def _extreme(on_float: Callable[[ir.Value, ir.Value], ir.Value], on_integer: type[ir.OpView]) -> Emit:
+    def emit(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+        a, b = (operand.value for operand in operands)
+        return Lanes(on_float(a, b) if _is_float(op.results[0]) else on_integer(a, b).result)
+
+    return emit
+
+
+def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """((value - input_zp) * multiplier + 2^(shift-1)) >> shift, in 64 bits, + output_zp, saturated."""
+    source, multiplier, _, input_zp, output_zp = (operand.value for operand in operands)
+    if _widens(op):
+        return Lanes(arith.SubIOp(source, input_zp).result)
+    difference = arith.SubIOp(source, input_zp).result
+    left = _left_shift(operands[1], operands[2], context.lanes)
+    if left is not None:
+        scaled = arith.ShLIOp(difference, left).result
+    else:
+        wide = code.vector_type(context.lanes, "i64")
+        product = arith.MulIOp(*(arith.ExtSIOp(wide, factor).result for factor in (difference, multiplier))).result
+        scale = _scaled_by_high_word if operands[2].low >= _HIGH else _scaled
+        scaled = scale(product, operands[2], context.lanes)
+    result = arith.AddIOp(scaled, output_zp).result
+    if _element(op.results[0]) == "i32":
+        return Lanes(result)
+    result = arith.MaxSIOp(result, code.splat(-128, context.lanes, "i32")).result
+    result = arith.MinSIOp(result, code.splat(127, context.lanes, "i32")).result
+    return Lanes(result, -128, 127)
+
+
+def _left_shift(multiplier: Lanes, shift: Lanes, lanes: int) -> ir.Value | None:
+    """By how much a rescale shifts to the left, where its ratio is a power of two and nothing is rounded."""
+    power = int(multiplier.low).bit_length() - 1 if isfinite(multiplier.low) else -1
+    if multiplier.low != multiplier.high or multiplier.low != 2.0**power or shift.high > power:
+        return None
+    return arith.SubIOp(code.splat(power, lanes, "i32"), shift.value).result
+
+
+def _scaled(product: ir.Value, shift: Lanes, lanes: int) -> ir.Value:
+    """(product + 2^(shift-1)) >> shift, as i32."""
+    amount = shift.value
+    if shift.high < _WORD:  # Said in a way that LLVM understands: CPUs of 32 bits shift 64 in fewer steps then.
+        amount = arith.AndIOp(amount, code.splat(_WORD - 1, lanes, "i32")).result
+    places, one = arith.ExtUIOp(product.type, amount).result, code.splat(1, lanes, "i64")
+    half = arith.ShLIOp(one, arith.SubIOp(places, one).result).result
+    scaled = arith.ShRSIOp(arith.AddIOp(product, half).result, places).result
+    return arith.TruncIOp(code.vector_type(lanes, "i32"), scaled).result
+
+
+def _scaled_by_high_word(product: ir.Value, shift: Lanes, lanes: int) -> ir.Value:
+    """The same where shift >= 33: the low word is cut off, and nothing carries from it, since half of it is 0."""
+    upper = arith.ShRSIOp(product, code.splat(_WORD, lanes, "i64")).result
+    high = arith.TruncIOp(code.vector_type(lanes, "i32"), upper).result
+    places = arith.SubIOp(shift.value, code.splat(_WORD, lanes, "i32")).result
+    one = code.splat(1, lanes, "i32")
+    half = arith.ShLIOp(one, arith.SubIOp(places, one).result).result
+    return arith.ShRSIOp(arith.AddIOp(high, half).result, places).result
+
+
+def _widens(op: ir.Operation) -> bool:
+    """Whether a rescale is value - input_zp in i32: its ratio is 1."""
+    multiplier, shift, output_zp = (constant_value(op.operands[position]) for position in (1, 2, 4))
+    if multiplier is None or shift is None or output_zp is None or _element(op.results[0]) != "i32":
+        return False
+    return bool((multiplier.astype(np.int64) == 1 << shift.astype(np.int64)).all()) and not output_zp.any()
+
+
+def _table(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """table[value + 128], from a buffer of i32."""
+    (source,) = operands
+    lanes = context.lanes
+    places = arith.AddIOp(source.value, code.splat(128, lanes, "i32")).result
+    return Lanes(code.gather(context.buffers[op.operands[1]], places, lanes), -128, 127)
+
+
+def _function(builder: type[ir.OpView]) -> Emit:
+    """A function of f32 that IREE expands in vectors."""
+    return lambda op, operands, context: Lanes(builder(operands[0].value).result)
+
+
+def _sigmoid(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """1 / (1 + exp(-x))."""
+    one = code.splat(1.0, context.lanes, "f32")
+    power = math.ExpOp(arith.NegFOp(operands[0].value).result).result
+    return Lanes(arith.DivFOp(one, arith.AddFOp(one, power).result).result, 0.0, 1.0)
+
+
+def _reciprocal(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """1 / x."""
+    return Lanes(arith.DivFOp(code.splat(1.0, context.lanes, "f32"), operands[0].value).result)
+
+
+def _rsqrt(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    """1 / sqrt(x)."""
+    root = math.SqrtOp(operands[0].value).result
+    return Lanes(arith.DivFOp(code.splat(1.0, context.lanes, "f32"), root).result)
+
+
+def _negate(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    return Lanes(arith.NegFOp(operands[0].value).result)
+
+
+def _number(attribute: ir.Attribute) -> float:
+    kind = ir.FloatAttr if isinstance(attribute, ir.FloatAttr) else ir.IntegerAttr
+    return float(kind(attribute).value)
+
+
+EMITTERS: Final[dict[str, Emit]] = {
+    "tosa.identity": lambda op, operands, context: operands[0],
+    "tosa.cast": _cast,
+    "tosa.add": _add,
+    "tosa.sub": _sub,
+    "tosa.mul": _mul,
+    "tosa.clamp": _clamp,
+    "tosa.maximum": _extreme(larger, arith.MaxSIOp),
+    "tosa.minimum": _extreme(smaller, arith.MinSIOp),
+    "tosa.rescale": _rescale,
+    "tosa.table": _table,
+    "tosa.abs": _function(math.AbsFOp),
+    "tosa.exp": _function(math.ExpOp),
+    "tosa.tanh": _function(math.TanhOp),
+    "tosa.erf": _function(math.ErfOp),
+    "tosa.log": _function(math.LogOp),
+    "tosa.sigmoid": _sigmoid,
+    "tosa.reciprocal": _reciprocal,
+    "tosa.rsqrt": _rsqrt,
+    "tosa.negate": _negate,
+}
+
+REDUCTIONS: Final = frozenset(f"tosa.reduce_{name}" for name in ("max", "min", "sum"))
+"""Ops that make one number of many."""
+
+_FLOAT_ONLY: Final = frozenset(
+    f"tosa.{name}" for name in ("abs", "erf", "exp", "log", "negate", "reciprocal", "rsqrt", "sigmoid", "tanh")
+)
+_ARITY: Final = {"tosa.mul": 2, "tosa.table": 1, "tosa.negate": 1}
+
+
+def tensor_operands(op: ir.Operation) -> list[ir.Value]:
+    """The operands that have lanes: not the shift of a product, a table, or zero points."""
+    return list(op.operands)[: _ARITY.get(op.name, len(op.operands))]
+
+
+_STORABLE: Final = frozenset({"i8", "i32", "f32"})
+_CASTS: Final = frozenset({("i8", "i32"), ("i8", "f32"), ("i32", "f32"), ("f32", "i8")})
+
+
+def is_supported(op: ir.Operation) -> bool:
+    """Whether a function here computes `op`, with its element types and attributes."""
+    if op.name not in EMITTERS or _element(op.results[0]) not in _STORABLE:
+        return False
+    if any(_element(operand) not in _STORABLE for operand in op.operands):
+        return False
+    if op.name == "tosa.mul":
+        shift = constant_value(op.operands[2])
+        return shift is not None and not shift.any()
+    if op.name == "tosa.cast":
+        return (_element(op.operands[0]), _element(op.results[0])) in _CASTS
+    if op.name in _FLOAT_ONLY:
+        return _is_float(op.results[0])
+    if op.name == "tosa.table":
+        return _element(op.results[0]) == "i8" and constant_value(op.operands[1]) is not None
+    if op.name == "tosa.rescale":
+        single = "SINGLE_ROUND" in str(op.attributes["rounding_mode"])
+        return single and bool(ir.BoolAttr(op.attributes["scale32"]).value) and _element(op.results[0]) != "f32"
+    return True

@@ -1,0 +1,187 @@
+"""A kernel as an IREE executable of its own, and its dispatch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from quantune_mlir.kernels.emit.vector_builder import memref_type
+from quantune_mlir.kernels.isa.base import Isa
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
+from quantune_mlir.mlir.bindings import arith, flow, func, hal, ir
+
+MAX_SCALARS = 60
+"""Push constants that a dispatch may have."""
+
+Body = Callable[[list[ir.Value], list[ir.Value], list[ir.Value]], None]
+"""Writes a kernel, given its buffers (the last one is the result), its scalars (i32) and its place in the grid."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a kernel is called with. Buffers are flat: (elements at most, element type)."""
+
+    inputs: tuple[tuple[int, str], ...]
+    output: tuple[int, str]
+    scalars: int
+    grid: tuple[int, ...]
+    """Workgroups along up to three dimensions, which run in any order and at the same time."""
+
+
+@dataclass
+class Joined:
+    """A tensor that several kernels write their parts of, in place: neighbouring channels of each pixel."""
+
+    type: ir.RankedTensorType
+    value: ir.Value | None = None
+    """The tensor after the last kernel so far; None before the first one."""
+
+    @property
+    def channels(self) -> int:
+        """Elements from one pixel to the next."""
+        return self.type.shape[-1]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The channels of a joined tensor from `first` on."""
+
+    of: Joined
+    first: int
+    filler: float | None = None
+    """Where set, what all other channels are."""
+
+
+class Library:
+    """The executables of a module, made for one instruction set. Kernels of the same code share one."""
+
+    def __init__(self, module: ir.Module, isa: Isa, tiles: TunedTiles | None = None) -> None:
+        self.tiles = tiles
+        """Tiles to use instead of the model's."""
+        self._module = module
+        self._isa = isa
+        self._names: dict[str, str] = {}
+
+    def dispatch(
+        self,
+        family: str,
+        signature: Signature,
+        body: Body,
+        inputs: Sequence[ir.Value],
+        scalars: Sequence[int],
+        result: ir.RankedTensorType,
+        part: Part | None = None,
+    ) -> ir.Value:
+        """Call a kernel at the current insertion point.
+
+        Args:
+            family: what the kernel computes, the first part of its name.
+            signature: buffers, scalars and grid.
+            body: writes the kernel.
+            inputs: a tensor for each input buffer.
+            scalars: the bits of each scalar.
+            result: the type of the result.
+            part: what the kernel writes instead of a result of its own.
+
+        Returns:
+            The result, or the tensor that the part belongs to.
+        """
+        name = self._executable(family, signature, body)
+        i32 = ir.IntegerType.get_signless(32)
+        constants = [arith.ConstantOp(i32, ir.IntegerAttr.get(i32, bits)).result for bits in scalars]
+        entry = ir.ArrayAttr.get([ir.SymbolRefAttr.get([name, name])])
+        operands = [*constants, *inputs]
+        if part is None:
+            return flow.DispatchOp([result], [], entry, operands, [], []).results[0]
+        joined = part.of
+        into = joined.value if joined.value is not None else flow.TensorEmptyOp(joined.type, []).result
+        tied = ir.ArrayAttr.get([ir.IntegerAttr.get(ir.IndexType.get(), len(operands))])
+        dispatch = flow.DispatchOp([joined.type], [], entry, [*operands, into], [], [], tied_operands=tied)
+        joined.value = dispatch.results[0]
+        return joined.value
+
+    def _executable(self, family: str, signature: Signature, body: Body) -> str:
+        with ir.Location.unknown():
+            inner = ir.Module.create()
+            _write(inner, signature, body)
+            if not self._isa.fuses:
+                _unfuse(inner)
+        code = str(inner.operation)
+        key = f"{signature.grid}\n{code}"
+        if key not in self._names:
+            name = f"{family}_{len(self._names)}"
+            self._names[key] = name
+            with ir.Location.unknown(), ir.InsertionPoint.at_block_begin(self._module.body):
+                _wrap(name, signature, inner, self._isa.features)
+        return self._names[key]
+
+
+_ENTRY = "kernel"
+
+
+def _write(inner: ir.Module, signature: Signature, body: Body) -> None:
+    layout = _layout(signature)
+    with ir.InsertionPoint(inner.body):
+        function = func.FuncOp(_ENTRY, ([], []))
+    with ir.InsertionPoint(function.add_entry_block()):
+        buffers = []
+        zero = arith.ConstantOp(ir.IndexType.get(), 0).result
+        for ordinal, (size, name) in enumerate([*signature.inputs, signature.output]):
+            buffers.append(
+                hal.InterfaceBindingSubspanOp(
+                    memref_type(size, name), layout, ordinal, [], byte_offset=zero, alignment=64
+                ).result
+            )
+        i32 = ir.IntegerType.get_signless(32)
+        ordinals = [ir.IntegerAttr.get(ir.IndexType.get(), i) for i in range(signature.scalars)]
+        scalars = [hal.InterfaceConstantLoadOp(i32, layout, ordinal).result for ordinal in ordinals]
+        place = [hal.InterfaceWorkgroupIDOp(i, results=[ir.IndexType.get()]).result for i in range(len(signature.grid))]
+        body(buffers, scalars, place)
+        func.ReturnOp([])
+
+
+def _unfuse(inner: ir.Module) -> None:
+    """Multiply and add where there is no instruction for both: LLVM would call fmaf for every lane."""
+    fused: list[ir.Operation] = []
+
+    def collect(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "vector.fma":
+            fused.append(op)
+        return ir.WalkResult.ADVANCE
+
+    inner.operation.walk(collect)
+    for op in fused:
+        a, b, c = op.operands
+        with ir.InsertionPoint(op):
+            total = arith.AddFOp(arith.MulFOp(a, b).result, c).result
+        op.results[0].replace_all_uses_with(total)
+        op.erase()
+
+
+def _wrap(name: str, signature: Signature, inner: ir.Module, features: tuple[str, ...]) -> None:
+    source = hal.ExecutableSourceOp(name, sym_visibility="private")
+    first = ir.IntegerAttr.get(ir.IndexType.get(), 0)
+    with ir.InsertionPoint(source.regions[0].blocks.append()):
+        place = ir.Location.file(name, 1, 1)  # without one, IREE writes a number that it never set into programs
+        export = hal.ExecutableExportOp(name, _layout(signature), ordinal=first, sym_visibility="public", loc=place)
+        device = ir.Type.parse("!hal.device")
+        count = export.regions[0].blocks.append(device, arg_locs=[ir.Location.unknown()])
+        with ir.InsertionPoint(count):
+            sizes = [*signature.grid, 1, 1, 1][:3]
+            hal.ReturnOp([arith.ConstantOp(ir.IndexType.get(), size).result for size in sizes])
+        holder = inner.operation.clone(ip=ir.InsertionPoint.current)
+        hal.ExecutableSourceEndOp()
+    (function,) = holder.regions[0].blocks[0].operations
+    function.attributes["sym_name"] = ir.StringAttr.get(name)
+    if features:
+        listed = ", ".join(f'"{feature}"' for feature in features)
+        function.attributes["llvm.target_features"] = ir.Attribute.parse(f"#llvm.target_features<[{listed}]>")
+
+
+def _layout(signature: Signature) -> ir.Attribute:
+    """Bindings are indirect: with a direct one, IREE records the commands of the whole program again on each call."""
+    bindings = ['#hal.pipeline.binding<storage_buffer, "ReadOnly|Indirect">'] * len(signature.inputs)
+    bindings.append("#hal.pipeline.binding<storage_buffer, Indirect>")
+    return ir.Attribute.parse(
+        f"#hal.pipeline.layout<constants = {signature.scalars}, bindings = [{', '.join(bindings)}], flags = Indirect>"
+    )

@@ -1,0 +1,292 @@
+"""A small vocabulary to write kernels in: indices that fold, loops, vectors. Everything is built at the current point.
+
+An Index is a Python int as long as it is known; it becomes a constant of the kernel only where an op needs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from quantune_mlir.mlir.bindings import arith, ir, llvm, memref, scf, vector
+
+Index = int | ir.Value
+
+I8, I16, I32, I64, F32 = "i8", "i16", "i32", "i64", "f32"
+
+_BYTES: Final = {I8: 1, I16: 2, I32: 4, I64: 8, F32: 4}
+
+
+def element(name: str) -> ir.Type:
+    """The element type called `name`, such as "i8"."""
+    return ir.F32Type.get() if name == F32 else ir.IntegerType.get_signless(int(name[1:]))
+
+
+def bytes_of(name: str) -> int:
+    """The size of one element."""
+    return _BYTES[name]
+
+
+def vector_type(lanes: int, name: str) -> ir.VectorType:
+    """A vector of so many elements."""
+    return ir.VectorType.get([lanes], element(name))
+
+
+def memref_type(size: int, name: str) -> ir.MemRefType:
+    """A flat buffer of so many elements."""
+    return ir.MemRefType.get([size], element(name))
+
+
+def index(value: Index) -> ir.Value:
+    """An index as an SSA value."""
+    if isinstance(value, ir.Value):
+        return value
+    return arith.ConstantOp(ir.IndexType.get(), value).result
+
+
+def add(*terms: Index) -> Index:
+    """The sum; what is known is added up front and applied last, where it becomes a displacement."""
+    known = sum(t for t in terms if isinstance(t, int))
+    total: Index = 0
+    for term in (t for t in terms if not isinstance(t, int)):
+        total = term if isinstance(total, int) else _nsw(arith.AddIOp, total, term)
+    if isinstance(total, int):
+        return known
+    return total if known == 0 else _nsw(arith.AddIOp, total, index(known))
+
+
+def mul(value: Index, factor: int) -> Index:
+    """`value` times a known factor."""
+    if isinstance(value, int):
+        return value * factor
+    return value if factor == 1 else _nsw(arith.MulIOp, value, index(factor))
+
+
+def sub(a: Index, b: Index) -> Index:
+    """a - b."""
+    if isinstance(b, int):
+        return add(a, -b)
+    return _nsw(arith.SubIOp, index(a), b)
+
+
+def minimum(a: Index, b: Index) -> Index:
+    """The smaller of two signed indices."""
+    if isinstance(a, int) and isinstance(b, int):
+        return min(a, b)
+    return arith.MinSIOp(index(a), index(b)).result
+
+
+def maximum(a: Index, b: Index) -> Index:
+    """The larger of two signed indices."""
+    if isinstance(a, int) and isinstance(b, int):
+        return max(a, b)
+    return arith.MaxSIOp(index(a), index(b)).result
+
+
+def divide(value: Index, divisor: int) -> Index:
+    """The quotient of a non-negative index, rounded down."""
+    if isinstance(value, int):
+        return value // divisor
+    return value if divisor == 1 else arith.DivUIOp(value, index(divisor)).result
+
+
+def remainder(value: Index, divisor: int) -> Index:
+    """The remainder of a non-negative index."""
+    if isinstance(value, int):
+        return value % divisor
+    return 0 if divisor == 1 else arith.RemUIOp(value, index(divisor)).result
+
+
+def fitted(first: Index, size: int, limit: int) -> Index:
+    """The start of a tile of `size` that ends within `limit`: `first`, a multiple of `size`, or moved back."""
+    if isinstance(first, int):
+        return min(first, limit - size)
+    return first if limit % size == 0 else minimum(first, limit - size)
+
+
+def loop(
+    low: Index, high: Index, step: int, body: Callable[..., Sequence[ir.Value]], carried: Sequence[ir.Value] = ()
+) -> list[ir.Value]:
+    """for i in low..high step: carried = body(i, *carried); a loop of at most one known trip is not built as one."""
+    if isinstance(low, int) and isinstance(high, int):
+        if low >= high:
+            return list(carried)
+        if low + step >= high:
+            return list(body(low, *carried))
+    op = scf.ForOp(index(low), index(high), index(step), list(carried))
+    with ir.InsertionPoint(op.body):
+        scf.YieldOp(list(body(op.induction_variable, *op.inner_iter_args)))
+    return list(op.results)
+
+
+def when(condition: ir.Value, then: Callable[[], None], otherwise: Callable[[], None]) -> None:
+    """if condition: then() else: otherwise()."""
+    op = scf.IfOp(condition, has_else=True)
+    for block, emit in ((op.then_block, then), (op.else_block, otherwise)):
+        with ir.InsertionPoint(block):
+            emit()
+            scf.YieldOp([])
+
+
+def constant(value: float, name: str) -> ir.Value:
+    """A scalar constant."""
+    kind = element(name)
+    attribute = ir.FloatAttr.get(kind, value) if name == F32 else ir.IntegerAttr.get(kind, int(value))
+    return arith.ConstantOp(kind, attribute).result
+
+
+def splat(value: float, lanes: int, name: str) -> ir.Value:
+    """A vector constant of equal lanes."""
+    kind = vector_type(lanes, name)
+    scalar = (
+        ir.FloatAttr.get(kind.element_type, value) if name == F32 else ir.IntegerAttr.get(kind.element_type, int(value))
+    )
+    return arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, scalar)).result
+
+
+def broadcast(scalar: ir.Value, lanes: int) -> ir.Value:
+    """A vector of equal lanes."""
+    return vector.BroadcastOp(ir.VectorType.get([lanes], scalar.type), scalar).result
+
+
+def broadcast_lane(value: ir.Value, lanes: int) -> ir.Value:
+    """The first lane of a vector in all lanes of another."""
+    return broadcast(vector.ExtractOp(value, [], [0]).result, lanes)
+
+
+def shuffle(a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:
+    """Some lanes of two vectors, counted through both."""
+    return vector.ShuffleOp(a, b, list(lanes)).result
+
+
+def narrowed(value: ir.Value, name: str) -> ir.Value:
+    """A vector as it is stored: i32 as i8 where `name` says so."""
+    if name != I8:
+        return value
+    return arith.TruncIOp(vector_type(ir.VectorType(value.type).shape[0], I8), value).result
+
+
+def bitcast(value: ir.Value, lanes: int, name: str) -> ir.Value:
+    """The bits of a vector as another vector."""
+    return vector.BitCastOp(vector_type(lanes, name), value).result
+
+
+def load(buffer: ir.Value, at: Index, lanes: int) -> ir.Value:
+    """Contiguous elements as a vector."""
+    kind = ir.VectorType.get([lanes], ir.MemRefType(buffer.type).element_type)
+    return vector.LoadOp(kind, buffer, [index(at)]).result
+
+
+def gather(buffer: ir.Value, places: ir.Value, lanes: int) -> ir.Value:
+    """An element for each lane of `places`."""
+    kind = ir.VectorType.get([lanes], ir.MemRefType(buffer.type).element_type)
+    every = splat(1, lanes, "i1")
+    nothing = arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, zero_of(kind.element_type))).result
+    return vector.GatherOp(kind, buffer, [index(0)], places, every, nothing).result
+
+
+def zero_of(kind: ir.Type) -> ir.Attribute:
+    """0 of an element type."""
+    return ir.FloatAttr.get(kind, 0.0) if isinstance(kind, ir.F32Type) else ir.IntegerAttr.get(kind, 0)
+
+
+def prefetch(buffer: ir.Value, at: Index) -> None:
+    """Bring the line of an element, which may lie beyond the buffer, to the first-level cache."""
+    nearest = 3
+    memref.PrefetchOp(buffer, [index(at)], False, nearest, True)
+
+
+def load_scalar(buffer: ir.Value, at: Index) -> ir.Value:
+    """One element."""
+    return memref.LoadOp(buffer, [index(at)]).result
+
+
+def store(value: ir.Value, buffer: ir.Value, at: Index) -> None:
+    """A vector to contiguous elements."""
+    vector.StoreOp(value, buffer, [index(at)])
+
+
+def part(value: ir.Value, first: int, lanes: int) -> ir.Value:
+    """Some neighbouring lanes of a vector."""
+    kind = ir.VectorType(value.type)
+    if first == 0 and lanes == kind.shape[0]:
+        return value
+    offsets, sizes, strides = ([ir.IntegerAttr.get(ir.IntegerType.get_signless(64), x)] for x in (first, lanes, 1))
+    result = ir.VectorType.get([lanes], kind.element_type)
+    return vector.ExtractStridedSliceOp(
+        result, value, ir.ArrayAttr.get(offsets), ir.ArrayAttr.get(sizes), ir.ArrayAttr.get(strides)
+    ).result
+
+
+def select(condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    """The vector a or b as a whole."""
+    return arith.SelectOp(condition, a, b).result
+
+
+def first_lanes(value: ir.Value, count: int, others: ir.Value) -> ir.Value:
+    """The first `count` lanes of a vector, and the others of another."""
+    lanes = ir.VectorType(value.type).shape[0]
+    return shuffle(value, others, [lane if lane < count else lanes + lane for lane in range(lanes)])
+
+
+def is_within(value: Index, limit: int) -> ir.Value:
+    """Whether 0 <= value < limit."""
+    return arith.CmpIOp(arith.CmpIPredicate.ult, index(value), index(limit)).result
+
+
+def insert(piece: ir.Value, into: ir.Value, first: int) -> ir.Value:
+    """A vector with some neighbouring lanes replaced."""
+    i64 = ir.IntegerType.get_signless(64)
+    offsets, strides = (ir.ArrayAttr.get([ir.IntegerAttr.get(i64, x)]) for x in (first, 1))
+    return vector.InsertStridedSliceOp(piece, into, offsets, strides).result
+
+
+def powers(count: int, largest: int) -> list[tuple[int, int]]:
+    """`count` as (offset, length) pieces whose lengths are powers of two, the largest first."""
+    pieces: list[tuple[int, int]] = []
+    at = 0
+    while at < count:
+        size = largest
+        while size > count - at:
+            size //= 2
+        pieces.append((at, size))
+        at += size
+    return pieces
+
+
+def load_lanes(buffer: ir.Value, at: Index, count: int, lanes: int) -> ir.Value:
+    """The first `count` lanes from memory, which is not read beyond; the others are 0."""
+    if count == lanes:
+        return load(buffer, at, lanes)
+    kind = ir.VectorType.get([lanes], ir.MemRefType(buffer.type).element_type)
+    value = arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, zero_of(kind.element_type))).result
+    for first, size in powers(count, lanes):
+        value = insert(load(buffer, add(at, first), size), value, first)
+    return value
+
+
+def store_lanes(value: ir.Value, buffer: ir.Value, at: Index, count: int) -> None:
+    """The first `count` lanes to memory."""
+    for first, size in powers(count, ir.VectorType(value.type).shape[0]):
+        store(part(value, first, size), buffer, add(at, first))
+
+
+def scratch(size: int, name: str) -> ir.Value:
+    """A buffer on the stack."""
+    i64 = ir.IntegerType.get_signless(64)
+    return memref.AllocaOp(memref_type(size, name), [], [], alignment=ir.IntegerAttr.get(i64, 64)).result
+
+
+def intrinsic(name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
+    """A call of an LLVM intrinsic."""
+    return llvm.CallIntrinsicOp(result, name, list(arguments), [], []).results[0]
+
+
+def rounded(value: ir.Value) -> ir.Value:
+    """An f32 result as it is when it is stored: IREE lets a product and the sum after it become one instruction."""
+    return intrinsic("llvm.arithmetic.fence", value.type, value)
+
+
+def _nsw(op: type[ir.OpView], a: ir.Value, b: ir.Value) -> ir.Value:
+    flags = ir.Attribute.parse("#arith.overflow<nsw>")
+    return op(a, b, overflowFlags=flags).result

@@ -1,0 +1,1 @@
+"""One operator's kernels a file."""

@@ -1,0 +1,23 @@
+"""Depthwise convolutions: one kernel for i8 inputs, one for f32."""
+
+from __future__ import annotations
+
+from quantune_mlir.kernels.emit.executable import Library
+from quantune_mlir.kernels.families import depthwise_fp32, depthwise_int8
+from quantune_mlir.kernels.fusion.group import Group
+from quantune_mlir.kernels.isa.base import Isa
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant_value
+
+
+def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
+    """Dispatch the kernel of a depthwise group at the current point; None if there is none for it."""
+    root = group.root
+    assert root is not None
+    weights = constant_value(root.operands[1])
+    if weights is None or weights.shape[3] != 1 or constant_value(root.operands[2]) is None:
+        return None
+    element = str(ir.RankedTensorType(root.operands[0].type).element_type)
+    if element == "i8":
+        return depthwise_int8.lower(group, isa, library)
+    return depthwise_fp32.lower(group, isa, library) if element == "f32" else None

@@ -1,0 +1,140 @@
+"""Observer kernels: they look at tensors and add to a state that stays in the program.
+
+A kernel is MLIR text, a private function that looks at one tensor: numbers (i32, the first one the number of elements),
+the tensors, the state. Here it is wrapped into an IREE executable whose entry points do so for one tensor or several: a
+dispatch costs as much as looking at thousands of elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from quantune_mlir.files import resources
+
+MAX_BATCH: Final = 8
+"""The most tensors that one dispatch looks at. IREE lets it have 60 numbers; a kernel takes up to 4 for each."""
+
+
+@dataclass(frozen=True)
+class Observer:
+    """A kernel.
+
+    Attributes:
+        name: of the executable.
+        function: what looks at one tensor.
+        texts: the files that hold it and what it calls.
+        numbers: how many it takes.
+        tensors: their element types as it reads them, all of as many elements.
+        state: the element types of what it updates.
+    """
+
+    name: str
+    function: str
+    texts: tuple[str, ...]
+    numbers: int
+    tensors: tuple[str, ...]
+    state: tuple[str, ...]
+
+    def entry(self, batch: int) -> str:
+        """The entry point that looks at so many tensors: numbers of each, tensors of each, state."""
+        return f"{self.name}_{batch}"
+
+    def executable(self, batches: Iterable[int], sizes: tuple[int, ...]) -> str:
+        """MLIR text of the executable.
+
+        Args:
+            batches: numbers of tensors that there are to be entry points for.
+            sizes: elements of each part of the state.
+        """
+        batches = sorted(set(batches))
+        layouts = [f"#layout_{batch} = {self._layout(batch)}" for batch in batches]
+        exports = [self._export(batch, ordinal) for ordinal, batch in enumerate(batches)]
+        texts = [resources.kernel_text(name) for name in self.texts]
+        entries = [self._function(batch, sizes) for batch in batches]
+        return "\n".join(
+            [
+                f"!candidate = memref<?x{self.tensors[-1]}>",
+                *layouts,
+                f"hal.executable.source private @{self.name} {{",
+                *exports,
+                "builtin.module {",
+                *texts,
+                *entries,
+                "}",
+                "}",
+            ]
+        )
+
+    def _layout(self, batch: int) -> str:
+        read = '#hal.pipeline.binding<storage_buffer, "ReadOnly|Indirect">'
+        updated = "#hal.pipeline.binding<storage_buffer, Indirect>"
+        bindings = [*[read] * (batch * len(self.tensors)), *[updated] * len(self.state)]
+        return (
+            f"#hal.pipeline.layout<constants = {batch * self.numbers}, bindings = [{', '.join(bindings)}], "
+            "flags = Indirect>"
+        )
+
+    def _export(self, batch: int, ordinal: int) -> str:
+        return f"""
+hal.executable.export public @{self.entry(batch)} ordinal({ordinal}) layout(#layout_{batch})
+    count(%device: !hal.device) -> (index, index, index) {{
+  %c1 = arith.constant 1 : index
+  hal.return %c1, %c1, %c1 : index, index, index
+}}"""
+
+    def _function(self, batch: int, sizes: tuple[int, ...]) -> str:
+        layout = f"layout(#layout_{batch})"
+        lines = [f"func.func @{self.entry(batch)}() {{"]
+        first_state = batch * len(self.tensors)
+        for part, (size, element) in enumerate(zip(sizes, self.state, strict=True)):
+            fixed = f"memref<{size}x{element}>"
+            lines += [
+                f"%fixed_{part} = hal.interface.binding.subspan {layout} binding({first_state + part}) : {fixed}",
+                f"%state_{part} = memref.cast %fixed_{part} : {fixed} to memref<?x{element}>",
+            ]
+        for item in range(batch):
+            numbers = [f"%number_{item * self.numbers + k}" for k in range(self.numbers)]
+            tensors = [f"%tensor_{item * len(self.tensors) + k}" for k in range(len(self.tensors))]
+            states = [f"%state_{part}" for part in range(len(self.state))]
+            for number in numbers:
+                ordinal = number.removeprefix("%number_")
+                lines.append(f"{number} = hal.interface.constant.load {layout} ordinal({ordinal}) : i32")
+            lines.append(f"%size_{item} = arith.index_castui {numbers[0]} : i32 to index")
+            for tensor, element in zip(tensors, self.tensors, strict=True):
+                ordinal = tensor.removeprefix("%tensor_")
+                lines.append(
+                    f"{tensor} = hal.interface.binding.subspan {layout} binding({ordinal}) "
+                    f": memref<?x{element}>{{%size_{item}}}"
+                )
+            types = ["i32"] * self.numbers + [f"memref<?x{element}>" for element in (*self.tensors, *self.state)]
+            arguments = ", ".join([*numbers, *tensors, *states])
+            lines.append(f"func.call @{self.function}({arguments}) : ({', '.join(types)}) -> ()")
+        return "\n".join([*lines, "return", "}"])
+
+
+OBSERVE: Final = Observer("quantune_observe", "observe", ("observe.mlir",), 3, ("i32",), ("i32", "i32", "i32"))
+OBSERVE_CHANNELS: Final = Observer(
+    "quantune_observe_channels", "observe_channels", ("observe_channels.mlir",), 3, ("f32",), ("i64", "f32", "f32")
+)
+MEASURE: Final = {
+    "i8": Observer(
+        "quantune_measure_int8", "measure", ("candidate_int8.mlir", "measure.mlir"), 4, ("f32", "i8"), ("f64",)
+    ),
+    "f32": Observer(
+        "quantune_measure_fp32", "measure", ("candidate_fp32.mlir", "measure.mlir"), 4, ("f32", "f32"), ("f64",)
+    ),
+}
+"""By the candidate's elements."""
+PROJECT: Final = {
+    "i8": Observer(
+        "quantune_project_int8", "project", ("candidate_int8.mlir", "project.mlir"), 4, ("f32", "f32", "i8"), ("f64",)
+    ),
+    "f32": Observer(
+        "quantune_project_fp32", "project", ("candidate_fp32.mlir", "project.mlir"), 4, ("f32",) * 3, ("f64",)
+    ),
+}
+"""By the candidate's elements."""
+STRANDS: Final = 64
+"""Of an inner product, each a number of its own: see project.mlir."""

@@ -1,0 +1,167 @@
+"""Which ops kernels start with, and which ops before them they take in.
+
+convolution, matmul    with constant weights; a slice before it; a matmul of two activations, or of many matrices
+pooling                a slice before it
+sums over rows and columns, one after the other: a mean; their prologue (widening what is stored as i8) and a slice
+transpose NCHW to NHWC of few channels; what the network's input goes through before it (quantize)
+reductions of rows, the last axis, with the element-wise ops around them
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from quantune_mlir.kernels.emit.elementwise_ops import EMITTERS, REDUCTIONS, is_supported, tensor_operands
+from quantune_mlir.kernels.fusion.group import VIEWS, multiplies_by_constant
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
+from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
+
+MAX_INTERLEAVED: Final = 4
+"""Channels that are interleaved in registers."""
+_STORED: Final = ("i8", "f32")
+
+
+def is_root(op: ir.Operation) -> bool:
+    """Whether a kernel starts with `op`, one of group.FAMILIES."""
+    if not all(is_static_tensor(value) for value in (op.operands[0], op.results[0])):
+        return False
+    match op.name:
+        case "tosa.max_pool2d":
+            return _element(op.operands[0]) in _STORED
+        case "tosa.avg_pool2d":
+            zero_points = [constant_value(value) for value in (op.operands[1], op.operands[2])]
+            return _element(op.operands[0]) in _STORED and all(value is not None for value in zero_points)
+        case "tosa.reduce_sum":
+            return _sums_pixels(op)
+        case "tosa.transpose":
+            return _interleaves(op)
+        case "tosa.matmul":
+            return multiplies_by_constant(op) or _multiplies_stored(op)
+        case _:
+            return all(rearranged_constant(op.operands[position]) is not None for position in (1, 2))
+
+
+def before_root(root: ir.Operation) -> set[ir.Operation]:
+    """The ops before a root that its kernel computes, too."""
+    value = root.operands[0]
+    found: list[ir.Operation] = []
+    if root.name == "tosa.reduce_sum":
+        while (op := _only_for(value, "tosa.reduce_sum")) is not None and _sums_pixels(op):
+            found.append(op)
+            value = op.operands[0]
+        while _element(value) not in _STORED and (op := _prologue(value)) is not None:
+            found.append(op)
+            value = op.operands[0]
+        if _element(value) not in _STORED:
+            return set(found[: _sums(found)])
+    if root.name == "tosa.transpose":
+        while (op := _prologue(value)) is not None:
+            found.append(op)
+            value = op.operands[0]
+        return set(found) if isinstance(value, ir.BlockArgument) and _element(value) in _STORED else set()
+    view = _view(root, value)
+    return set(found) if view is None else {*found, view}
+
+
+def axis_of(op: ir.Operation) -> int:
+    """The axis that a reduction sums."""
+    return ir.IntegerAttr(op.attributes["axis"]).value
+
+
+def reduces_rows(op: ir.Operation) -> bool:
+    """Whether it makes one number of each row of an fp32 tensor."""
+    if op.name not in REDUCTIONS or not is_static_tensor(op.operands[0]) or _element(op.operands[0]) != "f32":
+        return False
+    shape = shape_of(op.operands[0])
+    return axis_of(op) == len(shape) - 1 and shape[-1] > 1
+
+
+def joins_rows(op: ir.Operation, shape: tuple[int, ...]) -> bool:
+    """Whether a kernel of rows of this shape may compute `op`: of elements, or of one number for each row."""
+    if op.name in REDUCTIONS:
+        return reduces_rows(op) and shape_of(op.operands[0]) == shape
+    if op.name not in EMITTERS or len(op.results) != 1 or not is_static_tensor(op.results[0]) or not is_supported(op):
+        return False
+    result, numbers = shape_of(op.results[0]), (*shape[:-1], 1)
+    if result not in (shape, numbers):
+        return False
+    for operand in tensor_operands(op):
+        read, array = shape_of(operand), constant_value(operand)
+        known = array is not None and array.size == 1
+        if not known and read not in (result, numbers) and not (result == shape and repeats_in(read, shape)):
+            return False
+        if array is not None and not known and not repeats_in(read, shape):
+            return False
+    return True
+
+
+def repeats_in(part: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a tensor of shape `part` broadcasts to `shape` by being repeated as a whole, whole rows at least."""
+    inner = part
+    while inner and inner[0] == 1 and len(inner) > 1:
+        inner = inner[1:]
+    return inner == shape[len(shape) - len(inner) :]
+
+
+def _multiplies_stored(matmul: ir.Operation) -> bool:
+    """Whether both operands are stored tensors of one type, and zero points are known."""
+    left, right, *zero_points = matmul.operands
+    same = _element(left) == _element(right) in _STORED and is_static_tensor(right)
+    return same and all(constant_value(value) is not None for value in zero_points)
+
+
+def _sums(ops: list[ir.Operation]) -> int:
+    return sum(op.name == "tosa.reduce_sum" for op in ops)
+
+
+def _sums_pixels(op: ir.Operation) -> bool:
+    """Whether it sums rows or columns of NHWC, or the middle axis of three, each channel for itself."""
+    *_, channels = shape = shape_of(op.results[0])
+    return channels > 1 and (len(shape), axis_of(op)) in ((4, 1), (4, 2), (3, 1))
+
+
+def _interleaves(op: ir.Operation) -> bool:
+    permutation = list(ir.DenseI32ArrayAttr(op.attributes["perms"]))
+    shape = shape_of(op.operands[0])
+    return (
+        permutation == [0, *range(2, len(shape)), 1]
+        and _element(op.operands[0]) in _STORED
+        and 1 < shape[1] <= MAX_INTERLEAVED
+    )
+
+
+def _prologue(value: ir.Value) -> ir.Operation | None:
+    """An element-wise op of one tensor and numbers that makes `value` for one reader."""
+    op = _only_for(value)
+    if op is None or not op.name.startswith("tosa.") or len(op.results) != 1 or not is_supported(op):
+        return None
+    source, *numbers = tensor_operands(op)
+    if constant_value(source) is not None or shape_of(source) != shape_of(value):
+        return None
+    constants = [constant_value(number) for number in numbers]
+    return op if all(array is not None and array.size == 1 for array in constants) else None
+
+
+def _view(root: ir.Operation, value: ir.Value) -> ir.Operation | None:
+    """A slice that nothing else reads, if it leaves batch and channels whole and nothing is padded after it."""
+    if root.name not in ("tosa.conv2d", "tosa.max_pool2d", "tosa.avg_pool2d", "tosa.reduce_sum"):
+        return None
+    view = _only_for(value, "tosa.slice")
+    if view is None or view.name not in VIEWS or len(shape_of(value)) != 4:
+        return None
+    if "pad" in root.attributes and any(ir.DenseI64ArrayAttr(root.attributes["pad"])):
+        return None
+    before, after = shape_of(view.operands[0]), shape_of(value)
+    return view if (before[0], before[3]) == (after[0], after[3]) else None
+
+
+def _only_for(value: ir.Value, name: str | None = None) -> ir.Operation | None:
+    """The op that makes `value`, if one op alone reads that."""
+    op = defining_op(value, name)
+    return op if op is not None and len(users(value)) == 1 else None
+
+
+def _element(value: ir.Value) -> str:
+    return str(ir.RankedTensorType(value.type).element_type)

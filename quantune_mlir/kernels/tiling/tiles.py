@@ -1,0 +1,297 @@
+"""Which part of a convolution stays in registers, and which part a workgroup computes: a small static model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, gcd, inf, prod
+from typing import Final, overload
+
+from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
+from quantune_mlir.kernels.emit.vector_builder import Index, bytes_of
+from quantune_mlir.kernels.isa.base import DotStep
+from quantune_mlir.kernels.tiling.thread_balance import START_CYCLES, Load, most_even, part_sizes
+
+_CACHE_BYTES: Final = 40 * 1024
+"""What the weights of a block and the packed input may fill together: most of a first-level cache."""
+SCRATCH_BYTES: Final = 32 * 1024
+"""The most to pack at a time, if it can be so little."""
+_LEAST_SCRATCH_BYTES: Final = 8 * 1024
+"""What to pack at a time where tiles share nothing of it: it never leaves the first-level cache."""
+_INPUT_BYTES: Final = 96 * 1024
+"""What a workgroup may read of an input that is not packed."""
+_HEAVY_WEIGHTS: Final = 512 * 1024
+"""Weights that a second-level cache does not keep beside an input: a workgroup should read its part of them once."""
+_HEAVY_INPUT_BYTES: Final = 1024 * 1024
+"""What a workgroup may then read of an input that is not packed."""
+MAX_SCRATCH_BYTES: Final = 64 * 1024
+"""What depthwise kernels may pack if less is not enough for a tile."""
+_WAY_BYTES: Final = 4096
+_WAYS: Final = 8
+"""Of lines that lie multiples of _WAY_BYTES apart, a first-level cache keeps so many."""
+_COMPARED: Final = 16
+"""Of so many tiles the workgroups are looked at, too."""
+_WORKGROUPS: Final = 4
+"""Enough for a few threads."""
+_MANY: Final = 8
+"""So many are enough for threads of unequal speed: then output channels are not split, and input not packed twice."""
+_PACKED_BYTES: Final = 8
+"""Of the input that are packed in a cycle."""
+_NEAR_BYTES: Final = 64
+"""Of weights that come in a cycle from the second-level cache."""
+_FAR_BYTES: Final = 8
+"""The same from beyond it."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What one pass of the innermost loop keeps in registers: rows x columns pixels, `vectors` of output channels."""
+
+    rows: int
+    columns: int
+    vectors: int
+
+
+@dataclass(frozen=True)
+class Workgroup:
+    """What one workgroup computes: rows x columns pixels, and one of `splits` parts of the output channels."""
+
+    rows: int
+    columns: int
+    splits: int
+
+    @overload
+    def first_block(self, split: int, blocks: int) -> int: ...
+
+    @overload
+    def first_block(self, split: Index, blocks: int) -> Index: ...
+
+    def first_block(self, split: Index, blocks: int) -> Index:
+        """Of so many whole blocks of output channels, the first of a part; after the last part, their number."""
+        return code.divide(code.add(code.mul(split, blocks), self.splits - 1), self.splits)
+
+
+def reduction_steps(shape: ConvolutionShape, depth: int) -> tuple[int, int]:
+    """The reduction as (runs, steps of each): what is contiguous in memory is one run, even across columns."""
+    kh, kw = shape.kernel
+    if shape.dilation[1] == 1 or kw == 1:
+        return kh, ceil(kw * shape.channels / depth)
+    return kh * kw, ceil(shape.channels / depth)
+
+
+def is_packed(shape: ConvolutionShape, step: DotStep, stored: str) -> bool:
+    """Whether a workgroup copies its input: it must be converted, or padded with a zero point, or is read beyond.
+
+    Of several groups it copies its own channels.
+    """
+    if shape.groups > 1:
+        return True
+    ragged = prod(reduction_steps(shape, step.depth)) * step.depth != shape.channels * prod(shape.kernel)
+    return ragged or step.element != stored or step.offset != 0 or (shape.pads and stored != "f32")
+
+
+def choose_tile(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> Tile:
+    """The tile with the least modelled cycles: two dot products and two loads a cycle, padded work counted."""
+    return ranked_tiles(shape, step, packed=packed)[0]
+
+
+def ranked_tiles(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> list[Tile]:
+    """Tiles that there are registers for, that with the least modelled cycles first.
+
+    The first ones, whose order matters, by what their workgroups compute in all; the others by the output alone.
+    """
+    tiles = _tiles(shape, step, one_row=_skips_borders(shape, packed=packed))
+    first_guess = sorted(tiles, key=lambda tile: _cycles(shape, step, tile))
+
+    def cycles(tile: Tile) -> float:
+        sizes = _sizes(shape, step, tile, packed=packed)
+        return min((_cycles(shape, step, tile, rows, columns) for rows, columns in sizes), default=inf)
+
+    return sorted(first_guess[:_COMPARED], key=cycles) + first_guess[_COMPARED:]
+
+
+def _tiles(shape: ConvolutionShape, step: DotStep, *, one_row: bool) -> Iterator[Tile]:
+    for vectors in range(1, min(step.most_vectors, ceil(shape.out_channels / step.lanes)) + 1):
+        pixels = (step.registers - vectors) // vectors * step.pixels
+        for rows in range(1, 2 if one_row else min(pixels, shape.out_height) + 1):
+            for columns in range(1, min(pixels // rows, shape.out_width) + 1):
+                yield Tile(rows, columns, vectors)
+
+
+def _cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, rows: int = 0, columns: int = 0) -> float:
+    """Of all workgroups of rows x columns pixels; without these, of one that computes the whole output."""
+    rows, columns = rows or shape.out_height, columns or shape.out_width
+    passes = ceil(rows / tile.rows) * ceil(columns / tile.columns) * _count(shape, rows, columns)
+    full, rest = divmod(ceil(shape.out_channels / step.lanes), tile.vectors)
+    of_rest = _tile_cycles(shape, step, tile, rest) if rest else 0
+    return passes * (full * _tile_cycles(shape, step, tile, tile.vectors) + of_rest)
+
+
+def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, vectors: int) -> float:
+    """Of the reduction and the epilogue of one tile, with so many vectors of output channels."""
+    pixels = tile.rows * tile.columns
+    load = 3 if _is_crowded(shape, step, pixels) else 1
+    dots, loads = ceil(pixels / step.pixels) * vectors, load * pixels + vectors
+    return prod(reduction_steps(shape, step.depth)) * (max(dots, loads) / 2 + 0.5) + 10 + 4 * dots
+
+
+def _is_crowded(shape: ConvolutionShape, step: DotStep, pixels: int) -> bool:
+    """Whether pixels side by side displace each other from the first-level cache: where a tile reads a line of each."""
+    apart = shape.stride[1] * shape.channels * bytes_of(step.element)
+    return pixels * gcd(apart, _WAY_BYTES) > _WAYS * _WAY_BYTES
+
+
+def _skips_borders(shape: ConvolutionShape, *, packed: bool) -> bool:
+    """Whether taps beyond the border are left out, as nothing is copied: then tiles and workgroups have whole rows."""
+    return shape.pads and not packed
+
+
+def scratch_rows(shape: ConvolutionShape, rows: int) -> int:
+    """Input rows that so many output rows read; of a kernel of one row only those."""
+    return _span(shape, 0, rows, shape.dilation[0])
+
+
+def scratch_columns(shape: ConvolutionShape, columns: int) -> int:
+    """Input columns that so many output columns read; of a kernel of one column only those."""
+    return _span(shape, 1, columns, shape.dilation[1])
+
+
+def packed_dilation(shape: ConvolutionShape, axis: int, size: int) -> int:
+    """Distance of taps in the packed input of `size` output rows (axis 0) or columns: what no tap reads is left out."""
+    return min(shape.dilation[axis], (size - 1) * shape.stride[axis] + 1)
+
+
+def packed_size(shape: ConvolutionShape, axis: int, size: int) -> int:
+    """Rows or columns of the packed input of so many output rows or columns."""
+    return _span(shape, axis, size, packed_dilation(shape, axis, size))
+
+
+def _span(shape: ConvolutionShape, axis: int, size: int, dilation: int) -> int:
+    kernel, stride = shape.kernel[axis], shape.stride[axis]
+    return size if kernel == 1 else (size - 1) * stride + (kernel - 1) * dilation + 1
+
+
+def scratch_bytes(shape: ConvolutionShape, step: DotStep, rows: int, columns: int) -> int:
+    """The size of the packed input of so many output pixels."""
+    elements = packed_size(shape, 0, rows) * packed_size(shape, 1, columns) * shape.channels
+    return elements * bytes_of(step.element)
+
+
+def has_heavy_weights(shape: ConvolutionShape, step: DotStep) -> bool:
+    """Whether the weights come from beyond the second-level cache."""
+    return _reduction_bytes(shape, step) * shape.out_channels >= _HEAVY_WEIGHTS
+
+
+def _reduction_bytes(shape: ConvolutionShape, step: DotStep) -> int:
+    """The weights of an output channel."""
+    return prod(reduction_steps(shape, step.depth)) * step.depth * step.weight_bytes
+
+
+def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> Workgroup | None:
+    """Workgroups that fit the caches and that threads share evenly; None if the scratch holds no tile's input."""
+    sizes = _sizes(shape, step, tile, packed=packed)
+    blocks = _blocks(shape, step, tile)
+    groups = [
+        Workgroup(rows, columns, splits)
+        for rows, columns in sizes
+        for splits in range(1, max(1, min(blocks, _MANY // _count(shape, rows, columns))) + 1)
+    ]
+    if not groups:
+        return None
+    return most_even((group, _load(shape, step, tile, group, packed=packed)) for group in groups)
+
+
+def _sizes(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> list[tuple[int, int]]:
+    """Rows x columns that a workgroup may have; none if the scratch cannot hold even a tile's input."""
+    largest = _largest(shape, step, tile, packed=packed)
+    if largest is None:
+        return []
+    whole_rows = _skips_borders(shape, packed=packed)
+    columns = [shape.out_width] if whole_rows else part_sizes(largest[1], tile.columns, shape.out_width)
+    return [(r, c) for r in part_sizes(largest[0], tile.rows, shape.out_height) for c in columns]
+
+
+def _largest(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> tuple[int, int] | None:
+    """As many pixels as fit a cache, rows x columns, whole rows before many rows; None if not even a tile fits."""
+    reduction = _reduction_bytes(shape, step)
+    is_heavy = has_heavy_weights(shape, step)
+    beside_weights = _CACHE_BYTES - reduction * tile.vectors * step.lanes
+    budget = min(max(beside_weights, _LEAST_SCRATCH_BYTES), SCRATCH_BYTES)
+    if not packed:
+        budget = _HEAVY_INPUT_BYTES if is_heavy else _INPUT_BYTES
+    elif is_heavy:
+        budget = step.scratch
+    elif shape.kernel == (1, 1):
+        budget = _LEAST_SCRATCH_BYTES
+
+    if packed:
+        budget = min(budget, step.scratch)
+
+    def fits(rows: int, columns: int, limit: int = budget) -> bool:
+        return scratch_bytes(shape, step, rows, columns) <= limit
+
+    columns = shape.out_width
+    whole_rows = _skips_borders(shape, packed=packed)
+    while columns > tile.columns and not whole_rows and not fits(tile.rows, columns):
+        columns = max(tile.columns, ceil(columns / 2 / tile.columns) * tile.columns)
+    if packed and not fits(tile.rows, columns, step.scratch):
+        return None
+    rows = tile.rows
+    while rows < shape.out_height and fits(min(rows + tile.rows, shape.out_height), columns):
+        rows = min(rows + tile.rows, shape.out_height)
+    return rows, columns
+
+
+def _blocks(shape: ConvolutionShape, step: DotStep, tile: Tile) -> int:
+    """Whole blocks of output channels, at least one."""
+    return max(1, shape.out_channels // (tile.vectors * step.lanes))
+
+
+def _load(shape: ConvolutionShape, step: DotStep, tile: Tile, group: Workgroup, *, packed: bool) -> Load:
+    """What workgroups compute and pack, and the weights that each brings to the first-level cache."""
+    full, rest = divmod(ceil(shape.out_channels / step.lanes), tile.vectors)
+    tiles = ceil(group.rows / tile.rows) * ceil(group.columns / tile.columns)
+    block = tiles * _tile_cycles(shape, step, tile, tile.vectors)
+    weights = _reduction_bytes(shape, step) * shape.out_channels / group.splits
+    start = START_CYCLES + weights / (_FAR_BYTES if has_heavy_weights(shape, step) else _NEAR_BYTES)
+    if packed:
+        start += scratch_bytes(shape, step, group.rows, group.columns) / _PACKED_BYTES
+    firsts = [group.first_block(split, full) for split in range(group.splits + 1)]
+    cycles = [start + (end - first) * block for first, end in pairwise(firsts)]
+    cycles[-1] += tiles * _tile_cycles(shape, step, tile, rest) if rest else 0.0
+    return Load(_count(shape, group.rows, group.columns), tuple(cycles))
+
+
+def varied_workgroups(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> list[Workgroup]:
+    """The model's workgroup first, then some of half or twice its size; none if no scratch holds a tile's input.
+
+    There are never fewer workgroups than the model's, or than a few threads can share evenly.
+    """
+    chosen = choose_workgroup(shape, step, tile, packed=packed)
+    if chosen is None:
+        return []
+    least = min(_WORKGROUPS, _count(shape, chosen.rows, chosen.columns) * chosen.splits)
+    blocks = _blocks(shape, step, tile)
+    rows = _halved_and_doubled(chosen.rows, tile.rows, shape.out_height)
+    whole_rows = _skips_borders(shape, packed=packed)
+    columns = [] if whole_rows else _halved_and_doubled(chosen.columns, tile.columns, shape.out_width)
+    sizes = [(r, chosen.columns) for r in rows] + [(chosen.rows, c) for c in columns]
+    found = [chosen, *(Workgroup(chosen.rows, chosen.columns, splits) for splits in (1, chosen.splits * 2))]
+    found += [Workgroup(r, c, min(blocks, ceil(least / _count(shape, r, c)))) for r, c in sizes]
+
+    def is_possible(group: Workgroup) -> bool:
+        fits = not packed or scratch_bytes(shape, step, group.rows, group.columns) <= step.scratch
+        return fits and group.splits <= blocks and _count(shape, group.rows, group.columns) * group.splits >= least
+
+    return list(dict.fromkeys(filter(is_possible, found)))
+
+
+def _halved_and_doubled(size: int, unit: int, most: int) -> list[int]:
+    """Of a number of pixels, in whole tiles."""
+    return [max(unit, ceil(size / 2 / unit) * unit), min(2 * size, most)]
+
+
+def _count(shape: ConvolutionShape, rows: int, columns: int) -> int:
+    return shape.batch * shape.groups * ceil(shape.out_height / rows) * ceil(shape.out_width / columns)

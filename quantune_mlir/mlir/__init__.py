@@ -1,0 +1,1 @@
+"""The MLIR bindings behind one module, and thin helpers over them."""

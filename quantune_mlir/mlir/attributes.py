@@ -1,0 +1,42 @@
+"""Names of the discardable attributes that the project puts on TOSA ops, in one place.
+
+| attribute            | on                         | meaning                                                    |
+|----------------------|----------------------------|------------------------------------------------------------|
+| `quantune.layer`     | every non-constant op      | name of the ONNX node the op comes from                    |
+| `quantune.op`        | every non-constant op      | op type of that node, e.g. "Conv"                          |
+| `quantune.name`      | function arguments/results | the model's own input and output names                     |
+| `quantune.element_type` | function arguments/results | NumPy's name of an unsigned type, which MLIR's do not tell  |
+| `quantune.qparams`   | ops, function arguments    | quantization parameters of the (first) result or argument  |
+| `quantune.precision` | ops                        | "int8" or "fp32"                                           |
+| `quantune.input_means` | convolutions             | mean of each input channel, array<f64>                     |
+| `quantune.model`     | the module                 | hash of the model that it was imported from                |
+| `quantune.edits`     | the module                 | inputs pinned and tensors cut at before, as JSON           |
+| `quantune.extremes`  | ops                        | least and largest number that the result held, array<f32>  |
+| `quantune.fp32_only` | ops                        | why the op has no int8 form, although others of its kind do |
+
+Layout transposes, which belong to no node, may lack `quantune.layer`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from quantune_mlir.mlir.bindings import ir
+
+LAYER: Final = "quantune.layer"
+OP: Final = "quantune.op"
+NAME: Final = "quantune.name"
+ELEMENT_TYPE: Final = "quantune.element_type"
+QPARAMS: Final = "quantune.qparams"
+PRECISION: Final = "quantune.precision"
+INPUT_MEANS: Final = "quantune.input_means"
+MODEL: Final = "quantune.model"
+EDITS: Final = "quantune.edits"
+EXTREMES: Final = "quantune.extremes"
+FP32_ONLY: Final = "quantune.fp32_only"
+
+
+def string_attribute(op: ir.Operation, name: str) -> str | None:
+    """The string attribute `name` of `op`, or None."""
+    attributes = op.attributes
+    return ir.StringAttr(attributes[name]).value if name in attributes else None

@@ -1,0 +1,68 @@
+"""Quantization parameters as attributes: `quantune.qparams = {scale = 0.05 : f32, zero_point = -3 : i32}`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from quantune_mlir.mlir.attributes import QPARAMS
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.function import entry_block
+from quantune_mlir.numerics.parameters import QuantParams
+
+
+def to_attribute(params: QuantParams, context: ir.Context) -> ir.DictAttr:
+    """The attribute form of `params`."""
+    scale = ir.FloatAttr.get(ir.F32Type.get(context), params.scale, loc=ir.Location.unknown(context))
+    zero_point = ir.IntegerAttr.get(ir.IntegerType.get_signless(32, context), params.zero_point)
+    return ir.DictAttr.get({"scale": scale, "zero_point": zero_point}, context)
+
+
+def from_attribute(attribute: ir.Attribute) -> QuantParams:
+    """The parameters that `to_attribute` wrote."""
+    fields = ir.DictAttr(attribute)
+    return QuantParams(ir.FloatAttr(fields["scale"]).value, ir.IntegerAttr(fields["zero_point"]).value)
+
+
+def write_qparams(function: ir.Operation, params: Mapping[ir.Value, QuantParams]) -> None:
+    """Annotates the producers of the given values, and the function's arguments."""
+    context = function.context
+    arguments = entry_block(function).arguments
+    if "arg_attrs" in function.attributes:
+        dictionaries = [ir.DictAttr(a) for a in ir.ArrayAttr(function.attributes["arg_attrs"])]
+    else:
+        dictionaries = [ir.DictAttr.get({}, context) for _ in arguments]
+    for index, argument in enumerate(arguments):
+        if argument in params:
+            fields = {named.name: named.attr for named in dictionaries[index]}
+            fields[QPARAMS] = to_attribute(params[argument], context)
+            dictionaries[index] = ir.DictAttr.get(fields, context)
+    function.attributes["arg_attrs"] = ir.ArrayAttr.get(dictionaries, context)
+    for value, chosen in params.items():
+        if not isinstance(value, ir.BlockArgument):
+            value.owner.operation.attributes[QPARAMS] = to_attribute(chosen, context)
+
+
+def read_qparams(function: ir.Operation) -> dict[ir.Value, QuantParams]:
+    """The parameters of every annotated value of a function."""
+    block = entry_block(function)
+    found: dict[ir.Value, QuantParams] = {}
+    if "arg_attrs" in function.attributes:
+        for argument, attribute in zip(block.arguments, ir.ArrayAttr(function.attributes["arg_attrs"]), strict=True):
+            fields = ir.DictAttr(attribute)
+            if QPARAMS in fields:
+                found[argument] = from_attribute(fields[QPARAMS])
+    for op in block:
+        if QPARAMS in op.operation.attributes:
+            found[op.operation.results[0]] = from_attribute(op.operation.attributes[QPARAMS])
+    return found
+
+
+def remove_argument_qparams(function: ir.Operation) -> None:
+    """Drops the annotations of a function's arguments."""
+    if "arg_attrs" not in function.attributes:
+        return
+    kept = [
+        ir.DictAttr.get({named.name: named.attr for named in ir.DictAttr(attribute) if named.name != QPARAMS})
+        for attribute in ir.ArrayAttr(function.attributes["arg_attrs"])
+    ]
+    function.attributes["arg_attrs"] = ir.ArrayAttr.get(kept, function.context)

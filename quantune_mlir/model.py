@@ -1,0 +1,161 @@
+"""A model: simplified fp32 TOSA, its signature, and the hash of the file it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from quantune_mlir.errors import ModelError
+from quantune_mlir.files import resources
+from quantune_mlir.graph.layers import Layer, find_layers
+from quantune_mlir.graph.output_parts import find_parts
+from quantune_mlir.graph.tensors import Tensors, find_tensors
+from quantune_mlir.graph.units import Unit, find_units
+from quantune_mlir.importers.onnx import import_onnx
+from quantune_mlir.importers.onnx.editing import Edits
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.mlir.context_copy import in_own_context
+from quantune_mlir.mlir.edit import copy_module
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.signature import argument_specs, model_hash
+from quantune_mlir.mlir.text import load_module, module_bytecode, parse_module
+from quantune_mlir.numerics.parts import Part
+from quantune_mlir.pipeline.base import Pass
+from quantune_mlir.pipeline.driver import run_own_pipeline
+from quantune_mlir.samples.sample_set import ArrayShapes, InputSpec
+
+
+@dataclass(frozen=True)
+class Model:
+    """A simplified fp32 module. It is never changed: `with_passes` works on a copy."""
+
+    module: ir.Module
+
+    @staticmethod
+    def load(
+        path: Path | str,
+        *,
+        batch: int = 1,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        samples: Path | str | Mapping[str, NDArray[np.generic]] | None = None,
+        constants: Mapping[str, ArrayLike] | None = None,
+        inputs: Sequence[str] = (),
+        outputs: Sequence[str] = (),
+    ) -> Model:
+        """Import and simplify an ONNX file, or read an fp32.mlir written by `save`.
+
+        Args:
+            path: an .onnx file, or an .mlir or .mlirbc file of this project.
+            batch: what a dynamic first dimension becomes.
+            shapes: whole shapes of inputs with other dynamic dimensions.
+            samples: calibration data, as for SampleSet.open; shapes that are not given are taken from it.
+            constants: inputs to pin to a constant; a condition that depends on it alone is then decided.
+            inputs: tensors that become the model's inputs; what leads to them is cut off.
+            outputs: tensors that become the model's outputs; what follows them is cut off.
+
+        Raises:
+            ModelError: the file is missing, broken, or cannot be imported, or has no such input or tensor.
+        """
+        path = Path(path)
+        if path.suffix in (".mlir", ".mlirbc"):
+            return Model(load_module(path, make_context()))
+        edits = Edits(constants or {}, inputs, outputs)
+        known = {} if samples is None else ArrayShapes(samples)
+        model = Model(parse_module(_imported(path, batch, shapes, known, edits), make_context()))
+        if not model.layers:
+            raise ModelError("the model computes nothing: there is no layer to quantize", where=str(path))
+        return model
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the model's file and of what it keeps in others, hexadecimal."""
+        digest = model_hash(self.module)
+        if digest is None:
+            raise ModelError("the module does not say which model it is", remedy="use an fp32.mlir made by quantune")
+        return digest
+
+    @cached_property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """Names, shapes and dtypes of the model's inputs."""
+        return tuple(InputSpec(*spec) for spec in argument_specs(self.function))
+
+    @property
+    def function(self) -> ir.Operation:
+        """The `func.func @main`."""
+        return main_function(self.module)
+
+    @cached_property
+    def units(self) -> list[Unit]:
+        """Its units of precision, in topological order."""
+        return find_units(entry_block(self.function))
+
+    @cached_property
+    def tensors(self) -> Tensors:
+        """Its profiled tensors."""
+        return find_tensors(self.function, self.units)
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """Its layers, in topological order."""
+        return find_layers(self.units, self.tensors)
+
+    @property
+    def parts(self) -> list[Part]:
+        """The parts of its outputs, of which each is judged by its own noise."""
+        return list(self.part_values)
+
+    @cached_property
+    def part_values(self) -> dict[Part, ir.Value]:
+        """The value that holds the elements of each part, perhaps in another order."""
+        return find_parts(self.function, self.units, self.layers)
+
+    def layers_before(self, part: Part) -> set[str]:
+        """The names of the layers that a part of the outputs depends on."""
+        makers = {unit.output: unit for unit in self.units}
+        made = (makers[value].layer for value in self.sources(self.part_values[part]) if value in makers)
+        return {layer for layer in made if layer is not None}
+
+    def sources(self, value: ir.Value) -> set[ir.Value]:
+        """What a value is computed from, itself included."""
+        makers = {unit.output: unit for unit in self.units}
+        pending, found = [value], set[ir.Value]()
+        while pending:
+            source = pending.pop()
+            if source not in found:
+                found.add(source)
+                pending += makers[source].inputs if source in makers else ()
+        return found
+
+    def after(self, *passes: Pass) -> Model:
+        """The model that `passes` make of it."""
+        return Model(self.with_passes(*passes)) if passes else self
+
+    def with_passes(self, *passes: Pass) -> ir.Module:
+        """A copy of the module after `passes`."""
+        copy = copy_module(self.module)
+        run_own_pipeline(copy, passes)
+        return copy
+
+    def apart(self, *passes: Pass) -> ir.Module:
+        """The same in a context of its own, so that what the passes make goes with the copy."""
+        copy = in_own_context(self.module)
+        run_own_pipeline(copy, passes)
+        return copy
+
+
+def _imported(
+    path: Path,
+    batch: int,
+    shapes: Mapping[str, Sequence[int]] | None,
+    samples: Mapping[str, Sequence[int]],
+    edits: Edits,
+) -> bytes:
+    """A simplified ONNX file as bytecode: what was imported and then replaced stays in the context that it leaves."""
+    module = import_onnx(path, batch=batch, shapes=shapes, samples=samples, edits=edits)
+    run_own_pipeline(module, resources.pipeline_text("simplify"))
+    return module_bytecode(module)

@@ -1,0 +1,1 @@
+"""Passes that make the programs of both inference runs."""

@@ -1,0 +1,299 @@
+"""quantune-shadow-int8.
+
+In:  simplified fp32 TOSA with `quantune.qparams`.
+Out: the same program, and beside each layer its int8 forms, compared with the fp32 one by `quantune.measure`:
+     accumulated: every layer int8 that can be, so that errors add up;
+     local:       this layer alone int8, fed with the fp32 run's inputs;
+     rounding:    nothing int8 but the layer's result, where an int8 layer reads it;
+     projected:   what the layer alone, and the rounding of its result, add to the network's output (see
+                  adjoint/noise_probe.py).
+     Where the network allows projection, a second function, @probe, measures all four, and @main the first only, and
+     that not of what a folded clamp reads: computing it takes an int8 convolution more. Where the network ends in
+     several layers, @probe has one more argument, tensor<n x f32>: how much of each it looks at. The module's attribute
+     `quantune.outputs` lists them.
+     With a `plan`, only the layers that it has in int8 are, and there is no @probe.
+     Where not all of the network's output counts, it is compared in fp32 with what does not (see graph/baseline.py):
+     residual:    the rest, called by its name.
+
+Each layer is measured by itself, and computed as it ships in the all-int8 program: a convolution whose clamp folds into
+its epilogue is measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result
+of both; one that only fp32 ops read is measured at the fp32 result in which it ends. The local error of a convolution
+and its folded clamp is measured once, at the result of both. Moves that ship in fp32, because only fp32 ops read them,
+are locally measured in int8: that is what a plan can ask for. The program's results stay those of the fp32 run.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from quantune_mlir.adjoint.float_ops import mean_along
+from quantune_mlir.adjoint.noise_probe import LayerError, project, project_rounding, sweep_back
+from quantune_mlir.graph.baseline import find_baseline
+from quantune_mlir.graph.epilogues import ACCUMULATING, find_endings, private_values, readers_of
+from quantune_mlir.graph.layers import Layer, closing_values, find_layers
+from quantune_mlir.graph.tensors import find_tensors
+from quantune_mlir.graph.units import SHARING, Unit, find_units
+from quantune_mlir.integer.emitter import Emitter, Quantized
+from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
+from quantune_mlir.integer.rewriter import Rewriter
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import is_float
+from quantune_mlir.mlir.dialects import quantune
+from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, RESIDUAL, ROUNDING, Noise
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.qparams import read_qparams
+from quantune_mlir.numerics.schemes import Scheme
+from quantune_mlir.passes.quantize.assign_precision import planned_precisions
+from quantune_mlir.pipeline.base import Pass
+from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
+
+PROBE: Final = "probe"
+OUTPUTS: Final = "quantune.outputs"
+MOST_UNITS_PROJECTED: Final = 500
+"""Of larger networks, IREE's virtual machine has not registers enough for the sweep back beside all else."""
+
+
+@dataclass(frozen=True)
+class ShadowInt8(Pass):
+    """Run every layer in int8 beside its fp32 form, and measure the difference."""
+
+    name: ClassVar[str] = "quantune-shadow-int8"
+
+    weights: Granularity = "per-channel"
+    scheme: Scheme = Scheme.ASYMMETRIC
+    requantize: RequantizeMode = "float"
+    plan: PrecisionPlan = ALL_INT8
+
+    def apply(self, module: ir.Module) -> None:
+        function = main_function(module)
+        size = len(find_units(entry_block(function)))
+        if size == 0:
+            return
+        probes = self.plan == ALL_INT8 and size <= MOST_UNITS_PROJECTED
+        probe = _twin(function, module) if probes else None
+        if probe is not None:
+            outputs = self._shadow(probe, alone=True).project()
+            if outputs:
+                names = ir.ArrayAttr.get([ir.StringAttr.get(name, module.context) for name in outputs], module.context)
+                module.operation.attributes[OUTPUTS] = names
+            else:
+                probe.erase()
+                probe = None
+        shadow = self._shadow(function, alone=probe is None)
+        shadow.measure_alone()
+
+    def _shadow(self, function: ir.Operation, *, alone: bool) -> _Shadow:
+        units = find_units(entry_block(function))
+        options = IntegerOptions(self.weights, self.scheme, self.requantize)
+        shadow = _Shadow(function, units, options, self.plan, alone=alone)
+        shadow.measure_arguments()
+        shadow.measure_residual()
+        following = _following(function)
+        for unit in units:
+            shadow.add(unit, following[unit.op])
+        return shadow
+
+
+def _twin(function: ir.Operation, module: ir.Module) -> ir.Operation:
+    with ir.InsertionPoint(module.body):
+        twin = function.clone()
+    twin.attributes["sym_name"] = ir.StringAttr.get(PROBE)
+    return twin
+
+
+class _Shadow:
+    """The int8 forms of a function, added unit by unit."""
+
+    def __init__(
+        self,
+        function: ir.Operation,
+        units: Sequence[Unit],
+        options: IntegerOptions,
+        plan: PrecisionPlan,
+        *,
+        alone: bool,
+    ) -> None:
+        """`alone`: whether each layer is to be measured by itself as well."""
+        self._function = function
+        self._alone = alone
+        self._units = units
+        self._first = units[0]
+        self._options = options
+        self._params = read_qparams(function)
+        self._tensors = find_tensors(function, units)
+        layers = find_layers(units, self._tensors)
+        self._layers = {layer.output: layer for layer in layers}
+        self._outputs = closing_values(units, layers)
+        precisions = planned_precisions(plan, units, self._tensors, layers)
+        self._in_int8 = {value for value, int8 in precisions.items() if int8}
+        self._measured_alone = {
+            layer.name
+            for layer in layers
+            if layer.quantizable and (plan == ALL_INT8 or any(unit.output in self._in_int8 for unit in layer.units))
+        }
+        self._endings = find_endings(units, self._in_int8, float_epilogues=options.requantize == "float")
+        self._readers = readers_of(units)
+        makers = {unit.output: unit for unit in units}
+        self._heads = {clamp.output: makers[value] for value, clamp in self._endings.clamps.items()}
+        self._accumulated = Rewriter(self._params, options)
+        self._private = private_values(units)
+        self._rounded: dict[ir.Value, Quantized] = {}
+        self._waiting: list[_Alone] = []
+
+    def measure_arguments(self) -> None:
+        """Compares each graph input that ships in int8 with its int8 form."""
+        for value, name in self._tensors.names.items():
+            readers = self._readers.get(value, [])
+            if isinstance(value, ir.BlockArgument) and any(reader.output in self._in_int8 for reader in readers):
+                quantized = self._accumulated.int8(value, Emitter(self._first, self._first.ops[0]))
+                with ir.InsertionPoint(self._first.ops[0]), self._first.op.location:
+                    quantune.measure(value, quantized.value, name, noise=ACCUMULATED, params=quantized.params)
+
+    def measure_residual(self) -> None:
+        """Compares the network's output with what of it tells nothing, if there is such a thing."""
+        found = find_baseline(self._function, self._units, list(self._layers.values()))
+        if found is not None:
+            *_, terminator = entry_block(self._function)
+            with ir.InsertionPoint(terminator), terminator.location:
+                baseline = found.argument if found.axis is None else mean_along(found.output, found.axis)
+                quantune.measure(found.output, baseline, found.signal, noise=RESIDUAL, params=None)
+
+    def add(self, unit: Unit, before: ir.Operation) -> None:
+        """Emits the int8 forms of a unit before an op, and the measurements if it ends its layer."""
+        if not self._alone and unit.output in self._endings.clamps:
+            return
+        self._emit(self._accumulated, unit, before, in_int8=unit.output in self._in_int8)
+        layer = self._layers.get(unit.output)
+        if layer is None or not is_float(unit.output):
+            return
+        _measure(self._accumulated, layer, before, ACCUMULATED)
+        if self._alone and layer.name in self._measured_alone and unit.output not in self._endings.clamps:
+            head = next((self._heads[u.output] for u in layer.units if u.output in self._heads), unit)
+            decider = self._layers.get(head.output, layer)
+            self._waiting.append(_Alone(decider, layer, before))
+            self._measure_rounding(decider, layer, before)
+
+    def measure_alone(self) -> None:
+        """Emits the layers alone, each where it stands."""
+        for waiting in self._waiting:
+            self._measure_local(waiting.decider, waiting.layer, waiting.place)
+
+    def _measure_local(self, decider: Layer, layer: Layer, before: ir.Operation) -> LayerError | None:
+        """Emits a layer alone, with the unit that its clamp folds into; its result is rounded to int8 at last.
+
+        Its error is None if it decides nothing.
+        """
+        alone = Rewriter(self._params, self._options)
+        last = max((i for i, member in enumerate(layer.units) if member.kind not in SHARING), default=None)
+        for i, member in enumerate(layer.units):
+            first = self._heads.get(member.output, member)
+            if last is not None and i > last:
+                alone.to_fp32(member, before)
+            elif i == last and first.kind in ACCUMULATING:
+                alone.to_int8(first, before, clamp=None if first is member else member, ends_in_float=True)
+            else:
+                self._emit(alone, member, before, in_int8=member.output in self._in_int8 or not layer.computes)
+        is_int8 = layer.output in self._in_int8 or not layer.computes
+        if is_int8 and layer.output not in self._endings.in_float:
+            alone.int8(layer.output, Emitter(layer.units[-1], before))
+        _measure(alone, layer, before, LOCAL)
+        if not decider.decides:
+            return None
+        in_fp32 = layer.output in self._endings.functions
+        if in_fp32:
+            alone = Rewriter(self._params, self._options)
+            alone.to_int8(layer.units[-1], before)
+        approximation, params = alone.unrounded(layer.output)
+        return LayerError(decider, layer.output, approximation, params, removable=not in_fp32)
+
+    def project(self) -> list[str]:
+        """Emits what the layers' local errors add to the network's outputs; names of the layers that make these.
+
+        None if that cannot be. A layer is computed alone when the sweep back comes by: no approximation has to be kept
+        until then.
+        """
+        outputs = self._outputs
+        if not outputs:
+            return []
+        *_, terminator = entry_block(self._function)
+        shares = _shares(self._function, len(outputs)) if len(outputs) > 1 else None
+        cotangents = sweep_back(self._units, outputs, shares, self._params, terminator.operation)
+        if cotangents is None:
+            return []
+        for waiting in self._waiting:
+            cotangent = cotangents.of.get(waiting.layer.output)
+            place = waiting.place if cotangent is None else _next(cotangent.owner)
+            error = self._measure_local(waiting.decider, waiting.layer, place)
+            if error is not None and cotangent is not None:
+                project(error, cotangents, self._rounded, self._private, place)
+        for value, rounded in self._rounded.items():
+            cotangent = cotangents.of.get(value)
+            if value not in self._private and cotangent is not None:
+                project_rounding(self._layers[value], cotangent, rounded)
+        return [self._layers[output].name for output in outputs]
+
+    def _measure_rounding(self, decider: Layer, layer: Layer, before: ir.Operation) -> None:
+        """Compares the inputs of a layer, or of that which its clamp folds into, with their int8 forms, once."""
+        for value in decider.inputs:
+            source = self._layers.get(value)
+            if source is not None and value in self._params and value not in self._rounded:
+                rounding = Rewriter(self._params, self._options)
+                self._rounded[value] = rounding.int8(value, Emitter(layer.units[-1], before))
+                _measure(rounding, source, before, ROUNDING)
+
+    def _emit(self, rewriter: Rewriter, unit: Unit, before: ir.Operation, *, in_int8: bool) -> None:
+        if not in_int8:
+            rewriter.to_fp32(unit, before)
+        elif unit.output in self._endings.functions:
+            rewriter.to_int8_in_fp32(unit, before)
+        elif unit.output in self._heads:
+            in_float = unit.output in self._endings.in_float
+            rewriter.to_int8(self._heads[unit.output], before, clamp=unit, ends_in_float=in_float)
+        else:
+            in_float = unit.output in self._endings.clamps or unit.output in self._endings.in_float
+            rewriter.to_int8(unit, before, ends_in_float=in_float)
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """A layer to be measured alone, that which its clamp folds into (or itself), and the op after it."""
+
+    decider: Layer
+    layer: Layer
+    place: ir.Operation
+
+
+def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Noise) -> None:
+    value, params = rewriter.form(layer.output)
+    with ir.InsertionPoint(before), layer.units[-1].op.location:
+        quantune.measure(layer.output, value, layer.name, noise=noise, params=params)
+
+
+def _shares(function: ir.Operation, count: int) -> ir.Value:
+    """One more argument of a function: as many numbers."""
+    with function.context:
+        numbers = ir.RankedTensorType.get([count], ir.F32Type.get())
+        argument = entry_block(function).add_argument(numbers, ir.Location.unknown())
+        kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
+        function.attributes["function_type"] = ir.TypeAttr.get(
+            ir.FunctionType.get([*kind.inputs, numbers], kind.results)
+        )
+        if "arg_attrs" in function.attributes:
+            attributes = [*ir.ArrayAttr(function.attributes["arg_attrs"]), ir.DictAttr.get({})]
+            function.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes)
+    return argument
+
+
+def _next(op: ir.Operation) -> ir.Operation:
+    """The op after one that is not the last of its block."""
+    following = ir.InsertionPoint.after(op).ref_operation
+    assert following is not None
+    return following.operation
+
+
+def _following(function: ir.Operation) -> dict[ir.Operation, ir.Operation]:
+    ops = [op.operation for op in entry_block(function)]
+    return dict(itertools.pairwise(ops))

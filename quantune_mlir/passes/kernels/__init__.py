@@ -1,0 +1,1 @@
+"""Passes from TOSA to our kernels."""

@@ -1,0 +1,153 @@
+"""How a group grows from the op that it starts at.
+
+It grows along element-wise ops as long as only one value leaves it; what else these ops read may come through ops of
+their own, which join too. A group ends after the last op at which its value is stored: what an i8 tensor feeds may
+still join, so a residual addition is computed in the registers of the convolution before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from quantune_mlir.kernels.emit.elementwise_ops import EMITTERS, is_supported, tensor_operands
+from quantune_mlir.kernels.fusion.fusion_rules import joins_rows, repeats_in
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
+
+_MOST_OPS: Final = 40
+_MOST_BUFFERS: Final = 28
+"""What a group may read and write: a dispatch of IREE's has 32 buffers at most, some of which are a kernel's own."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The ops of a block, with what is asked of each many times while groups grow: nothing changes until then."""
+
+    order: dict[ir.Operation, int]
+    _of_rows: dict[tuple[int, ...], set[ir.Operation]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(block: ir.Block) -> Graph:
+        return Graph({view.operation: position for position, view in enumerate(block.operations)})
+
+    @cached_property
+    def readers(self) -> dict[ir.Operation, list[ir.Operation]]:
+        """What uses the first result of each op."""
+        return {op: users(op.results[0]) for op in self.order if len(op.results)}
+
+    @cached_property
+    def elementwise(self) -> set[ir.Operation]:
+        """The ops that can join a group."""
+        return {op for op in self.order if _joins(op)}
+
+    def of_rows(self, shape: tuple[int, ...]) -> set[ir.Operation]:
+        """The ops that can join a group of rows of tensors of this shape."""
+        if shape not in self._of_rows:
+            self._of_rows[shape] = {op for op in self.order if joins_rows(op, shape)}
+        return self._of_rows[shape]
+
+
+@dataclass
+class Growth:
+    """A group that grows."""
+
+    graph: Graph
+    taken: set[ir.Operation]
+    joinable: set[ir.Operation]
+    members: set[ir.Operation]
+    epilogue: set[ir.Operation]
+
+    def largest(
+        self, start: ir.Operation, shape: tuple[int, ...] | None = None, *, alone: bool = False
+    ) -> set[ir.Operation] | None:
+        """The most members that only one value leaves, of the given shape; `alone`: nothing follows the start."""
+        best: set[ir.Operation] | None = None
+        last, readers = start, self.graph.readers
+        refused: set[ir.Operation] = set()
+        while _buffers(self.members) <= _MOST_BUFFERS:
+            leaving = {op for op in self.members if not self.members.issuperset(readers[op])}
+            if leaving == {last} and _is_stored(last.results[0]) and shape in (None, shape_of(last.results[0])):
+                best = set(self.members)
+            candidates = {user for op in self.members for user in readers[op]} - self.members - self.taken - refused
+            joining = candidates & self.joinable
+            if not joining or len(self.members) >= _MOST_OPS or alone:
+                return best
+            following = min(joining, key=self.graph.order.__getitem__)
+            if shape is not None and not self._reads_rows(following, shape):
+                refused.add(following)
+                continue
+            last = following
+            self.add(last)
+        return best
+
+    def add(self, op: ir.Operation) -> None:
+        """`op` joins, and what feeds it and nothing but members."""
+        self.epilogue |= {op, *self._feeders(op)}
+        self.members |= self.epilogue
+
+    def _reads_rows(self, op: ir.Operation, shape: tuple[int, ...]) -> bool:
+        """Whether what it reads from outside, its feeders included, are whole rows."""
+        joining = {op, *self._feeders(op)}
+        outside = (value for each in joining for value in tensor_operands(each) if constant_value(value) is None)
+        made = {each.results[0] for each in (*joining, *self.members)}
+        return all(value in made or repeats_in(shape_of(value), shape) for value in outside)
+
+    def _feeders(self, op: ir.Operation) -> set[ir.Operation]:
+        """Ops that compute what `op` reads from outside, and no more than it and the epilogue read.
+
+        Stored tensors end them.
+        """
+        found: set[ir.Operation] = set()
+        readers = {op, *self.epilogue}
+        pending = tensor_operands(op)
+        while pending:
+            value = pending.pop()
+            source = defining_op(value)
+            if source is None or source in readers or source in self.taken or source not in self.joinable:
+                continue
+            if _element(value) == "i8" or not readers.issuperset(self.graph.readers[source]):
+                continue
+            readers.add(source)
+            found.add(source)
+            pending += tensor_operands(source)
+        return found
+
+
+def _buffers(members: set[ir.Operation]) -> int:
+    """How many tensors `members` read from outside, single numbers apart, and the one that they write."""
+    made = {op.results[0] for op in members}
+    read = {operand for op in members for operand in op.operands} - made
+    arrays = [constant_value(value) for value in read]
+    return 1 + sum(array is None or array.size > 1 for array in arrays)
+
+
+def _joins(op: ir.Operation) -> bool:
+    """Whether `op` is element-wise as kernels know it: its operands are of its shape, or numbers, or one a channel."""
+    if op.name not in EMITTERS or len(op.results) != 1 or not is_static_tensor(op.results[0]):
+        return False
+    if not is_supported(op):
+        return False
+    shape = shape_of(op.results[0])
+    for operand in tensor_operands(op):
+        if constant_value(operand) is None:
+            if shape_of(operand) != shape:
+                return False
+            continue
+        of_constant = shape_of(operand)
+        size = 1
+        for dimension in of_constant:
+            size *= dimension
+        if size != 1 and (size != shape[-1] or of_constant[-1] != size):
+            return False
+    return bool(shape)
+
+
+def _is_stored(value: ir.Value) -> bool:
+    return _element(value) in ("i8", "f32")
+
+
+def _element(value: ir.Value) -> str:
+    return str(ir.RankedTensorType(value.type).element_type)

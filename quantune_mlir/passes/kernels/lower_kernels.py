@@ -1,0 +1,99 @@
+"""quantune-lower-kernels.
+
+In:  `quantune.fused` ops.
+Out: dispatches of kernels made for an instruction set; what has no kernel is TOSA again. A concatenation of channels is
+     gone: the kernels that compute its operands write into one tensor, and what no kernel computes is copied there.
+
+Tiles are those of a file that `quantune tune` wrote, if it is given and has some for a kernel, else the static model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from quantune_mlir.hardware.isa_names import IsaName
+from quantune_mlir.kernels.emit.executable import Library
+from quantune_mlir.kernels.families import dense, depthwise, elementwise, interleave, pooling, product, rows
+from quantune_mlir.kernels.fusion.concat_in_place import Join
+from quantune_mlir.kernels.fusion.group import (
+    CONVOLUTION,
+    DEPTHWISE,
+    ELEMENTWISE,
+    INTERLEAVE,
+    POOLING,
+    PRODUCT,
+    ROWS,
+    Group,
+)
+from quantune_mlir.kernels.isa.base import Isa
+from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.dialects.quantune import FUSED
+from quantune_mlir.mlir.function import entry_block, functions
+from quantune_mlir.pipeline.base import Pass
+
+Lower = Callable[..., ir.Value | None]
+"""(group, isa, library): the value that a dispatch at the current point computes; None if there is no kernel.
+
+Those of `_WRITES_PARTS` take the part of a joined tensor, too, that they are to write instead."""
+
+_KERNELS: Final[dict[str, Lower]] = {
+    CONVOLUTION: dense.lower,
+    DEPTHWISE: depthwise.lower,
+    ELEMENTWISE: elementwise.lower,
+    INTERLEAVE: interleave.lower,
+    POOLING: pooling.lower,
+    PRODUCT: product.lower,
+    ROWS: rows.lower,
+}
+_WRITES_PARTS: Final = frozenset({CONVOLUTION, ELEMENTWISE, POOLING})
+
+
+@dataclass(frozen=True)
+class LowerKernels(Pass):
+    """Lower quantune.fused to kernels."""
+
+    name: ClassVar[str] = "quantune-lower-kernels"
+
+    isa: IsaName = "generic"
+    tiles: TunedTiles | None = None
+
+    def apply(self, module: ir.Module) -> None:
+        if self.tiles is not None:
+            self.tiles.require(self.isa)
+        isa = ISAS[self.isa]
+        library = Library(module, isa, self.tiles)
+        for function in functions(module):
+            _lower_all(entry_block(function), isa, library)
+
+
+def _lower_all(block: ir.Block, isa: Isa, library: Library) -> None:
+    ops = [view.operation for view in block.operations]
+    joins = {i: join for i, op in enumerate(ops) if (join := Join.of(op))}
+    parts = {op: (join, place) for join in joins.values() for op, place in join.producers().items()}
+    found = [parts.get(op, (None, 0)) for op in ops]
+    for i, op in enumerate(ops):
+        if i in joins:
+            joins[i].finish(isa, library)
+        elif op.name == FUSED:
+            _lower(op, isa, library, *found[i])
+
+
+def _lower(op: ir.Operation, isa: Isa, library: Library, join: Join | None, position: int) -> None:
+    group = Group(op)
+    lower = _KERNELS.get(group.family)
+    part = join.missing[position] if join is not None and group.family in _WRITES_PARTS else None
+    with ir.InsertionPoint(op), op.location:
+        result = None
+        if lower is not None:
+            result = lower(group, isa, library, part) if part is not None else lower(group, isa, library)
+    if result is None:
+        group.inline()
+        return
+    if join is not None and part is not None:
+        del join.missing[position]
+    op.results[0].replace_all_uses_with(result)
+    op.erase()

@@ -1,0 +1,1 @@
+"""Passes from a profile and a plan to mixed TOSA."""

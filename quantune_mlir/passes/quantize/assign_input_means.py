@@ -1,0 +1,47 @@
+"""quantune-assign-input-means.
+
+In:  simplified fp32 TOSA, and a profile of it.
+Out: the same, each convolution annotated with `quantune.input_means`, by which its int8 form corrects the bias for what
+     the rounding of the weights does on average.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from quantune_mlir.graph.channels import channel_tensors
+from quantune_mlir.graph.linear_ops import match_product
+from quantune_mlir.graph.tensors import find_tensors
+from quantune_mlir.graph.units import find_units
+from quantune_mlir.mlir.attributes import INPUT_MEANS
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.signature import model_hash
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.pipeline.base import Pass
+
+_CORRECTED: Final = frozenset({"tosa.conv2d", "tosa.depthwise_conv2d"})
+
+
+@dataclass(frozen=True)
+class AssignInputMeans(Pass):
+    """Annotate each convolution with the mean of its input channels, for bias correction."""
+
+    name: ClassVar[str] = "quantune-assign-input-means"
+
+    profile: Profile
+    enabled: bool = True
+
+    def apply(self, module: ir.Module) -> None:
+        if not self.enabled:
+            return
+        self.profile.require_model(model_hash(module))
+        function = main_function(module)
+        units = find_units(entry_block(function))
+        names = channel_tensors(units, find_tensors(function, units))
+        for unit in units:
+            product = match_product(unit.op) if unit.op.name in _CORRECTED else None
+            if product is not None and unit.layer is not None:
+                mean = self.profile.channels_of(names[product.op.operands[0]]).mean
+                unit.op.attributes[INPUT_MEANS] = ir.DenseF64ArrayAttr.get(mean.tolist())

@@ -1,0 +1,86 @@
+"""quantune-assign-qparams.
+
+In:  simplified fp32 TOSA, and a profile of its tensors.
+Out: the same, each tensor that has an int8 form annotated with `quantune.qparams`.
+
+A tensor with `quantune.extremes`, which equalization has scaled, gets that range: the profile has seen other numbers.
+Tensors that share parameters (DESIGN: reshapes, pools, concatenations) get the range of their merged histograms, and
+of the constants that are padded or concatenated to them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from quantune_mlir.graph.tensors import Tensors, find_tensors, joined_constants
+from quantune_mlir.graph.units import Unit, find_units
+from quantune_mlir.mlir.attributes import EXTREMES
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.qparams import write_qparams
+from quantune_mlir.mlir.signature import model_hash
+from quantune_mlir.numerics.parameters import QuantParams, activation_params
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.numerics.schemes import RangeMethod, Scheme
+from quantune_mlir.pipeline.base import Pass
+
+
+@dataclass(frozen=True)
+class AssignQParams(Pass):
+    """Choose each tensor's range from its histogram and annotate its quantization parameters."""
+
+    name: ClassVar[str] = "quantune-assign-qparams"
+
+    profile: Profile
+    scheme: Scheme = Scheme.ASYMMETRIC
+    range: RangeMethod = RangeMethod.MSE
+
+    def apply(self, module: ir.Module) -> None:
+        self.profile.require_model(model_hash(module))
+        function = main_function(module)
+        units = find_units(entry_block(function))
+        tensors = find_tensors(function, units)
+        write_qparams(function, activation_parameters(units, tensors, self.profile, self.range, self.scheme))
+
+
+def activation_parameters(
+    units: Sequence[Unit], tensors: Tensors, profile: Profile, method: RangeMethod, scheme: Scheme
+) -> dict[ir.Value, QuantParams]:
+    """The parameters of each activation that has an int8 form, from the profile of its tensor.
+
+    Raises:
+        DataError: the profile lacks a tensor.
+    """
+    constants: dict[tuple[ir.Value, ...], list[float]] = defaultdict(list)
+    for unit in units:
+        if unit.output in tensors.groups:
+            constants[tensors.groups[unit.output]] += _extremes(unit)
+    chosen: dict[tuple[ir.Value, ...], QuantParams] = {}
+    for group in dict.fromkeys(tensors.groups.values()):
+        scaled = [extremes for root in group if (extremes := _scaled_extremes(root)) is not None]
+        profiled = tuple(tensors.names[root] for root in group if _scaled_extremes(root) is None)
+        if profiled:
+            scaled.append(profile.range_of(profiled, method, scheme))
+        lows, highs = zip(*scaled, strict=True)
+        chosen[group] = activation_params(min(*lows, *constants[group], 0), max(*highs, *constants[group], 0), scheme)
+    return {value: chosen[group] for value, group in tensors.groups.items()}
+
+
+def _scaled_extremes(root: ir.Value) -> tuple[float, float] | None:
+    if isinstance(root, ir.BlockArgument) or EXTREMES not in root.owner.operation.attributes:
+        return None
+    low, high = ir.DenseF32ArrayAttr(root.owner.operation.attributes[EXTREMES])
+    return low, high
+
+
+def _extremes(unit: Unit) -> list[float]:
+    """The least and the largest constant that joins a unit's inputs; what stands for infinity saturates instead."""
+    joined = [array.ravel() for array in joined_constants(unit).values()]
+    values = np.concatenate([np.zeros(0, np.float32), *joined])
+    values = values[np.abs(values) < np.finfo(np.float32).max]
+    return [float(values.min()), float(values.max())] if values.size else []

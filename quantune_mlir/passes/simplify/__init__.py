@@ -1,0 +1,1 @@
+"""Passes that fold and move fp32 TOSA."""

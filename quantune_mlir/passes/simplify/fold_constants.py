@@ -1,0 +1,43 @@
+"""In: any TOSA module. Out: no op that could be computed now, none that changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant, constant_value, is_constant
+from quantune_mlir.mlir.edit import blocks, erase_dead, replace
+from quantune_mlir.mlir.tosa.evaluate import evaluate
+from quantune_mlir.pipeline.base import Pass
+
+_NEUTRAL_IF_TYPE_STAYS: Final = frozenset(
+    {"tosa.identity", "tosa.cast", "tosa.concat", "tosa.pad", "tosa.reshape", "tosa.slice", "tosa.tile"}
+)
+"""Ops that change nothing when their result has the type of their first operand."""
+
+
+@dataclass(frozen=True)
+class FoldConstants(Pass):
+    """Compute ops on constants, and drop ops that change nothing."""
+
+    name: ClassVar[str] = "quantune-fold-constants"
+
+    def apply(self, module: ir.Module) -> None:
+        for block in list(blocks(module.operation)):
+            for view in list(block.operations):
+                _fold(view.operation)
+        erase_dead(module.operation)
+
+
+def _fold(op: ir.Operation) -> None:
+    if not len(op.operands) or len(op.results) != 1:
+        return
+    if op.name in _NEUTRAL_IF_TYPE_STAYS and op.operands[0].type == op.results[0].type:
+        replace(op, op.operands[0])
+        return
+    if not all(is_constant(operand) for operand in op.operands):
+        return
+    result = evaluate(op, [array for operand in op.operands if (array := constant_value(operand)) is not None])
+    if result is not None:
+        replace(op, constant(result, loc=op.location, ip=ir.InsertionPoint(op)))

@@ -1,0 +1,58 @@
+"""Every pass by its command-line name. Classes are imported when asked for, so that command lines start quickly."""
+
+from __future__ import annotations
+
+import importlib
+from difflib import get_close_matches
+from typing import Final
+
+from quantune_mlir.errors import PassError
+from quantune_mlir.pipeline.base import Pass
+
+_PACKAGE: Final = "quantune_mlir.passes"
+
+PASSES: Final[dict[str, str]] = {
+    "quantune-assign-input-means": "quantize.assign_input_means:AssignInputMeans",
+    "quantune-assign-precision": "quantize.assign_precision:AssignPrecision",
+    "quantune-assign-qparams": "quantize.assign_qparams:AssignQParams",
+    "quantune-cancel-transposes": "simplify.cancel_transposes:CancelTransposes",
+    "quantune-equalize-ranges": "quantize.equalize_ranges:EqualizeRanges",
+    "quantune-expand-rounding": "kernels.expand_rounding:ExpandRounding",
+    "quantune-expand-transposed-convolutions": "simplify.expand_transposed_convolutions:ExpandTransposedConvolutions",
+    "quantune-fold-constants": "simplify.fold_constants:FoldConstants",
+    "quantune-fold-pads": "simplify.fold_pads:FoldPads",
+    "quantune-fold-scale-shift": "simplify.fold_scale_shift:FoldScaleShift",
+    "quantune-fuse-kernels": "kernels.fuse_kernels:FuseKernels",
+    "quantune-hoist-clamps": "simplify.hoist_clamps:HoistClamps",
+    "quantune-insert-observers": "calibrate.insert_observers:InsertObservers",
+    "quantune-join-functions": "simplify.join_functions:JoinFunctions",
+    "quantune-keep-defined": "quantize.keep_defined:KeepDefined",
+    "quantune-lower-adjoints": "calibrate.lower_adjoints:LowerAdjoints",
+    "quantune-lower-kernels": "kernels.lower_kernels:LowerKernels",
+    "quantune-lower-observers": "calibrate.lower_observers:LowerObservers",
+    "quantune-quantize": "quantize.quantize:Quantize",
+    "quantune-remove-dead-code": "simplify.remove_dead_code:RemoveDeadCode",
+    "quantune-shadow-int8": "calibrate.shadow_int8:ShadowInt8",
+    "quantune-verify-layers": "simplify.verify_layers:VerifyLayers",
+}
+
+
+def available() -> list[str]:
+    """The names of all passes, sorted."""
+    return sorted(PASSES)
+
+
+def get(name: str) -> type[Pass]:
+    """The class of the pass `name`. Raises PassError, with the nearest name, if there is none."""
+    if name not in PASSES:
+        raise PassError(f"unknown pass '{name}'", remedy=nearest(name, available()))
+    module, cls = PASSES[name].split(":")
+    return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), cls)
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """What to say about a misspelt name: the likeliest one meant, or the list of all."""
+    matches = get_close_matches(name, names, n=1)
+    if matches:
+        return f"did you mean '{matches[0]}'?"
+    return f"known: {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""Samples as runs over a model's inputs."""

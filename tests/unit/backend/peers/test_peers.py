@@ -1,0 +1,110 @@
+"""Each peer runs a tiny model. Speed is not looked at."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from quantune_mlir.backend.benchmark import measure
+from quantune_mlir.backend.peers import openvino_int8, registry
+from quantune_mlir.backend.peers.isa import onednn_isa
+from quantune_mlir.backend.peers.job import Job
+from quantune_mlir.backend.peers.onnx_file import static_model
+from quantune_mlir.errors import OutputError, PeerError
+from quantune_mlir.hardware.targets import load_target
+
+MakeJob = Callable[..., Job]
+
+OPENVINO = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("openvino", "nncf")),
+    reason="openvino and nncf are not installed (pip install 'quantune-mlir[peers]')",
+)
+INT8_TOSA = b"""
+func.func @main(%x: tensor<2x3x8x8xf32>) -> tensor<2x3x8x8xi8> {
+  %0 = tosa.cast %x : (tensor<2x3x8x8xf32>) -> tensor<2x3x8x8xi8>
+  return %0 : tensor<2x3x8x8xi8>
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["onnxruntime", "onnxruntime-int8", pytest.param("openvino-int8", marks=OPENVINO), "iree", "iree-tosa"]
+)
+def test_runs_and_is_made_once(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    job = make_job(int8_tosa=INT8_TOSA)
+    contender = registry.prepare(name, job)()
+    times = measure({name: contender.run}, seconds=0)
+    contender.close()
+    assert np.all(times[name] > 0) and np.all(np.isfinite(times[name]))
+    assert contender.file.stat().st_size > 0
+
+    cached = sorted(job.cache.iterdir())
+    monkeypatch.setattr("tempfile.mkdtemp", lambda **_: pytest.fail("made again"))
+    registry.prepare(name, job)
+    assert sorted(job.cache.iterdir()) == cached
+
+
+def test_static_model_has_the_shapes_of_the_job(make_job: MakeJob) -> None:
+    graph = onnx.load(static_model(make_job())).graph
+    shapes = [[d.dim_value for d in value.type.tensor_type.shape.dim] for value in (*graph.input, *graph.output)]
+    assert shapes == [[2, 3, 8, 8], [2, 4, 8, 8]] and graph.name == "main"
+
+
+def test_onnxruntime_int8_holds_integer_weights(make_job: MakeJob) -> None:
+    file = registry.prepare("onnxruntime-int8", make_job())().file
+    model = onnx.load(file)
+    assert {node.op_type for node in model.graph.node} >= {"QuantizeLinear", "DequantizeLinear"}
+    assert onnx.TensorProto.INT8 in {tensor.data_type for tensor in model.graph.initializer}
+    assert sorted(path.name for path in file.parent.iterdir()) == ["s8s8.onnx", "u8s8.onnx"]
+
+
+def test_a_model_that_the_peer_cannot_read(make_job: MakeJob, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    with pytest.raises(PeerError, match="onnxruntime: cannot run this model"):
+        registry.prepare("onnxruntime", make_job(broken))
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_cache_that_cannot_be_written(make_job: MakeJob, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(OutputError, match="cannot be written"):
+        registry.prepare("onnxruntime", make_job())
+
+
+@OPENVINO
+def test_openvino_tells_why_it_ended(make_job: MakeJob) -> None:
+    job = make_job()
+    registry.prepare("openvino-int8", job)
+    model = next(job.cache.glob("openvino-int8-*")) / "model.xml"
+    model.write_text("<net/>")
+    with pytest.raises(PeerError, match="OpenVINO failed: "):
+        registry.prepare("openvino-int8", job)()
+
+
+def test_openvino_may_not_use_amx(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    features = frozenset({"avx2", "avx_vnni", "avx512_vnni", "amx_int8"})
+    monkeypatch.setattr(openvino_int8, "host_flags", lambda: features)
+    assert openvino_int8.environment(make_job())["ONEDNN_MAX_CPU_ISA"] == "AVX512_CORE_VNNI"
+
+
+@pytest.mark.parametrize(
+    ("target", "features", "isa"),
+    [
+        ("host", {"avx2", "avx_vnni", "avx512_vnni", "amx_int8"}, "AVX512_CORE_VNNI"),
+        ("host", {"avx2", "avx_vnni"}, "AVX2_VNNI"),
+        ("host", {"avx2", "avx512f"}, "AVX2"),
+        ("host", {"sse4_1"}, "SSE41"),
+        ("host", {"asimd", "asimddp"}, None),
+        ("x86-64-avx2", {"avx2", "avx_vnni", "avx512_vnni"}, "AVX2"),
+        ("x86-64-avx512vnni", {"avx2", "avx512_vnni", "amx_int8"}, "AVX512_CORE_VNNI"),
+        ("x86-64", {"avx2", "avx512_vnni"}, "SSE41"),
+    ],
+)
+def test_onednn_isa(target: str, features: set[str], isa: str | None) -> None:
+    assert onednn_isa(load_target(target), frozenset(features)) == isa
