@@ -37,14 +37,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Model": "workflow.model",
+    "Model": "model",
     "PlanPolicy": "workflow.policy",
     "PrecisionPlan": "planning.plan",
-    "Program": "execution.program",
+    "Program": "backend.program",
     "Quantization": "workflow.quantization",
     "QuantizeOptions": "workflow.options",
     "QuantuneError": "errors",
-    "SampleSet": "samples",
+    "SampleSet": "samples.sample_set",
     "Scorer": "workflow.scoring",
     "quantize": "workflow.quantization",
     "save": "workflow.save",
