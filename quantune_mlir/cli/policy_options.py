@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, Metric
 from quantune_mlir.workflow.policy import PlanPolicy
+
+POLICY_PARAMETERS: Final = tuple(field.name for field in dataclasses.fields(PlanPolicy))
 
 F = TypeVar("F", bound=Callable[..., Any])
 

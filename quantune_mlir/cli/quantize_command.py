@@ -11,6 +11,7 @@ import click
 from quantune_mlir.backend.compilation import load_tiles
 from quantune_mlir.backend.delivery import Deliverable, Delivery
 from quantune_mlir.cli import tables
+from quantune_mlir.cli.command_line import given_arguments
 from quantune_mlir.cli.console import OUT, Display, reports_errors
 from quantune_mlir.cli.inputs import (
     FILE,
@@ -24,7 +25,7 @@ from quantune_mlir.cli.inputs import (
     tiles_option,
 )
 from quantune_mlir.cli.model_options import import_options, model_options
-from quantune_mlir.cli.policy_options import plan_policy, policy_options
+from quantune_mlir.cli.policy_options import POLICY_PARAMETERS, plan_policy, policy_options
 from quantune_mlir.errors import PlanError
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.model import Model
@@ -131,7 +132,16 @@ def command(
     )
     if delivery is not None:
         delivery = replace(delivery, inputs=next(iter(samples)))
-    summary = save(quantization, output, source=model, force=force, tiles=tiles, delivery=delivery, progress=display)
+    summary = save(
+        quantization,
+        output,
+        source=model,
+        force=force,
+        tiles=tiles,
+        delivery=delivery,
+        command=given_arguments(without=("force", "output", "plan_file", "debug", *POLICY_PARAMETERS)),
+        progress=display,
+    )
     if quantization.verification is not None:
         tables.print_verification(quantization.verification)
         for warning in warnings(quantization):

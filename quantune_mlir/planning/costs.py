@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-TimeUnit = Literal["µs", "cycles"]
+TimeUnit = Literal["µs", "cycles", "MACs"]
+"""MACs where nothing else is known."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class CostModel:
     def by_macs(layers: Mapping[str, int]) -> CostModel:
         """A model that knows nothing but multiply-accumulates: four in int8 take as long as one in fp32."""
         costs = {name: LayerCost(Cost(macs, macs), Cost(4.0 * macs, 4.0 * macs)) for name, macs in layers.items()}
-        return CostModel(costs, (), Cost(), "cycles")
+        return CostModel(costs, (), Cost(), "MACs")
 
 
 class Ledger:

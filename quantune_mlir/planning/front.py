@@ -53,6 +53,11 @@ class Problem:
         """Predicted noise-to-signal power, at the worst part of the output, of all int8."""
         return self.noise_ledger().worst
 
+    @cached_property
+    def front(self) -> list[Point]:
+        """The plans worth having, quickest first."""
+        return pareto_front(self)
+
     def ledger(self, fp32: Sequence[LayerSensitivity] = ()) -> Ledger:
         """Costs, with these layers in fp32, and all others in int8 that may be."""
         return Ledger(self.costs, [*self.kept, *(layer.name for layer in fp32)])

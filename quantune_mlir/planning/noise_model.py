@@ -121,6 +121,14 @@ class NoiseLedger:
         """At the worst part."""
         return float(self.parts.max(initial=0.0))
 
+    def worst_without(self, name: str) -> float:
+        """What would be at the worst part if a layer moved to fp32."""
+        noise, int8 = list(self._noise), set(self._int8)
+        self.to_fp32(name)
+        worst = self.worst
+        self._noise, self._int8 = noise, int8
+        return worst
+
     def to_fp32(self, name: str) -> None:
         """Move a layer to fp32; nothing happens if it is there."""
         if name not in self._int8:

@@ -5,18 +5,34 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from quantune_mlir.errors import PlanError
 from quantune_mlir.planning.correction import corrected
 from quantune_mlir.planning.costs import CostModel
+from quantune_mlir.planning.decisions import Decision, Decisions, Ground
 from quantune_mlir.planning.front import Problem
 from quantune_mlir.planning.graph import LayerNode
 from quantune_mlir.planning.noise_model import NoiseModel, Powers
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
 from quantune_mlir.planning.policies import Policy
-from quantune_mlir.planning.reasons import Decision, Decisions
+from quantune_mlir.planning.reasons import reason
 from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, SensitivityList
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and what it rests on.
+
+    Attributes:
+        plan: as the file says it.
+        decisions: by layer that the plan lists, in graph order.
+        problem: what there was to decide; its noise model and costs are what was known by then.
+    """
+
+    plan: PrecisionPlan
+    decisions: Decisions
+    problem: Problem
 
 
 class Planner:
@@ -48,12 +64,14 @@ class Planner:
         self._graph = graph
         self._model = sensitivity.model
         self._suffix = ""
-        self._fixed: Decisions = {
-            node.name: Decision(Precision.FP32, node.without_int8) for node in graph if not node.quantizable
+        self._fixed = {
+            node.name: Decision(Precision.FP32, Ground.WITHOUT_INT8, node.without_int8)
+            for node in graph
+            if not node.quantizable
         }
         if keep_fp32 is not None:
-            reason = f"matches --keep-fp32 {keep_fp32!r}"
-            self._fixed |= {name: Decision(Precision.FP32, reason) for name in matching(names, keep_fp32)}
+            kept = Decision(Precision.FP32, Ground.KEPT, keep_fp32)
+            self._fixed |= dict.fromkeys(matching(names, keep_fp32), kept)
             self._suffix = f", keep_fp32 {keep_fp32!r}"
         self.problem = Problem(
             [layer for layer in sensitivity.layers if layer.name not in self._fixed],
@@ -68,15 +86,31 @@ class Planner:
         noise_model = corrected(self.problem.noise_model, plan.int8_layers, grown, measured)
         self.problem = replace(self.problem, noise_model=noise_model)
 
-    def plan(self, policy: Policy, policy_name: str) -> PrecisionPlan:
+    def plan(self, policy: Policy, policy_name: str) -> Planned:
         """The plan that a policy makes; its name, in words, is for the file. Raises PlanError as the policy does."""
-        decisions = without_needless_boundaries(self._fixed | policy(self.problem), self._graph)
-        layers = (LayerPlan(name=n.name, op=n.op, precision=d.precision, reason=d.reason) for n, d in decisions)
-        return PrecisionPlan(format=1, model=self._model, policy=policy_name + self._suffix, layers=tuple(layers))
+        wanted = self._fixed | dict(policy(self.problem))
+        decisions = without_needless_boundaries(wanted, self._graph)
+        layers = (
+            LayerPlan(
+                name=node.name,
+                op=node.op,
+                precision=decisions[node.name].precision,
+                reason=reason(decisions[node.name], self.problem),
+            )
+            for node in self._graph
+        )
+        name = policy_name + self._suffix
+        plan = PrecisionPlan(format=1, model=self._model, policy=name, layers=tuple(layers))
+        return Planned(plan, decisions, self.problem)
+
+    def given(self, plan: PrecisionPlan) -> Planned:
+        """A ready plan."""
+        decisions = {layer.name: Decision(layer.precision, Ground.GIVEN, layer.reason) for layer in plan.layers}
+        return Planned(plan, decisions, self.problem)
 
 
-def without_needless_boundaries(decisions: Decisions, graph: Sequence[LayerNode]) -> list[tuple[LayerNode, Decision]]:
-    """Move int8 layers without MACs to fp32 where int8 would only add a quantization: decisions in graph order.
+def without_needless_boundaries(decisions: Decisions, graph: Sequence[LayerNode]) -> Decisions:
+    """Move int8 layers without MACs to fp32 where int8 would only add a quantization.
 
     These are the layers all of whose inputs are fp32, and those between the graph's inputs and fp32 layers only.
     """
@@ -88,6 +122,9 @@ def without_needless_boundaries(decisions: Decisions, graph: Sequence[LayerNode]
     def passive(node: LayerNode) -> bool:
         return not in_fp32(node.name) and node.macs == 0
 
+    def to_fp32(name: str, ground: Ground) -> None:
+        decided[name] = replace(decided[name], precision=Precision.FP32, ground=ground, named="")
+
     consumers: dict[str, list[str]] = {node.name: [] for node in graph}
     before_all_macs: set[str] = set()
     for node in graph:
@@ -96,12 +133,12 @@ def without_needless_boundaries(decisions: Decisions, graph: Sequence[LayerNode]
         if node.macs == 0 and before_all_macs.issuperset(node.inputs):
             before_all_macs.add(node.name)
         if passive(node) and node.inputs and all(map(in_fp32, node.inputs)):
-            decided[node.name] = Decision(Precision.FP32, "all its inputs are fp32: int8 would only add a boundary")
+            to_fp32(node.name, Ground.INPUTS)
     for node in reversed(graph):
         users = consumers[node.name]
         if passive(node) and node.name in before_all_macs and users and all(map(in_fp32, users)):
-            decided[node.name] = Decision(Precision.FP32, "feeds fp32 layers only: int8 would only add a boundary")
-    return [(node, decided[node.name]) for node in graph]
+            to_fp32(node.name, Ground.READERS)
+    return {node.name: decided[node.name] for node in graph}
 
 
 def matching(names: Sequence[str], expression: str) -> list[str]:

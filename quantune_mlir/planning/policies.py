@@ -13,8 +13,8 @@ from quantune_mlir.errors import PlanError
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.costs import Cost
-from quantune_mlir.planning.front import Point, Problem, Trail, best_buys, pareto_front, walk
-from quantune_mlir.planning.reasons import Decisions, explained
+from quantune_mlir.planning.decisions import Decisions, Ground, decided
+from quantune_mlir.planning.front import Point, Problem, Trail, best_buys, walk
 
 FLOOR_DB: Final = 21.0
 """Predicted SQNR of the worst part of the output that the default policy reaches at any cost: below it, int8 changes
@@ -42,13 +42,13 @@ Policy = Callable[[Problem], Decisions]
 
 def all_int8(problem: Problem) -> Decisions:
     """Every layer in int8."""
-    return explained(problem, Point(walk(problem, ()), 0), int8="the policy is int8 throughout")
+    return decided(problem, Point(walk(problem, ()), 0), int8=Ground.THROUGHOUT)
 
 
 def all_fp32(problem: Problem) -> Decisions:
     """Every layer in fp32."""
     trail = walk(problem, problem.layers)
-    return explained(problem, Point(trail, len(trail.steps) - 1), fp32="the policy is fp32 throughout")
+    return decided(problem, Point(trail, len(trail.steps) - 1), fp32=Ground.THROUGHOUT)
 
 
 def fp32_layers(count: int) -> Policy:
@@ -57,7 +57,7 @@ def fp32_layers(count: int) -> Policy:
     def decide(problem: Problem) -> Decisions:
         if not 0 <= count <= len(problem.layers):
             raise PlanError(f"{count} layers are to stay fp32, but only {len(problem.layers)} could be either")
-        return explained(problem, Point(walk(problem, problem.layers[:count], alone=True), count))
+        return decided(problem, Point(walk(problem, problem.layers[:count], alone=True), count))
 
     return decide
 
@@ -72,7 +72,7 @@ def within(budget: Budget) -> Policy:
     """
 
     def decide(problem: Problem) -> Decisions:
-        return explained(problem, budget.choose(pareto_front(problem), problem))
+        return decided(problem, budget.choose(problem.front, problem))
 
     return decide
 
@@ -83,14 +83,14 @@ def default(problem: Problem) -> Decisions:
     The quickest plan of the front that is as good takes its place, or one that has COMFORTABLE_DB and takes hardly
     longer; none is slower than fp32 throughout.
     """
-    wanted, front = knee(problem), pareto_front(problem)
+    wanted, front = knee(problem), problem.front
     as_good = [point for point in front if point.noise <= wanted.noise]
     chosen = min([wanted, *as_good], key=lambda point: point.cost.time)
     most = (1 + HARDLY) * chosen.cost.time
     comfortable = [p for p in front if decibels(p.noise) >= COMFORTABLE_DB and p.cost.time <= most]
     if decibels(chosen.noise) < COMFORTABLE_DB and comfortable:
         chosen = min(comfortable, key=lambda point: point.cost.time)
-    return explained(problem, chosen)
+    return decided(problem, chosen)
 
 
 def knee(problem: Problem) -> Point:

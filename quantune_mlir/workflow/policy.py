@@ -15,7 +15,7 @@ from quantune_mlir.planning import policies
 from quantune_mlir.planning.budget import Budget, Limit
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.plan import PrecisionPlan
-from quantune_mlir.planning.planner import Planner, matching
+from quantune_mlir.planning.planner import Planned, Planner, matching
 from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, LayerSensitivity, Metric, SensitivityList
 
 
@@ -75,6 +75,30 @@ class PlanPolicy:
         return self.budget != Budget()
 
     @property
+    def arguments(self) -> tuple[str, ...]:
+        """The policy as arguments of `quantune quantize`."""
+        options = {
+            "--all": self.everything,
+            "--fp32-layers": self.fp32_layers,
+            "--min-sqnr": None if self.min_sqnr_db is None else f"{self.min_sqnr_db:g}",
+            "--max-latency": self.max_latency,
+            "--max-size": self.max_size,
+            "--max-drop": None if self.max_drop is None else f"{self.max_drop:g}",
+        }
+        given = (part for name, value in options.items() if value is not None for part in (name, str(value)))
+        return *given, *self.circumstances
+
+    @property
+    def circumstances(self) -> tuple[str, ...]:
+        """Of these, what does not choose a point of the front, but is the same for all."""
+        options = {
+            "--keep-fp32": self.keep_fp32,
+            "--metric": None if self.metric is DEFAULT_METRIC else self.metric.value,
+            "--costs": "measured" if self.measures else self.costs,
+        }
+        return tuple(part for name, value in options.items() if value is not None for part in (name, value))
+
+    @property
     def measures(self) -> bool:
         """Whether times are measured."""
         in_seconds = self.budget.max_time is not None and not self.budget.max_time.relative
@@ -116,7 +140,7 @@ class PlanPolicy:
         )
         planner = self.planner(SensitivityList.of(blank, model=model.hash, samples=0), model)
         if not self.is_limited and self.max_drop is None:
-            planner.plan(*self._policy())
+            self.decide(planner)
 
     def planner(self, sensitivity: SensitivityList, model: Model, costs: CostModel | None = None) -> Planner:
         """What makes plans of a model. Raises PlanError if `keep_fp32` does not fit it."""
@@ -128,9 +152,9 @@ class PlanPolicy:
 
     def plan(self, sensitivity: SensitivityList, model: Model, costs: CostModel | None = None) -> PrecisionPlan:
         """The plan of this policy for a model. Raises PlanError if it cannot be met."""
-        return self.decide(self.planner(sensitivity, model, costs))
+        return self.decide(self.planner(sensitivity, model, costs)).plan
 
-    def decide(self, planner: Planner) -> PrecisionPlan:
+    def decide(self, planner: Planner) -> Planned:
         """The plan of this policy by what a planner knows by now. Raises PlanError if it cannot be met."""
         return planner.plan(*self._policy())
 

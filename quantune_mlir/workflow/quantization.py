@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from quantune_mlir.backend.compilation import compile_program
@@ -15,12 +16,15 @@ from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.quantize.layer_graph import planned_layers
+from quantune_mlir.planning.alternatives import Alternative, alternatives
 from quantune_mlir.planning.costs import CostModel
+from quantune_mlir.planning.decisions import Decisions
 from quantune_mlir.planning.noise_model import Powers
 from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
-from quantune_mlir.planning.planner import Planner
+from quantune_mlir.planning.planner import Planned, Planner
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysis import Analyzer
@@ -70,19 +74,58 @@ class Analyzed:
 
 @dataclass(frozen=True)
 class Quantization:
-    """A quantized model and how it came about."""
+    """A quantized model and how it came about.
+
+    Attributes:
+        model: in fp32, simplified.
+        options: how it was quantized.
+        profile: of run 1.
+        sensitivity: of run 2.
+        planned: the plan, the decisions that make it, and what they rest on.
+        mixed: the network as planned.
+        parameters: of int8, by tensor.
+        runs: how often the samples were run.
+        seconds: by stage.
+        trials: the plans that were run to find one that loses little.
+        verification: the noise of the outputs, predicted and measured; None if it was not asked for.
+        verified: the program that was measured.
+        policy: how the plan was made, as arguments of `quantune quantize`.
+    """
 
     model: Model
     options: QuantizeOptions
     profile: Profile
     sensitivity: SensitivityList
-    plan: PrecisionPlan
+    planned: Planned
     mixed: Rewrite
+    parameters: dict[str, QuantParams]
     runs: InferenceRuns
     seconds: dict[str, float]
     trials: tuple[Trial, ...] = ()
     verification: Verification | None = None
     verified: Verified | None = None
+    policy: PlanPolicy = DEFAULT_POLICY
+
+    @property
+    def plan(self) -> PrecisionPlan:
+        """The precision of each layer."""
+        return self.planned.plan
+
+    @property
+    def decisions(self) -> Decisions:
+        """By layer that the plan lists: its precision, why, and the numbers that this rests on."""
+        return self.planned.decisions
+
+    @property
+    def costs(self) -> CostModel | None:
+        """What each precision of each layer costs; None where the policy weighs no costs."""
+        costs = self.planned.problem.costs
+        return None if costs.unit == "MACs" else costs
+
+    @cached_property
+    def front(self) -> list[Alternative]:
+        """The plans worth having, quickest first, and this one; none where the policy weighs no costs."""
+        return alternatives(self.planned)
 
     def compile(self, target: str | None = None, tiles: TunedTiles | None = None) -> bytes:
         """The .vmfb of the mixed module for a target (default: that of the options), perhaps with tuned tiles.
@@ -223,14 +266,28 @@ def quantize(
     floor_db = policy.floor_db if plan is None else None
     costs = find_costs(model, rewriter, policy, watch) if plan is None and policy.weighs_costs else None
     planner = policy.planner(sensitivity, model, costs)
-    if plan is None and policy.max_drop is not None:
-        plan, trials = _search(planner, model, rewriter, checked, policy.max_drop, scorer, watch)
-    elif plan is None:
+    if plan is not None:
+        planned = planner.given(plan)
+    elif policy.max_drop is not None:
+        planned, trials = _search(planner, model, rewriter, checked, policy.max_drop, scorer, watch)
+    else:
         with watch.stage("plan", "plan"):
-            plan = policy.decide(planner)
+            planned = policy.decide(planner)
     with watch.stage("rewrite", "rewrite to mixed precision"):
-        mixed = rewriter.rewrite(plan)
-    found = Quantization(model, options, profile, sensitivity, plan, mixed, analyzed.runs, watch.seconds, trials)
+        mixed = rewriter.rewrite(planned.plan)
+    found = Quantization(
+        model,
+        options,
+        profile,
+        sensitivity,
+        planned,
+        mixed,
+        rewriter.parameters,
+        analyzed.runs,
+        watch.seconds,
+        trials,
+        policy=policy,
+    )
     if references is None:
         return found
     own = tiles if options.target == ANALYSIS_TARGET else None
@@ -244,10 +301,10 @@ def quantize(
         with watch.stage("run_doubt", "find out what makes its noise", len(analyzer.runs(samples))) as tick:
             return analyzer.grown(samples, tick)
 
-    best = verified_plan(plan, planner, policy.decide, verify_plan, grow, floor_db)
+    best = verified_plan(planned, planner, policy.decide, verify_plan, grow, floor_db)
     return replace(
         found,
-        plan=best.plan,
+        planned=best.planned,
         mixed=best.mixed,
         verified=best.verified,
         verification=Verification(best.parts, len(references) * samples.batch),
@@ -262,7 +319,7 @@ def _search(
     max_drop: float,
     scorer: Scorer | None,
     watch: Stopwatch,
-) -> tuple[PrecisionPlan, tuple[Trial, ...]]:
+) -> tuple[Planned, tuple[Trial, ...]]:
     target = load_target(ANALYSIS_TARGET)
 
     def outputs(module: ir.Module, what: str) -> Iterator[list[Array]]:
@@ -277,7 +334,7 @@ def _search(
         else:
             judge = score_judge(model, samples, outputs, scorer, Path(folder))
         found = search(planner, lambda plan: judge(rewriter.rewrite(plan).module), max_drop=max_drop)
-    return found.plan, found.trials
+    return found.planned, found.trials
 
 
 def _require_profile_of(model: Model, profile: Profile) -> None:

@@ -9,10 +9,12 @@ from quantune_mlir.graph.units import SHARING, Unit
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.quantize.assign_precision import assign_precision
-from quantune_mlir.passes.quantize.assign_qparams import AssignQParams
+from quantune_mlir.passes.quantize.assign_qparams import AssignQParams, is_scaled
 from quantune_mlir.passes.quantize.quantize import Quantize
 from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
@@ -36,6 +38,13 @@ class PlanRewriter:
         assign = AssignQParams(profile, options.scheme, options.range)
         self._repaired = model.after(*repairs(profile, options), assign)  # ours alone: each plan annotates it anew
         self._done: dict[tuple[bool, ...], Rewrite] = {}
+
+    @property
+    def parameters(self) -> dict[str, QuantParams]:
+        """Parameters by tensor, of those that the profile has seen as they are: equalization has scaled the others."""
+        given = read_qparams(self._repaired.function)
+        names = self._repaired.tensors.names.items()
+        return {name: given[value] for value, name in names if value in given and not is_scaled(value)}
 
     def rewrite(self, plan: PrecisionPlan) -> Rewrite:
         """The mixed module that `plan` asks for: the same one for plans that agree."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from quantune_mlir.backend.delivery import Delivery, write_files
@@ -23,6 +24,7 @@ def save(
     force: bool = False,
     tiles: TunedTiles | None = None,
     delivery: Delivery | None = None,
+    command: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> dict[str, object]:
     """Compile the mixed program for the target and write all artifacts; the content of summary.json.
@@ -34,6 +36,7 @@ def save(
         force: replace an older output directory.
         tiles: what to use instead of the model's tiles; written beside the programs.
         delivery: what else to make of the mixed program, in a folder named after it.
+        command: the arguments of `quantune quantize` that made it, policy and output apart, for the summary.
         progress: who is told how far the work is.
 
     Raises:
@@ -56,6 +59,7 @@ def save(
         source=source,
         mixed_bytes=len(program),
         seconds={**quantization.seconds, **watch.seconds},
+        command=command,
     )
     with artifacts.written_as_a_whole(directory, force=force) as files:
         write_text(quantization.model.module, files[artifacts.FP32], generic=True)

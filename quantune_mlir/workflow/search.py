@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from quantune_mlir.numerics.drop import Drop, ScoreDrop
 from quantune_mlir.numerics.metrics import decibels
-from quantune_mlir.planning.front import Point, pareto_front
+from quantune_mlir.planning.decisions import decided
+from quantune_mlir.planning.front import Point
 from quantune_mlir.planning.plan import PrecisionPlan
-from quantune_mlir.planning.planner import Planner
+from quantune_mlir.planning.planner import Planned, Planner
 from quantune_mlir.planning.policies import Policy
-from quantune_mlir.planning.reasons import explained
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Trial:
 class Found:
     """The plan, and all that were tried on the way."""
 
-    plan: PrecisionPlan
+    planned: Planned
     trials: tuple[Trial, ...]
 
 
@@ -51,14 +51,14 @@ def search(planner: Planner, drop_of: Callable[[PrecisionPlan], Drop | ScoreDrop
         drop_of: compiles a plan, runs it, and says what it loses.
         max_drop: percent of the samples, or of fp32's score.
     """
-    front = slower_and_cleaner(pareto_front(planner.problem))
+    front = slower_and_cleaner(planner.problem.front)
     trials: list[Trial] = []
-    plans: dict[int, PrecisionPlan] = {}
+    plans: dict[int, Planned] = {}
 
     def accepts(index: int) -> bool:
         point = front[index]
         plans[index] = planner.plan(_policy(point), f"max_drop {max_drop:g}")
-        drop = drop_of(plans[index])
+        drop = drop_of(plans[index].plan)
         trials.append(Trial(len(point.fp32), decibels(point.noise), drop, drop.points <= max_drop))
         return trials[-1].accepted
 
@@ -71,8 +71,8 @@ def search(planner: Planner, drop_of: Callable[[PrecisionPlan], Drop | ScoreDrop
             accepted = middle
         else:
             refused = middle
-    plan = plans.get(accepted) or planner.plan(_policy(front[accepted]), f"max_drop {max_drop:g}")
-    return Found(plan, tuple(trials))
+    planned = plans.get(accepted) or planner.plan(_policy(front[accepted]), f"max_drop {max_drop:g}")
+    return Found(planned, tuple(trials))
 
 
 def slower_and_cleaner(front: Sequence[Point]) -> list[Point]:
@@ -85,4 +85,4 @@ def slower_and_cleaner(front: Sequence[Point]) -> list[Point]:
 
 
 def _policy(point: Point) -> Policy:
-    return lambda problem: explained(problem, point)
+    return lambda problem: decided(problem, point)

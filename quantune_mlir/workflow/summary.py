@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir._versions import installed_version
 from quantune_mlir.report.json_numbers import json_number
 from quantune_mlir.workflow.quantization import Quantization
+from quantune_mlir.workflow.records import layer_records
 from quantune_mlir.workflow.rewriting import integer_options
+from quantune_mlir.workflow.summary_parts import described, front, predicted_noise, tensors, total_costs
 from quantune_mlir.workflow.verification import Verification
 from quantune_mlir.workflow.warnings import warnings
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _VERSIONED: Final = ("quantune-mlir", "iree-base-compiler", "iree-base-runtime", "numpy", "onnx")
 _METRICS: Final = (
     "activation_sqnr_db",
@@ -22,20 +25,26 @@ _METRICS: Final = (
     "normalized_mse",
     "local_normalized_mse",
     "output_normalized_mse",
+    "alone_normalized_mse",
     "weight_sqnr_db",
 )
 
 
 def summarize(
-    quantization: Quantization, *, source: Path | str, mixed_bytes: int, seconds: dict[str, float]
+    quantization: Quantization,
+    *,
+    source: Path | str,
+    mixed_bytes: int,
+    seconds: dict[str, float],
+    command: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The content of summary.json. Infinite metrics are written as strings, as JSON has no infinity."""
     sensitivity = {layer.name: layer for layer in quantization.sensitivity.layers}
     planned = {layer.name: layer for layer in quantization.plan.layers}
     macs = {True: 0, False: 0}
     layers: list[dict[str, Any]] = []
-    for layer in quantization.model.layers:
-        precision = quantization.mixed.precision[layer.name]
+    for record in layer_records(quantization.model, quantization.mixed.precision, dict(quantization.decisions)):
+        layer, precision = record.layer, record.precision
         macs[precision == "int8"] += layer.macs
         metrics = {name: json_number(getattr(sensitivity[layer.name], name)) for name in _METRICS}
         reason = planned[layer.name].reason if layer.name in planned else "follows its neighbours"
@@ -46,8 +55,12 @@ def summarize(
                 "precision": precision,
                 "macs": layer.macs,
                 "weight_bytes": layer.weight_elements * (1 if precision == "int8" else 4),
+                "shape": list(record.shape),
+                "inputs": list(record.inputs),
+                "boundaries": list(record.boundaries),
                 **metrics,
                 "reason": reason,
+                **described(record),
             }
         )
     total = macs[True] + macs[False]
@@ -65,6 +78,11 @@ def summarize(
         },
         "signal": quantization.sensitivity.signal,
         "policy": quantization.plan.policy,
+        "command": {
+            "arguments": list(command),
+            "policy": list(quantization.policy.arguments),
+            "circumstances": list(quantization.policy.circumstances),
+        },
         "trials": [
             {
                 "fp32_layers": trial.fp32_layers,
@@ -80,9 +98,13 @@ def summarize(
             "samples": quantization.runs.samples,
             "int8_samples": quantization.sensitivity.samples,
         },
+        "predicted": predicted_noise(quantization),
         "verification": None if quantization.verification is None else _verification(quantization.verification),
         "warnings": warnings(quantization),
         "timings_s": {name: round(value, 4) for name, value in seconds.items()},
+        "costs": total_costs(quantization),
+        "front": front(quantization),
+        "tensors": tensors(quantization),
         "layers": layers,
         "totals": {
             "fp32_program_bytes": mixed_bytes + saved,

@@ -15,7 +15,7 @@ from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
 from quantune_mlir.planning.plan import PrecisionPlan
-from quantune_mlir.planning.planner import Planner
+from quantune_mlir.planning.planner import Planned, Planner
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite
 from quantune_mlir.workflow.verification import Verified, VerifiedPart, Verifier
 
@@ -31,16 +31,21 @@ class VerifiedPlan:
     """A plan, its mixed module and what was measured of it.
 
     Attributes:
-        plan: which.
+        planned: which.
         mixed: as it was rewritten.
         verified: its program and the noise of each part of the model.
         parts: the same beside what was predicted.
     """
 
-    plan: PrecisionPlan
+    planned: Planned
     mixed: Rewrite
     verified: Verified
     parts: tuple[VerifiedPart, ...]
+
+    @property
+    def plan(self) -> PrecisionPlan:
+        """The plan alone."""
+        return self.planned.plan
 
     @property
     def worst_db(self) -> float:
@@ -57,16 +62,16 @@ class PlanVerifier:
         self._verifier = verifier
         self._predicted_at = _predicted_at(model, parts)
 
-    def __call__(self, plan: PrecisionPlan, noise: NoiseModel) -> VerifiedPlan:
+    def __call__(self, planned: Planned, noise: NoiseModel) -> VerifiedPlan:
         """Rewrite, compile and measure a plan, beside what a noise model says of it."""
-        mixed = self._rewriter.rewrite(plan)
+        mixed = self._rewriter.rewrite(planned.plan)
         verified = self._verifier(mixed.module)
-        predicted = noise.noise(plan.int8_layers)
+        predicted = noise.noise(planned.plan.int8_layers)
         parts = (
             VerifiedPart(measured, decibels(float(predicted[at].max())) if at else None)
             for measured, at in zip(verified.noise, self._predicted_at, strict=True)
         )
-        return VerifiedPlan(plan, mixed, verified, tuple(parts))
+        return VerifiedPlan(planned, mixed, verified, tuple(parts))
 
     def measured(self, verified: Verified, noise: NoiseModel) -> Powers:
         """The noise-to-signal power at each part of a noise model; NaN where nothing measured tells it."""
@@ -77,9 +82,9 @@ class PlanVerifier:
 
 
 def verified_plan(
-    first: PrecisionPlan,
+    first: Planned,
     planner: Planner,
-    make: Callable[[Planner], PrecisionPlan],
+    make: Callable[[Planner], Planned],
     verify: PlanVerifier,
     grow: Callable[[PrecisionPlan], Mapping[str, Powers]],
     floor_db: float | None,
@@ -103,10 +108,10 @@ def verified_plan(
             return found
         measured = verify.measured(found.verified, planner.problem.noise_model)
         planner.learn(found.plan, grow(found.plan), measured)
-        plan = make(planner)
-        if plan.precision_of() == found.plan.precision_of():
+        planned = make(planner)
+        if planned.plan.precision_of() == found.plan.precision_of():
             break
-        found = verify(plan, planner.problem.noise_model)
+        found = verify(planned, planner.problem.noise_model)
         best = max(best, found, key=lambda each: each.worst_db)
     return best
 

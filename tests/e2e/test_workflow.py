@@ -29,6 +29,7 @@ from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.passes.calibrate.shadow_int8 import PROBE
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.planning.sensitivity import Metric, SensitivityList
+from quantune_mlir.report.summary_file import Summary
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.options import QuantizeOptions
@@ -53,6 +54,8 @@ METRICS = {
     "mse",
     "normalized_mse",
     "local_normalized_mse",
+    "output_normalized_mse",
+    "alone_normalized_mse",
     "weight_sqnr_db",
 }
 VARIANTS = ["fp32", "int8", "mixed"]
@@ -152,6 +155,36 @@ class TestOutputDirectory:
         assert set(listed) == set(layers)
         assert all(layers[name]["local_sqnr_db"] == layer.local_sqnr_db for name, layer in listed.items())
 
+    def test_summary_of_decisions(self, summary: Mapping[str, Any], digits: Path) -> None:
+        plan = PrecisionPlan.load(digits / "plan.yaml")
+        layers = {layer["name"]: layer for layer in summary["layers"]}
+        assert {name for name, layer in layers.items() if layer["decision"]} == {layer.name for layer in plan.layers}
+        stem = layers["stem/conv"]
+        assert stem["decision"]["ground"] in ("quiet", "buys", "neighbour") and stem["decision"]["rank"] >= 1
+        assert 0 < stem["decision"]["noise_fp32"] <= stem["decision"]["noise_int8"]
+        assert 4 * stem["cost"]["int8"]["bytes"] == stem["cost"]["fp32"]["bytes"] == 4 * 9 * 16
+        assert stem["cost"]["int8"]["time"] > 0 and stem["cost"]["fp32"]["time"] > 0
+        assert stem["inputs"] == ["%input"] and layers["stem/relu"]["inputs"] == ["stem/conv"]
+        assert stem["shape"] == [1, 8, 8, 16] and stem["weights"]["channels"] == 16
+        other = {name for name, layer in layers.items() if layer["precision"] != stem["precision"]}
+        assert layers["stem/relu"]["boundaries"] == ["stem/conv"] * ("stem/relu" in other)
+
+    def test_summary_of_costs_the_front_and_noise(self, summary: Mapping[str, Any]) -> None:
+        costs, front = summary["costs"], summary["front"]
+        (chosen,) = [point for point in front if point["chosen"]]
+        assert {name: chosen[name] for name in ("time", "bytes")} == costs["mixed"]
+        assert front[0]["time"] <= chosen["time"] <= costs["fp32"]["time"]
+        assert front[-1]["sqnr_db"] == "inf" and front[-1]["options"] == ["--all", "fp32"]
+        (predicted,) = summary["predicted"]
+        assert predicted["mixed_sqnr_db"] == summary["verification"]["parts"][0]["predicted_sqnr_db"]
+        assert summary["command"]["policy"] == []
+        ranges = {tensor["name"]: tensor for tensor in summary["tensors"]}
+        assert ranges["%input"]["low"] == 0 and ranges["%input"]["high"] == pytest.approx(1, abs=0.01)
+
+    def test_summary_is_read_as_it_was_written(self, summary: Mapping[str, Any], digits: Path) -> None:
+        found = Summary.load(digits / "summary.json").model_dump(exclude_unset=True)
+        assert json.loads(json.dumps(found, default=list).replace("Infinity", '"inf"')) == summary
+
     def test_summary_of_totals(self, summary: Mapping[str, Any], digits: Path) -> None:
         totals, layers = summary["totals"], summary["layers"]
         int8 = [layer for layer in layers if layer["precision"] == "int8"]
@@ -225,7 +258,7 @@ class TestVerification:
         without = quantune("quantize", MODEL, *given, "--no-verify", "--output", tmp_path / "b")
         assert without.status == 0 and without.stdout.startswith("Sensitivity"), without.stdout
         summary = json.loads((tmp_path / "b" / "summary.json").read_text())
-        assert summary["format"] == 2 and summary["verification"] is None
+        assert summary["format"] == 3 and summary["verification"] is None
         assert not any(stage.endswith("verified") for stage in summary["timings_s"])
         assert (tmp_path / "b" / "model.vmfb").read_bytes() == (tmp_path / "a" / "model.vmfb").read_bytes()
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from quantune_mlir.integer.options import Granularity
 from quantune_mlir.numerics.metrics import decibels
-from quantune_mlir.planning.front import Point, pareto_front
+from quantune_mlir.planning.decisions import decided
+from quantune_mlir.planning.front import Point
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
-from quantune_mlir.planning.reasons import explained
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
@@ -43,8 +43,8 @@ def measure_front(zoo: Zoo, network: str, granularity: Granularity, *, samples: 
     costs = find_costs(model, PlanRewriter(model, profile, options), DEFAULT_POLICY, watch)
     planner = DEFAULT_POLICY.planner(sensitivity, model, costs)
     plans = {DEFAULT: DEFAULT_POLICY.plan(sensitivity, model, costs)}
-    for number, point in enumerate(_some(slower_and_cleaner(pareto_front(planner.problem)))):
-        plans[str(number)] = planner.plan(lambda problem, chosen=point: explained(problem, chosen), "front")
+    for number, point in enumerate(_some(slower_and_cleaner(planner.problem.front))):
+        plans[str(number)] = planner.plan(lambda problem, chosen=point: decided(problem, chosen), "front").plan
     judge = Judge.of(subject, profile, options)
     int8 = {name: _int8(plan) for name, plan in plans.items()}
     in_fp32 = {name: [layer for layer in judge.model.names if layer not in kept] for name, kept in int8.items()}

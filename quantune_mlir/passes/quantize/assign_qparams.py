@@ -71,8 +71,13 @@ def activation_parameters(
     return {value: chosen[group] for value, group in tensors.groups.items()}
 
 
+def is_scaled(root: ir.Value) -> bool:
+    """Whether equalization has scaled a tensor, so that the profile has seen other numbers."""
+    return not isinstance(root, ir.BlockArgument) and EXTREMES in root.owner.operation.attributes
+
+
 def _scaled_extremes(root: ir.Value) -> tuple[float, float] | None:
-    if isinstance(root, ir.BlockArgument) or EXTREMES not in root.owner.operation.attributes:
+    if not is_scaled(root):
         return None
     low, high = ir.DenseF32ArrayAttr(root.owner.operation.attributes[EXTREMES])
     return low, high

@@ -54,7 +54,7 @@ def network(*layers: tuple[float | None, int], rounding: float | None = None) ->
 
 
 def planned(net: Net, policy: Policy, **options: str) -> PrecisionPlan:
-    return Planner(*net, **options).plan(policy, "test")
+    return Planner(*net, **options).plan(policy, "test").plan
 
 
 def fp32(plan: PrecisionPlan) -> list[int]:
@@ -237,7 +237,7 @@ def test_a_sum_of_int8_and_fp32_stays_int8() -> None:
     sensitivity, graph = network((10.0, 100), (30.0, 100), (40.0, 0))
     graph[1] = LayerNode("layer1", "Conv", True, 100)
     graph[2] = LayerNode("layer2", "Add", True, 0, ("layer0", "layer1"))
-    assert fp32(Planner(sensitivity, graph).plan(fp32_layers(1), "test")) == [0]
+    assert fp32(Planner(sensitivity, graph).plan(fp32_layers(1), "test").plan) == [0]
 
 
 def test_the_list_must_be_of_the_graph() -> None:

@@ -25,6 +25,7 @@ from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.quantization import InferenceRuns, Quantization, analyze
 from quantune_mlir.workflow.rewriting import PlanRewriter
@@ -166,7 +167,8 @@ def test_what_was_repaired_stands_in_the_summary(model: Model, profile: Profile,
     sensitivity, runs = found.sensitivity, found.runs
     plan = INT8.fitted_to((), model.hash)
     mixed = PlanRewriter(model, profile, options).rewrite(INT8)
-    quantization = Quantization(model, options, profile, sensitivity, plan, mixed, runs, {})
+    planned = DEFAULT_POLICY.planner(sensitivity, model).given(plan)
+    quantization = Quantization(model, options, profile, sensitivity, planned, mixed, {}, runs, {})
     summary = summarize(quantization, source="model.onnx", mixed_bytes=1, seconds={})
     assert summary["repairs"] == {"equalize": True, "correct_bias": False}
     assert summary["options"]["equalize"] is True

@@ -36,7 +36,7 @@ def scores(plan: PrecisionPlan) -> np.ndarray:
 
 def find(max_drop: float) -> tuple[Found, int]:
     found = search(planner(), lambda plan: estimate_drop(REFERENCE, scores(plan), None), max_drop=max_drop)
-    return found, sum(p.precision is Precision.FP32 for p in found.plan.layers)
+    return found, sum(p.precision is Precision.FP32 for p in found.planned.plan.layers)
 
 
 def test_all_int8_is_tried_first_and_taken_if_it_will_do() -> None:
@@ -49,7 +49,7 @@ def test_the_quickest_plan_that_will_do_is_found_in_few_trials(max_drop: float) 
     found, fp32 = find(max_drop)
     front = slower_and_cleaner(pareto_front(planner().problem))
     assert len(found.trials) <= math.log2(len(front)) + 2
-    assert found.plan.policy == f"max_drop {max_drop:g}"
+    assert found.planned.plan.policy == f"max_drop {max_drop:g}"
     assert 0 < fp32 < LAYERS
     refused = [trial.fp32_layers for trial in found.trials if not trial.accepted]
     assert max(refused) == fp32 - 1, "one layer less is too little"
@@ -72,4 +72,4 @@ def test_a_score_counts_in_percent_of_that_of_fp32() -> None:
         return ScoreDrop(40.0 - sum(p.precision is Precision.INT8 for p in plan.layers), 40.0)
 
     found = search(planner(), drop, max_drop=25.0)
-    assert sum(p.precision is Precision.INT8 for p in found.plan.layers) == 10
+    assert sum(p.precision is Precision.INT8 for p in found.planned.plan.layers) == 10

@@ -12,7 +12,7 @@ from quantune_mlir.numerics.parts import Part, PartNoise
 from quantune_mlir.planning.graph import LayerNode
 from quantune_mlir.planning.noise_model import NoiseModel, Powers
 from quantune_mlir.planning.plan import PrecisionPlan
-from quantune_mlir.planning.planner import Planner
+from quantune_mlir.planning.planner import Planned, Planner
 from quantune_mlir.planning.policies import default
 from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
 from quantune_mlir.workflow.verification import Verified, VerifiedPart
@@ -42,7 +42,7 @@ def planner(*noise: float) -> Planner:
     return Planner(SensitivityList.of(layers, parts=("tail",), model="m", samples=1), graph)
 
 
-def make(of: Planner) -> PrecisionPlan:
+def make(of: Planner) -> Planned:
     return of.plan(default, "default")
 
 
@@ -54,12 +54,13 @@ class Device:
     plans: list[list[str]] = field(default_factory=list)
     grown: list[list[str]] = field(default_factory=list)
 
-    def __call__(self, plan: PrecisionPlan, noise: NoiseModel) -> VerifiedPlan:
+    def __call__(self, planned: Planned, noise: NoiseModel) -> VerifiedPlan:
+        plan = planned.plan
         self.plans.append(plan.int8_layers)
         energy = ErrorEnergy(1.0, sum(self.truth[name] for name in plan.int8_layers), 4.0)
         measured = PartNoise(PART, energy, energy)
         verified = Verified(b"", None, [measured])
-        return VerifiedPlan(plan, None, verified, (VerifiedPart(measured, noise.sqnr_db(plan.int8_layers)),))  # type: ignore[arg-type]
+        return VerifiedPlan(planned, None, verified, (VerifiedPart(measured, noise.sqnr_db(plan.int8_layers)),))  # type: ignore[arg-type]
 
     def measured(self, verified: Verified, noise: NoiseModel) -> Powers:
         return np.array([verified.noise[0].normalized_mse])
