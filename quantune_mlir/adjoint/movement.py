@@ -14,6 +14,7 @@ from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa.traits import axis_of
 
 _LARGEST_MATRIX = 1 << 22
 
@@ -43,7 +44,7 @@ def through_movement(op: ir.Operation, source: ir.Value, cotangent: ir.Value) ->
         case "tosa.identity":
             return cotangent
         case "tosa.reverse":
-            return ops.reverse(cotangent, _axis(op))
+            return ops.reverse(cotangent, axis_of(op))
         case "tosa.tile":
             return _through_tile(source, cotangent)
         case "tosa.reduce_max" | "tosa.reduce_min":
@@ -115,10 +116,6 @@ def _interpolation(
     for pixel, share in shares:
         np.add.at(matrix, (np.arange(results), np.clip(pixel, 0, pixels - 1)), share.astype(np.float32))
     return matrix
-
-
-def _axis(op: ir.Operation) -> int:
-    return ir.IntegerAttr(op.attributes["axis"]).value
 
 
 def _integers(value: ir.Value) -> list[int]:

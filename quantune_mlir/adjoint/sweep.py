@@ -26,7 +26,7 @@ from quantune_mlir.mlir.bindings import ir, tosa
 from quantune_mlir.mlir.constants import is_constant, is_float
 from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.mlir.edit import shape_of
-from quantune_mlir.mlir.tosa.elementwise import ELEMENTWISE_ARITY
+from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 from quantune_mlir.numerics.parameters import QuantParams
 
 _STEEP = 1e30
@@ -63,7 +63,7 @@ class Cotangents:
             return _through_matmul(unit, cotangent)
         if unit.kind is Kind.CONCAT:
             return _through_concat(unit, cotangent)
-        if unit.kind in (Kind.UNARY, Kind.FLOAT) and all(op.name in ELEMENTWISE_ARITY for op in unit.ops):
+        if unit.kind in (Kind.UNARY, Kind.FLOAT) and all(traits_of(op).elementwise for op in unit.ops):
             return [(value, self._through_function(unit, value, cotangent)) for value in unit.inputs if is_float(value)]
         if not any(map(is_float, unit.inputs)):
             return []
@@ -150,7 +150,7 @@ def _through_matmul(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.
 
 
 def _through_concat(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.Value]]:
-    axis = ir.IntegerAttr(unit.op.attributes["axis"]).value
+    axis = axis_of(unit.op)
     first, found = 0, dict[ir.Value, ir.Value]()
     for value in unit.op.operands:
         starts = [0] * len(shape_of(value))

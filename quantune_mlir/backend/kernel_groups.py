@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Final
 
 from quantune_mlir.graph.layers import channel_groups, multiply_accumulates
 from quantune_mlir.kernels.fusion.group import Group
@@ -18,16 +17,10 @@ from quantune_mlir.mlir.constants import CONSTANTS, is_constant
 from quantune_mlir.mlir.dialects.quantune import FUSED
 from quantune_mlir.mlir.edit import copy_module, shape_of
 from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.passes.kernels.fuse_kernels import FuseKernels
 from quantune_mlir.pipeline.driver import run_own_pipeline
 
-_NO_WORK = CONSTANTS | {"func.return", "tosa.reshape", "tosa.identity"}
-_FAMILIES: Final[dict[str, Family]] = {
-    "tosa.conv2d": "dense",
-    "tosa.transpose_conv2d": "dense",
-    "tosa.matmul": "dense",
-    "tosa.depthwise_conv2d": "depthwise",
-}
 _BYTES = {"i8": 1, "i1": 1, "i16": 2, "i32": 4, "f32": 4, "i48": 8, "i64": 8}
 
 
@@ -58,7 +51,11 @@ def kernel_groups(module: ir.Module) -> list[KernelGroup]:
     fused = copy_module(module)
     run_own_pipeline(fused, [FuseKernels()])
     ops = [view.operation for view in entry_block(main_function(fused))]
-    return [_group(op, fused) for op in ops if op.name not in _NO_WORK]
+    return [_group(op, fused) for op in ops if _is_work(op)]
+
+
+def _is_work(op: ir.Operation) -> bool:
+    return op.name not in (*CONSTANTS, "func.return") and traits_of(op).moves != "stays"
 
 
 def _group(op: ir.Operation, module: ir.Module) -> KernelGroup:
@@ -93,11 +90,18 @@ def _work(op: ir.Operation, root: ir.Operation | None) -> Work:
     tensors = [value for value in values if isinstance(value.type, ir.RankedTensorType)]
     moved = sum(_size(value) for value in tensors)
     elements = sum(prod(shape_of(result)) for result in op.results)
-    family = _FAMILIES.get(root.name, "other") if root is not None else "other"
+    family = _family(root)
     macs = multiply_accumulates(root) if root is not None and family != "other" else 0
     in_int8 = root is not None and "i32" in str(root.results[0].type)
     constants = sum(_size(value) for value in tensors if is_constant(value))
     return Work(family, "int8" if in_int8 else "fp32", macs, elements, moved, constants)
+
+
+def _family(root: ir.Operation | None) -> Family:
+    weights = traits_of(root).weights if root is not None else None
+    if weights is None:
+        return "other"
+    return "depthwise" if weights.depthwise else "dense"
 
 
 def _size(value: ir.Value) -> int:

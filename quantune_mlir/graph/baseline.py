@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Final
 
 from quantune_mlir.graph.layers import Layer, closing_values
 from quantune_mlir.graph.units import Unit
@@ -17,10 +16,8 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.edit import shape_of, users
 from quantune_mlir.mlir.function import entry_block
+from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 from quantune_mlir.numerics.metrics import Signal
-
-_REORDERING: Final = frozenset({"tosa.reshape", "tosa.transpose", "tosa.identity", "tosa.reverse"})
-"""Moves that keep every element, so that energies stay what they are."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +60,12 @@ def find_baseline(function: ir.Operation, units: Sequence[Unit], layers: Sequenc
     ((op, scores),) = largest
     if [reader for reader, _ in _readers(op.results[0])] != differences:
         return None
-    return Baseline(scores, argument, ir.IntegerAttr(op.attributes["axis"]).value)
+    return Baseline(scores, argument, axis_of(op))
 
 
 def _readers(value: ir.Value) -> list[tuple[ir.Operation, ir.Value]]:
     """The ops that read a value, each with what it reads: the value itself, or its elements in another order."""
     found: list[tuple[ir.Operation, ir.Value]] = []
     for op in users(value):
-        found += _readers(op.results[0]) if op.name in _REORDERING else [(op, value)]
+        found += _readers(op.results[0]) if traits_of(op).reorders else [(op, value)]
     return found

@@ -8,15 +8,10 @@ from typing import Final
 
 from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.tosa.traits import traits_of
 
 ACCUMULATING: Final = frozenset({Kind.DOT, Kind.BINARY, Kind.MEAN})
 """Kinds with an i32 accumulator: a following clamp can join their epilogue, and they can end in fp32."""
-
-
-_CHEAP: Final = frozenset(
-    f"tosa.{name}"
-    for name in ("abs", "add", "clamp", "greater", "greater_equal", "maximum", "minimum", "mul", "select", "sub")
-)
 _MOST_OPS: Final = 6
 
 
@@ -97,4 +92,6 @@ def private_values(units: Sequence[Unit]) -> set[ir.Value]:
 
 def is_piecewise_linear(unit: Unit) -> bool:
     """Whether a unit is a function made of a few cheap fp32 ops."""
-    return unit.kind is Kind.UNARY and len(unit.ops) <= _MOST_OPS and all(op.name in _CHEAP for op in unit.ops)
+    return (
+        unit.kind is Kind.UNARY and len(unit.ops) <= _MOST_OPS and all(traits_of(op).cost == "cheap" for op in unit.ops)
+    )

@@ -12,6 +12,7 @@ from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.tosa.channel_groups import groups_of
+from quantune_mlir.mlir.tosa.traits import traits_of
 
 
 @dataclass(frozen=True)
@@ -125,17 +126,12 @@ def _make_layer(name: str, units: Sequence[Unit], tensors: Tensors, folded: Set[
 
 def multiply_accumulates(op: ir.Operation) -> int:
     """Of a convolution or matmul, in any precision."""
-    outputs = prod(_shape(op.results[0]))
-    weights = _shape(op.operands[1])
-    match op.name:
-        case "tosa.conv2d":
-            return outputs * prod(weights[1:]) // channel_groups(op)
-        case "tosa.depthwise_conv2d":
-            return outputs * prod(weights[:2])
-        case "tosa.transpose_conv2d":
-            return prod(_shape(op.operands[0])) * prod(weights[:3])
-        case _:
-            return outputs * weights[1]
+    weights, kind = _shape(op.operands[1]), traits_of(op).weights
+    assert kind is not None, op.name
+    if kind.scatters:
+        return prod(_shape(op.operands[0])) * prod(size for axis, size in enumerate(weights) if axis != kind.input_axis)
+    summed = [kind.input_axis] if op.name == "tosa.matmul" else set(range(len(weights))).difference(kind.output_axes)
+    return prod(_shape(op.results[0])) * prod(weights[axis] for axis in summed) // channel_groups(op)
 
 
 def _weight_elements(unit: Unit) -> int:

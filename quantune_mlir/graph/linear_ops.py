@@ -9,27 +9,12 @@ import numpy as np
 
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value, is_float
+from quantune_mlir.mlir.tosa.facts import Weights
+from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.numerics.equalization import Magnitudes
 
 _WEIGHTS: Final = 1
 _BIAS: Final = 2
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """Axes of the weights that count output and input channels; a depthwise op's outputs are (input, multiplier)."""
-
-    output_axes: tuple[int, ...]
-    input_axis: int
-    has_bias: bool
-
-
-_KINDS: Final = {
-    "tosa.conv2d": _Kind(output_axes=(0,), input_axis=3, has_bias=True),
-    "tosa.depthwise_conv2d": _Kind(output_axes=(2, 3), input_axis=2, has_bias=True),
-    "tosa.matmul": _Kind(output_axes=(2,), input_axis=1, has_bias=False),
-    "tosa.transpose_conv2d": _Kind(output_axes=(0,), input_axis=3, has_bias=True),
-}
 
 
 @dataclass(frozen=True)
@@ -44,15 +29,24 @@ class Product:
     bias: np.ndarray | None
 
     @property
+    def _channels(self) -> Weights:
+        weights = traits_of(self.op).weights
+        assert weights is not None, self.op.name
+        return weights
+
+    @property
+    def corrects_bias(self) -> bool:
+        """Whether it has a bias that can make up for what the weights' rounding adds on average: see `response`."""
+        return self._channels.bias and not self._channels.scatters
+
+    @property
     def reads_beyond_border(self) -> bool:
         """Whether some output sums over fewer inputs than others do: there is padding, or the op is transposed."""
-        if self.op.name == "tosa.transpose_conv2d":
-            return True
-        return "pad" in self.op.attributes and any(self.op.attributes["pad"])
+        return self._channels.scatters or ("pad" in self.op.attributes and any(self.op.attributes["pad"]))
 
     def rescale_outputs(self, scale: np.ndarray, shift: np.ndarray) -> None:
         """Make the op compute scale * itself + shift; both have one number for each output channel."""
-        axes = _KINDS[self.op.name].output_axes
+        axes = self._channels.output_axes
         if (scale != 1).any():
             self._set(_WEIGHTS, self.weights * _along(self.weights, axes, scale))
         if self.bias is not None:
@@ -63,7 +57,7 @@ class Product:
 
         A shift needs a bias, and an op that does not read beyond the border.
         """
-        axes = (_KINDS[self.op.name].input_axis,)
+        axes = (self._channels.input_axis,)
         if self.bias is not None:
             self._set(_BIAS, self.bias + response(self.op, self.weights, shift))
         self._set(_WEIGHTS, self.weights * _along(self.weights, axes, scale))
@@ -71,7 +65,7 @@ class Product:
     @property
     def magnitudes(self) -> Magnitudes:
         """The largest absolute weight between each input and each output channel."""
-        kind = _KINDS[self.op.name]
+        kind = self._channels
         summed = tuple(a for a in range(self.weights.ndim) if a != kind.input_axis and a not in kind.output_axes)
         largest = np.abs(self.weights).max(axis=summed, keepdims=True).astype(np.float64)
         return Magnitudes(largest, kind.output_axes, kind.input_axis)
@@ -97,19 +91,21 @@ def response(op: ir.Operation, weights: np.ndarray, inputs: np.ndarray) -> np.nd
 
     Bias and borders are left out, and strides of a transposed convolution.
     """
-    kind = _KINDS[op.name]
+    kind = traits_of(op).weights
+    assert kind is not None, op.name
     summed = tuple(axis for axis in range(weights.ndim) if axis not in kind.output_axes)
     return (weights * _along(weights, (kind.input_axis,), inputs)).sum(axis=summed).reshape(-1)
 
 
 def match_product(op: ir.Operation | None) -> Product | None:
     """`op` as a product, if it is one of float32 and its weights and bias are constants."""
-    if op is None or op.name not in _KINDS or not is_float(op.results[0]):
+    kind = traits_of(op).weights if op is not None else None
+    if op is None or kind is None or not is_float(op.results[0]):
         return None
     weights = constant_value(op.operands[_WEIGHTS])
     if weights is None:
         return None
-    if not _KINDS[op.name].has_bias:
+    if not kind.bias:
         return Product(op, weights, None)
     bias = constant_value(op.operands[_BIAS])
     if bias is None:

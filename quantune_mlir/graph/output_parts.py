@@ -22,17 +22,13 @@ from quantune_mlir.mlir.edit import defining_op, shape_of
 from quantune_mlir.mlir.function import entry_block
 from quantune_mlir.mlir.permutation import reshape_segments
 from quantune_mlir.mlir.signature import names
-from quantune_mlir.mlir.tosa.elementwise import ELEMENTWISE_ARITY
+from quantune_mlir.mlir.tosa.traits import axis_of, data_operands, traits_of
 from quantune_mlir.numerics.parts import AxisRange, Part
 
 MOST_PARTS: Final = 16
 """Of one result; concatenations that would make more are not looked into."""
 MOST_CHANNELS: Final = 1024
 """More are no channels but places."""
-_CHANNELS_LAST: Final = frozenset(
-    f"tosa.{name}"
-    for name in ("conv2d", "depthwise_conv2d", "transpose_conv2d", "matmul", "avg_pool2d", "max_pool2d", "resize")
-)
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def _pieces(region: _Region) -> list[_Region]:
     if found is None:
         return [region]
     concat, images = found
-    axis = ir.IntegerAttr(concat.attributes["axis"]).value
+    axis = axis_of(concat)
     image = images[axis]
     pieces: list[_Region] = []
     start = 0
@@ -144,9 +140,9 @@ def _sources(op: ir.Operation, images: _Images) -> list[tuple[ir.Value, _Images]
         return [(operand, tuple(images[permutation.index(axis)] for axis in range(len(images))))]
     if operand is not None and op.name == "tosa.reshape":
         return [(operand, _before_reshape(shape_of(operand), shape, images))]
-    if op.name not in ELEMENTWISE_ARITY:
+    if not traits_of(op).elementwise:
         return []
-    values = [o for o in list(op.operands)[: ELEMENTWISE_ARITY[op.name]] if not is_constant(o)]
+    values = [o for o in data_operands(op) if not is_constant(o)]
     return [(o, images) for o in values] if all(shape_of(o) == shape for o in values) else []
 
 
@@ -190,7 +186,7 @@ def _channels(region: _Region, shape: Sequence[int]) -> int | None:
 def _made_along(region: _Region) -> int | None:
     """The axis that the channels of the convolution, product or pool lie along that a region comes from."""
     value, images = region.value, region.images
-    while (op := defining_op(value)) is not None and op.name not in _CHANNELS_LAST:
+    while (op := defining_op(value)) is not None and not traits_of(op).channels_last:
         sources = _sources(op, images) or _as_large(op, images)
         if not sources:
             return None
@@ -201,5 +197,5 @@ def _made_along(region: _Region) -> int | None:
 
 def _as_large(op: ir.Operation, images: _Images) -> list[tuple[ir.Value, _Images]]:
     """The operands of an element-wise op that are as large as its result."""
-    arity = ELEMENTWISE_ARITY.get(op.name, 0)
-    return [(o, images) for o in list(op.operands)[:arity] if shape_of(o) == shape_of(op.results[0])]
+    operands = data_operands(op) if traits_of(op).elementwise else []
+    return [(o, images) for o in operands if shape_of(o) == shape_of(op.results[0])]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import defining_op
+from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 from quantune_mlir.numerics.parts import Reading
-
-_MOVING: Final = frozenset({"tosa.reshape", "tosa.transpose", "tosa.identity"})
-_KEEPING_SCALE: Final = _MOVING | {"tosa.reduce_max", "tosa.slice", "tosa.clamp"}
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,13 @@ def holds_classes(result: ir.Value) -> bool:
     element = result.type.element_type
     if not isinstance(element, ir.IntegerType):
         return False
-    op = _maker(result, _MOVING | {"tosa.cast"})
+    op = _maker(result, lambda op: _moves(op) or op.name == "tosa.cast")
     return element.width == 1 or (op is not None and op.name == "tosa.argmax")
 
 
 def has_one_scale(value: ir.Value) -> bool:
     """Whether all elements are probabilities: of sigmoids, or the largest or products of such."""
-    op = _maker(value, _KEEPING_SCALE)
+    op = _maker(value, lambda op: traits_of(op).moves in ("stays", "reorders", "selects") or op.name == "tosa.clamp")
     if op is not None and op.name == "tosa.mul":
         return all(has_one_scale(operand) for operand in list(op.operands)[:2])
     return op is not None and op.name == "tosa.sigmoid"
@@ -64,7 +62,7 @@ def _softmax(reading: Reading, value: ir.Value, exponential: ir.Value, total: ir
     """None if `total` is not a sum of the exponential as it is."""
     if _argument(total, "tosa.reduce_sum") != exponential or total is None:
         return None
-    return Softmax(reading, value, ir.IntegerAttr(total.attributes["axis"]).value)
+    return Softmax(reading, value, axis_of(total))
 
 
 def _argument(op: ir.Operation | None, name: str) -> ir.Value | None:
@@ -72,12 +70,17 @@ def _argument(op: ir.Operation | None, name: str) -> ir.Value | None:
     return op.operands[0] if op is not None and op.name == name else None
 
 
-def _maker(value: ir.Value | None, moves: frozenset[str] = _MOVING) -> ir.Operation | None:
+def _moves(op: ir.Operation) -> bool:
+    """Whether all elements stay, along axes that may be others."""
+    return traits_of(op).moves == "stays" or op.name == "tosa.transpose"
+
+
+def _maker(value: ir.Value | None, passes: Callable[[ir.Operation], bool] = _moves) -> ir.Operation | None:
     """The op that makes a value, before what only moves it."""
-    return None if value is None else defining_op(_before_moves(value, moves))
+    return None if value is None else defining_op(_before_moves(value, passes))
 
 
-def _before_moves(value: ir.Value, moves: frozenset[str] = _MOVING) -> ir.Value:
-    while (op := defining_op(value)) is not None and op.name in moves:
+def _before_moves(value: ir.Value, passes: Callable[[ir.Operation], bool] = _moves) -> ir.Value:
+    while (op := defining_op(value)) is not None and passes(op):
         value = op.operands[0]
     return value

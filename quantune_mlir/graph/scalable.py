@@ -20,11 +20,8 @@ from quantune_mlir.graph.linear_ops import Product, match_product
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
+from quantune_mlir.mlir.tosa.traits import axis_of, data_operands, traits_of
 
-_KEEPING_CHANNELS: Final = frozenset(
-    {"tosa.reshape", "tosa.max_pool2d", "tosa.avg_pool2d", "tosa.pad", "tosa.slice", "tosa.identity", "tosa.reduce_max"}
-)
-_HOMOGENEOUS: Final = frozenset({"tosa.maximum", "tosa.minimum", "tosa.mul"})
 _UNBOUNDED: Final = float(np.finfo(np.float32).max)
 
 
@@ -93,11 +90,11 @@ def _is_homogeneous(unit: Unit, channels: int) -> bool:
             low = ir.FloatAttr(unit.ops[0].attributes["min_val"]).value
             return low == 0 or (low <= -_UNBOUNDED and not _is_capped(unit))
         case Kind.UNARY:
-            return all(op.name in _HOMOGENEOUS and _scales(op) for op in unit.ops)
+            return all(traits_of(op).homogeneous and _scales(op) for op in unit.ops)
         case Kind.MEAN:
-            return all(_keeps_last_axis(op) for op in unit.ops if op.name == "tosa.reduce_sum")
+            return all(_keeps_last_axis(op) for op in unit.ops if traits_of(op).reduces)
         case Kind.AVERAGE | Kind.MOVEMENT:
-            return unit.op.name in _KEEPING_CHANNELS and _keeps_last_axis(unit.op) and _adds_zeros(unit.op)
+            return _keeps_last_axis(unit.op) and _adds_zeros(unit.op)
         case _:
             return False
 
@@ -108,16 +105,18 @@ def _is_capped(clamp: Unit) -> bool:
 
 def _scales(op: ir.Operation) -> bool:
     """Whether an op is homogeneous in its variable operands: a factor is positive or not, another constant is 0."""
-    constants = [constant_value(v) for v in list(op.operands)[:2] if is_constant(v)]
+    constants = [constant_value(v) for v in data_operands(op) if is_constant(v)]
     if op.name == "tosa.mul":
         return len(constants) == 1
     return all(array is not None and not array.any() for array in constants)
 
 
 def _keeps_last_axis(op: ir.Operation) -> bool:
-    if "axis" not in op.attributes:
-        return True
-    return ir.IntegerAttr(op.attributes["axis"]).value != len(op.operands[0].type.shape) - 1
+    """Whether the last axis of an op's result, if as long as that of its operand, counts the same channels."""
+    last = len(op.operands[0].type.shape) - 1
+    if "perms" in op.attributes:
+        return list(op.attributes["perms"])[last] == last
+    return "axis" not in op.attributes or axis_of(op) != last
 
 
 def _adds_zeros(op: ir.Operation) -> bool:

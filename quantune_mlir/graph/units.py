@@ -18,6 +18,8 @@ from enum import Enum
 from quantune_mlir.mlir.attributes import FP32_ONLY, LAYER, OP, string_attribute
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONSTANTS, constant_value, is_constant, is_float
+from quantune_mlir.mlir.tosa.facts import Traits
+from quantune_mlir.mlir.tosa.traits import traits_of
 
 
 class Kind(Enum):
@@ -37,49 +39,6 @@ class Kind(Enum):
 SHARING = frozenset({Kind.AVERAGE, Kind.MOVEMENT, Kind.CONCAT})
 """Kinds whose output has the quantization parameters of their inputs."""
 
-_DOT = {"tosa.conv2d", "tosa.depthwise_conv2d", "tosa.transpose_conv2d"}
-_BINARY = {"tosa.add", "tosa.sub", "tosa.mul"}
-_MOVEMENT = {
-    "tosa.reshape",
-    "tosa.transpose",
-    "tosa.slice",
-    "tosa.reverse",
-    "tosa.tile",
-    "tosa.max_pool2d",
-    "tosa.reduce_max",
-    "tosa.reduce_min",
-    "tosa.identity",
-    "tosa.pad",
-    "tosa.gather",
-}
-_ELEMENTWISE = _BINARY | {
-    "tosa.abs",
-    "tosa.cast",
-    "tosa.ceil",
-    "tosa.clamp",
-    "tosa.cos",
-    "tosa.equal",
-    "tosa.erf",
-    "tosa.exp",
-    "tosa.floor",
-    "tosa.greater",
-    "tosa.greater_equal",
-    "tosa.log",
-    "tosa.logical_and",
-    "tosa.logical_not",
-    "tosa.logical_or",
-    "tosa.maximum",
-    "tosa.minimum",
-    "tosa.negate",
-    "tosa.pow",
-    "tosa.reciprocal",
-    "tosa.rsqrt",
-    "tosa.select",
-    "tosa.sigmoid",
-    "tosa.sin",
-    "tosa.tanh",
-}
-_REGION_STARTS = _ELEMENTWISE | {"tosa.reduce_sum"}
 _NO_UNITS = CONSTANTS | {"func.return"}
 
 
@@ -133,10 +92,11 @@ def find_units(block: ir.Block) -> list[Unit]:
 
 def _find_region(ops: Sequence[ir.Operation]) -> Unit | None:
     """A layer, apart from moves after it (a mean that drops its axes), as one unary or mean unit; or None."""
-    if ops[0].name not in _REGION_STARTS:
+    first = traits_of(ops[0])
+    if not (_computes_elements(first) or first.int8 == "mean"):
         return None
     end = len(ops)
-    while end > 1 and ops[end - 1].name in _MOVEMENT:
+    while end > 1 and traits_of(ops[end - 1]).int8 == "movement":
         end -= 1
     return _as_region(ops[:end])
 
@@ -149,7 +109,8 @@ def _as_region(ops: Sequence[ir.Operation]) -> Unit | None:
         return None
     if _is_clamp(ops):
         return _make_unit(Kind.CLAMP, ops)
-    if all(op.name in _ELEMENTWISE and _constants_are_splat(op) and _keeps_shape(op, inputs[0]) for op in ops):
+    functions = (_computes_elements(traits_of(op)) and _constants_are_splat(op) for op in ops)
+    if all(functions) and all(_keeps_shape(op, inputs[0]) for op in ops):
         return _make_unit(Kind.UNARY, ops)
     sums = [op for op in ops if op.name == "tosa.reduce_sum"]
     rest = ops[len(sums) :]
@@ -184,23 +145,29 @@ def _multiplies_by_splat(op: ir.Operation) -> bool:
 def _kind_of(op: ir.Operation) -> Kind:
     if not all(is_float(result) for result in op.results) or all(is_constant(operand) for operand in op.operands):
         return Kind.FLOAT
-    if op.name in _DOT:
-        return Kind.DOT if all(constant_value(op.operands[i]) is not None for i in (1, 2)) else Kind.FLOAT
-    if op.name == "tosa.matmul":
-        return Kind.DOT
-    if op.name in _BINARY:
-        return Kind.BINARY
-    if op.name == "tosa.avg_pool2d":
-        return Kind.MEAN if _pools_everything(op) else Kind.AVERAGE
-    if op.name == "tosa.reduce_sum":
-        return Kind.MEAN
-    if op.name == "tosa.concat":
-        return Kind.CONCAT
-    if op.name == "tosa.resize" and "NEAREST" in str(op.attributes["mode"]):
-        return Kind.MOVEMENT
-    if op.name in _MOVEMENT and not is_constant(op.operands[0]):
-        return Kind.MOVEMENT
-    return Kind.FLOAT
+    traits = traits_of(op)
+    match traits.int8:
+        case "dot":
+            constants = (1, 2) if traits.weights is not None and traits.weights.bias else ()
+            return Kind.DOT if all(constant_value(op.operands[i]) is not None for i in constants) else Kind.FLOAT
+        case "average":
+            return Kind.MEAN if _pools_everything(op) else Kind.AVERAGE
+        case "movement":
+            return Kind.FLOAT if is_constant(op.operands[0]) else Kind.MOVEMENT
+        case "binary":
+            return Kind.BINARY
+        case "mean":
+            return Kind.MEAN
+        case "concat":
+            return Kind.CONCAT
+        case "function" | None:
+            is_nearest = op.name == "tosa.resize" and "NEAREST" in str(op.attributes["mode"])
+            return Kind.MOVEMENT if is_nearest else Kind.FLOAT
+
+
+def _computes_elements(traits: Traits) -> bool:
+    """Whether an op can be part of a function of one tensor."""
+    return traits.elementwise and traits.int8 in ("function", "binary")
 
 
 def _make_unit(kind: Kind, ops: Sequence[ir.Operation]) -> Unit:

@@ -20,6 +20,7 @@ from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir, tosa
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa.traits import axis_of
 from quantune_mlir.numerics.parameters import QuantParams, quantize
 
 _HEADROOM = 2.0**20
@@ -64,7 +65,9 @@ def emit_mean(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: En
     (source,) = inputs
     value, shape = _to_i32(emitter, source, 1.0), list(shape_of(source.value))
     axes = (
-        (1, 2) if unit.op.name == "tosa.avg_pool2d" else [_axis(op) for op in unit.ops if op.name == "tosa.reduce_sum"]
+        (1, 2)
+        if unit.op.name == "tosa.avg_pool2d"
+        else [axis_of(op) for op in unit.ops if op.name == "tosa.reduce_sum"]
     )
     for axis in axes:
         shape[axis] = 1
@@ -87,10 +90,6 @@ def quantize_constant(emitter: Emitter, value: ir.Value, params: QuantParams) ->
     array = constant_value(value)
     assert array is not None
     return Quantized(emitter.constant(quantize(array, params)), params)
-
-
-def _axis(op: ir.Operation) -> int:
-    return ir.IntegerAttr(op.attributes["axis"]).value
 
 
 def _to_i32(emitter: Emitter, tensor: Quantized, ratio: float) -> ir.Value:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.tosa.traits import traits_of
 
 _PURE_DIALECTS: Final = ("tosa.", "arith.", "math.", "tensor.")
-_IMPURE: Final = frozenset({"tosa.custom", "tosa.variable", "tosa.variable_write", "tosa.yield", "tensor.yield"})
 
 
 def defining_op(value: ir.Value, name: str | None = None) -> ir.Operation | None:
@@ -92,8 +92,7 @@ def blocks(op: ir.Operation) -> Iterator[ir.Block]:
 
 def is_pure(op: ir.Operation) -> bool:
     """Whether `op` does nothing but compute its results."""
-    name = op.name
-    return name.startswith(_PURE_DIALECTS) and name not in _IMPURE
+    return op.name.startswith(_PURE_DIALECTS) and traits_of(op).pure and op.name != "tensor.yield"
 
 
 def erase_dead(op: ir.Operation) -> None:

@@ -56,3 +56,41 @@ def test_only_the_bindings_module_and_execution_import_iree() -> None:
 )
 def test_misplaced_imports(path: str, source: str, expected: list[str]) -> None:
     assert misplaced_imports(path, source) == expected
+
+
+TABLES_OF_WHAT_HAS_ONE_FOR_EACH_OP = {
+    "kernels/emit/elementwise_ops.py",
+    "kernels/emit/row_reductions.py",
+    "kernels/fusion/group.py",
+    "mlir/tosa/build.py",
+    "mlir/tosa/traits.py",
+    "passes/simplify/transpose_rules.py",
+}
+"""Kernels and rules by the op that they are for. What is true of an op stands in the table of traits alone."""
+
+
+def tables_of_ops(source: str) -> list[int]:
+    """The lines where `source` lists names of TOSA ops, or puts such a name together."""
+    found: list[int] = []
+    for node in ast.walk(ast.parse(source)):
+        inside = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [])
+        names = [each for each in inside if isinstance(each, ast.Constant) and str(each.value).startswith("tosa.")]
+        parts = node.values if isinstance(node, ast.JoinedStr) else []
+        prefixed = bool(parts) and isinstance(parts[0], ast.Constant) and str(parts[0].value).startswith("tosa.")
+        if len(names) > 1 or (prefixed and "{" not in str(parts[0].value)):
+            found.append(node.lineno)
+    return found
+
+
+def test_no_table_but_that_of_traits_says_what_tosa_ops_are() -> None:
+    found = {
+        path: lines
+        for file in sorted(PACKAGE.rglob("*.py"))
+        if (lines := tables_of_ops(file.read_text("utf-8")))
+        and (path := file.relative_to(PACKAGE).as_posix()) not in TABLES_OF_WHAT_HAS_ONE_FOR_EACH_OP
+    }
+    assert found == {}
+
+
+def test_tables_of_ops() -> None:
+    assert tables_of_ops('A = {"tosa.add", "tosa.sub"}\nB = ("tosa.add",)\nC = f"tosa.{name}"') == [1, 3]

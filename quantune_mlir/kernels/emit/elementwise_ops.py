@@ -15,6 +15,7 @@ import numpy as np
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.mlir.bindings import arith, ir, math, vector
 from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.tosa.traits import data_operands
 
 _MAGIC: Final = 12582912.0
 """1.5 * 2^23: adding it to an f32 of less than 2^22 in magnitude rounds half to even; the low bits hold the integer."""
@@ -257,11 +258,6 @@ def _table(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lan
     return Lanes(code.gather(context.buffers[op.operands[1]], places, lanes), -128, 127)
 
 
-def _function(builder: type[ir.OpView]) -> Emit:
-    """A function of f32 that IREE expands in vectors."""
-    return lambda op, operands, context: Lanes(builder(operands[0].value).result)
-
-
 def _sigmoid(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     """1 / (1 + exp(-x))."""
     one = code.splat(1.0, context.lanes, "f32")
@@ -289,40 +285,48 @@ def _number(attribute: ir.Attribute) -> float:
     return float(kind(attribute).value)
 
 
-EMITTERS: Final[dict[str, Emit]] = {
-    "tosa.identity": lambda op, operands, context: operands[0],
-    "tosa.cast": _cast,
-    "tosa.add": _add,
-    "tosa.sub": _sub,
-    "tosa.mul": _mul,
-    "tosa.clamp": _clamp,
-    "tosa.maximum": _extreme(larger, arith.MaxSIOp),
-    "tosa.minimum": _extreme(smaller, arith.MinSIOp),
-    "tosa.rescale": _rescale,
-    "tosa.table": _table,
+@dataclass(frozen=True)
+class Emitter:
+    """The function of an op; whether it takes only f32, and whether all operands have lanes, parameters too."""
+
+    emit: Emit
+    float_only: bool = False
+    lanes_of_parameters: bool = False
+
+
+def _function(builder: type[ir.OpView]) -> Emitter:
+    """A function of f32 that IREE expands in vectors."""
+    return Emitter(lambda op, operands, context: Lanes(builder(operands[0].value).result), float_only=True)
+
+
+EMITTERS: Final[dict[str, Emitter]] = {
+    "tosa.identity": Emitter(lambda op, operands, context: operands[0]),
+    "tosa.cast": Emitter(_cast),
+    "tosa.add": Emitter(_add),
+    "tosa.sub": Emitter(_sub),
+    "tosa.mul": Emitter(_mul),
+    "tosa.clamp": Emitter(_clamp),
+    "tosa.maximum": Emitter(_extreme(larger, arith.MaxSIOp)),
+    "tosa.minimum": Emitter(_extreme(smaller, arith.MinSIOp)),
+    "tosa.rescale": Emitter(_rescale, lanes_of_parameters=True),
+    "tosa.table": Emitter(_table),
     "tosa.abs": _function(math.AbsFOp),
     "tosa.exp": _function(math.ExpOp),
     "tosa.tanh": _function(math.TanhOp),
     "tosa.erf": _function(math.ErfOp),
     "tosa.log": _function(math.LogOp),
-    "tosa.sigmoid": _sigmoid,
-    "tosa.reciprocal": _reciprocal,
-    "tosa.rsqrt": _rsqrt,
-    "tosa.negate": _negate,
+    "tosa.sigmoid": Emitter(_sigmoid, float_only=True),
+    "tosa.reciprocal": Emitter(_reciprocal, float_only=True),
+    "tosa.rsqrt": Emitter(_rsqrt, float_only=True),
+    "tosa.negate": Emitter(_negate, float_only=True),
 }
-
-REDUCTIONS: Final = frozenset(f"tosa.reduce_{name}" for name in ("max", "min", "sum"))
-"""Ops that make one number of many."""
-
-_FLOAT_ONLY: Final = frozenset(
-    f"tosa.{name}" for name in ("abs", "erf", "exp", "log", "negate", "reciprocal", "rsqrt", "sigmoid", "tanh")
-)
-_ARITY: Final = {"tosa.mul": 2, "tosa.table": 1, "tosa.negate": 1}
+"""The ops that have a kernel, by name."""
 
 
 def tensor_operands(op: ir.Operation) -> list[ir.Value]:
     """The operands that have lanes: not the shift of a product, a table, or zero points."""
-    return list(op.operands)[: _ARITY.get(op.name, len(op.operands))]
+    emitter = EMITTERS.get(op.name)
+    return list(op.operands) if emitter is not None and emitter.lanes_of_parameters else data_operands(op)
 
 
 _STORABLE: Final = frozenset({"i8", "i32", "f32"})
@@ -340,7 +344,7 @@ def is_supported(op: ir.Operation) -> bool:
         return shift is not None and not shift.any()
     if op.name == "tosa.cast":
         return (_element(op.operands[0]), _element(op.results[0])) in _CASTS
-    if op.name in _FLOAT_ONLY:
+    if EMITTERS[op.name].float_only:
         return _is_float(op.results[0])
     if op.name == "tosa.table":
         return _element(op.results[0]) == "i8" and constant_value(op.operands[1]) is not None

@@ -254,7 +254,7 @@ class Epilogue:
                 (source,) = operands
                 if -rounding.limit < source.low and source.high < rounding.limit:
                     return Lanes(rounding.round(source.value))
-            values[op.results[0]] = EMITTERS[op.name](op, operands, context)
+            values[op.results[0]] = EMITTERS[op.name].emit(op, operands, context)
         return read(result)
 
     def _read(self, operand: ir.Value, place: Place, lanes: int, bound: Bound) -> Lanes:

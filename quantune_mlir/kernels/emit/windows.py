@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
-from quantune_mlir.kernels.fusion.fusion_rules import axis_of
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa.traits import axis_of
 
 
 def window_shape(group: Group) -> ConvolutionShape:

@@ -20,39 +20,23 @@ from functools import cached_property, reduce
 from math import ceil, prod
 from typing import Final
 
-import numpy as np
-
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers
-from quantune_mlir.kernels.emit.elementwise_ops import REDUCTIONS, larger, smaller
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
 from quantune_mlir.kernels.emit.executable import Library, Signature
+from quantune_mlir.kernels.emit.row_reductions import ROW_REDUCTIONS
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.families.elementwise import workgroups_for
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.mlir.bindings import arith, ir
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.tosa.traits import traits_of
 
 _VECTORS: Final = 4
 """Accumulators of a reduction."""
 _MOST_KEPT: Final = 8192
 """Elements of a row that are kept in scratch."""
-_EXPENSIVE: Final = frozenset(f"tosa.{name}" for name in ("erf", "exp", "log", "sigmoid", "tanh"))
 
-
-@dataclass(frozen=True)
-class _Reduction:
-    """How lanes are combined."""
-
-    nothing: float
-    combine: Callable[[ir.Value, ir.Value], ir.Value]
-
-
-_REDUCTIONS: Final = {
-    "tosa.reduce_max": _Reduction(-np.inf, larger),
-    "tosa.reduce_min": _Reduction(np.inf, smaller),
-    "tosa.reduce_sum": _Reduction(0.0, lambda a, b: arith.AddFOp(a, b).result),
-}
 
 _Look = Callable[[Index, int, ir.Value], ir.Value]
 """(first element, elements, accumulator): the accumulator after a vector of the row."""
@@ -85,7 +69,7 @@ class _Kernel:
 
     @cached_property
     def _reductions(self) -> list[ir.Operation]:
-        return [op for op in self.group.epilogue if op.name in REDUCTIONS]
+        return [op for op in self.group.epilogue if op.name in ROW_REDUCTIONS]
 
     @cached_property
     def _kept(self) -> list[ir.Value]:
@@ -96,7 +80,9 @@ class _Kernel:
         return [value for value in read if self._is_expensive(value) and len(list(value.uses)) > 1]
 
     def _is_expensive(self, value: ir.Value) -> bool:
-        return any(op.name in _EXPENSIVE for op in self.steps(value, {op.results[0] for op in self._reductions}))
+        return any(
+            traits_of(op).cost == "costly" for op in self.steps(value, {op.results[0] for op in self._reductions})
+        )
 
     def steps(self, value: ir.Value, known: Collection[ir.Value]) -> list[ir.Operation]:
         """The ops that compute `value` from what is known, in order."""
@@ -169,7 +155,7 @@ class _Row:
 
     def reduce(self, op: ir.Operation) -> None:
         """Compute one number of the row."""
-        lanes, reduction = self.kernel.lanes, _REDUCTIONS[op.name]
+        lanes, reduction = self.kernel.lanes, ROW_REDUCTIONS[op.name]
         operand = op.operands[0]
         buffer = self.scratch.get(operand) if operand not in self.kept else None
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from quantune_mlir.kernels.emit.executable import Joined, Library, Part
 from quantune_mlir.kernels.families import elementwise
-from quantune_mlir.kernels.fusion.fusion_rules import axis_of
 from quantune_mlir.kernels.fusion.group import ELEMENTWISE, POOLING, Group, fuse
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.mlir.bindings import ir, tosa
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.dialects.quantune import FUSED
 from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
+from quantune_mlir.mlir.tosa.traits import axis_of
 
 _ELEMENTS = ("i8", "f32")
 

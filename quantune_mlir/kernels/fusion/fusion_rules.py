@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from quantune_mlir.kernels.emit.elementwise_ops import EMITTERS, REDUCTIONS, is_supported, tensor_operands
-from quantune_mlir.kernels.fusion.group import VIEWS, multiplies_by_constant
+from quantune_mlir.kernels.emit.elementwise_ops import EMITTERS, is_supported, tensor_operands
+from quantune_mlir.kernels.emit.row_reductions import ROW_REDUCTIONS
+from quantune_mlir.kernels.fusion.group import CONVOLUTION, FAMILIES, POOLING, VIEWS, multiplies_by_constant
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
+from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 
 MAX_INTERLEAVED: Final = 4
 """Channels that are interleaved in registers."""
@@ -65,14 +67,9 @@ def before_root(root: ir.Operation) -> set[ir.Operation]:
     return set(found) if view is None else {*found, view}
 
 
-def axis_of(op: ir.Operation) -> int:
-    """The axis that a reduction sums."""
-    return ir.IntegerAttr(op.attributes["axis"]).value
-
-
 def reduces_rows(op: ir.Operation) -> bool:
     """Whether it makes one number of each row of an fp32 tensor."""
-    if op.name not in REDUCTIONS or not is_static_tensor(op.operands[0]) or _element(op.operands[0]) != "f32":
+    if op.name not in ROW_REDUCTIONS or not is_static_tensor(op.operands[0]) or _element(op.operands[0]) != "f32":
         return False
     shape = shape_of(op.operands[0])
     return axis_of(op) == len(shape) - 1 and shape[-1] > 1
@@ -80,7 +77,7 @@ def reduces_rows(op: ir.Operation) -> bool:
 
 def joins_rows(op: ir.Operation, shape: tuple[int, ...]) -> bool:
     """Whether a kernel of rows of this shape may compute `op`: of elements, or of one number for each row."""
-    if op.name in REDUCTIONS:
+    if op.name in ROW_REDUCTIONS:
         return reduces_rows(op) and shape_of(op.operands[0]) == shape
     if op.name not in EMITTERS or len(op.results) != 1 or not is_static_tensor(op.results[0]) or not is_supported(op):
         return False
@@ -113,7 +110,7 @@ def _multiplies_stored(matmul: ir.Operation) -> bool:
 
 
 def _sums(ops: list[ir.Operation]) -> int:
-    return sum(op.name == "tosa.reduce_sum" for op in ops)
+    return sum(traits_of(op).reduces for op in ops)
 
 
 def _sums_pixels(op: ir.Operation) -> bool:
@@ -146,7 +143,7 @@ def _prologue(value: ir.Value) -> ir.Operation | None:
 
 def _view(root: ir.Operation, value: ir.Value) -> ir.Operation | None:
     """A slice that nothing else reads, if it leaves batch and channels whole and nothing is padded after it."""
-    if root.name not in ("tosa.conv2d", "tosa.max_pool2d", "tosa.avg_pool2d", "tosa.reduce_sum"):
+    if FAMILIES.get(root.name) not in (CONVOLUTION, POOLING):
         return None
     view = _only_for(value, "tosa.slice")
     if view is None or view.name not in VIEWS or len(shape_of(value)) != 4:

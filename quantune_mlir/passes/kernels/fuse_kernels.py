@@ -21,6 +21,7 @@ from quantune_mlir.kernels.fusion.group import ELEMENTWISE, FAMILIES, INTERLEAVE
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import defining_op, shape_of
 from quantune_mlir.mlir.function import entry_block, functions
+from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.passes.kernels.group_growth import Graph, Growth
 from quantune_mlir.pipeline.base import Pass
 
@@ -62,7 +63,7 @@ def _meets_reductions(members: Sequence[ir.Operation], graph: Graph, taken: set[
     readers = [user for op in members for user in graph.readers[op]]
     sources = [defining_op(operand) for op in members for operand in op.operands]
     beside = [op for op in (*readers, *sources) if op is not None and op not in taken]
-    return any(op.name.startswith("tosa.reduce_") or op.name in EMITTERS for op in beside)
+    return any(traits_of(op).reduces or op.name in EMITTERS for op in beside)
 
 
 def _roots(ops: Reversible[ir.Operation]) -> list[ir.Operation]:

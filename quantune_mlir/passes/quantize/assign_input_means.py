@@ -8,7 +8,7 @@ Out: the same, each convolution annotated with `quantune.input_means`, by which 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from quantune_mlir.graph.channels import channel_tensors
 from quantune_mlir.graph.linear_ops import match_product
@@ -20,8 +20,6 @@ from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.signature import model_hash
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.pipeline.base import Pass
-
-_CORRECTED: Final = frozenset({"tosa.conv2d", "tosa.depthwise_conv2d"})
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class AssignInputMeans(Pass):
         units = find_units(entry_block(function))
         names = channel_tensors(units, find_tensors(function, units))
         for unit in units:
-            product = match_product(unit.op) if unit.op.name in _CORRECTED else None
-            if product is not None and unit.layer is not None:
+            product = match_product(unit.op)
+            if product is not None and product.corrects_bias and unit.layer is not None:
                 mean = self.profile.channels_of(names[product.op.operands[0]]).mean
                 unit.op.attributes[INPUT_MEANS] = ir.DenseF64ArrayAttr.get(mean.tolist())

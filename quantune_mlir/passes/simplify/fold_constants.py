@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value, is_constant
 from quantune_mlir.mlir.edit import blocks, erase_dead, replace
 from quantune_mlir.mlir.tosa.evaluate import evaluate
+from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.base import Pass
-
-_NEUTRAL_IF_TYPE_STAYS: Final = frozenset(
-    {"tosa.identity", "tosa.cast", "tosa.concat", "tosa.pad", "tosa.reshape", "tosa.slice", "tosa.tile"}
-)
-"""Ops that change nothing when their result has the type of their first operand."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class FoldConstants(Pass):
 def _fold(op: ir.Operation) -> None:
     if not len(op.operands) or len(op.results) != 1:
         return
-    if op.name in _NEUTRAL_IF_TYPE_STAYS and op.operands[0].type == op.results[0].type:
+    if traits_of(op).neutral and op.operands[0].type == op.results[0].type:
         replace(op, op.operands[0])
         return
     if not all(is_constant(operand) for operand in op.operands):

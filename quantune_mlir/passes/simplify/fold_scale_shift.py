@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,10 +20,10 @@ from quantune_mlir.graph.linear_ops import Product, match_product
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value, is_float
 from quantune_mlir.mlir.edit import blocks, defining_op, erase_dead, replace, shape_of, users
+from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.base import Pass
 
 _log = logging.getLogger(__name__)
-_AFFINE: Final = frozenset({"tosa.add", "tosa.mul", "tosa.sub"})
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def _until_nothing_folds(block: ir.Block, fold: Callable[[ir.Operation], bool]) 
 
 
 def _affine_ops(block: ir.Block) -> list[ir.Operation]:
-    return [view.operation for view in block.operations if view.operation.name in _AFFINE]
+    return [view.operation for view in block.operations if traits_of(view.operation).affine]
 
 
 def match_affine(op: ir.Operation | None) -> Affine | None:
     """`op` as scale * x + shift, if it is a float32 tosa.mul, add or sub of x and a constant that fits."""
-    if op is None or op.name not in _AFFINE:
+    if op is None or not traits_of(op).affine:
         return None
     result = op.results[0]
     if not is_float(result) or not shape_of(result):

@@ -8,15 +8,14 @@ The reshape becomes part of the clamp's layer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from quantune_mlir.mlir.attributes import LAYER, OP
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import defining_op, rebuild, replace, shape_of
 from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.base import Pass
-
-_PRODUCTS: Final = frozenset({"tosa.conv2d", "tosa.depthwise_conv2d", "tosa.matmul", "tosa.transpose_conv2d"})
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def _follows_product(reshape: ir.Operation) -> bool:
     """Whether it reads a product's result, of which neither has another reader."""
     product = defining_op(reshape.operands[0])
     alone = all(len(list(value.uses)) == 1 for value in (reshape.operands[0], reshape.results[0]))
-    return product is not None and product.name in _PRODUCTS and alone
+    return product is not None and traits_of(product).weights is not None and alone
 
 
 def _swap(reshape: ir.Operation, clamp: ir.Operation) -> None:

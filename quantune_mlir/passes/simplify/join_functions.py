@@ -19,10 +19,10 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import defining_op, users
 from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.base import Pass
 
 _MOST_OPS: Final = 40
-_LINEAR: Final = frozenset({"tosa.add", "tosa.mul", "tosa.sub"})
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _inputs(members: set[ir.Operation]) -> list[ir.Value]:
 def _linear_reader(op: ir.Operation) -> ir.Operation | None:
     """The op that alone reads a result, if it adds a number to it or multiplies it by one."""
     readers = users(op.results[0])
-    if len(readers) != 1 or readers[0].name not in _LINEAR or len(_tensors(readers[0])) != 1:
+    if len(readers) != 1 or not traits_of(readers[0]).affine or len(_tensors(readers[0])) != 1:
         return None
     numbers = (constant_value(value) for value in readers[0].operands if is_constant(value))
     return readers[0] if all(number is not None and number.size == 1 for number in numbers) else None

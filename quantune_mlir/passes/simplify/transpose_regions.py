@@ -13,9 +13,9 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import defining_op, erase_dead, has_uses, is_static_tensor, shape_of, users
 from quantune_mlir.mlir.permutation import Permutation, inverse, keeps_element_order
+from quantune_mlir.mlir.tosa.traits import data_operands
 from quantune_mlir.passes.simplify.transpose_rules import (
     TRANSPOSE,
-    data_operand_count,
     keeps_rank,
     passage,
     permutation_of,
@@ -33,7 +33,7 @@ class Region:
     def inputs(self) -> list[ir.Value]:
         """The values of several elements in some order that the region takes, constants apart."""
         results = {op.results[0] for op in self.ops}
-        taken = dict.fromkeys(value for op in self.ops for value in _data_operands(op))
+        taken = dict.fromkeys(value for op in self.ops for value in data_operands(op))
         return [
             value
             for value in taken
@@ -88,11 +88,11 @@ class Region:
             op.erase()
 
     def _transpose_there_and_back(self, value: ir.Value) -> None:
-        users_inside = [op for op in self.ops if value in _data_operands(op)]
+        users_inside = [op for op in self.ops if value in data_operands(op)]
         there = transpose(value, self.permutation, users_inside[0])
         back = transpose(there.results[0], inverse(self.permutation), users_inside[0])
         for op in users_inside:
-            for place, operand in enumerate(_data_operands(op)):
+            for place, operand in enumerate(data_operands(op)):
                 if operand == value:
                     op.operands[place] = back.results[0]
 
@@ -142,18 +142,14 @@ def _region_around(start: ir.Operation, permutation: Permutation) -> Region:
     pending = [start]
     while pending:
         op = pending.pop()
-        producers = [producer for value in _data_operands(op) if (producer := defining_op(value)) is not None]
-        consumers = [user for user in users(op.results[0]) if op.results[0] in _data_operands(user)]
+        producers = [producer for value in data_operands(op) if (producer := defining_op(value)) is not None]
+        consumers = [user for user in users(op.results[0]) if op.results[0] in data_operands(user)]
         for near in (*producers, *consumers):
             if near not in found and near.block == op.block and keeps_rank(near, back):
                 found.add(near)
                 pending.append(near)
     block = start.block
     return Region([view.operation for view in block.operations if view.operation in found], permutation)
-
-
-def _data_operands(op: ir.Operation) -> list[ir.Value]:
-    return list(op.operands)[: data_operand_count(op)]
 
 
 def _is_transposed(value: ir.Value, permutation: Permutation) -> bool:

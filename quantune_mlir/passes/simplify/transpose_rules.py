@@ -23,17 +23,10 @@ from quantune_mlir.mlir.permutation import (
     transpose_after_reshape,
     without_axis,
 )
-from quantune_mlir.mlir.tosa.elementwise import ELEMENTWISE_ARITY
+from quantune_mlir.mlir.tosa.traits import axis_of, data_operands, traits_of
 
 TRANSPOSE: Final = "tosa.transpose"
 RESHAPE: Final = "tosa.reshape"
-
-REDUCTIONS: Final = frozenset(f"tosa.reduce_{name}" for name in ("all", "any", "max", "min", "product", "sum"))
-_ALIGNED_OPERANDS: Final = {
-    **dict.fromkeys(REDUCTIONS, 1),
-    **ELEMENTWISE_ARITY,
-    "tosa.rescale": 1,
-}
 
 _Operand = Callable[[ir.Operation], ir.Value]
 """Builds, before the given op, an operand in another layout."""
@@ -78,43 +71,54 @@ def reshape(value: ir.Value, shape: Sequence[int], before: ir.Operation) -> ir.V
     return tosa.ReshapeOp(value, target, results=[result], loc=before.location, ip=ip).output
 
 
-def data_operand_count(op: ir.Operation) -> int:
-    """How many of the first operands of `op` hold data in the layout of its result; 0 if there is no rule for it."""
-    if op.name == "tosa.concat":
-        return len(op.operands)
-    return 1 if op.name in _RULES else _ALIGNED_OPERANDS.get(op.name, 0)
-
-
 def keeps_rank(op: ir.Operation, permutation: Permutation) -> bool:
     """Whether `op` can pass a transpose by `permutation` on unchanged, if all its data operands are so transposed."""
-    if op.name in ("tosa.argmax", RESHAPE) or (op.name == "tosa.rescale" and not _rescale_passes(op, permutation)):
-        return False
-    count = data_operand_count(op)
-    parameters = list(op.operands)[count:] if op.name in _RULES else []
-    return count > 0 and all(constant_value(value) is not None for value in parameters)
+    return _is_aligned(op, permutation) and all(constant_value(value) is not None for value in _lists(op))
 
 
 def passage(op: ir.Operation, permutation: Permutation) -> Passage | None:
     """How a transpose by `permutation`, which makes at least one operand of `op`, passes through `op`, if it can."""
     if op.name in _RULES:
         return _RULES[op.name](op, permutation)
-    count = data_operand_count(op)
-    if not count or (op.name == "tosa.rescale" and not _rescale_passes(op, permutation)):
+    if not keeps_rank(op, permutation):
         return None
-    operands = _operands(op, count, permutation)
+    operands = _operands(op, permutation)
     if operands is None:
         return None
+    for place, value in enumerate(_lists(op), start=len(data_operands(op))):
+        operands[place] = _moved_list(op, value, permutation)
     attributes: dict[str, ir.Attribute] = {}
     if "axis" in op.attributes:
         attributes["axis"] = _axis(op, permutation)
     return Passage(operands, _source_shape(op, permutation), permutation, attributes)
 
 
-def _operands(op: ir.Operation, count: int, permutation: Permutation) -> list[_Operand] | None:
-    data = [_in_source_layout(value, permutation) for value in list(op.operands)[:count]]
-    if any(operand is None for operand in data):
+def _is_aligned(op: ir.Operation, permutation: Permutation) -> bool:
+    """Whether each axis of the result is that axis of the data operands, as far as it is moved."""
+    last = len(permutation) - 1
+    by_channel = "per_channel" in op.attributes and op.attributes["per_channel"].value
+    return traits_of(op).aligned and not (by_channel and permutation[last] != last)
+
+
+def _lists(op: ir.Operation) -> list[ir.Value]:
+    """The parameters that hold numbers for each axis."""
+    parameters = list(op.operands)[len(data_operands(op)) :] if traits_of(op).per_axis else []
+    return [value for value in parameters if not isinstance(value.type, ir.RankedTensorType)]
+
+
+def _moved_list(op: ir.Operation, value: ir.Value, permutation: Permutation) -> _Operand:
+    numbers = constant_value(value)
+    assert numbers is not None
+    rows = numbers.reshape(-1, traits_of(op).per_axis)[list(inverse(permutation))]
+    return _shape_operand([int(number) for number in rows.reshape(-1)])
+
+
+def _operands(op: ir.Operation, permutation: Permutation) -> list[_Operand] | None:
+    data = data_operands(op)
+    moved = [_in_source_layout(value, permutation) for value in data]
+    if any(operand is None for operand in moved):
         return None
-    return [*(operand for operand in data if operand), *(_same(value) for value in list(op.operands)[count:])]
+    return [*(operand for operand in moved if operand), *(_same(value) for value in list(op.operands)[len(data) :])]
 
 
 def _same(value: ir.Value) -> _Operand:
@@ -142,38 +146,15 @@ def _in_source_layout(value: ir.Value, permutation: Permutation) -> _Operand | N
 
 
 def _axis(op: ir.Operation, permutation: Permutation) -> ir.Attribute:
-    attribute = op.attributes["axis"]
-    return ir.IntegerAttr.get(attribute.type, permutation[attribute.value])
-
-
-def _rescale_passes(op: ir.Operation, permutation: Permutation) -> bool:
-    last = len(permutation) - 1
-    return not op.attributes["per_channel"].value or permutation[last] == last
+    return ir.IntegerAttr.get(op.attributes["axis"].type, permutation[axis_of(op)])
 
 
 def _argmax(op: ir.Operation, permutation: Permutation) -> Passage | None:
-    operands = _operands(op, 1, permutation)
+    operands = _operands(op, permutation)
     if operands is None:
         return None
-    left = without_axis(permutation, op.attributes["axis"].value)
+    left = without_axis(permutation, axis_of(op))
     return Passage(operands, _source_shape(op, left), left, {"axis": _axis(op, permutation)})
-
-
-def _per_axis(entries: int, parameters: int) -> Callable[[ir.Operation, Permutation], Passage | None]:
-    """The rule of an op whose operands after the first, `parameters` of them, list `entries` numbers for each axis."""
-
-    def rule(op: ir.Operation, permutation: Permutation) -> Passage | None:
-        lists = [constant_value(value) for value in list(op.operands)[1 : 1 + parameters]]
-        operands = _operands(op, 1, permutation)
-        if operands is None or any(numbers is None for numbers in lists):
-            return None
-        for place, numbers in enumerate(lists, start=1):
-            assert numbers is not None
-            rows = numbers.reshape(-1, entries)[list(inverse(permutation))]
-            operands[place] = _shape_operand([int(number) for number in rows.reshape(-1)])
-        return Passage(operands, _source_shape(op, permutation), permutation)
-
-    return rule
 
 
 def _shape_operand(numbers: list[int]) -> _Operand:
@@ -181,7 +162,7 @@ def _shape_operand(numbers: list[int]) -> _Operand:
 
 
 def _reshape(op: ir.Operation, permutation: Permutation) -> Passage | None:
-    operands = _operands(op, 1, permutation)
+    operands = _operands(op, permutation)
     if operands is None:
         return None
     source = permuted(shape_of(op.operands[0]), inverse(permutation))
@@ -194,8 +175,6 @@ def _reshape(op: ir.Operation, permutation: Permutation) -> Passage | None:
 
 _RULES: Final[dict[str, Callable[[ir.Operation, Permutation], Passage | None]]] = {
     "tosa.argmax": _argmax,
-    "tosa.pad": _per_axis(entries=2, parameters=1),
     "tosa.reshape": _reshape,
-    "tosa.slice": _per_axis(entries=1, parameters=2),
-    "tosa.tile": _per_axis(entries=1, parameters=1),
 }
+"""Ops whose result has other axes than their operand."""

@@ -9,16 +9,11 @@ from quantune_mlir.errors import PassError
 from quantune_mlir.mlir.attributes import LAYER, OP
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONSTANTS
+from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.base import Pass
 
-LAYERLESS: Final = CONSTANTS | {
-    "tosa.transpose",
-    "tosa.reshape",
-    "builtin.module",
-    "func.func",
-    "func.return",
-}
-"""Ops that may belong to no layer: constants, changes of layout, and structure; quantune ops name tensors instead."""
+_LAYERLESS: Final = CONSTANTS | {"builtin.module", "func.func", "func.return"}
+"""Constants and structure. Changes of layout may belong to no layer, either, and quantune ops name tensors instead."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class VerifyLayers(Pass):
         orphans: list[ir.Operation] = []
 
         def visit(op: ir.Operation) -> ir.WalkResult:
-            exempt = op.name in LAYERLESS or op.name.startswith("quantune.")
+            exempt = op.name in _LAYERLESS or traits_of(op).reorders or op.name.startswith("quantune.")
             if not exempt and not (LAYER in op.attributes and OP in op.attributes):
                 orphans.append(op)
             return ir.WalkResult.ADVANCE

@@ -17,7 +17,8 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value
 from quantune_mlir.mlir.edit import rebuild, replace, shape_of
 from quantune_mlir.mlir.permutation import inverse, permuted, reshape_segments
-from quantune_mlir.passes.simplify.transpose_rules import REDUCTIONS, RESHAPE, data_operand_count, permutation_of
+from quantune_mlir.mlir.tosa.traits import axis_of, data_operands, traits_of
+from quantune_mlir.passes.simplify.transpose_rules import RESHAPE, permutation_of
 
 _log = logging.getLogger(__name__)
 _Edit = Callable[[], None]
@@ -91,17 +92,18 @@ def _absorb_in(op: ir.Operation, operand: int, reordering: Reordering) -> list[_
         return _permute_constant(op, 1, 3, reordering)
     if op.name == "tosa.matmul" and (operand, axis) in ((0, 2), (1, 1)):
         return _permute_constant(op, 1 - operand, 1 if operand == 0 else 2, reordering)
-    if op.name in REDUCTIONS and op.attributes["axis"].value == axis:
-        return []
     if op.name == RESHAPE:
         return _absorb_in_reshape(op, reordering)
-    is_aligned = data_operand_count(op) and op.name not in ("tosa.concat", "tosa.pad", "tosa.slice", "tosa.argmax")
+    traits = traits_of(op)
+    works_along_axis = "axis" in op.attributes and axis_of(op) == axis
+    if traits.reduces and works_along_axis:
+        return []
     per_channel = "per_channel" in op.attributes and op.attributes["per_channel"].value
-    if not is_aligned or per_channel:
+    if not traits.aligned or works_along_axis or per_channel or shape_of(op.results[0])[axis] != len(reordering.order):
         return None
     edits: list[_Edit] = []
-    for other in range(data_operand_count(op)):
-        if other == operand or shape_of(op.operands[other])[axis] == 1:
+    for other, value in enumerate(data_operands(op)):
+        if other == operand or shape_of(value)[axis] == 1:
             continue
         permuted_other = _permute_constant(op, other, axis, reordering)
         if permuted_other is None:
