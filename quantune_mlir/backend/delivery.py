@@ -1,4 +1,4 @@
-"""A module delivered as something else than a .vmfb: a C bundle, or a static library for IREE's runtime."""
+"""A module delivered as a folder instead of a .vmfb: a C bundle, or a static library for IREE's runtime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.signature import argument_specs, result_specs
 
-Deliverable = Literal["vmfb", "c-bundle", "static-library"]
+Folder = Literal["c-bundle", "static-library"]
+Deliverable = Literal["vmfb", Folder, "qdq-onnx"]
 DELIVERABLES: Final[tuple[Deliverable, ...]] = get_args(Deliverable)
 DEFAULT_NAME: Final = "model"
 _SEED: Final = 0
@@ -42,7 +43,7 @@ class Delivery:
         max_flash: bytes of code and constants; None: likewise.
     """
 
-    deliverable: Literal["c-bundle", "static-library"]
+    deliverable: Folder
     name: str = DEFAULT_NAME
     title: str = "A network"
     kernels: bool = True

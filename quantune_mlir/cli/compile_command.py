@@ -9,9 +9,11 @@ import click
 import numpy as np
 
 from quantune_mlir.backend.compilation import compile_program, load_tiles
+from quantune_mlir.backend.deliverables.qdq.writer import Activations
 from quantune_mlir.backend.delivery import Deliverable, Delivery, write_files
 from quantune_mlir.cli.console import Display, reports_errors
-from quantune_mlir.cli.inputs import FILE, cache_option, deliverable_options, tiles_option
+from quantune_mlir.cli.inputs import FILE, activations_option, cache_option, deliverable_options, tiles_option
+from quantune_mlir.cli.tables import warn_of_left_in_fp32
 from quantune_mlir.errors import TilesError
 from quantune_mlir.files.access import check_writable, write_atomically
 from quantune_mlir.hardware.targets import load_target
@@ -21,6 +23,7 @@ from quantune_mlir.mlir.signature import argument_specs
 from quantune_mlir.mlir.text import load_module
 from quantune_mlir.samples.sample_set import InputSpec, SampleSet
 from quantune_mlir.workflow.artifacts import DELIVERED, MIXED, Artifacts, check_output, written_as_a_whole
+from quantune_mlir.workflow.qdq import qdq_of_directory
 from quantune_mlir.workflow.variants import Variants
 
 
@@ -31,7 +34,7 @@ from quantune_mlir.workflow.variants import Variants
     metavar="NAME",
     help="See `quantune targets`. [default: what the directory was quantized for; of a module: host]",
 )
-@click.option("-o", "--output", type=FILE, metavar="PATH", required=True, help="The .vmfb or the folder to write.")
+@click.option("-o", "--output", type=FILE, metavar="PATH", required=True, help="The .vmfb, .onnx or folder to write.")
 @click.option("--force", is_flag=True, help="Replace an older folder of this command.")
 @click.option(
     "--kernels/--no-kernels",
@@ -40,6 +43,13 @@ from quantune_mlir.workflow.variants import Variants
     help="Our kernels, or plain iree-compile of TOSA.",
 )
 @deliverable_options
+@activations_option
+@click.option(
+    "--model",
+    type=FILE,
+    metavar="ONNX",
+    help="The model's file, of which qdq-onnx is made. [default: where it was when it was quantized]",
+)
 @click.option(
     "--data",
     type=FILE,
@@ -59,6 +69,8 @@ def command(
     name: str,
     max_ram: int | None,
     max_flash: int | None,
+    activations: Activations,
+    model: Path | None,
     data: Path | None,
     tiles_file: Path | None,
 ) -> None:
@@ -66,6 +78,13 @@ def command(
 
     A module may be text or bytecode. It is compiled with the kernels and flags of a target.
     """
+    if deliverable == "qdq-onnx":
+        check_writable(output)
+        with Display().stage("write the plan as ONNX"):
+            made = qdq_of_directory(source, model, activations)
+        write_atomically(output, made.to_bytes())
+        warn_of_left_in_fp32(made)
+        return
     title = source.name
     if source.is_dir():
         artifacts = Artifacts.open(source)

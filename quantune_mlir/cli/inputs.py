@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar, get_args
 import click
 
 from quantune_mlir.backend.compile_cache import without_cache
+from quantune_mlir.backend.deliverables.qdq.writer import Activations
 from quantune_mlir.backend.delivery import DEFAULT_NAME, DELIVERABLES
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
@@ -102,8 +103,18 @@ def deliverable_options(command: F) -> F:
         type=click.Choice(DELIVERABLES),
         default="vmfb",
         show_default=True,
-        help="A program for IREE's runtime, a folder of C code that needs none, or an object file for that runtime.",
+        help="A program for IREE's runtime, a folder of C code that needs none, an object file for that runtime, or an "
+        "ONNX model with QuantizeLinear and DequantizeLinear nodes.",
     )(command)
+
+
+activations_option: Final = click.option(
+    "--activations",
+    type=click.Choice(get_args(Activations)),
+    default="uint8",
+    show_default=True,
+    help="The type of activations in a QDQ ONNX model: ONNX Runtime is quicker with uint8, some compilers want int8.",
+)
 
 
 def _switch_cache_off(ctx: click.Context, parameter: click.Parameter, off: bool) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from quantune_mlir.backend.compilation import load_tiles
+from quantune_mlir.backend.deliverables.qdq.writer import Activations
 from quantune_mlir.backend.delivery import Deliverable, Delivery
 from quantune_mlir.cli import tables
 from quantune_mlir.cli.command_line import given_arguments
 from quantune_mlir.cli.console import OUT, Display, reports_errors
 from quantune_mlir.cli.inputs import (
     FILE,
+    activations_option,
     cache_option,
     calibration_option,
     deliverable_options,
@@ -33,6 +35,7 @@ from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow import artifacts
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
+from quantune_mlir.workflow.qdq import qdq_of, require_onnx
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.scoring import Scorer
@@ -46,6 +49,7 @@ from quantune_mlir.workflow.warnings import warnings
 @click.option("--force", is_flag=True, help="Replace an older output directory of this command.")
 @click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
 @deliverable_options
+@activations_option
 @tiles_option
 @click.option("--plan", "plan_file", type=FILE, metavar="FILE", help="A plan.yaml, perhaps edited; honoured exactly.")
 @profile_option
@@ -78,6 +82,7 @@ def command(
     name: str,
     max_ram: int | None,
     max_flash: int | None,
+    activations: Activations,
     tiles_file: Path | None,
     plan_file: Path | None,
     profile_file: Path | None,
@@ -93,9 +98,11 @@ def command(
     artifacts.check_output(output, force=force)
     description = load_target(target)
     tiles = load_tiles(tiles_file, description)
-    delivery = (
-        None if deliverable == "vmfb" else Delivery(deliverable, name, model.name, max_ram=max_ram, max_flash=max_flash)
-    )
+    delivery = None
+    if deliverable == "qdq-onnx":
+        require_onnx(model)
+    elif deliverable != "vmfb":
+        delivery = Delivery(deliverable, name, model.name, max_ram=max_ram, max_flash=max_flash)
     if delivery is not None:
         delivery.check(description)
     policy = plan_policy(chosen)
@@ -132,6 +139,10 @@ def command(
     )
     if delivery is not None:
         delivery = replace(delivery, inputs=next(iter(samples)))
+    qdq = None
+    if deliverable == "qdq-onnx":
+        with display.stage("write the plan as ONNX"):
+            qdq = qdq_of(quantization, model, activations)
     summary = save(
         quantization,
         output,
@@ -139,9 +150,12 @@ def command(
         force=force,
         tiles=tiles,
         delivery=delivery,
+        qdq=None if qdq is None else qdq.to_bytes(),
         command=given_arguments(without=("force", "output", "plan_file", "debug", *POLICY_PARAMETERS)),
         progress=display,
     )
+    if qdq is not None:
+        tables.warn_of_left_in_fp32(qdq)
     if quantization.verification is not None:
         tables.print_verification(quantization.verification)
         for warning in warnings(quantization):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import click
+
+from quantune_mlir.backend.deliverables.qdq.export import QdqModel
 from quantune_mlir.cli.console import OUT, Column, print_table
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.tiling.tuning import Kernel
@@ -265,3 +268,10 @@ def _decibels(value: float | str | None) -> str:
 
 def _kib(size: int) -> str:
     return f"{size / 1024:.0f} KiB"
+
+
+def warn_of_left_in_fp32(model: QdqModel) -> None:
+    """Say which int8 layers of the plan a QDQ ONNX model leaves in fp32."""
+    if model.left_in_fp32:
+        layers = ", ".join(model.left_in_fp32)
+        click.echo(f"quantune: warning: in fp32, as no ONNX node has their weights: {layers}", err=True)

@@ -11,6 +11,7 @@ the bias makes up for what the weights' rounding adds to the output on average (
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -49,37 +50,60 @@ def weights_of(unit: Unit) -> tuple[NDArray[np.float32], int] | None:
     return weights, 0
 
 
+@dataclass(frozen=True)
+class QuantizedWeights:
+    """The constants of a product in int8.
+
+    Attributes:
+        integers: weights, in the shape that `weights_of` gives.
+        scales: of the weights, float32[output channels], or float32[1].
+        bias: int32[output channels], with scale input scale * `scales`; None of a matmul, which has none.
+    """
+
+    integers: NDArray[np.int8]
+    scales: NDArray[np.float32]
+    bias: NDArray[np.int32] | None
+
+
+def quantized_weights(unit: Unit, input_scale: float, options: IntegerOptions) -> QuantizedWeights:
+    """The int8 form of the constant weights of a dot unit, and of its bias, made up for the weights' rounding."""
+    op, found = unit.op, weights_of(unit)
+    assert found is not None
+    weights, axis = found
+    channel_axis = axis if options.weights == "per-channel" else None
+    scales = weight_params(weights, channel_axis, options.scheme)
+    if op.name == "tosa.matmul":
+        return QuantizedWeights(quantize_weights(weights, scales, channel_axis), scales, None)
+    bias = np.broadcast_to(_constant(op.operands[2]), (weights.shape[axis],))
+    scales = fit_scales_to_bias(scales, bias, input_scale, options.scheme)
+    integers = quantize_weights(weights, scales, channel_axis)
+    if INPUT_MEANS in op.attributes:
+        bias = bias - _mean_error(op, weights, axis, dequantized_blocks(integers, scales, channel_axis))
+    return QuantizedWeights(integers, scales, quantize_bias(bias, input_scale, scales))
+
+
 def emit_convolution(
     emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
 ) -> ir.Value:
     """conv2d, depthwise_conv2d or transpose_conv2d with constant weights and bias."""
     (source,) = inputs
     op = unit.op
-    found = weights_of(unit)
-    assert found is not None
-    weights, axis = found
-    bias = np.broadcast_to(_constant(op.operands[2]), (weights.shape[axis],))
-    channel_axis = axis if options.weights == "per-channel" else None
-    scales = weight_params(weights, channel_axis, options.scheme)
-    scales = fit_scales_to_bias(scales, bias, source.params.scale, options.scheme)
-    integers = quantize_weights(weights, scales, channel_axis)
-    if INPUT_MEANS in op.attributes:
-        bias = bias - _mean_error(op, weights, axis, dequantized_blocks(integers, scales, channel_axis))
-    integer_bias = quantize_bias(bias, source.params.scale, scales)
+    quantized = quantized_weights(unit, source.params.scale, options)
+    assert quantized.bias is not None
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
     accumulator = emitter.build(
         type(op.opview),
         emitter.i32,
         shape_of(op.results[0]),
         source.value,
-        emitter.constant(integers.reshape(shape_of(op.operands[1]))),
-        emitter.constant(integer_bias),
+        emitter.constant(quantized.integers.reshape(shape_of(op.operands[1]))),
+        emitter.constant(quantized.bias),
         emitter.scalar(source.params.zero_point, np.int8),
         emitter.scalar(0, np.int8),
         acc_type=ir.TypeAttr.get(emitter.i32),
         **spatial,
     )
-    return finish(emitter, accumulator, source.params.scale * scales.astype(np.float64), end)
+    return finish(emitter, accumulator, source.params.scale * quantized.scales.astype(np.float64), end)
 
 
 def _mean_error(
@@ -100,11 +124,9 @@ def emit_matmul(
 ) -> ir.Value:
     """matmul of two activations, or of one (`inputs` has no second) with constant weights on the right."""
     left = inputs[0]
-    if found := weights_of(unit):
-        weights, axis = found
-        channel_axis = axis if options.weights == "per-channel" else None
-        scales = weight_params(weights, channel_axis, options.scheme)
-        right, right_zero_point = emitter.constant(quantize_weights(weights, scales, channel_axis)), 0
+    if is_constant(unit.op.operands[1]):
+        quantized = quantized_weights(unit, left.params.scale, options)
+        right, right_zero_point, scales = emitter.constant(quantized.integers), 0, quantized.scales
     else:
         other = inputs[1]
         right, right_zero_point = other.value, other.params.zero_point

@@ -25,6 +25,8 @@ PROGRAM: Final = "model.vmfb"
 SUMMARY: Final = "summary.json"
 TILES: Final = "tiles.yaml"
 """Only there if the programs were compiled with tuned tiles."""
+QDQ: Final = "qdq.onnx"
+"""Only there if it was asked for."""
 PROGRAMS: Final = ".programs"
 """What `evaluate` and `bench` compiled."""
 
@@ -34,7 +36,7 @@ FOLDERS: Final = frozenset({"c-bundle", "static-library"})
 """Deliverables beside the rest."""
 
 _FILES: Final = frozenset(
-    {FP32, PROFILE, SENSITIVITY, PLAN, MIXED, PROGRAM, SUMMARY, TILES, "evaluation.json", "bench.json"}
+    {FP32, PROFILE, SENSITIVITY, PLAN, MIXED, PROGRAM, SUMMARY, TILES, QDQ, "evaluation.json", "bench.json"}
 )
 """What may be replaced with the directory: what is written to it, and what `make demo` and the README put there."""
 _BUILD_FILES: Final = frozenset({"CMakeLists.txt", "Makefile", "README.md", "board.ld"})

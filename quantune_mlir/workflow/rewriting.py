@@ -46,10 +46,19 @@ class PlanRewriter:
         names = self._repaired.tensors.names.items()
         return {name: given[value] for value, name in names if value in given and not is_scaled(value)}
 
+    def annotated(self, plan: PrecisionPlan) -> Model:
+        """The repaired model with parameters and the precisions that `plan` asks for, until the next plan."""
+        self._annotate(plan)
+        return self._repaired
+
+    def _annotate(self, plan: PrecisionPlan) -> dict[ir.Value, bool]:
+        model = self._repaired
+        return assign_precision(plan, model.units, model.tensors, model.layers)
+
     def rewrite(self, plan: PrecisionPlan) -> Rewrite:
         """The mixed module that `plan` asks for: the same one for plans that agree."""
         model, integer = self._repaired, integer_options(self.options)
-        in_int8 = assign_precision(plan, model.units, model.tensors, model.layers)
+        in_int8 = self._annotate(plan)
         key = tuple(in_int8.values())
         if key not in self._done:
             names = {True: Precision.INT8.value, False: Precision.FP32.value}

@@ -25,6 +25,7 @@ def save(
     tiles: TunedTiles | None = None,
     delivery: Delivery | None = None,
     command: Sequence[str] = (),
+    qdq: bytes | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, object]:
     """Compile the mixed program for the target and write all artifacts; the content of summary.json.
@@ -37,6 +38,7 @@ def save(
         tiles: what to use instead of the model's tiles; written beside the programs.
         delivery: what else to make of the mixed program, in a folder named after it.
         command: the arguments of `quantune quantize` that made it, policy and output apart, for the summary.
+        qdq: the plan as an ONNX model, to be written as well.
         progress: who is told how far the work is.
 
     Raises:
@@ -71,6 +73,8 @@ def save(
         files[artifacts.SUMMARY].write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         if delivery is not None:
             write_files(delivered, files[delivery.deliverable])
+        if qdq is not None:
+            files[artifacts.QDQ].write_bytes(qdq)
         if tiles is not None:
             files[artifacts.TILES].write_text(tiles.to_yaml(), encoding="utf-8")
     return summary

@@ -95,16 +95,20 @@ class Variants:
         profile = Profile.load(self._artifacts[PROFILE])
         return PlanRewriter(self.model, profile, self.options).rewrite(ALL_INT8).module
 
+    def recorded_path(self) -> Path:
+        """Where the model's file was. Raises ModelError if summary.json does not say."""
+        recorded = self._summary["model"].get("path")
+        if not isinstance(recorded, str) or not recorded:
+            raise ModelError("does not say where the model's file is", where=SUMMARY, remedy=_GIVE)
+        return Path(recorded)
+
     def onnx_file(self, given: Path | None = None) -> Path:
         """The ONNX file that the model came from: the one given, else the one that summary.json names.
 
         Raises:
             ModelError: it is not there, or is another model.
         """
-        recorded = self._summary["model"].get("path")
-        path = given or (Path(recorded) if isinstance(recorded, str) and recorded else None)
-        if path is None:
-            raise ModelError("does not say where the model's file is", where=SUMMARY, remedy=_GIVE)
+        path = given or self.recorded_path()
         edits = model_edits(self.model.module)
         if edits is not None:
             return self._edited(path, Edits.from_text(edits))
