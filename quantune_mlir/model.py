@@ -12,16 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from quantune_mlir.errors import ModelError
 from quantune_mlir.files import resources
-from quantune_mlir.graph.layers import Layer, find_layers
-from quantune_mlir.graph.output_parts import find_parts
-from quantune_mlir.graph.tensors import Tensors, find_tensors
-from quantune_mlir.graph.units import Unit, find_units
+from quantune_mlir.graph.layers import Layer
+from quantune_mlir.graph.network import Network
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.importers.onnx.editing import Edits
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.context_copy import in_own_context
 from quantune_mlir.mlir.edit import copy_module
-from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.signature import argument_specs, model_hash
 from quantune_mlir.mlir.text import load_module, module_bytecode, parse_module
 from quantune_mlir.numerics.parts import Part
@@ -74,7 +72,7 @@ class Model:
     @property
     def hash(self) -> str:
         """SHA-256 of the model's file and of what it keeps in others, hexadecimal."""
-        digest = model_hash(self.module)
+        digest = model_hash(self.module.operation)
         if digest is None:
             raise ModelError("the module does not say which model it is", remedy="use an fp32.mlir made by quantune")
         return digest
@@ -90,46 +88,25 @@ class Model:
         return main_function(self.module)
 
     @cached_property
-    def units(self) -> list[Unit]:
-        """Its units of precision, in topological order."""
-        return find_units(entry_block(self.function))
+    def network(self) -> Network:
+        """What it is to quantization."""
+        return Network(self.function)
 
-    @cached_property
-    def tensors(self) -> Tensors:
-        """Its profiled tensors."""
-        return find_tensors(self.function, self.units)
-
-    @cached_property
+    @property
     def layers(self) -> list[Layer]:
         """Its layers, in topological order."""
-        return find_layers(self.units, self.tensors)
+        return self.network.layers
 
     @property
     def parts(self) -> list[Part]:
         """The parts of its outputs, of which each is judged by its own noise."""
-        return list(self.part_values)
-
-    @cached_property
-    def part_values(self) -> dict[Part, ir.Value]:
-        """The value that holds the elements of each part, perhaps in another order."""
-        return find_parts(self.function, self.units, self.layers)
+        return list(self.network.parts)
 
     def layers_before(self, part: Part) -> set[str]:
         """The names of the layers that a part of the outputs depends on."""
-        makers = {unit.output: unit for unit in self.units}
-        made = (makers[value].layer for value in self.sources(self.part_values[part]) if value in makers)
+        makers = self.network.makers
+        made = (makers[value].layer for value in self.network.sources(self.network.parts[part]) if value in makers)
         return {layer for layer in made if layer is not None}
-
-    def sources(self, value: ir.Value) -> set[ir.Value]:
-        """What a value is computed from, itself included."""
-        makers = {unit.output: unit for unit in self.units}
-        pending, found = [value], set[ir.Value]()
-        while pending:
-            source = pending.pop()
-            if source not in found:
-                found.add(source)
-                pending += makers[source].inputs if source in makers else ()
-        return found
 
     def after(self, *passes: Pass) -> Model:
         """The model that `passes` make of it."""

@@ -6,18 +6,18 @@ same of scores that are all higher by as much.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
 
-from quantune_mlir.graph.layers import Layer, closing_values
-from quantune_mlir.graph.units import Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.edit import shape_of, users
-from quantune_mlir.mlir.function import entry_block
 from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 from quantune_mlir.numerics.metrics import Signal
+
+if TYPE_CHECKING:
+    from quantune_mlir.graph.network import Network
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,13 @@ class Baseline:
         return "output - input" if self.axis is None else "output - mean"
 
 
-def find_baseline(function: ir.Operation, units: Sequence[Unit], layers: Sequence[Layer]) -> Baseline | None:
+def find_baseline(network: Network) -> Baseline | None:
     """The baseline of a function of one fp32 argument and one result; None if there is none.
 
     Whether a result of as many elements as the argument resembles it, the samples tell.
     """
-    block = entry_block(function)
+    block, closing = network.block, network.closing_values
     *_, terminator = block
-    closing = closing_values(units, layers)
     if not len(block.arguments) == len(terminator.operands) == len(closing) == 1 or not is_float(block.arguments[0]):
         return None
     (argument,), (value,) = block.arguments, closing

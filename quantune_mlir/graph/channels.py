@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quantune_mlir.graph.linear_ops import match_product
-from quantune_mlir.graph.scalable import find_scalable_ranges
+from quantune_mlir.graph.scalable import ScalableRange
 from quantune_mlir.graph.tensors import Tensors
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.mlir.bindings import ir
 
 
-def channel_tensors(units: Sequence[Unit], tensors: Tensors) -> dict[ir.Value, str]:
+def channel_tensors(units: Sequence[Unit], tensors: Tensors, scalable: Sequence[ScalableRange]) -> dict[ir.Value, str]:
     """The observed tensors, each with its name, in graph order."""
-    scaled = {v for found in find_scalable_ranges(units) for v in found.values if v in tensors.names}
+    scaled = {v for found in scalable for v in found.values if v in tensors.names}
     names: dict[ir.Value, str] = {}
     for unit in units:
         product = match_product(unit.op) if unit.kind is Kind.DOT else None

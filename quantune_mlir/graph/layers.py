@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import prod
 
-from quantune_mlir.graph.epilogues import foldable_clamps
 from quantune_mlir.graph.tensors import Tensors
 from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.mlir.bindings import ir
@@ -66,48 +65,16 @@ class Layer:
         return prod(_shape(self.output))
 
 
-def find_layers(units: Sequence[Unit], tensors: Tensors) -> list[Layer]:
-    """The layers of a function in the order of their last op."""
+def find_layers(units: Sequence[Unit], tensors: Tensors, clamps: Mapping[ir.Value, Unit]) -> list[Layer]:
+    """The layers of a function in the order of their last op; `clamps` are those that fold, see epilogues.py."""
     by_name: dict[str, list[Unit]] = {}
     for unit in units:
         if unit.layer is not None:
             by_name.setdefault(unit.layer, []).append(unit)
-    folded = {clamp.output for clamp in foldable_clamps(units).values()}
+    folded = {clamp.output for clamp in clamps.values()}
     position = {unit.output: index for index, unit in enumerate(units)}
     layers = (_make_layer(name, members, tensors, folded) for name, members in by_name.items())
     return sorted(layers, key=lambda layer: position[layer.output])
-
-
-def closing_values(units: Sequence[Unit], layers: Sequence[Layer], before: ir.Value | None = None) -> list[ir.Value]:
-    """The results of the last deciding layers, or of those whose clamps fold into them, before the network's results.
-
-    What follows them in fp32 (a softmax, say) turns their noise into something else, and hides it where it saturates.
-
-    Args:
-        units: of the function.
-        layers: of the function.
-        before: a value instead of the results.
-    """
-    clamps = foldable_clamps(units)
-    made_in = {unit.output: layer for layer in layers for unit in layer.units}
-    ends = (
-        clamps[layer.output].output if layer.output in clamps else layer.output for layer in layers if layer.decides
-    )
-    deciding = {made_in[end].output if end in made_in else end for end in ends}
-    makers = {unit.output: unit for unit in units}
-    pending = [before] if before is not None else [unit.output for unit in units if is_result(unit.output)]
-    found: dict[ir.Value, None] = {}
-    seen: set[ir.Value] = set()
-    while pending:
-        value = pending.pop()
-        if value in seen:
-            continue
-        seen.add(value)
-        if value in deciding:
-            found[value] = None
-        elif value in makers:
-            pending += makers[value].inputs
-    return list(found)
 
 
 def is_result(value: ir.Value) -> bool:

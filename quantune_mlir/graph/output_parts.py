@@ -10,20 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from quantune_mlir.graph.baseline import find_baseline
-from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.output_reading import Softmax, find_softmax, has_one_scale, holds_classes
-from quantune_mlir.graph.units import Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_constant
 from quantune_mlir.mlir.edit import defining_op, shape_of
-from quantune_mlir.mlir.function import entry_block
 from quantune_mlir.mlir.permutation import reshape_segments
 from quantune_mlir.mlir.signature import names
 from quantune_mlir.mlir.tosa.traits import axis_of, data_operands, traits_of
 from quantune_mlir.numerics.parts import AxisRange, Part
+
+if TYPE_CHECKING:
+    from quantune_mlir.graph.network import Network
 
 MOST_PARTS: Final = 16
 """Of one result; concatenations that would make more are not looked into."""
@@ -59,14 +58,16 @@ class _Region:
     cut: int | None = None
 
 
-def find_parts(function: ir.Operation, units: Sequence[Unit], layers: Sequence[Layer]) -> dict[Part, ir.Value]:
+def find_parts(network: Network) -> dict[Part, ir.Value]:
     """The parts of all results of a simplified function, in order, and the value that holds the elements of each."""
-    *_, terminator = entry_block(function)
+    *_, terminator = network.block
     results = list(terminator.operands)
-    baseline = find_baseline(function, units, layers)
+    baseline = network.baseline
     resembles = baseline is not None and baseline.signal == "output - input"
     parts: dict[Part, ir.Value] = {}
-    for index, (name, value) in enumerate(zip(names(function, "res_attrs", len(results)), results, strict=True)):
+    for index, (name, value) in enumerate(
+        zip(names(network.function, "res_attrs", len(results)), results, strict=True)
+    ):
         whole = Part(index, name, shape_of(value), resembles_input=resembles)
         softmax = find_softmax(value)
         axis = None if softmax is None else _axis_in(value, softmax)

@@ -9,13 +9,12 @@ it did if all its readers expect that: their results stay what they were.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from quantune_mlir.graph.epilogues import readers_of
 from quantune_mlir.graph.linear_ops import Product, match_product
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.mlir.bindings import ir
@@ -39,9 +38,8 @@ class ScalableRange:
     values: tuple[ir.Value, ...]
 
 
-def find_scalable_ranges(units: Sequence[Unit]) -> list[ScalableRange]:
+def find_scalable_ranges(units: Sequence[Unit], readers: Mapping[ir.Value, Sequence[Unit]]) -> list[ScalableRange]:
     """All of a function's, in topological order of their producers."""
-    readers = readers_of(units)
     found: list[ScalableRange] = []
     for unit in units:
         producer = match_product(unit.op) if unit.kind is Kind.DOT else None
@@ -61,7 +59,7 @@ class _Reached:
     values: list[ir.Value]
 
 
-def _reach(value: ir.Value, channels: int, readers: dict[ir.Value, list[Unit]], end: _Reached) -> bool:
+def _reach(value: ir.Value, channels: int, readers: Mapping[ir.Value, Sequence[Unit]], end: _Reached) -> bool:
     """Whether only products read `value` in the end; collects them, and what is on the way."""
     end.values.append(value)
     mine = readers.get(value, [])

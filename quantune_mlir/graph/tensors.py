@@ -12,13 +12,12 @@ Names: the layer's name, `layer:k` from the second root of one layer on, and `%i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.graph.epilogues import foldable_clamps
 from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.mlir.attributes import LAYER, NAME, string_attribute
 from quantune_mlir.mlir.bindings import ir
@@ -36,13 +35,15 @@ class Tensors:
     """Activation -> the roots whose values it may hold, in graph order. Absent: no int8 form."""
 
 
-def find_tensors(function: ir.Operation, units: Sequence[Unit]) -> Tensors:
-    """Names the roots of `function` and groups the values that share parameters with them."""
+def find_tensors(function: ir.Operation, units: Sequence[Unit], clamps: Mapping[ir.Value, Unit]) -> Tensors:
+    """Names the roots of `function` and groups the values that share parameters with them.
+
+    `clamps` are those that fold, see epilogues.py.
+    """
     arguments = [value for value in entry_block(function).arguments if is_float(value)]
     names = {value: f"%{name}" for value, name in zip(arguments, argument_names(function), strict=False)}
     taken = {unit.layer for unit in units}
     shared = {value for unit in units if unit.kind in SHARING for value in unit.inputs}
-    clamps = foldable_clamps(units)
     seen: dict[str, int] = {}
     for unit in units:
         if unit.output in clamps:

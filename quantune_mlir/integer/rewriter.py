@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quantune_mlir.graph.lowering import Form, Step
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, boundary
 from quantune_mlir.integer.emitter import Emitter, Quantized
@@ -29,35 +30,32 @@ class _Forms:
 
 
 class Rewriter:
-    """Rewrites units in topological order; a value that no rewritten unit made stands for itself, in fp32."""
+    """Emits the steps of a lowering in their order; a value that no step made stands for itself, in fp32."""
 
     def __init__(self, params: Mapping[ir.Value, QuantParams], options: IntegerOptions) -> None:
         self._params = params
         self._options = options
         self._forms: dict[ir.Value, _Forms] = {}
 
-    def to_int8(
-        self,
-        unit: Unit,
-        before: ir.Operation,
-        *,
-        clamp: Unit | None = None,
-        ends_in_float: bool = False,
-    ) -> None:
-        """Emits `unit`, and the `clamp` that follows it in its epilogue, in int8; or int8 with an fp32 result."""
-        emitter = Emitter(unit, before)
-        inputs = [self._operand(value, emitter) for value in self._operands_of(unit)]
-        last = clamp or unit
-        params = None if ends_in_float else self._params[last.output]
-        bounds = next((clamp_bounds(u) for u in (clamp, unit) if u is not None and u.kind is Kind.CLAMP), None)
-        result = lower_unit(emitter, unit, inputs, End(params, bounds, self._options.requantize), self._options)
-        if params is None:
-            self._forms[last.output] = _Forms(f32=result)
+    def emit(self, step: Step, before: ir.Operation) -> None:
+        """Emits what a step computes."""
+        if step.form is Form.FP32 or step.form is Form.ROUNDED:
+            self._emit_fp32(step.unit, before)
+            if step.form is Form.ROUNDED:
+                self.int8(step.end, Emitter(step.unit, before))
         else:
-            self._forms[last.output] = _Forms(int8=Quantized(result, params))
+            self._emit_integer(step, before)
 
-    def to_fp32(self, unit: Unit, before: ir.Operation) -> None:
-        """Emits `unit` as it was, on the fp32 forms of its inputs."""
+    def _emit_integer(self, step: Step, before: ir.Operation) -> None:
+        emitter = Emitter(step.unit, before)
+        inputs = [self._operand(value, emitter) for value in self._operands_of(step.unit)]
+        params = None if step.form is Form.TO_FP32 else self._params[step.end]
+        clamps = (unit for unit in (step.clamp, step.unit) if unit is not None and unit.kind is Kind.CLAMP)
+        end = End(params, next((clamp_bounds(unit) for unit in clamps), None), self._options.requantize)
+        result = lower_unit(emitter, step.unit, inputs, end, self._options)
+        self._forms[step.end] = _Forms(f32=result) if params is None else _Forms(int8=Quantized(result, params))
+
+    def _emit_fp32(self, unit: Unit, before: ir.Operation) -> None:
         emitter = Emitter(unit, before)
         inside: dict[ir.Value, ir.Value] = {}
         for op in unit.ops:
@@ -67,11 +65,6 @@ class Rewriter:
             element = ir.RankedTensorType(op.results[0].type).element_type
             inside[op.results[0]] = emitter.clone(op, operands, element)
         self._forms[unit.output] = _Forms(f32=inside[unit.output])
-
-    def to_int8_in_fp32(self, unit: Unit, before: ir.Operation) -> None:
-        """Emits a function in fp32, on an accumulator that ended in fp32, and rounds its result to int8."""
-        self.to_fp32(unit, before)
-        self.int8(unit.output, Emitter(unit, before))
 
     def fp32(self, value: ir.Value, emitter: Emitter) -> ir.Value:
         """The fp32 form of an original value."""

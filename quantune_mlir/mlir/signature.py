@@ -65,8 +65,7 @@ def model_edits(module: ir.Module) -> str | None:
     return attribute.value if isinstance(attribute, ir.StringAttr) else None
 
 
-def model_hash(module: ir.Module) -> str | None:
+def model_hash(module: ir.Operation) -> str | None:
     """The hash of the model that a module was imported from, if it says."""
-    found = module.operation.attributes
-    attribute = found.get(MODEL, None)
+    attribute = module.attributes.get(MODEL, None)
     return attribute.value if isinstance(attribute, ir.StringAttr) else None

@@ -8,10 +8,11 @@ from itertools import groupby
 from typing import Final, TextIO
 
 from quantune_mlir.errors import PassError, QuantuneError
+from quantune_mlir.graph.network import Network
 from quantune_mlir.mlir.bindings import ir, passmanager
 from quantune_mlir.mlir.dialects import quantune
-from quantune_mlir.pipeline.base import Pass
-from quantune_mlir.pipeline.parser import ANCHOR, OwnStep, Pipeline, Step, UpstreamStep
+from quantune_mlir.pipeline.base import NetworkPass, Pass
+from quantune_mlir.pipeline.parser import ANCHOR, OwnStep, Pipeline, Step
 
 LARGE_CONSTANT: Final = 16
 """Constants of more elements than this are elided when IR is printed for people to look at."""
@@ -44,10 +45,12 @@ def run_pipeline(
     with module.context, ir.Location.unknown(module.context):
         if verify_each:
             verify(module, "before the first pass")
-        for text, run in _stages(pipeline.steps, one_by_one=print_after_all):
+        network: Network | None = None
+        for text, steps in _stages(pipeline.steps, one_by_one=print_after_all):
             if on_pass:
                 on_pass(text)
-            run(module)
+            first = steps[0]
+            network = _run_own(module, first, network) if isinstance(first, OwnStep) else _run_upstream(module, text)
             if verify_each:
                 verify(module, f"after {text}")
             if print_after_all:
@@ -76,7 +79,7 @@ def verify(module: ir.Module, when: str) -> None:
         raise PassError(f"the module does not verify {when}: {error}") from error
 
 
-def _stages(steps: Sequence[Step], *, one_by_one: bool) -> Iterator[tuple[str, Callable[[ir.Module], None]]]:
+def _stages(steps: Sequence[Step], *, one_by_one: bool) -> Iterator[tuple[str, list[Step]]]:
     """What to run: each own step by itself, upstream neighbours together unless `one_by_one`."""
 
     def key(numbered: tuple[int, Step]) -> int:
@@ -85,16 +88,19 @@ def _stages(steps: Sequence[Step], *, one_by_one: bool) -> Iterator[tuple[str, C
 
     for _, group in groupby(enumerate(steps), key):
         members = [step for _, step in group]
-        text = ",".join(str(step) for step in members)
-        if isinstance(members[0], UpstreamStep):
-            yield text, lambda module, text=text: _run_upstream(module, text)
-        else:
-            yield text, lambda module, step=members[0]: _run_own(module, step)
+        yield ",".join(str(step) for step in members), members
 
 
-def _run_own(module: ir.Module, step: OwnStep) -> None:
+def _run_own(module: ir.Module, step: OwnStep, network: Network | None) -> Network | None:
+    """Runs a pass of ours; `network` is the module's, if it is known. Returns it if it still is."""
+    pass_ = step.pass_
     try:
-        step.pass_.apply(module)
+        if not isinstance(pass_, NetworkPass):
+            pass_.apply(module)
+            return None
+        network = network or Network.of(module)
+        pass_.apply_to(network)
+        return network if pass_.preserves_network else None
     except QuantuneError as error:
         error.where = f"{step.name}: {error.where}" if error.where else step.name
         raise

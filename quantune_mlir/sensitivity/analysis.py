@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from quantune_mlir.backend.compilation import program_source
 from quantune_mlir.backend.compiler import KnownProgram, Source
 from quantune_mlir.backend.program import Array
-from quantune_mlir.graph.epilogues import foldable_clamps
 from quantune_mlir.graph.layers import Layer
-from quantune_mlir.graph.precision_propagation import all_int8
 from quantune_mlir.graph.units import Kind
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.integer.dot import weights_of
@@ -22,6 +20,7 @@ from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
@@ -97,9 +96,8 @@ class Analyzer:
         self._on_run = on_run
         self._plan = plan
         self._options = options
-        self._clamps = foldable_clamps(model.units)
-        self._makers = {unit.output: unit for unit in model.units}
-        self._in_int8 = all_int8(model.units, model.layers, model.tensors)
+        self._network = model.network
+        self._formats = model.network.everywhere(INT8)
         self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
         self._program = self._prepare(model, AssignQParams(profile, options.scheme, range_), target).load()
 
@@ -175,7 +173,7 @@ class Analyzer:
 
     def _describe(self, layer: Layer, index: int, energies: Energies, budget: NoiseBudget) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))
-        local = energies.get((group_end(layer, self._clamps), LOCAL))
+        local = energies.get((group_end(layer, self._network.clamps), LOCAL))
         weights = self._weight_energies[layer.name]
         before = [energies[key].sqnr_db for key in self._noisy_inputs(layer) if key in energies]
         return LayerSensitivity(
@@ -203,16 +201,16 @@ class Analyzer:
         found: list[tuple[str, Noise]] = []
         for value in layer.inputs:
             source = self._source(value)
-            in_int8 = any(self._in_int8[unit.output] for unit in layer.units if value in unit.inputs)
+            in_int8 = any(self._formats[unit.output].is_integer for unit in layer.units if value in unit.inputs)
             if in_int8 or not isinstance(source, ir.BlockArgument):
-                made_by = self._makers[source].layer if source in self._makers else None
-                found.append((made_by or self._model.tensors.names.get(source, ""), ACCUMULATED))
+                made_by = self._network.makers[source].layer if source in self._network.makers else None
+                found.append((made_by or self._network.tensors.names.get(source, ""), ACCUMULATED))
         return found
 
     def _source(self, value: ir.Value) -> ir.Value:
         """The result of a layer, or the graph input, that a value comes from, through layout transposes."""
-        while value in self._makers and self._makers[value].layer is None:
-            value = self._makers[value].inputs[0]
+        while value in self._network.makers and self._network.makers[value].layer is None:
+            value = self._network.makers[value].inputs[0]
         return value
 
     def _weight_energy(self, layer: Layer) -> ErrorEnergy:

@@ -39,7 +39,7 @@ class Calibrator:
         module = model.apart(InsertObservers(), LowerObservers())
         rows = ir.ArrayAttr(module.operation.attributes[OBSERVED])
         self._tensors = [ir.StringAttr(ir.DictAttr(row)["tensor_name"]).value for row in rows]
-        sizes = (int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.tensors.names)
+        sizes = (int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.network.tensors.names)
         largest = max(sizes, default=1)
         self._runs_per_drain = _COUNTER_LIMIT // largest
         self._channels = observed_channels(module)

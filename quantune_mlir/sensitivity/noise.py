@@ -8,9 +8,8 @@ from typing import Final, cast
 
 import numpy as np
 
-from quantune_mlir.graph.epilogues import foldable_clamps, is_piecewise_linear, private_values
-from quantune_mlir.graph.layers import Layer, closing_values
-from quantune_mlir.graph.precision_propagation import deciding_readers, owners
+from quantune_mlir.graph.epilogues import is_piecewise_linear
+from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import (
@@ -131,7 +130,7 @@ def grown_noise(model: Model, energies: Energies) -> dict[str, Powers]:
 def _measured_outputs(model: Model, energies: Energies) -> list[str]:
     """The layers that make the parts of the output that noise is predicted at."""
     made_by = {layer.output: layer.name for layer in model.layers}
-    names = (made_by[value] for value in closing_values(model.units, model.layers))
+    names = (made_by[value] for value in model.network.closing_values)
     return [name for name in names if (name, ACCUMULATED) in energies]
 
 
@@ -186,7 +185,7 @@ def _rounded_tensors(model: Model, noise: Mapping[str, Powers], kept: Mapping[st
     Of a tensor that is moved and selected from only what is read in the end counts: it is rounded once. Readers share
     it as they share what stays of their own noise if each alone is fp32.
     """
-    readers, makers = deciding_readers(model.units, model.layers), owners(model.layers)
+    readers, makers = model.network.deciding_readers, model.network.owners
     read = {value for layer in model.layers if layer.decides for value in layer.inputs}
     found: list[RoundedTensor] = []
     for layer in model.layers:
@@ -255,11 +254,10 @@ class _Group:
 
 
 def _fusion_groups(model: Model, energies: Energies) -> list[_Group]:
-    clamps = foldable_clamps(model.units)
+    clamps = model.network.clamps
     heads = {layer.output: layer for layer in model.layers if layer.output in clamps}
     ends = {clamp.output: value for value, clamp in clamps.items() if value in heads}
-    makers = {unit.output: unit for unit in model.units}
-    private = private_values(model.units)
+    makers, private = model.network.makers, model.network.private_values
     rounding = {
         layer.output: _energy(energies[layer.name, ROUNDING])
         for layer in model.layers

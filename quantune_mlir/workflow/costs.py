@@ -11,7 +11,6 @@ from quantune_mlir.backend.compilation import isa_of
 from quantune_mlir.backend.group_latency import conversion_key, latency_cache, measure_latencies
 from quantune_mlir.backend.kernel_groups import KernelGroup
 from quantune_mlir.graph.layers import Layer
-from quantune_mlir.graph.precision_propagation import owners
 from quantune_mlir.graph.units import Kind
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
@@ -78,7 +77,7 @@ def _cost_model(
     unit: Literal["µs", "cycles"],
 ) -> CostModel:
     deciding = {layer.name: layer for layer in model.layers if layer.decides}
-    owner_of = owners(model.layers)
+    owner_of = model.network.owners
     times = {precision: _by_owner(module, owner_of, time) for precision, module in (("int8", int8), ("fp32", fp32))}
     layers = {
         name: LayerCost(
@@ -109,11 +108,11 @@ def _shared_values(model: Model) -> list[tuple[str, tuple[Reader, ...], tuple[in
 
     Through layers that decide nothing; graph inputs are called after themselves, with a percent sign.
     """
-    names = model.tensors.names.items()
+    names = model.network.tensors.names.items()
     sources: dict[ir.Value, str] = {value: name for value, name in names if isinstance(value, ir.BlockArgument)}
     readers: dict[str, dict[str, Reader]] = defaultdict(dict)
     shapes: dict[str, tuple[int, ...]] = {}
-    for unit in model.units:
+    for unit in model.network.units:
         if unit.layer is None and unit.inputs and unit.inputs[0] in sources:
             sources[unit.output] = sources[unit.inputs[0]]
     for layer in model.layers:

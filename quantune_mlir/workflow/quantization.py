@@ -338,7 +338,7 @@ def _search(
 
 
 def _require_profile_of(model: Model, profile: Profile) -> None:
-    if profile.model != model.hash or list(profile) != list(model.tensors.names.values()):
+    if profile.model != model.hash or list(profile) != list(model.network.tensors.names.values()):
         raise DataError(
             f"the profile is of another model ({profile.model[:12]}, this is {model.hash[:12]})",
             where="--profile",

@@ -75,9 +75,9 @@ def layer_records(
 
 def _sources(model: Model) -> dict[ir.Value, Sequence[str]]:
     """By value, the layer that makes it; where none does, those that what makes it reads."""
-    names = model.tensors.names.items()
+    names = model.network.tensors.names.items()
     found: dict[ir.Value, Sequence[str]] = {v: (name,) for v, name in names if isinstance(v, ir.BlockArgument)}
-    for unit in model.units:
+    for unit in model.network.units:
         inputs = (name for value in unit.inputs for name in found.get(value, ()))
         found[unit.output] = tuple(dict.fromkeys(inputs)) if unit.layer is None else (unit.layer,)
     return found

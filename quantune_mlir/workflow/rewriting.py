@@ -11,13 +11,14 @@ from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import NumberFormat
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.quantize.assign_precision import assign_precision
 from quantune_mlir.passes.quantize.assign_qparams import AssignQParams, is_scaled
 from quantune_mlir.passes.quantize.quantize import Quantize
 from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.repairs import repairs
 
@@ -37,32 +38,27 @@ class PlanRewriter:
         self.options = options
         assign = AssignQParams(profile, options.scheme, options.range)
         self._repaired = model.after(*repairs(profile, options), assign)  # ours alone: each plan annotates it anew
-        self._done: dict[tuple[bool, ...], Rewrite] = {}
+        self._done: dict[tuple[NumberFormat, ...], Rewrite] = {}
 
     @property
     def parameters(self) -> dict[str, QuantParams]:
         """Parameters by tensor, of those that the profile has seen as they are: equalization has scaled the others."""
         given = read_qparams(self._repaired.function)
-        names = self._repaired.tensors.names.items()
+        names = self._repaired.network.tensors.names.items()
         return {name: given[value] for value, name in names if value in given and not is_scaled(value)}
 
     def annotated(self, plan: PrecisionPlan) -> Model:
         """The repaired model with parameters and the precisions that `plan` asks for, until the next plan."""
-        self._annotate(plan)
+        assign_precision(plan, self._repaired.network)
         return self._repaired
-
-    def _annotate(self, plan: PrecisionPlan) -> dict[ir.Value, bool]:
-        model = self._repaired
-        return assign_precision(plan, model.units, model.tensors, model.layers)
 
     def rewrite(self, plan: PrecisionPlan) -> Rewrite:
         """The mixed module that `plan` asks for: the same one for plans that agree."""
         model, integer = self._repaired, integer_options(self.options)
-        in_int8 = self._annotate(plan)
-        key = tuple(in_int8.values())
+        formats = assign_precision(plan, model.network)
+        key = tuple(formats.values())
         if key not in self._done:
-            names = {True: Precision.INT8.value, False: Precision.FP32.value}
-            precision = {layer.name: names[in_int8[_computing(layer).output]] for layer in model.layers}
+            precision = {layer.name: formats[_computing(layer).output].name for layer in model.layers}
             quantize = Quantize(integer.weights, integer.scheme, integer.requantize)
             self._done[key] = Rewrite(model.with_passes(quantize, RemoveDeadCode()), precision)
         return self._done[key]

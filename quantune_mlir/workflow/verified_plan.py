@@ -9,7 +9,6 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.graph.layers import closing_values
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import decibels
@@ -122,8 +121,9 @@ def _predicted_at(model: Model, parts: Sequence[str]) -> list[list[int]]:
     places = {name: place for place, name in enumerate(parts)}
     outputs = {layer.name: layer.output for layer in model.layers if layer.name in places}
     found: list[list[int]] = []
-    for value in model.part_values.values():
-        before = (made_by[closing] for closing in closing_values(model.units, model.layers, before=value))
+    network = model.network
+    for value in network.parts.values():
+        before = (made_by[closing] for closing in network.closing_values_before(value))
         nearest = [places[name] for name in before if name in places]
-        found.append(nearest or [places[name] for name, output in outputs.items() if value in model.sources(output)])
+        found.append(nearest or [places[name] for name, output in outputs.items() if value in network.sources(output)])
     return found

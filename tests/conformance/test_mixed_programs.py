@@ -37,7 +37,7 @@ from tests.support import call, load_program
 from tests.support import compile_module as compile_for_tests
 from tests.tosa_oracle import run_reference
 from tests.unit.integer.cases import CASES
-from tests.unit.integer.networks import Network
+from tests.unit.integer.networks import CalibratedNetwork
 
 pytestmark = pytest.mark.conformance
 
@@ -88,7 +88,7 @@ def single_nodes():
     parts, inputs = {}, {}
     for name in SINGLE:
         case = CASES[name]
-        network = Network(case.model(read_in_int8=True), case.inputs, INTEGER, context)
+        network = CalibratedNetwork(case.model(read_in_int8=True), case.inputs, INTEGER, context)
         parts[name] = integer_part(network.quantized(network.in_int8(moves=True)))
         inputs[name] = tuple(case.inputs.values())
     program = load_program(compile_for_tests(combine([part.probed for part in parts.values()], context)))

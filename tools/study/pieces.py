@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from quantune_mlir.backend.compilation import compile_program, with_kernels
-from quantune_mlir.graph.epilogues import ACCUMULATING, foldable_clamps, readers_of
+from quantune_mlir.graph import lowering
+from quantune_mlir.graph.epilogues import ACCUMULATING
+from quantune_mlir.graph.lowering import Step
+from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.integer import boundary
@@ -20,6 +24,7 @@ from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.mlir.bindings import func, ir
 from quantune_mlir.mlir.constants import is_constant
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.parameters import QuantParams
 
 
@@ -36,6 +41,13 @@ class Form(str, Enum):
     """The i8 form of an fp32 value."""
     DEQUANTIZE = "dequantize"
     """The fp32 form of an i8 value."""
+
+
+_STEPS: Final = {
+    Form.FP32: lowering.Form.FP32,
+    Form.INT8: lowering.Form.INTEGER,
+    Form.INT8_TO_FP32: lowering.Form.TO_FP32,
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ def number_values(arguments: Iterable[ir.Value], units: Sequence[Unit]) -> dict[
 
 
 def compile_pieces(
-    units: Sequence[Unit],
+    network: Network,
     numbers: Mapping[ir.Value, int],
     params: Mapping[ir.Value, QuantParams],
     options: IntegerOptions,
@@ -66,16 +78,16 @@ def compile_pieces(
     """The .vmfb with one function for each form that a plan can ask for.
 
     Args:
-        units: of a simplified model, in topological order.
+        network: of a simplified model.
         numbers: of the values, from `number_values`.
         params: quantization parameters of the activations that have an int8 form.
         options: how int8 is computed.
         target: what to compile for.
     """
-    context = units[0].op.context
+    context = network.function.context
     builder = _Builder(params, options, context)
     with context, ir.Location.unknown():
-        _add_pieces(builder, units, numbers, params)
+        _add_pieces(builder, network, numbers, params)
         dispatching = with_kernels(builder.finish(), target)
     with dispatching.context, ir.Location.unknown():
         module = _one_function_each(dispatching, builder.names)
@@ -83,18 +95,16 @@ def compile_pieces(
 
 
 def _add_pieces(
-    builder: _Builder, units: Sequence[Unit], numbers: Mapping[ir.Value, int], params: Mapping[ir.Value, QuantParams]
+    builder: _Builder, network: Network, numbers: Mapping[ir.Value, int], params: Mapping[ir.Value, QuantParams]
 ) -> None:
-    clamps = foldable_clamps(units)
-    folded = {clamp.output for clamp in clamps.values()}
-    readers = readers_of(units)
+    folded = {clamp.output for clamp in network.clamps.values()}
     for value, number in numbers.items():
-        reader = next(iter(readers.get(value, ())), None)
+        reader = next(iter(network.readers.get(value, ())), None)
         if value in params and reader is not None:
             builder.add_boundaries(value, reader, number)
-    for unit in units:
+    for unit in network.units:
         builder.add_unit(Piece(Form.FP32, numbers[unit.output]), unit)
-        clamp = clamps.get(unit.output)
+        clamp = network.clamps.get(unit.output)
         end_value = (clamp or unit).output
         if unit.kind is Kind.FLOAT or unit.output in folded or any(v not in params for v in (*unit.inputs, end_value)):
             continue
@@ -131,12 +141,9 @@ class _Builder:
     def add_unit(self, piece: Piece, unit: Unit, clamp: Unit | None = None) -> None:
         """A unit in one form; the clamp folds into the int8 ones."""
         rewriter = _PieceRewriter(self._params, self._options, self._argument)
-        if piece.form is Form.FP32:
-            rewriter.to_fp32(unit, self._end)
-            self._add(piece, rewriter.form(unit.output)[0])
-            return
-        rewriter.to_int8(unit, self._end, clamp=clamp, ends_in_float=piece.form is Form.INT8_TO_FP32)
-        self._add(piece, rewriter.form((clamp or unit).output)[0])
+        step = Step(unit, clamp, FP32 if piece.form is Form.FP32 else INT8, _STEPS[piece.form])
+        rewriter.emit(step, self._end)
+        self._add(piece, rewriter.form(step.end)[0])
 
     def finish(self) -> ir.Module:
         """The module; its function returns the results in the order of `names`."""

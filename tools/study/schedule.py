@@ -1,8 +1,7 @@
 """From plans to the pieces that compute them, each computed once however many plans share it.
 
-The walk over the units is that of the quantize pass: which units are int8 comes from
-`graph/precision_propagation.py`, and how an int8 unit ends from `graph/epilogues.py`. Only instead of emitting ops it
-notes which pieces are called on what.
+The steps are those of the quantize pass (`graph/lowering.py`); only instead of emitting ops they note which pieces are
+called on what.
 """
 
 from __future__ import annotations
@@ -10,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from quantune_mlir.graph.epilogues import find_endings
-from quantune_mlir.graph.layers import Layer
-from quantune_mlir.graph.precision_propagation import precisions
-from quantune_mlir.graph.tensors import Tensors
-from quantune_mlir.graph.units import Unit
+from quantune_mlir.graph import lowering
+from quantune_mlir.graph.lowering import lowering_steps
+from quantune_mlir.graph.network import Network
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.numerics.formats import NumberFormat
 from tools.study.pieces import Form, Piece
 
 
@@ -61,15 +59,13 @@ class Graph:
         float_epilogues: whether requantization is in float.
     """
 
-    units: Sequence[Unit]
-    layers: Sequence[Layer]
-    tensors: Tensors
+    network: Network
     numbers: Mapping[ir.Value, int]
     outputs: Sequence[ir.Value]
     float_epilogues: bool
 
-    def schedule(self, plans: Iterable[Mapping[str, bool]]) -> Schedule:
-        """The calls for plans: for each layer with a precision of its own whether it is int8."""
+    def schedule(self, plans: Iterable[Mapping[str, NumberFormat]]) -> Schedule:
+        """The calls for plans: the format of each layer with one of its own."""
         inputs = sum(isinstance(value, ir.BlockArgument) for value in self.numbers)
         schedule = Schedule(inputs)
         for plan in plans:
@@ -88,28 +84,23 @@ class _Walk:
         self._fp32 = {v: i for v, i in graph.numbers.items() if isinstance(v, ir.BlockArgument)}
         self._int8: dict[ir.Value, int] = {}
 
-    def follow(self, plan: Mapping[str, bool]) -> None:
+    def follow(self, plan: Mapping[str, NumberFormat]) -> None:
         """Notes the calls of every unit."""
         graph = self._graph
-        made_int8 = precisions(graph.units, graph.layers, plan, graph.tensors)
-        in_int8 = {value for value, int8 in made_int8.items() if int8}
-        endings = find_endings(graph.units, in_int8, float_epilogues=graph.float_epilogues)
-        folded = {clamp.output for clamp in endings.clamps.values()}
-        for unit in graph.units:
-            if unit.output in folded:
-                continue
-            if unit.output not in in_int8:
-                self._compute_fp32(unit)
-            elif unit.output in endings.functions:
-                self._compute_fp32(unit)
-                self.int8(unit.output)
-            else:
-                end = endings.clamps.get(unit.output, unit).output
-                operands = [self.int8(value) for value in unit.inputs]
-                if end in endings.in_float:
-                    self._fp32[end] = self._call(Form.INT8_TO_FP32, end, operands)
-                else:
-                    self._int8[end] = self._call(Form.INT8, end, operands)
+        formats = graph.network.formats(plan)
+        for step in lowering_steps(graph.network, formats, float_epilogues=graph.float_epilogues):
+            match step.form:
+                case lowering.Form.FP32 | lowering.Form.ROUNDED:
+                    operands = [self.fp32(value) for value in step.unit.inputs]
+                    self._fp32[step.end] = self._call(Form.FP32, step.end, operands)
+                    if step.form is lowering.Form.ROUNDED:
+                        self.int8(step.end)
+                case lowering.Form.TO_FP32:
+                    operands = [self.int8(value) for value in step.unit.inputs]
+                    self._fp32[step.end] = self._call(Form.INT8_TO_FP32, step.end, operands)
+                case lowering.Form.INTEGER:
+                    operands = [self.int8(value) for value in step.unit.inputs]
+                    self._int8[step.end] = self._call(Form.INT8, step.end, operands)
 
     def fp32(self, value: ir.Value) -> int:
         """The result that holds the fp32 form of a value."""
@@ -122,10 +113,6 @@ class _Walk:
         if value not in self._int8:
             self._int8[value] = self._call(Form.QUANTIZE, value, [self._fp32[value]])
         return self._int8[value]
-
-    def _compute_fp32(self, unit: Unit) -> None:
-        operands = [self.fp32(value) for value in unit.inputs]
-        self._fp32[unit.output] = self._call(Form.FP32, unit.output, operands)
 
     def _call(self, form: Form, value: ir.Value, operands: Sequence[int]) -> int:
         return self._schedule.add(Piece(form, self._graph.numbers[value]), operands)

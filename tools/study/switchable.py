@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.backend.program import SINGLE_THREAD, to_device, to_host
-from quantune_mlir.graph.layers import closing_values
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.mlir.function import entry_block
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.quantize.assign_qparams import AssignQParams
 from quantune_mlir.samples.sample_set import SampleSet
@@ -24,8 +23,8 @@ from quantune_mlir.workflow.rewriting import integer_options
 from tools.study.pieces import compile_pieces, number_values
 from tools.study.schedule import Graph, Schedule
 
-Plan = Mapping[str, bool]
-"""Whether each layer that decides is int8."""
+Plan = Mapping[str, NumberFormat]
+"""The format of each layer that decides."""
 Outputs = NDArray[np.float32]
 
 
@@ -42,19 +41,18 @@ class SwitchableModel:
         )
         self._model = prepared
         integer = integer_options(options)
-        numbers = number_values(entry_block(prepared.function).arguments, prepared.units)
+        network = prepared.network
+        numbers = number_values(network.block.arguments, network.units)
         self.layers = [layer for layer in prepared.layers if layer.decides]
-        self._fixed = {layer.name: False for layer in prepared.layers if not layer.quantizable}
+        self._fixed = {layer.name: FP32 for layer in prepared.layers if not layer.quantizable}
         self._graph = Graph(
-            prepared.units,
-            prepared.layers,
-            prepared.tensors,
+            network,
             numbers,
-            closing_values(prepared.units, prepared.layers),
+            network.closing_values,
             integer.requantize == "float",
         )
         params = read_qparams(prepared.function)
-        self._runtime = _Runtime(compile_pieces(prepared.units, numbers, params, integer, load_target("host")))
+        self._runtime = _Runtime(compile_pieces(network, numbers, params, integer, load_target("host")))
 
     @property
     def names(self) -> list[str]:
@@ -63,7 +61,7 @@ class SwitchableModel:
 
     def plan(self, int8: Sequence[str]) -> Plan:
         """The plan in which these layers are int8, and the others fp32."""
-        return {name: name in int8 for name in self.names}
+        return {name: INT8 if name in int8 else FP32 for name in self.names}
 
     def run(self, plans: Sequence[Plan], samples: SampleSet) -> Iterator[list[Outputs]]:
         """For each sample, the output of each plan: all outputs flattened into one vector.

@@ -11,29 +11,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from quantune_mlir.graph.channels import channel_tensors
-from quantune_mlir.graph.tensors import find_tensors
-from quantune_mlir.graph.units import find_units
+from quantune_mlir.graph.network import Network
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects import quantune
-from quantune_mlir.mlir.function import entry_block, main_function
-from quantune_mlir.pipeline.base import Pass
+from quantune_mlir.pipeline.base import NetworkPass
 
 
 @dataclass(frozen=True)
-class InsertObservers(Pass):
+class InsertObservers(NetworkPass):
     """Mark every tensor that needs a histogram, or the mean and extremes of its channels."""
 
     name: ClassVar[str] = "quantune-insert-observers"
 
-    def apply(self, module: ir.Module) -> None:
-        function = main_function(module)
-        block = entry_block(function)
-        units = find_units(block)
-        tensors = find_tensors(function, units)
-        channels = channel_tensors(units, tensors)
-        first = block.operations[0]
-        _insert(tensors.names, first, quantune.observe)
+    def apply_to(self, network: Network) -> None:
+        tensors, channels = network.tensors.names, network.channel_tensors
+        first = network.block.operations[0]
+        _insert(tensors, first, quantune.observe)
         _insert(channels, first, quantune.observe_channels)
 
 

@@ -25,17 +25,16 @@ are locally measured in int8: that is what a plan can ask for. The program's res
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from quantune_mlir.adjoint.float_ops import mean_along
 from quantune_mlir.adjoint.noise_probe import LayerError, project, project_rounding, sweep_back
-from quantune_mlir.graph.baseline import find_baseline
-from quantune_mlir.graph.epilogues import ACCUMULATING, find_endings, private_values, readers_of
-from quantune_mlir.graph.layers import Layer, closing_values, find_layers
-from quantune_mlir.graph.tensors import find_tensors
-from quantune_mlir.graph.units import SHARING, Unit, find_units
+from quantune_mlir.graph.epilogues import ACCUMULATING
+from quantune_mlir.graph.layers import Layer
+from quantune_mlir.graph.lowering import Form, Step, lowering_steps
+from quantune_mlir.graph.network import Network
+from quantune_mlir.graph.units import SHARING, Unit
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
@@ -43,11 +42,12 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, RESIDUAL, ROUNDING, Noise
-from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.function import entry_block
 from quantune_mlir.mlir.qparams import read_qparams
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.schemes import Scheme
-from quantune_mlir.passes.quantize.assign_precision import planned_precisions
-from quantune_mlir.pipeline.base import Pass
+from quantune_mlir.passes.quantize.assign_precision import planned_formats
+from quantune_mlir.pipeline.base import NetworkPass
 from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
 
 PROBE: Final = "probe"
@@ -57,7 +57,7 @@ MOST_UNITS_PROJECTED: Final = 500
 
 
 @dataclass(frozen=True)
-class ShadowInt8(Pass):
+class ShadowInt8(NetworkPass):
     """Run every layer in int8 beside its fp32 form, and measure the difference."""
 
     name: ClassVar[str] = "quantune-shadow-int8"
@@ -67,111 +67,101 @@ class ShadowInt8(Pass):
     requantize: RequantizeMode = "float"
     plan: PrecisionPlan = ALL_INT8
 
-    def apply(self, module: ir.Module) -> None:
-        function = main_function(module)
-        size = len(find_units(entry_block(function)))
+    def apply_to(self, network: Network) -> None:
+        size = len(network.units)
         if size == 0:
             return
         probes = self.plan == ALL_INT8 and size <= MOST_UNITS_PROJECTED
-        probe = _twin(function, module) if probes else None
+        probe = _twin(network) if probes else None
         if probe is not None:
             outputs = self._shadow(probe, alone=True).project()
             if outputs:
-                names = ir.ArrayAttr.get([ir.StringAttr.get(name, module.context) for name in outputs], module.context)
-                module.operation.attributes[OUTPUTS] = names
+                module, context = network.module, network.module.context
+                names = ir.ArrayAttr.get([ir.StringAttr.get(name, context) for name in outputs], context)
+                module.attributes[OUTPUTS] = names
             else:
-                probe.erase()
+                probe.function.erase()
                 probe = None
-        shadow = self._shadow(function, alone=probe is None)
+        shadow = self._shadow(network, alone=probe is None)
         shadow.measure_alone()
 
-    def _shadow(self, function: ir.Operation, *, alone: bool) -> _Shadow:
-        units = find_units(entry_block(function))
+    def _shadow(self, network: Network, *, alone: bool) -> _Shadow:
         options = IntegerOptions(self.weights, self.scheme, self.requantize)
-        shadow = _Shadow(function, units, options, self.plan, alone=alone)
+        shadow = _Shadow(network, options, self.plan, alone=alone)
         shadow.measure_arguments()
         shadow.measure_residual()
-        following = _following(function)
-        for unit in units:
+        following = dict(itertools.pairwise(op.operation for op in network.block))
+        for unit in network.units:
             shadow.add(unit, following[unit.op])
         return shadow
 
 
-def _twin(function: ir.Operation, module: ir.Module) -> ir.Operation:
-    with ir.InsertionPoint(module.body):
-        twin = function.clone()
+def _twin(network: Network) -> Network:
+    with ir.InsertionPoint(network.module.regions[0].blocks[0]):
+        twin = network.function.clone()
     twin.attributes["sym_name"] = ir.StringAttr.get(PROBE)
-    return twin
+    return Network(twin)
 
 
 class _Shadow:
     """The int8 forms of a function, added unit by unit."""
 
-    def __init__(
-        self,
-        function: ir.Operation,
-        units: Sequence[Unit],
-        options: IntegerOptions,
-        plan: PrecisionPlan,
-        *,
-        alone: bool,
-    ) -> None:
+    def __init__(self, network: Network, options: IntegerOptions, plan: PrecisionPlan, *, alone: bool) -> None:
         """`alone`: whether each layer is to be measured by itself as well."""
-        self._function = function
+        self._network = network
         self._alone = alone
-        self._units = units
-        self._first = units[0]
         self._options = options
-        self._params = read_qparams(function)
-        self._tensors = find_tensors(function, units)
-        layers = find_layers(units, self._tensors)
-        self._layers = {layer.output: layer for layer in layers}
-        self._outputs = closing_values(units, layers)
-        precisions = planned_precisions(plan, units, self._tensors, layers)
-        self._in_int8 = {value for value, int8 in precisions.items() if int8}
+        self._params = read_qparams(network.function)
+        self._layers = {layer.output: layer for layer in network.layers}
+        self._formats = planned_formats(plan, network)
         self._measured_alone = {
             layer.name
-            for layer in layers
-            if layer.quantizable and (plan == ALL_INT8 or any(unit.output in self._in_int8 for unit in layer.units))
+            for layer in network.layers
+            if layer.quantizable and (plan == ALL_INT8 or any(self._in_int8(unit.output) for unit in layer.units))
         }
-        self._endings = find_endings(units, self._in_int8, float_epilogues=options.requantize == "float")
-        self._readers = readers_of(units)
-        makers = {unit.output: unit for unit in units}
-        self._heads = {clamp.output: makers[value] for value, clamp in self._endings.clamps.items()}
+        steps = lowering_steps(network, self._formats, float_epilogues=options.requantize == "float")
+        self._steps = {step.end: step for step in steps}
+        self._before_clamps = {step.unit.output for step in self._steps.values() if step.clamp is not None}
         self._accumulated = Rewriter(self._params, options)
-        self._private = private_values(units)
         self._rounded: dict[ir.Value, Quantized] = {}
         self._waiting: list[_Alone] = []
 
+    def _in_int8(self, value: ir.Value) -> bool:
+        """Whether the unit that makes a value computes in integers."""
+        return self._formats[value].is_integer
+
     def measure_arguments(self) -> None:
         """Compares each graph input that ships in int8 with its int8 form."""
-        for value, name in self._tensors.names.items():
-            readers = self._readers.get(value, [])
-            if isinstance(value, ir.BlockArgument) and any(reader.output in self._in_int8 for reader in readers):
-                quantized = self._accumulated.int8(value, Emitter(self._first, self._first.ops[0]))
-                with ir.InsertionPoint(self._first.ops[0]), self._first.op.location:
+        first = self._network.units[0]
+        for value, name in self._network.tensors.names.items():
+            readers = self._network.readers.get(value, ())
+            if isinstance(value, ir.BlockArgument) and any(self._in_int8(reader.output) for reader in readers):
+                quantized = self._accumulated.int8(value, Emitter(first, first.ops[0]))
+                with ir.InsertionPoint(first.ops[0]), first.op.location:
                     quantune.measure(value, quantized.value, name, noise=ACCUMULATED, params=quantized.params)
 
     def measure_residual(self) -> None:
         """Compares the network's output with what of it tells nothing, if there is such a thing."""
-        found = find_baseline(self._function, self._units, list(self._layers.values()))
+        found = self._network.baseline
         if found is not None:
-            *_, terminator = entry_block(self._function)
+            *_, terminator = self._network.block
             with ir.InsertionPoint(terminator), terminator.location:
                 baseline = found.argument if found.axis is None else mean_along(found.output, found.axis)
                 quantune.measure(found.output, baseline, found.signal, noise=RESIDUAL, params=None)
 
     def add(self, unit: Unit, before: ir.Operation) -> None:
         """Emits the int8 forms of a unit before an op, and the measurements if it ends its layer."""
-        if not self._alone and unit.output in self._endings.clamps:
+        before_clamp = unit.output in self._before_clamps
+        if before_clamp and not self._alone:
             return
-        self._emit(self._accumulated, unit, before, in_int8=unit.output in self._in_int8)
+        self._accumulated.emit(self._up_to(unit), before)
         layer = self._layers.get(unit.output)
         if layer is None or not is_float(unit.output):
             return
         _measure(self._accumulated, layer, before, ACCUMULATED)
-        if self._alone and layer.name in self._measured_alone and unit.output not in self._endings.clamps:
-            head = next((self._heads[u.output] for u in layer.units if u.output in self._heads), unit)
+        if self._alone and layer.name in self._measured_alone and not before_clamp:
+            clamped = (self._steps[u.output] for u in layer.units if u.output in self._steps)
+            head = next((step.unit for step in clamped if step.clamp is not None), unit)
             decider = self._layers.get(head.output, layer)
             self._waiting.append(_Alone(decider, layer, before))
             self._measure_rounding(decider, layer, before)
@@ -189,23 +179,24 @@ class _Shadow:
         alone = Rewriter(self._params, self._options)
         last = max((i for i, member in enumerate(layer.units) if member.kind not in SHARING), default=None)
         for i, member in enumerate(layer.units):
-            first = self._heads.get(member.output, member)
+            step = self._up_to(member)
             if last is not None and i > last:
-                alone.to_fp32(member, before)
-            elif i == last and first.kind in ACCUMULATING:
-                alone.to_int8(first, before, clamp=None if first is member else member, ends_in_float=True)
-            else:
-                self._emit(alone, member, before, in_int8=member.output in self._in_int8 or not layer.computes)
-        is_int8 = layer.output in self._in_int8 or not layer.computes
-        if is_int8 and layer.output not in self._endings.in_float:
+                step = Step(member, None, FP32, Form.FP32)
+            elif i == last and step.unit.kind in ACCUMULATING:
+                step = replace(step, format=INT8, form=Form.TO_FP32)
+            elif not layer.computes and step.form is Form.FP32:
+                step = replace(step, format=INT8, form=Form.INTEGER)
+            alone.emit(step, before)
+        is_int8 = self._in_int8(layer.output) or not layer.computes
+        if is_int8 and self._form_of(layer.output) is not Form.TO_FP32:
             alone.int8(layer.output, Emitter(layer.units[-1], before))
         _measure(alone, layer, before, LOCAL)
         if not decider.decides:
             return None
-        in_fp32 = layer.output in self._endings.functions
+        in_fp32 = self._form_of(layer.output) is Form.ROUNDED
         if in_fp32:
             alone = Rewriter(self._params, self._options)
-            alone.to_int8(layer.units[-1], before)
+            alone.emit(Step(layer.units[-1], None, INT8, Form.INTEGER), before)
         approximation, params = alone.unrounded(layer.output)
         return LayerError(decider, layer.output, approximation, params, removable=not in_fp32)
 
@@ -215,12 +206,12 @@ class _Shadow:
         None if that cannot be. A layer is computed alone when the sweep back comes by: no approximation has to be kept
         until then.
         """
-        outputs = self._outputs
+        outputs = self._network.closing_values
         if not outputs:
             return []
-        *_, terminator = entry_block(self._function)
-        shares = _shares(self._function, len(outputs)) if len(outputs) > 1 else None
-        cotangents = sweep_back(self._units, outputs, shares, self._params, terminator.operation)
+        *_, terminator = self._network.block
+        shares = _shares(self._network.function, len(outputs)) if len(outputs) > 1 else None
+        cotangents = sweep_back(self._network.units, outputs, shares, self._params, terminator.operation)
         if cotangents is None:
             return []
         for waiting in self._waiting:
@@ -228,10 +219,10 @@ class _Shadow:
             place = waiting.place if cotangent is None else _next(cotangent.owner)
             error = self._measure_local(waiting.decider, waiting.layer, place)
             if error is not None and cotangent is not None:
-                project(error, cotangents, self._rounded, self._private, place)
+                project(error, cotangents, self._rounded, self._network.private_values, place)
         for value, rounded in self._rounded.items():
             cotangent = cotangents.of.get(value)
-            if value not in self._private and cotangent is not None:
+            if value not in self._network.private_values and cotangent is not None:
                 project_rounding(self._layers[value], cotangent, rounded)
         return [self._layers[output].name for output in outputs]
 
@@ -244,17 +235,15 @@ class _Shadow:
                 self._rounded[value] = rounding.int8(value, Emitter(layer.units[-1], before))
                 _measure(rounding, source, before, ROUNDING)
 
-    def _emit(self, rewriter: Rewriter, unit: Unit, before: ir.Operation, *, in_int8: bool) -> None:
-        if not in_int8:
-            rewriter.to_fp32(unit, before)
-        elif unit.output in self._endings.functions:
-            rewriter.to_int8_in_fp32(unit, before)
-        elif unit.output in self._heads:
-            in_float = unit.output in self._endings.in_float
-            rewriter.to_int8(self._heads[unit.output], before, clamp=unit, ends_in_float=in_float)
-        else:
-            in_float = unit.output in self._endings.clamps or unit.output in self._endings.in_float
-            rewriter.to_int8(unit, before, ends_in_float=in_float)
+    def _up_to(self, unit: Unit) -> Step:
+        """The step that ends in a unit; of one whose clamp folds into it, up to its accumulator."""
+        if unit.output in self._before_clamps:
+            return Step(unit, None, self._formats[unit.output], Form.TO_FP32)
+        return self._steps[unit.output]
+
+    def _form_of(self, value: ir.Value) -> Form | None:
+        """How the step that makes a value computes; None of a value in the midst of one."""
+        return self._steps[value].form if value in self._steps else None
 
 
 @dataclass(frozen=True)
@@ -292,8 +281,3 @@ def _next(op: ir.Operation) -> ir.Operation:
     following = ir.InsertionPoint.after(op).ref_operation
     assert following is not None
     return following.operation
-
-
-def _following(function: ir.Operation) -> dict[ir.Operation, ir.Operation]:
-    ops = [op.operation for op in entry_block(function)]
-    return dict(itertools.pairwise(ops))

@@ -10,20 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from quantune_mlir.graph.channels import channel_tensors
 from quantune_mlir.graph.linear_ops import match_product
-from quantune_mlir.graph.tensors import find_tensors
-from quantune_mlir.graph.units import find_units
+from quantune_mlir.graph.network import Network
 from quantune_mlir.mlir.attributes import INPUT_MEANS
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.signature import model_hash
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.pipeline.base import Pass
+from quantune_mlir.pipeline.base import NetworkPass
 
 
 @dataclass(frozen=True)
-class AssignInputMeans(Pass):
+class AssignInputMeans(NetworkPass):
     """Annotate each convolution with the mean of its input channels, for bias correction."""
 
     name: ClassVar[str] = "quantune-assign-input-means"
@@ -31,15 +28,14 @@ class AssignInputMeans(Pass):
     profile: Profile
     enabled: bool = True
 
-    def apply(self, module: ir.Module) -> None:
+    preserves_network: ClassVar[bool] = True
+
+    def apply_to(self, network: Network) -> None:
         if not self.enabled:
             return
-        self.profile.require_model(model_hash(module))
-        function = main_function(module)
-        units = find_units(entry_block(function))
-        names = channel_tensors(units, find_tensors(function, units))
-        for unit in units:
+        self.profile.require_model(model_hash(network.module))
+        for unit in network.units:
             product = match_product(unit.op)
             if product is not None and product.corrects_bias and unit.layer is not None:
-                mean = self.profile.channels_of(names[product.op.operands[0]]).mean
+                mean = self.profile.channels_of(network.channel_tensors[product.op.operands[0]]).mean
                 unit.op.attributes[INPUT_MEANS] = ir.DenseF64ArrayAttr.get(mean.tolist())

@@ -7,55 +7,60 @@ Out: the same, each op with `quantune.precision`: what the plan says of its laye
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from quantune_mlir.graph.layers import Layer, find_layers
-from quantune_mlir.graph.precision_propagation import precisions
-from quantune_mlir.graph.tensors import Tensors, find_tensors
-from quantune_mlir.graph.units import Unit, find_units
-from quantune_mlir.mlir.attributes import PRECISION
+from quantune_mlir.errors import PassError
+from quantune_mlir.graph.network import Network
+from quantune_mlir.mlir.attributes import PRECISION, string_attribute
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.signature import model_hash
+from quantune_mlir.numerics.formats import NumberFormat, format_named
 from quantune_mlir.passes.quantize.layer_graph import planned_layers
-from quantune_mlir.pipeline.base import Pass
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.pipeline.base import NetworkPass
+from quantune_mlir.planning.plan import PrecisionPlan
 
 
 @dataclass(frozen=True)
-class AssignPrecision(Pass):
+class AssignPrecision(NetworkPass):
     """Annotate every op with the precision that a plan gives its layer."""
 
     name: ClassVar[str] = "quantune-assign-precision"
 
     plan: PrecisionPlan
 
-    def apply(self, module: ir.Module) -> None:
-        function = main_function(module)
-        units = find_units(entry_block(function))
-        tensors = find_tensors(function, units)
-        self.plan.require_model(model_hash(module) or "")
-        assign_precision(self.plan, units, tensors, find_layers(units, tensors))
+    preserves_network: ClassVar[bool] = True
+
+    def apply_to(self, network: Network) -> None:
+        self.plan.require_model(model_hash(network.module) or "")
+        assign_precision(self.plan, network)
 
 
-def assign_precision(
-    plan: PrecisionPlan, units: Sequence[Unit], tensors: Tensors, layers: Sequence[Layer]
-) -> dict[ir.Value, bool]:
-    """Annotates the ops of a function's units. Returns whether each unit runs in int8, by its output."""
-    in_int8 = planned_precisions(plan, units, tensors, layers)
-    for unit in units:
-        precision = Precision.INT8 if in_int8[unit.output] else Precision.FP32
+def assign_precision(plan: PrecisionPlan, network: Network) -> dict[ir.Value, NumberFormat]:
+    """Annotates the ops of a network. Returns the format of each unit, by its output."""
+    formats = planned_formats(plan, network)
+    for unit in network.units:
         for op in unit.ops:
-            op.attributes[PRECISION] = ir.StringAttr.get(precision.value, op.context)
-    return in_int8
+            op.attributes[PRECISION] = ir.StringAttr.get(formats[unit.output].name, op.context)
+    return formats
 
 
-def planned_precisions(
-    plan: PrecisionPlan, units: Sequence[Unit], tensors: Tensors, layers: Sequence[Layer]
-) -> dict[ir.Value, bool]:
-    """Whether each unit runs in int8 under a plan, by its output."""
-    plan = plan.fitted_to(planned_layers(layers, plan.precision_of()))
-    planned = {name: precision is Precision.INT8 for name, precision in plan.precision_of().items()}
-    return precisions(units, layers, planned, tensors)
+def planned_formats(plan: PrecisionPlan, network: Network) -> dict[ir.Value, NumberFormat]:
+    """The format of each unit under a plan, by its output."""
+    plan = plan.fitted_to(planned_layers(network.layers, plan.precision_of()))
+    return network.formats({name: format_named(precision.value) for name, precision in plan.precision_of().items()})
+
+
+def annotated_formats(network: Network) -> dict[ir.Value, NumberFormat]:
+    """The format of each unit, by its output, as `assign_precision` wrote it. Raises PassError if one has none."""
+    found: dict[ir.Value, NumberFormat] = {}
+    for unit in network.units:
+        name = string_attribute(unit.op, PRECISION)
+        if name is None:
+            raise PassError(
+                f"'{unit.op.name}' has no precision",
+                where=unit.layer,
+                remedy="run quantune-assign-qparams and quantune-assign-precision first",
+            )
+        found[unit.output] = format_named(name)
+    return found

@@ -11,27 +11,26 @@ of the constants that are padded or concatenated to them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from quantune_mlir.graph.tensors import Tensors, find_tensors, joined_constants
-from quantune_mlir.graph.units import Unit, find_units
+from quantune_mlir.graph.network import Network
+from quantune_mlir.graph.tensors import joined_constants
+from quantune_mlir.graph.units import Unit
 from quantune_mlir.mlir.attributes import EXTREMES
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.qparams import write_qparams
 from quantune_mlir.mlir.signature import model_hash
 from quantune_mlir.numerics.parameters import QuantParams, activation_params
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
-from quantune_mlir.pipeline.base import Pass
+from quantune_mlir.pipeline.base import NetworkPass
 
 
 @dataclass(frozen=True)
-class AssignQParams(Pass):
+class AssignQParams(NetworkPass):
     """Choose each tensor's range from its histogram and annotate its quantization parameters."""
 
     name: ClassVar[str] = "quantune-assign-qparams"
@@ -40,24 +39,24 @@ class AssignQParams(Pass):
     scheme: Scheme = Scheme.ASYMMETRIC
     range: RangeMethod = RangeMethod.MSE
 
-    def apply(self, module: ir.Module) -> None:
-        self.profile.require_model(model_hash(module))
-        function = main_function(module)
-        units = find_units(entry_block(function))
-        tensors = find_tensors(function, units)
-        write_qparams(function, activation_parameters(units, tensors, self.profile, self.range, self.scheme))
+    preserves_network: ClassVar[bool] = True
+
+    def apply_to(self, network: Network) -> None:
+        self.profile.require_model(model_hash(network.module))
+        write_qparams(network.function, activation_parameters(network, self.profile, self.range, self.scheme))
 
 
 def activation_parameters(
-    units: Sequence[Unit], tensors: Tensors, profile: Profile, method: RangeMethod, scheme: Scheme
+    network: Network, profile: Profile, method: RangeMethod, scheme: Scheme
 ) -> dict[ir.Value, QuantParams]:
     """The parameters of each activation that has an int8 form, from the profile of its tensor.
 
     Raises:
         DataError: the profile lacks a tensor.
     """
+    tensors = network.tensors
     constants: dict[tuple[ir.Value, ...], list[float]] = defaultdict(list)
-    for unit in units:
+    for unit in network.units:
         if unit.output in tensors.groups:
             constants[tensors.groups[unit.output]] += _extremes(unit)
     chosen: dict[tuple[ir.Value, ...], QuantParams] = {}

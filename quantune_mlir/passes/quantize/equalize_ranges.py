@@ -22,24 +22,22 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.graph.channels import channel_tensors
 from quantune_mlir.graph.linear_ops import Product, match_product
-from quantune_mlir.graph.scalable import ScalableRange, find_scalable_ranges
-from quantune_mlir.graph.tensors import find_tensors
-from quantune_mlir.graph.units import Unit, find_units
+from quantune_mlir.graph.network import Network
+from quantune_mlir.graph.scalable import ScalableRange
+from quantune_mlir.graph.units import Unit
 from quantune_mlir.mlir.attributes import EXTREMES, INPUT_MEANS, LAYER, OP
 from quantune_mlir.mlir.bindings import ir, tosa
 from quantune_mlir.mlir.constants import constant, constant_value
-from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.signature import model_hash
 from quantune_mlir.numerics.channels import ChannelStatistics
 from quantune_mlir.numerics.equalization import Link, equalizing_scales
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.pipeline.base import Pass
+from quantune_mlir.pipeline.base import NetworkPass
 
 
 @dataclass(frozen=True)
-class EqualizeRanges(Pass):
+class EqualizeRanges(NetworkPass):
     """Scale channels between products so that one int8 scale per tensor fits them all."""
 
     name: ClassVar[str] = "quantune-equalize-ranges"
@@ -48,15 +46,13 @@ class EqualizeRanges(Pass):
     everywhere: bool = False
     enabled: bool = True
 
-    def apply(self, module: ir.Module) -> None:
+    def apply_to(self, network: Network) -> None:
         if not self.enabled:
             return
-        self.profile.require_model(model_hash(module))
-        function = main_function(module)
-        units = find_units(entry_block(function))
-        tensors = find_tensors(function, units)
-        seen = {v: self.profile.channels_of(name) for v, name in channel_tensors(units, tensors).items()}
-        ranges = [found for found in find_scalable_ranges(units) if self.everywhere or _beside_depthwise(found)]
+        self.profile.require_model(model_hash(network.module))
+        tensors = network.tensors
+        seen = {v: self.profile.channels_of(name) for v, name in network.channel_tensors.items()}
+        ranges = [found for found in network.scalable_ranges if self.everywhere or _beside_depthwise(found)]
         for found, scales in zip(ranges, _scales(ranges, seen), strict=True):
             for value in found.values:
                 if value in tensors.names:

@@ -16,23 +16,23 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from quantune_mlir.graph.tensors import Tensors, find_tensors
-from quantune_mlir.graph.units import Kind, Unit, find_units
+from quantune_mlir.graph.network import Network
+from quantune_mlir.graph.tensors import Tensors
+from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer.table import evaluate_unary
 from quantune_mlir.mlir.attributes import FP32_ONLY
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.passes.quantize.assign_qparams import activation_parameters
-from quantune_mlir.pipeline.base import Pass
+from quantune_mlir.pipeline.base import NetworkPass
 
 _MARGIN: Final = 2
 
 
 @dataclass(frozen=True)
-class KeepDefined(Pass):
+class KeepDefined(NetworkPass):
     """Keep functions in fp32 that int8 would ask for a value where they have none."""
 
     name: ClassVar[str] = "quantune-keep-defined"
@@ -41,14 +41,11 @@ class KeepDefined(Pass):
     scheme: Scheme = Scheme.ASYMMETRIC
     range: RangeMethod = RangeMethod.MSE
 
-    def apply(self, module: ir.Module) -> None:
-        function = main_function(module)
-        units = find_units(entry_block(function))
-        tensors = find_tensors(function, units)
-        params = activation_parameters(units, tensors, self.profile, self.range, self.scheme)
-        for unit in units:
+    def apply_to(self, network: Network) -> None:
+        params = activation_parameters(network, self.profile, self.range, self.scheme)
+        for unit in network.units:
             if unit.kind is Kind.UNARY and unit.inputs[0] in params:
-                undefined = self._undefined(unit, params[unit.inputs[0]], tensors)
+                undefined = self._undefined(unit, params[unit.inputs[0]], network.tensors)
                 if undefined is not None:
                     reason = f"in int8 it may have to take {undefined:.3g}, where it has no value"
                     for op in unit.ops:

@@ -10,10 +10,8 @@ import numpy as np
 import onnx
 
 from quantune_mlir.files import resources
-from quantune_mlir.graph.layers import find_layers
-from quantune_mlir.graph.precision_propagation import precisions
-from quantune_mlir.graph.tensors import find_tensors
-from quantune_mlir.graph.units import Unit, find_units
+from quantune_mlir.graph.network import Network
+from quantune_mlir.graph.units import Unit
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.attributes import PRECISION
@@ -21,6 +19,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import copy_module
 from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.qparams import read_qparams
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
@@ -35,7 +34,7 @@ CALIBRATED_SHARE = 0.85
 
 
 @dataclass(frozen=True)
-class Network:
+class CalibratedNetwork:
     """A model, its inputs in order, and its simplified fp32 module with quantization parameters."""
 
     model: onnx.ModelProto
@@ -48,14 +47,14 @@ class Network:
         module = import_onnx(self.model, context=self.context)
         run_pipeline(module, resources.pipeline_text("simplify"))
         function = main_function(module)
-        units = find_units(entry_block(function))
+        network = Network(function)
         values = {
             argument: CALIBRATED_SHARE * array if array.dtype == np.float32 else array
             for argument, array in self._arguments(module).items()
         }
-        for unit in units:
+        for unit in network.units:
             values[unit.output] = evaluate_unit(unit, values)
-        names = find_tensors(function, units).names
+        names = network.tensors.names
         profile = Profile(
             "", 1, {name: Histogram.of(values[value].astype(np.float32)) for value, name in names.items()}
         )
@@ -63,8 +62,12 @@ class Network:
         return module
 
     @cached_property
+    def network(self) -> Network:
+        return Network.of(self.module)
+
+    @property
     def units(self) -> list[Unit]:
-        return find_units(entry_block(main_function(self.module)))
+        return self.network.units
 
     @cached_property
     def params(self) -> dict[ir.Value, QuantParams]:
@@ -77,19 +80,18 @@ class Network:
 
     def in_int8(self, fp32: Sequence[str] = (), *, moves: bool = False) -> set[ir.Value]:
         """Outputs of the units in int8 if all layers but `fp32` are; with `moves`, of all units with an int8 form."""
-        tensors = find_tensors(main_function(self.module), self.units)
-        layers = find_layers(self.units, tensors)
-        planned = {layer.name: layer.quantizable and layer.name not in fp32 for layer in layers if layer.decides}
-        planned |= {layer.name: False for layer in layers if not layer.quantizable}
         if moves:
-            return {unit.output for unit in self.units if {*unit.inputs, unit.output} <= tensors.groups.keys()}
-        return {value for value, int8 in precisions(self.units, layers, planned, tensors).items() if int8}
+            tensors = self.network.tensors.groups.keys()
+            return {unit.output for unit in self.units if {*unit.inputs, unit.output} <= tensors}
+        layers = [layer for layer in self.network.layers if layer.decides or not layer.quantizable]
+        formats = {x.name: INT8 if x.quantizable and x.name not in fp32 else FP32 for x in layers}
+        return {value for value, format_ in self.network.formats(formats).items() if format_ is INT8}
 
     def quantized(self, in_int8: set[ir.Value]) -> ir.Module:
         """The mixed module in which the units with outputs `in_int8` are int8."""
         positions = [unit.output in in_int8 for unit in self.units]
         module = copy_module(self.module)
-        for unit, int8 in zip(find_units(entry_block(main_function(module))), positions, strict=True):
+        for unit, int8 in zip(Network.of(module).units, positions, strict=True):
             for op in unit.ops:
                 op.attributes[PRECISION] = ir.StringAttr.get("int8" if int8 else "fp32", self.context)
         options = self.options

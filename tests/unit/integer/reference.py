@@ -11,7 +11,6 @@ from math import prod
 
 import numpy as np
 
-from quantune_mlir.graph.epilogues import find_endings
 from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.integer.options import IntegerOptions
@@ -31,6 +30,7 @@ from quantune_mlir.numerics.parameters import (
 from quantune_mlir.numerics.requantize import apply_scale_32, multipliers_and_shifts, requantize_float, rescale
 from quantune_mlir.numerics.tables import lookup_table
 from tests.unit.integer import windows
+from tests.unit.integer.endings import endings_of
 
 Array = np.ndarray
 I32 = np.iinfo(np.int32)
@@ -107,7 +107,7 @@ class Reference:
         self._in_int8 = in_int8
         self._params = params
         self._options = options
-        self.endings = find_endings(units, in_int8, float_epilogues=options.requantize == "float")
+        self.endings = endings_of(units, in_int8, float_epilogues=options.requantize == "float")
         self.int8: dict[ir.Value, Int8] = {}
         self.fp32: dict[ir.Value, Array] = {}
 

@@ -16,7 +16,7 @@ from quantune_mlir.numerics.parameters import quantize
 from tests.onnx_models import combine, reference
 from tests.support import call, compile_module, load_program
 from tests.unit.integer.cases import ALL, Case
-from tests.unit.integer.networks import Network
+from tests.unit.integer.networks import CalibratedNetwork
 
 MODES: tuple[RequantizeMode, ...] = get_args(RequantizeMode)
 REQUANTIZED = ACCUMULATING | {Kind.CLAMP}
@@ -33,7 +33,7 @@ def is_built(case: Case, mode: RequantizeMode, *, read_in_int8: bool) -> bool:
 class Outcome:
     """What IREE and NumPy make of one case."""
 
-    network: Network
+    network: CalibratedNetwork
     actual: np.ndarray
     in_int8: set[Any]
 
@@ -43,7 +43,7 @@ def outcomes() -> dict[tuple[str, str, bool], Outcome]:
     """All cases by name, requantize mode and whether the result is read in int8, run by one program."""
     context = make_context()
     networks = {
-        (name, mode, read_in_int8): Network(
+        (name, mode, read_in_int8): CalibratedNetwork(
             case.model(read_in_int8=read_in_int8), case.inputs, replace(case.options, requantize=mode), context
         )
         for name, case in ALL.items()

@@ -20,7 +20,7 @@ from quantune_mlir.passes.calibrate.shadow_int8 import ShadowInt8
 from quantune_mlir.pipeline.driver import run_pipeline
 from tests.onnx_models import build_model, combine, reference
 from tests.support import call, compile_module, load_program
-from tests.unit.integer.networks import Network
+from tests.unit.integer.networks import CalibratedNetwork
 
 RNG = np.random.default_rng(11)
 INTEGER = IntegerOptions(requantize="integer")
@@ -145,7 +145,9 @@ def programs():
     """Every network with its mixed module and what IREE returns."""
     context = make_context()
     networks = {
-        name: Network(build_model(net.nodes, net.inputs, net.constants, net.outputs), net.inputs, INTEGER, context)
+        name: CalibratedNetwork(
+            build_model(net.nodes, net.inputs, net.constants, net.outputs), net.inputs, INTEGER, context
+        )
         for name, net in NETS.items()
     }
     modules = {name: network.quantized(network.in_int8(NETS[name].fp32)) for name, network in networks.items()}

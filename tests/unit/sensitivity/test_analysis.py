@@ -12,11 +12,8 @@ import pytest
 
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.program import Program
-from quantune_mlir.graph.epilogues import find_endings
-from quantune_mlir.graph.layers import Layer, find_layers
-from quantune_mlir.graph.precision_propagation import all_int8
-from quantune_mlir.graph.tensors import find_tensors
-from quantune_mlir.graph.units import find_units
+from quantune_mlir.graph.layers import Layer
+from quantune_mlir.graph.network import Network
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
@@ -24,6 +21,7 @@ from quantune_mlir.mlir.dialects.quantune import ACCUMULATED
 from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
@@ -37,6 +35,7 @@ from quantune_mlir.sensitivity.analysed_runs import AnalysedRuns
 from quantune_mlir.sensitivity.analysis import Analyzer
 from quantune_mlir.sensitivity.calibration import Calibrator
 from tests.onnx_models import build_model
+from tests.unit.integer.endings import endings_of
 from tests.unit.integer.reference import Int8, Reference, evaluate_unit
 
 RNG = np.random.default_rng(7)
@@ -122,11 +121,10 @@ def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
     """Against the NumPy form of each layer, whose fp32 sums differ in the last bits; alone by probed samples."""
     module = analyzed.model.with_passes(AssignQParams(analyzed.profile, range=RANGE))
     function = main_function(module)
-    units = find_units(entry_block(function))
-    tensors = find_tensors(function, units)
-    layers = find_layers(units, tensors)
-    in_int8 = {value for value, int8 in all_int8(units, layers, tensors).items() if int8}
-    endings = find_endings(units, in_int8, float_epilogues=analyzed.options.requantize == "float")
+    network = Network(function)
+    units, layers = network.units, network.layers
+    in_int8 = {value for value, format_ in network.everywhere(INT8).items() if format_ is INT8}
+    endings = endings_of(units, in_int8, float_epilogues=analyzed.options.requantize == "float")
     heads = {endings.clamps[unit.output].output: unit for unit in units if unit.output in endings.clamps}
     (argument,) = entry_block(function).arguments
 

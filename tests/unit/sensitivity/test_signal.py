@@ -11,10 +11,8 @@ import pytest
 
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.program import Program
-from quantune_mlir.graph.baseline import find_baseline
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, PROJECTED, PROJECTED_STRANDS, RESIDUAL, Noise
-from quantune_mlir.mlir.function import main_function
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.noise_model import NoiseModel
@@ -134,7 +132,7 @@ def test_what_all_scores_share_is_no_signal_to_a_softmax(tmp_path: Path) -> None
 
 def baseline(model: onnx.ModelProto, folder: Path) -> str | None:
     found = loaded(model, folder)
-    baseline = find_baseline(main_function(found.module), found.units, found.layers)
+    baseline = found.network.baseline
     return None if baseline is None else baseline.signal
 
 

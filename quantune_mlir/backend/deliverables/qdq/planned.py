@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from quantune_mlir.graph.epilogues import Endings, find_endings
+from quantune_mlir.graph.lowering import Form, Step, lowering_steps
 from quantune_mlir.graph.tensors import argument_names
 from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.mlir.attributes import PRECISION, string_attribute
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
-from quantune_mlir.mlir.function import entry_block
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.parameters import QuantParams
+from quantune_mlir.passes.quantize.assign_precision import annotated_formats
 
 
 class Stored(NamedTuple):
@@ -40,7 +39,7 @@ class Planned:
         options: how int8 is computed.
         params: of the repaired one's activations.
         in_int8: outputs of its int8 units.
-        endings: of its int8 units.
+        steps: how it is lowered, by what each step makes.
         inputs: its arguments by name.
     """
 
@@ -49,38 +48,43 @@ class Planned:
     options: IntegerOptions
     params: Mapping[ir.Value, QuantParams]
     in_int8: frozenset[ir.Value]
-    endings: Endings
+    steps: Mapping[ir.Value, Step]
     inputs: Mapping[str, ir.Value]
 
     @staticmethod
     def of(model: Model, annotated: Model, options: IntegerOptions) -> Planned:
         """What `annotated`, repaired and with `quantune.qparams` and `quantune.precision`, says of `model`."""
-        units = annotated.units
-        in_int8 = frozenset(unit.output for unit in units if string_attribute(unit.op, PRECISION) == "int8")
-        endings = find_endings(units, in_int8, float_epilogues=options.requantize == "float")
-        arguments = [value for value in entry_block(annotated.function).arguments if is_float(value)]
+        network = annotated.network
+        formats = annotated_formats(network)
+        in_int8 = frozenset(value for value, format_ in formats.items() if format_.is_integer)
+        steps = lowering_steps(network, formats, float_epilogues=options.requantize == "float")
+        arguments = [value for value in network.block.arguments if is_float(value)]
         return Planned(
-            _by_layer(model.units),
-            _by_layer(units),
+            _by_layer(model.network.units),
+            _by_layer(network.units),
             options,
             read_qparams(annotated.function),
             in_int8,
-            endings,
+            {step.end: step for step in steps},
             dict(zip(argument_names(annotated.function), arguments, strict=True)),
         )
 
     def stored(self, value: ir.Value) -> Stored:
         """How an activation is stored; one that another op's epilogue continues is not at all."""
-        if value in self.endings.clamps or value in self.endings.in_float or value not in self.params:
+        step = self.steps.get(value)
+        inside = step is None and value in self.in_int8
+        if inside or (step is not None and step.form is Form.TO_FP32) or value not in self.params:
             return FP32
-        computed_in_fp32 = value not in self.in_int8 or value in self.endings.functions
-        return Stored(self.params[value], not computed_in_fp32)
+        return Stored(self.params[value], step is not None and step.form is Form.INTEGER)
 
     def reads_int8(self, layer: str) -> bool:
         """Whether a layer takes the int8 form of what it reads."""
         units = self.units.get(layer, [])
         computing = [unit for unit in units if unit.kind not in SHARING] or units
-        return any(unit.output in self.in_int8 and unit.output not in self.endings.functions for unit in computing)
+        return any(unit.output in self.in_int8 and not self._is_rounded(unit.output) for unit in computing)
+
+    def _is_rounded(self, value: ir.Value) -> bool:
+        return value in self.steps and self.steps[value].form is Form.ROUNDED
 
     def clamp(self, layer: str) -> Unit | None:
         """The clamp that a layer is, moves apart."""
@@ -89,7 +93,7 @@ class Planned:
 
     def folds(self, clamp: Unit) -> bool:
         """Whether a clamp is part of the epilogue of an int8 unit."""
-        return any(folded.output == clamp.output for folded in self.endings.clamps.values())
+        return clamp.output in self.steps and self.steps[clamp.output].clamp is not None
 
 
 def _by_layer(units: list[Unit]) -> dict[str, list[Unit]]:

@@ -12,10 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantune_mlir.files import resources
-from quantune_mlir.graph.channels import channel_tensors
 from quantune_mlir.graph.linear_ops import Product, match_product
-from quantune_mlir.graph.scalable import find_scalable_ranges
-from quantune_mlir.graph.tensors import find_tensors
+from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import Kind, find_units
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.mlir.attributes import EXTREMES
@@ -83,10 +81,8 @@ def values_of(module: ir.Module) -> dict[ir.Value, Array]:
 
 
 def profile_of(module: ir.Module, values: Mapping[ir.Value, Array]) -> Profile:
-    function = main_function(module)
-    units = find_units(entry_block(function))
     channels: dict[str, ChannelStatistics] = {}
-    for value, name in channel_tensors(units, find_tensors(function, units)).items():
+    for value, name in Network.of(module).channel_tensors.items():
         rows = values[value].astype(np.float32).reshape(-1, values[value].shape[-1])
         channels[name] = ChannelStatistics(len(rows), exact_bins(rows.sum(axis=0)), rows.min(axis=0), rows.max(axis=0))
     return Profile("", 1, {}, channels)
@@ -103,7 +99,7 @@ def test_the_function_stays_the_same(seed: int, between: list[str]) -> None:
     module = chain(seed, between)
     before = values_of(module)
     expected, profile = result_of(module, before), profile_of(module, before)
-    assert len(find_scalable_ranges(find_units(entry_block(main_function(module))))) == len(between)
+    assert len(Network.of(module).scalable_ranges) == len(between)
     run_pipeline(module, [EqualizeRanges(profile, everywhere=True)])
     after = values_of(module)
     result = result_of(module, after)

@@ -1,0 +1,95 @@
+"""How a network is lowered to the formats of a plan: the one walk over its units.
+
+Each step emits one unit, and the clamp that folds into its epilogue. How an integer accumulator ends depends on who
+reads it. Whoever lowers a network (to the mixed program, to the program of run 2, to pieces that any plan is put
+together from) follows these steps; they differ in what they emit, not in what is emitted how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from quantune_mlir.graph.epilogues import ACCUMULATING, is_piecewise_linear
+from quantune_mlir.graph.units import Unit
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.numerics.formats import NumberFormat
+
+if TYPE_CHECKING:
+    from quantune_mlir.graph.network import Network
+
+
+class Form(str, Enum):
+    """What a step computes in, and what its result is."""
+
+    FP32 = "fp32"
+    """fp32 throughout."""
+    INTEGER = "integer"
+    """Integers, and so is the result."""
+    TO_FP32 = "to_fp32"
+    """Integers; only fp32 ops read the accumulator, which becomes fp32 without being rounded."""
+    ROUNDED = "rounded"
+    """fp32, on an accumulator that became fp32; the result is rounded to integers."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One unit as it is emitted.
+
+    Attributes:
+        unit: what is computed.
+        clamp: the clamp in its epilogue, if there is one.
+        format: the unit's.
+        form: how it is computed.
+    """
+
+    unit: Unit
+    clamp: Unit | None
+    format: NumberFormat
+    form: Form
+
+    @property
+    def end(self) -> ir.Value:
+        """The activation that the step makes."""
+        return (self.clamp or self.unit).output
+
+
+def lowering_steps(
+    network: Network, formats: Mapping[ir.Value, NumberFormat], *, float_epilogues: bool
+) -> Iterator[Step]:
+    """The steps in topological order of their units.
+
+    Args:
+        network: what is lowered.
+        formats: of each unit, by its output.
+        float_epilogues: whether an epilogue may compute in fp32, so that piecewise linear functions (leaky relu, hard
+            swish) join it instead of becoming tables.
+    """
+
+    def reads_fp32(reader: Unit, format_: NumberFormat) -> bool:
+        return formats[reader.output] != format_ or (float_epilogues and is_piecewise_linear(reader))
+
+    folded: set[ir.Value] = set()
+    rounded: set[ir.Value] = set()
+    for unit in network.units:
+        value, format_ = unit.output, formats[unit.output]
+        if value in folded:
+            continue
+        if not format_.is_integer:
+            yield Step(unit, None, format_, Form.FP32)
+            continue
+        if value in rounded:
+            yield Step(unit, None, format_, Form.ROUNDED)
+            continue
+        clamp = network.clamps.get(value)
+        if clamp is not None and formats[clamp.output] == format_:
+            folded.add(clamp.output)
+        else:
+            clamp = None
+        readers = network.readers.get((clamp or unit).output, ())
+        to_fp32 = unit.kind in ACCUMULATING and all(reads_fp32(reader, format_) for reader in readers)
+        if to_fp32:
+            rounded.update(reader.output for reader in readers if formats[reader.output] == format_)
+        yield Step(unit, clamp, format_, Form.TO_FP32 if to_fp32 else Form.INTEGER)

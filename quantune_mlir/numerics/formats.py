@@ -1,0 +1,68 @@
+"""Number formats: what a layer may compute in. Plans name them, costs and noise are looked up by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from quantune_mlir.errors import DataError
+
+
+@dataclass(frozen=True)
+class IntegerRange:
+    """The codes that a tensor may hold: integers of so many bits from `minimum` to `maximum`."""
+
+    bits: int
+    minimum: int
+    maximum: int
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """A format as a layer has it: of what it reads and makes, and of its constant weights.
+
+    Attributes:
+        name: as plans spell it.
+        activations: codes of activations; None: fp32.
+        weights: codes of constant weights; None: fp32.
+        accumulator_bits: of the integers that products are summed up in; 0: fp32.
+    """
+
+    name: str
+    activations: IntegerRange | None = None
+    weights: IntegerRange | None = None
+    accumulator_bits: int = 0
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether layers compute in integers."""
+        return self.activations is not None
+
+    @property
+    def weight_bytes(self) -> float:
+        """Bytes that one weight takes, a fraction where several share a byte."""
+        return 4.0 if self.weights is None else self.weights.bits / 8
+
+    def __str__(self) -> str:
+        return self.name
+
+
+FP32: Final = NumberFormat("fp32")
+INT8: Final = NumberFormat("int8", IntegerRange(8, -128, 127), IntegerRange(8, -127, 127), 32)
+"""TOSA's int8: activations with a zero point, weights symmetric."""
+
+FORMATS: Final = {format_.name: format_ for format_ in (INT8, FP32)}
+"""Those that plans may name; `register` adds one."""
+
+
+def register(format_: NumberFormat) -> None:
+    """Let plans name one more format. Raises ValueError if another one has its name."""
+    if FORMATS.setdefault(format_.name, format_) != format_:
+        raise ValueError(f"there is another format called {format_.name!r}")
+
+
+def format_named(name: str) -> NumberFormat:
+    """The format that plans call `name`. Raises DataError if there is none."""
+    if name not in FORMATS:
+        raise DataError(f"there is no number format {name!r}", remedy=f"known: {', '.join(FORMATS)}")
+    return FORMATS[name]
