@@ -37,7 +37,7 @@ class ModelError(QuantuneError):
 
 @dataclass(frozen=True)
 class UnsupportedNode:
-    """One ONNX node that cannot be imported."""
+    """A node of a model that cannot be imported."""
 
     name: str
     op_type: str

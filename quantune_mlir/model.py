@@ -14,14 +14,16 @@ from quantune_mlir.errors import ModelError
 from quantune_mlir.files import resources
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.network import Network
-from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.importers.onnx.editing import Edits
+from quantune_mlir.importers import registry
+from quantune_mlir.importers.common.edits import Edits
+from quantune_mlir.importers.common.options import ImportOptions
+from quantune_mlir.importers.common.static_shapes import StaticShapes
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.context_copy import in_own_context
 from quantune_mlir.mlir.edit import copy_module
 from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.signature import argument_specs, model_hash
-from quantune_mlir.mlir.text import load_module, module_bytecode, parse_module
+from quantune_mlir.mlir.text import module_bytecode, parse_module
 from quantune_mlir.numerics.parts import Part
 from quantune_mlir.pipeline.base import Pass
 from quantune_mlir.pipeline.driver import run_own_pipeline
@@ -44,27 +46,35 @@ class Model:
         constants: Mapping[str, ArrayLike] | None = None,
         inputs: Sequence[str] = (),
         outputs: Sequence[str] = (),
+        keep_quantized: bool = False,
     ) -> Model:
-        """Import and simplify an ONNX file, or read an fp32.mlir written by `save`.
+        """Import and simplify a model, or read an fp32.mlir written by `save`.
 
         Args:
-            path: an .onnx file, or an .mlir or .mlirbc file of this project.
+            path: an .onnx or .tflite file, or an .mlir or .mlirbc file.
             batch: what a dynamic first dimension becomes.
             shapes: whole shapes of inputs with other dynamic dimensions.
             samples: calibration data, as for SampleSet.open; shapes that are not given are taken from it.
             constants: inputs to pin to a constant; a condition that depends on it alone is then decided.
             inputs: tensors that become the model's inputs; what leads to them is cut off.
             outputs: tensors that become the model's outputs; what follows them is cut off.
+            keep_quantized: take a model that is quantized already as it is, to be compiled.
 
         Raises:
             ModelError: the file is missing, broken, or cannot be imported, or has no such input or tensor.
         """
         path = Path(path)
-        if path.suffix in (".mlir", ".mlirbc"):
-            return Model(load_module(path, make_context()))
+        static = StaticShapes(batch, shapes or {}, {} if samples is None else ArrayShapes(samples))
         edits = Edits(constants or {}, inputs, outputs)
-        known = {} if samples is None else ArrayShapes(samples)
-        model = Model(parse_module(_imported(path, batch, shapes, known, edits), make_context()))
+        return Model.imported(path, ImportOptions(static, edits, keep_quantized))
+
+    @staticmethod
+    def imported(path: Path, options: ImportOptions) -> Model:
+        """The simplified model of a file. Raises ModelError as `load` does."""
+        found = registry.load(path, options)
+        if found.is_simplified:
+            return Model(found.module)
+        model = Model(parse_module(_simplified(found), make_context()))
         if not model.layers:
             raise ModelError("the model computes nothing: there is no layer to quantize", where=str(path))
         return model
@@ -125,14 +135,7 @@ class Model:
         return copy
 
 
-def _imported(
-    path: Path,
-    batch: int,
-    shapes: Mapping[str, Sequence[int]] | None,
-    samples: Mapping[str, Sequence[int]],
-    edits: Edits,
-) -> bytes:
-    """A simplified ONNX file as bytecode: what was imported and then replaced stays in the context that it leaves."""
-    module = import_onnx(path, batch=batch, shapes=shapes, samples=samples, edits=edits)
-    run_own_pipeline(module, resources.pipeline_text("simplify"))
-    return module_bytecode(module)
+def _simplified(imported: registry.Imported) -> bytes:
+    """A simplified model as bytecode: what was imported and then replaced stays in the context that it leaves."""
+    run_own_pipeline(imported.module, resources.pipeline_text("simplify"))
+    return module_bytecode(imported.module)

@@ -12,8 +12,8 @@ from typing import Final
 from iree.compiler.tools.binaries import find_tool
 
 from quantune_mlir._versions import installed_version
-from quantune_mlir.backend.processes import run_child
 from quantune_mlir.errors import CompileError
+from quantune_mlir.files.processes import run_child
 
 _MESSAGE_LINES: Final = 12
 _ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -13,14 +14,18 @@ from quantune_mlir.backend.deliverables.qdq.writer import Activations
 from quantune_mlir.backend.delivery import Deliverable, Delivery, write_files
 from quantune_mlir.cli.console import Display, reports_errors
 from quantune_mlir.cli.inputs import FILE, activations_option, cache_option, deliverable_options, tiles_option
+from quantune_mlir.cli.model_options import front_end_options, keep_quantized_option, model_options
 from quantune_mlir.cli.tables import warn_of_left_in_fp32
 from quantune_mlir.errors import TilesError
 from quantune_mlir.files.access import check_writable, write_atomically
 from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.importers.common.options import ImportOptions
+from quantune_mlir.importers.registry import MLIR, find_front_end
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.signature import argument_specs
 from quantune_mlir.mlir.text import load_module
+from quantune_mlir.model import Model
 from quantune_mlir.samples.sample_set import InputSpec, SampleSet
 from quantune_mlir.workflow.artifacts import DELIVERED, MIXED, Artifacts, check_output, written_as_a_whole
 from quantune_mlir.workflow.qdq import qdq_of_directory
@@ -57,6 +62,8 @@ from quantune_mlir.workflow.variants import Variants
     help="Samples; a bundle's self-test runs the first. [default: random numbers]",
 )
 @tiles_option
+@model_options
+@keep_quantized_option
 @cache_option
 @reports_errors
 def command(
@@ -73,11 +80,14 @@ def command(
     model: Path | None,
     data: Path | None,
     tiles_file: Path | None,
+    **chosen: Any,
 ) -> None:
-    """Compile a module, or the mixed one of a directory that `quantune quantize` wrote.
+    """Compile a module, a model, or the mixed module of a directory that `quantune quantize` wrote.
 
-    A module may be text or bytecode. It is compiled with the kernels and flags of a target.
+    A module may be text or bytecode. It is compiled with the kernels and flags of a target. A model is compiled as it
+    is: in fp32, or with --keep-quantized as it was quantized.
     """
+    options = front_end_options(chosen)
     if deliverable == "qdq-onnx":
         check_writable(output)
         with Display().stage("write the plan as ONNX"):
@@ -96,19 +106,26 @@ def command(
     tiles = load_tiles(tiles_file, description)
     if deliverable == "vmfb":
         check_writable(output)
-        loaded = load_module(source, make_context())
+        loaded = _loaded(source, options)
         with Display().stage(f"compile for {description.name}"):
             program = compile_program(loaded, description, kernels=kernels, tiles=tiles)
         write_atomically(output, program)
         return
     check_output(output, force=force, kind=DELIVERED)
-    loaded = load_module(source, make_context())
+    loaded = _loaded(source, options)
     delivery = Delivery(deliverable, name, title, kernels, _first_inputs(loaded, data), max_ram, max_flash)
     delivery.check(description)
     with Display().stage(f"compile for {description.name}"):
         files = delivery.files(loaded, description, tiles=tiles)
     with written_as_a_whole(output, force=force, kind=DELIVERED) as folder:
         write_files(files, folder.directory)
+
+
+def _loaded(source: Path, options: ImportOptions) -> ir.Module:
+    """A module of MLIR as it stands, whatever it holds; a model as it is imported."""
+    if find_front_end(source, otherwise=MLIR) is MLIR:
+        return load_module(source, make_context())
+    return Model.imported(source, options).module
 
 
 def _first_inputs(module: ir.Module, data: Path | None) -> Sequence[np.ndarray] | None:

@@ -14,9 +14,9 @@ from contextlib import nullcontext, suppress
 from types import FrameType
 from typing import NoReturn
 
-from quantune_mlir.backend.processes import die_with_parent
 from quantune_mlir.cli.boundary import boundary, fail
 from quantune_mlir.cli.stopping import HEEDED, heed_signals, reports_stop
+from quantune_mlir.files.processes import die_with_parent
 from quantune_mlir.printable import shortened
 
 

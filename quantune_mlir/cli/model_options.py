@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from quantune_mlir.errors import ModelError
+from quantune_mlir.importers.common.edits import Edits
+from quantune_mlir.importers.common.options import ImportOptions
+from quantune_mlir.importers.common.static_shapes import StaticShapes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,6 +57,23 @@ def model_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+keep_quantized_option: Final = click.option(
+    "--keep-quantized",
+    is_flag=True,
+    help="Take a model that is quantized already as it is, instead of refusing it.",
+)
+
+
+def front_end_options(chosen: dict[str, Any]) -> ImportOptions:
+    """What the importers' registry takes, of the arguments of a command with --keep-quantized. Raises ModelError."""
+    given = import_options(chosen)
+    return ImportOptions(
+        StaticShapes(given["batch"], given["shapes"]),
+        Edits(given["constants"], given["inputs"], given["outputs"]),
+        chosen.pop("keep_quantized"),
+    )
 
 
 def import_options(chosen: dict[str, Any]) -> dict[str, Any]:

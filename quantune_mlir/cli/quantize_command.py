@@ -91,7 +91,7 @@ def command(
     verify: bool,
     **chosen: Any,
 ) -> None:
-    """Quantize an ONNX model in two inference runs over the calibration samples.
+    """Quantize a model in two inference runs over the calibration samples.
 
     Without a plan or a policy, the compiler keeps in fp32 what int8 would hurt, and nothing else.
     """

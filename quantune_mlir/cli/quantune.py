@@ -11,7 +11,7 @@ from quantune_mlir.cli import entry
 from quantune_mlir.cli.stopping import reports_stop
 
 _COMMANDS: Final = {
-    "quantize": "Quantize an ONNX model in two inference runs.",
+    "quantize": "Quantize a model in two inference runs.",
     "analyze": "Print how sensitive each layer is to int8.",
     "evaluate": "Compare the accuracy of fp32, int8 and mixed.",
     "bench": "Compare the latency of fp32, int8 and mixed.",

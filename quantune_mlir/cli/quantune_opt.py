@@ -11,12 +11,13 @@ from typing import Any, Final
 import click
 
 from quantune_mlir.cli import entry
-from quantune_mlir.cli.model_options import import_options, model_options
+from quantune_mlir.cli.model_options import front_end_options, keep_quantized_option, model_options
 from quantune_mlir.cli.stopping import reports_stop
 from quantune_mlir.errors import ModelError, PassError, QuantuneError
 from quantune_mlir.files import resources
 from quantune_mlir.files.access import read_file, write_atomically
 from quantune_mlir.importers.kinds import refuse_other_kinds
+from quantune_mlir.importers.registry import MLIR, find_front_end, load
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.text import LARGEST, load_module, module_bytecode, module_text, parse_module
 from quantune_mlir.pipeline import registry
@@ -27,7 +28,6 @@ from quantune_mlir.pipeline.template import fill_in, parameter_names
 from quantune_mlir.printable import shortened
 
 _STDIO: Final = "-"
-_ONNX_VERSION_FIELD: Final = 0x08
 _SEPARATOR: Final = re.compile(r"^// -----.*$", re.MULTILINE)
 
 
@@ -81,6 +81,7 @@ class _PassFlags(click.Command):
 @click.option("--elide-constants", type=click.IntRange(min=0), metavar="N", help="Elide larger constants.")
 @click.option("--split-input-file", is_flag=True, help="Take the text between lines of '// -----' as modules apart.")
 @model_options
+@keep_quantized_option
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def main(
@@ -101,7 +102,7 @@ def main(
     debug: bool,
     **chosen: Any,
 ) -> None:
-    """Read a module (MLIR text, bytecode or ONNX), run passes over it, write it.
+    """Read a module (MLIR text or bytecode, or a model), run passes over it, write it.
 
     IN is a file, or '-' for stdin.
     """
@@ -110,7 +111,7 @@ def main(
         return
     try:
         pipeline = _pipeline(ctx.obj, pass_pipeline, named, settings)
-        modules = _read(source, split_input_file, import_options(chosen))
+        modules = _read(source, split_input_file, chosen)
         for module in modules:
             _run(module, pipeline, source, verify_each=verify_each, print_after_all=print_ir_after_all)
         if emit_bytecode:
@@ -168,34 +169,20 @@ def _values(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def _read(source: str, split: bool, imported: dict[str, Any]) -> list[ir.Module]:
+    """The modules of a file: MLIR as it stands, a model of another kind as its front end imports it."""
     context = make_context()
-    if source.endswith(".onnx") or _looks_like_onnx(Path(source)):
-        return [_imported(Path(source), context, **imported)]
+    path = Path(source)
+    if source != _STDIO and find_front_end(path, otherwise=MLIR) is not MLIR:
+        return [load(path, front_end_options(imported), context).module]
     if source != _STDIO:
-        refuse_other_kinds(Path(source))
+        refuse_other_kinds(path)
     if source != _STDIO and not split:
-        return [load_module(Path(source), context)]
+        return [load_module(path, context)]
     name = "<stdin>" if source == _STDIO else source
-    data = sys.stdin.buffer.read() if source == _STDIO else read_file(Path(source), limit=LARGEST, error=ModelError)
+    data = sys.stdin.buffer.read() if source == _STDIO else read_file(path, limit=LARGEST, error=ModelError)
     if not split:
         return [parse_module(data, context, name=name)]
     return [parse_module(chunk, context, name=name) for chunk in _chunks(data.decode("utf-8", errors="replace"))]
-
-
-def _looks_like_onnx(path: Path) -> bool:
-    """Whether a file begins as ONNX does: with the version of its format, a number below 128."""
-    if path.suffix in (".mlir", ".mlirbc") or not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(2)
-    return len(head) == 2 and head[0] == _ONNX_VERSION_FIELD and head[1] < 128
-
-
-def _imported(path: Path, context: ir.Context, *, batch: int, shapes: Any, **edits: Any) -> ir.Module:
-    from quantune_mlir.importers.onnx import import_onnx  # onnx is slow to import
-    from quantune_mlir.importers.onnx.editing import Edits
-
-    return import_onnx(path, batch=batch, shapes=shapes, edits=Edits(**edits), context=context)
 
 
 def _chunks(text: str) -> list[str]:

@@ -34,7 +34,7 @@ from quantune_mlir.workflow.variants import VARIANTS, Variant
     "--calibration",
     type=FILE,
     metavar="DATA",
-    help="Samples for an ONNX file, as for `quantize`. [default: a random one, as speed does not depend on values]",
+    help="Samples for a model, as for `quantize`. [default: a random one, as speed does not depend on values]",
 )
 @click.option(
     "--seconds",
@@ -56,7 +56,7 @@ def command(
 ) -> None:
     """Find the tiles with which convolutions and matmuls are quickest on this machine, for --tiles of other commands.
 
-    MODEL is an ONNX file, an output directory of `quantune quantize`, or a module of TOSA.
+    MODEL is a model's file, an output directory of `quantune quantize`, or a module of TOSA.
 
     What is measured is kept in the user's cache at once: an interrupted search goes on where it stopped.
     """

@@ -119,3 +119,12 @@ def _is_special(path: Path) -> bool:
 def unwritable(path: Path, error: OSError) -> OutputError:
     """What to say of a place that the system does not let us write."""
     return OutputError(f"cannot be written: {error.strerror}", where=str(path), remedy="choose another place")
+
+
+def write_in_folder(path: Path, content: bytes) -> None:
+    """Write a file as a whole, in a folder that need not be there yet. Raises OutputError if it cannot be."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", where=str(path.parent)) from error
+    write_atomically(path, content)

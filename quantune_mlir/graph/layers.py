@@ -16,7 +16,7 @@ from quantune_mlir.mlir.tosa.traits import traits_of
 
 @dataclass(frozen=True)
 class Layer:
-    """All units that come from one ONNX node.
+    """All units that come from one of the model's nodes.
 
     A layer `decides` if its precision is a choice of its own; the others (reshapes, pools, concatenations, clamps that
     fold into the op before them) follow their neighbours unless a plan pins them.

@@ -51,8 +51,8 @@ def _members(path: Path, head: bytes) -> list[str]:
         return []
 
 
-def _begins(*magics: bytes, at: int = 0) -> Callable[[Path, bytes], bool]:
-    return lambda path, head: any(head[at:].startswith(magic) for magic in magics)
+def _begins(*magics: bytes) -> Callable[[Path, bytes], bool]:
+    return lambda path, head: any(head.startswith(magic) for magic in magics)
 
 
 def _holds(name: str) -> Callable[[Path, bytes], bool]:
@@ -69,7 +69,6 @@ def _is_safetensors(path: Path, head: bytes) -> bool:
 
 
 _KINDS: Final[tuple[tuple[Callable[[Path, bytes], bool], str, str], ...]] = (
-    (_begins(b"TFL3", at=4), "a TensorFlow Lite model", _TF2ONNX.replace("{option}", "--tflite")),
     (_begins(b"\x89HDF\r\n\x1a\n"), "a Keras model in HDF5, or weights of one", _KERAS),
     (_holds("config.json"), "a Keras model", _KERAS),
     (_holds("constants.pkl"), "a TorchScript module", _TORCH.replace("network,", "torch.jit.load('{file}'),")),

@@ -2,7 +2,7 @@
 
 | attribute            | on                         | meaning                                                    |
 |----------------------|----------------------------|------------------------------------------------------------|
-| `quantune.layer`     | every non-constant op      | name of the ONNX node the op comes from                    |
+| `quantune.layer`     | every non-constant op      | name of the model's node that the op comes from             |
 | `quantune.op`        | every non-constant op      | op type of that node, e.g. "Conv"                          |
 | `quantune.name`      | function arguments/results | the model's own input and output names                     |
 | `quantune.element_type` | function arguments/results | NumPy's name of an unsigned type, which MLIR's do not tell  |

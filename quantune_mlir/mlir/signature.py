@@ -11,16 +11,17 @@ from quantune_mlir.mlir.attributes import EDITS, ELEMENT_TYPE, MODEL, NAME
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import entry_block
 
-_DTYPES: Final = {
-    "f16": np.float16,
-    "f32": np.float32,
-    "f64": np.float64,
-    "i1": np.bool_,
-    "i8": np.int8,
-    "i16": np.int16,
-    "i32": np.int32,
-    "i64": np.int64,
+DTYPES: Final = {
+    "f16": np.dtype(np.float16),
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+    "i1": np.dtype(np.bool_),
+    "i8": np.dtype(np.int8),
+    "i16": np.dtype(np.int16),
+    "i32": np.dtype(np.int32),
+    "i64": np.dtype(np.int64),
 }
+"""What NumPy calls the element types of MLIR."""
 _UNSIGNED: Final = {f"uint{bits}": np.dtype(f"u{bits // 8}") for bits in (8, 16, 32, 64)}
 
 
@@ -54,7 +55,7 @@ def _specs(
     tensors = [ir.RankedTensorType(each) for each in types]
     told = _strings(function, attributes, len(tensors), ELEMENT_TYPE)
     return [
-        (name, tuple(kind.shape), _UNSIGNED.get(element or "", np.dtype(_DTYPES[str(kind.element_type)])))
+        (name, tuple(kind.shape), _UNSIGNED.get(element or "", DTYPES[str(kind.element_type)]))
         for name, kind, element in zip(names(function, attributes, len(tensors)), tensors, told, strict=True)
     ]
 

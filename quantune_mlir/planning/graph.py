@@ -11,7 +11,7 @@ class LayerNode:
 
     Attributes:
         name: the layer's name.
-        op: the op type of its ONNX node.
+        op: the op type of its node in the model.
         quantizable: whether it has an int8 form.
         macs: multiply-accumulates per inference; 0 for layers that only pass on, add or activate.
         inputs: names of the layers that feed it; graph inputs and constants are left out.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-
-import onnx
 
 from quantune_mlir.backend.deliverables.qdq.export import QdqModel, export_qdq
 from quantune_mlir.backend.deliverables.qdq.writer import Activations
-from quantune_mlir.errors import ModelError, OutputError
-from quantune_mlir.importers.onnx.editing import Edits
-from quantune_mlir.importers.onnx.loading import load_model
+from quantune_mlir.backend.onnx_source import source_graph
+from quantune_mlir.errors import OutputError
+from quantune_mlir.importers.registry import ONNX, find_front_end
 from quantune_mlir.mlir.signature import model_edits
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
@@ -27,7 +24,7 @@ _ONNX_ONLY = "a QDQ ONNX model is the graph of an ONNX file"
 
 def require_onnx(path: Path) -> None:
     """Fail early. Raises OutputError if what is quantized comes from a file of another kind."""
-    if path.suffix.lower() != ".onnx":
+    if find_front_end(path) is not ONNX:
         raise OutputError(
             f"{_ONNX_ONLY} with a plan, and this is none",
             where=str(path),
@@ -75,19 +72,5 @@ def _export(
     path: Path, model: Model, profile: Profile, options: QuantizeOptions, plan: PrecisionPlan, activations: Activations
 ) -> QdqModel:
     annotated = PlanRewriter(model, profile, options).annotated(plan)
-    return export_qdq(_source(path, model), model, annotated, integer_options(options), activations)
-
-
-def _source(path: Path, model: Model) -> onnx.ModelProto:
-    """What a model was imported from, edited as it was then."""
-    if not path.is_file():
-        raise ModelError("is not there any more", where=str(path), remedy="give the ONNX file by --model")
-    loaded = load_model(path)
-    proto, digest = loaded.proto, loaded.digest
-    edits = model_edits(model.module)
-    if edits is not None:
-        proto = Edits.from_text(edits).apply(proto, str(path))
-        digest = hashlib.sha256(proto.SerializeToString(deterministic=True)).hexdigest()
-    if digest != model.hash:
-        raise ModelError("is not the model that was quantized", where=str(path), remedy="give the ONNX file by --model")
-    return proto
+    source = source_graph(path, model.hash, model_edits(model.module))
+    return export_qdq(source, model, annotated, integer_options(options), activations)

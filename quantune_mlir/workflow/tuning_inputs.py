@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from quantune_mlir.errors import ModelError
+from quantune_mlir.importers.registry import MLIR, find_front_end
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.text import load_module
 from quantune_mlir.model import Model
@@ -29,11 +30,11 @@ class TuningInput:
     """Where programs come from.
 
     Attributes:
-        path: an ONNX file, an output directory of `quantune quantize`, or a module of TOSA.
+        path: a model's file, an output directory of `quantune quantize`, or a module of TOSA.
         target: what they are compiled for.
         chosen: variants of an output directory; none: all.
-        calibration: samples for an ONNX file; None: random ones, as speed does not depend on values.
-        imported: how an ONNX file is imported, as Model.load takes it.
+        calibration: samples for a model's file; None: random ones, as speed does not depend on values.
+        imported: how a model's file is imported, as Model.load takes it.
     """
 
     path: Path
@@ -43,12 +44,12 @@ class TuningInput:
     imported: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def modules(self, progress: Progress = SILENT) -> dict[str, ir.Module]:
-        """TOSA by name: the variants; of an ONNX file, fp32 and int8 throughout.
+        """TOSA by name: the variants; of a model's file, fp32 and int8 throughout.
 
         Raises:
             QuantuneError: there is no such thing, or it is broken.
         """
-        is_module = self.path.suffix in (".mlir", ".mlirbc")
+        is_module = find_front_end(self.path) is MLIR
         if self.chosen and not self.path.is_dir():
             raise ModelError("has no variants", where=str(self.path), remedy="leave out --variant")
         if self.calibration is not None and (is_module or self.path.is_dir()):

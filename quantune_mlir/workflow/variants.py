@@ -9,12 +9,11 @@ from typing import Any, Final, Literal
 
 from quantune_mlir.backend.compilation import load_tiles, with_kernels
 from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.onnx_source import GIVE, source_file
 from quantune_mlir.backend.program import SINGLE_THREAD, Program
-from quantune_mlir.errors import ModelError, OutputError
-from quantune_mlir.files.access import write_atomically
+from quantune_mlir.errors import ModelError
+from quantune_mlir.files.access import write_in_folder
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.importers.onnx.editing import Edits
-from quantune_mlir.importers.onnx.loading import load_model, read_model
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.signature import model_edits
 from quantune_mlir.mlir.text import load_module, module_bytecode
@@ -38,7 +37,6 @@ from quantune_mlir.workflow.rewriting import PlanRewriter
 
 Variant = Literal["fp32", "int8", "mixed"]
 VARIANTS: Final[tuple[Variant, ...]] = ("fp32", "int8", "mixed")
-_GIVE: Final = "give the ONNX file by --model"
 
 
 class Variants:
@@ -74,7 +72,7 @@ class Variants:
         key = hashlib.sha256(module_bytecode(module) + versions.encode()).hexdigest()[:24]
         path = self._artifacts[PROGRAMS] / f"{variant}-{key}.vmfb"
         if not path.is_file():
-            _keep(path, compile_module(module, self.target))
+            write_in_folder(path, compile_module(module, self.target))
         return path
 
     @property
@@ -99,7 +97,7 @@ class Variants:
         """Where the model's file was. Raises ModelError if summary.json does not say."""
         recorded = self._summary["model"].get("path")
         if not isinstance(recorded, str) or not recorded:
-            raise ModelError("does not say where the model's file is", where=SUMMARY, remedy=_GIVE)
+            raise ModelError("does not say where the model's file is", where=SUMMARY, remedy=GIVE)
         return Path(recorded)
 
     def onnx_file(self, given: Path | None = None) -> Path:
@@ -109,36 +107,9 @@ class Variants:
             ModelError: it is not there, or is another model.
         """
         path = given or self.recorded_path()
-        edits = model_edits(self.model.module)
-        if edits is not None:
-            return self._edited(path, Edits.from_text(edits))
-        try:
-            found = read_model(path).digest
-        except ModelError as error:
-            raise ModelError(error.what, where=error.where, remedy=_GIVE) from error
-        if found != self.model.hash:
-            raise ModelError("is not the model that was quantized", where=str(path), remedy=_GIVE)
-        return path
-
-    def _edited(self, path: Path, edits: Edits) -> Path:
-        """The part of the model that was quantized, as a file of its own."""
-        content = edits.apply(load_model(path).proto, str(path)).SerializeToString(deterministic=True)
-        if hashlib.sha256(content).hexdigest() != self.model.hash:
-            raise ModelError("is not the model that was quantized", where=str(path), remedy=_GIVE)
-        edited = self.cache / f"edited-{self.model.hash[:24]}.onnx"
-        _keep(edited, content)
-        return edited
+        return source_file(path, self.model.hash, model_edits(self.model.module), self.cache)
 
     @property
     def cache(self) -> Path:
         """Where others may keep what they make of the model."""
         return self._artifacts[PROGRAMS]
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Writes a file of the cache, which need not be there yet. Raises OutputError if it cannot be."""
-    try:
-        path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", where=str(path.parent)) from error
-    write_atomically(path, content)

@@ -16,9 +16,9 @@ from typing import Final
 import numpy as np
 from onnx.backend.test.case import node as node_cases
 
-from quantune_mlir.backend.processes import die_with_parent
 from quantune_mlir.cli import entry
 from quantune_mlir.files import resources
+from quantune_mlir.files.processes import die_with_parent
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.kernels.isa.table import ISAS
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles

@@ -1,4 +1,4 @@
-"""TOSA ops on tensors, one method each. What handlers of ONNX operators build with."""
+"""TOSA ops on tensors, one method each. What front ends build with."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from quantune_mlir.importers.common.emitter import refuse_empty
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.movement import Movement
+from quantune_mlir.importers.common.resize_scale import TosaScale
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
-from quantune_mlir.importers.onnx.ops.sampling import TosaScale
 from quantune_mlir.mlir.bindings import ir, tosa
 from quantune_mlir.mlir.constants import tensor_type
 

@@ -1,4 +1,4 @@
-"""Emits ops into one block, labelled with the ONNX node they come from, and shares constants."""
+"""Emits ops into one block, labelled with the node they come from, and shares constants."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.growth import Growth
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
-from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.mlir import attributes
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, shape_constant
@@ -31,12 +30,12 @@ class Emitter:
         self._large: dict[int, tuple[ReferenceType[np.ndarray], ir.Value]] = {}
 
     @contextmanager
-    def importing(self, node: Node) -> Generator[None]:
-        """Label everything built inside as coming from `node`."""
-        self._loc = ir.Location.name(node.name)
+    def importing(self, name: str, op_type: str) -> Generator[None]:
+        """Label everything built inside as coming from the model's node of this name and type."""
+        self._loc = ir.Location.name(name)
         self._labels = {
-            attributes.LAYER: ir.StringAttr.get(node.name),
-            attributes.OP: ir.StringAttr.get(node.op_type),
+            attributes.LAYER: ir.StringAttr.get(name),
+            attributes.OP: ir.StringAttr.get(op_type),
         }
         try:
             yield

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.common.errors import Unsupported
 
 _TIMES: Final = 4
 _BYTES: Final = 256 << 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.common.errors import Unsupported
 
 
 def normalized_axis(axis: int, rank: int) -> int:

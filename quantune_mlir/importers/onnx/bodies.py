@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import onnx
 
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 
 
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:

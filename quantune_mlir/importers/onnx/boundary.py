@@ -10,7 +10,6 @@ import onnx
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.half import computed_type
-from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.mlir import attributes
 from quantune_mlir.mlir.bindings import ir
 
@@ -31,7 +30,7 @@ def _cast(b: Builder, name: str, x: Tensor, dtype: np.dtype) -> Tensor:
         return x
     if x.array is not None:
         return Tensor.constant(x.array.astype(dtype))
-    with b.importing(Node(f"{name}:Cast", "Cast", 1, [x], {}, [])):
+    with b.importing(f"{name}:Cast", "Cast"):
         return b.cast(x, dtype)
 
 

@@ -1,67 +1,33 @@
-"""Changes to a model before it is imported: inputs pinned to constants, a part cut out between tensors."""
+"""An ONNX graph with its inputs pinned to constants, and a part of it cut out between tensors."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import ArrayLike
 
 from quantune_mlir.errors import ModelError
+from quantune_mlir.importers.common.edits import Edits, pinned_value
 from quantune_mlir.importers.onnx.bodies import captured
 from quantune_mlir.importers.onnx.signature import declared_shape, model_inputs
 
 
-@dataclass(frozen=True)
-class Edits:
-    """What to change.
+def apply_edits(edits: Edits, model: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    """The changed model; the given one where there is nothing to change.
 
-    Attributes:
-        constants: inputs that become constants: a number, an array, a text of either ("16000", "1,2"), or an .npy file.
-        inputs: the tensors that become the model's inputs; none: its own.
-        outputs: the tensors that become the model's outputs; none: its own.
+    Raises:
+        ModelError: there is no such input or tensor, a value does not fit, or the part needs other inputs too.
     """
-
-    constants: Mapping[str, ArrayLike] = field(default_factory=dict)
-    inputs: Sequence[str] = ()
-    outputs: Sequence[str] = ()
-
-    @staticmethod
-    def from_text(text: str) -> Edits:
-        """Edits as `to_text` writes them."""
-        return Edits(**json.loads(text))
-
-    def to_text(self) -> str:
-        """The edits as JSON, "" where there are none."""
-        if not (self.constants or self.inputs or self.outputs):
-            return ""
-        values = {name: v if isinstance(v, str) else np.asarray(v).tolist() for name, v in self.constants.items()}
-        return json.dumps({"constants": values, "inputs": list(self.inputs), "outputs": list(self.outputs)})
-
-    def apply(self, model: onnx.ModelProto, where: str) -> onnx.ModelProto:
-        """The changed model; the given one where there is nothing to change.
-
-        Raises:
-            ModelError: there is no such input or tensor, a value does not fit, or the part needs other inputs too.
-        """
-        if not (self.constants or self.inputs or self.outputs):
-            return model
-        edited = onnx.ModelProto()
-        edited.CopyFrom(model)
-        if self.inputs or self.outputs:
-            _cut(edited, self.inputs, self.outputs or [o.name for o in model.graph.output], set(self.constants), where)
-        for name, value in self.constants.items():
-            _pin(edited.graph, name, value, where)
-        return edited
-
-
-NO_EDITS: Final = Edits()
+    if not edits:
+        return model
+    edited = onnx.ModelProto()
+    edited.CopyFrom(model)
+    if edits.inputs or edits.outputs:
+        _cut(edited, edits.inputs, edits.outputs or [o.name for o in model.graph.output], set(edits.constants), where)
+    for name, value in edits.constants.items():
+        _pin(edited.graph, name, value, where)
+    return edited
 
 
 def _cut(
@@ -122,43 +88,6 @@ def _pin(graph: onnx.GraphProto, name: str, value: Any, where: str) -> None:
         raise ModelError(f"there is no input {name!r} to pin", where=where, remedy=f"the inputs are {found}")
     info = inputs[name]
     dtype = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
-    array = _fitted(_array(value, f"--constant {name}"), dtype, declared_shape(info), f"--constant {name}")
+    array = pinned_value(name, value, dtype, declared_shape(info))
     graph.input.remove(info)
     graph.initializer.append(onnx.numpy_helper.from_array(array, name))
-
-
-def _array(value: Any, where: str) -> np.ndarray:
-    if not isinstance(value, str):
-        return np.asarray(value)
-    try:
-        if value.endswith(".npy"):
-            return np.load(Path(value), allow_pickle=False)
-        words = {"true": "1", "false": "0"}
-        numbers = [words.get(part.strip().lower(), part) for part in value.split(",")]
-        integers = all(part.strip().lstrip("+-").isdigit() for part in numbers)
-        array = np.array([int(part) if integers else float(part) for part in numbers])
-    except (ValueError, OSError, EOFError) as error:
-        raise ModelError(
-            f"not a value: {error}", where=where, remedy="give a number, numbers with commas, or an .npy file"
-        ) from error
-    return array if "," in value else array.reshape(())
-
-
-def _fitted(array: np.ndarray, dtype: np.dtype, shape: Sequence[int | None] | None, where: str) -> np.ndarray:
-    """The array in the input's type and shape; one number fills the shape, whose dynamic dimensions become 1."""
-    if shape is not None and array.size == 1:
-        array = np.full([size or 1 for size in shape], array.reshape(()))
-    elif shape is not None and array.ndim == 1 and array.size == math.prod(size or 0 for size in shape):
-        array = array.reshape([size or 0 for size in shape])
-    fits = shape is None or (
-        len(shape) == array.ndim and all(k in (None, s) for k, s in zip(shape, array.shape, strict=True))
-    )
-    with np.errstate(all="ignore"):
-        converted = array.astype(dtype)
-    exact = dtype.kind == "f" or (converted.astype(np.float64) == array.astype(np.float64)).all()
-    if not fits or not exact:
-        wanted = "a tensor" if shape is None else "x".join(str(s or "?") for s in shape) or "one number"
-        raise ModelError(
-            f"the value does not fit the input, which is {wanted} of {dtype}", where=where, remedy="give such a value"
-        )
-    return converted

@@ -8,8 +8,8 @@ from typing import Final
 import onnx
 import onnx.inliner
 
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 
 _NEWEST_OF: Final = onnx.defs.onnx_opset_version()
 

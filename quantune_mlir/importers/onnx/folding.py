@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 import onnx
 
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.growth import Growth
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.bodies import bodies
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.half import computed_array
 
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}

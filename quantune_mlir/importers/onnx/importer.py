@@ -12,13 +12,15 @@ import onnx
 
 from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
 from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.edits import NO_EDITS, Edits
 from quantune_mlir.importers.common.emitter import refuse_empty
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.growth import Growth
+from quantune_mlir.importers.common.static_shapes import DynamicShapesError, StaticShapes
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.bodies import all_nodes, chosen_branch
 from quantune_mlir.importers.onnx.boundary import computed_input, declared_output, signature
-from quantune_mlir.importers.onnx.editing import NO_EDITS, Edits
-from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.onnx.editing import apply_edits
 from quantune_mlir.importers.onnx.expansion import expanded, is_defined
 from quantune_mlir.importers.onnx.folding import can_fold, fold
 from quantune_mlir.importers.onnx.inference import inferred_shapes, require_shapes
@@ -29,7 +31,7 @@ from quantune_mlir.importers.onnx.ops.arithmetic import require_supported
 from quantune_mlir.importers.onnx.pruning import live_values
 from quantune_mlir.importers.onnx.refusals import remedy, unknown_operator, unknown_operators
 from quantune_mlir.importers.onnx.registry import find_handler
-from quantune_mlir.importers.onnx.signature import DynamicShapesError, Parameter, StaticShapes, input_parameters
+from quantune_mlir.importers.onnx.signature import Parameter, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.mlir.attributes import EDITS, MODEL
 from quantune_mlir.mlir.bindings import func, ir, make_context
@@ -72,10 +74,8 @@ def import_onnx(
         UnsupportedOperatorsError: some nodes cannot be imported; it lists all of them.
     """
     where = (source.graph.name or "model") if isinstance(source, onnx.ModelProto) else str(source)
-    if batch < 1:
-        raise ModelError(f"a batch of {batch}", where=where, remedy="give a batch of at least 1")
     loaded = load_model(source)
-    model = edits.apply(loaded.proto, where)
+    model = apply_edits(edits, loaded.proto, where)
     try:
         parameters = input_parameters(model.graph, StaticShapes(batch, shapes or {}, samples or {}), where)
     except DynamicShapesError as error:
@@ -205,7 +205,7 @@ class _GraphImport:
         if blocked:
             return None
         node = Node(name, proto.op_type, self._opset, inputs, attribute_values(proto), proto.output)
-        with builder.importing(node):
+        with builder.importing(name, proto.op_type):
             for tensor in inputs:
                 if tensor is not None and tensor.array is None:
                     refuse_empty(tensor.shape)

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 from onnx import defs, shape_inference
 
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.bodies import bodies
-from quantune_mlir.importers.onnx.errors import Unsupported
 
 _KNOWN_ELEMENTS: Final = 4096
 """Constants of more elements are not asked for a shape."""

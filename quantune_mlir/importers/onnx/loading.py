@@ -13,9 +13,9 @@ from google.protobuf.message import DecodeError
 
 from quantune_mlir.errors import ModelError
 from quantune_mlir.files.access import read_file
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.kinds import refuse_other_kinds
 from quantune_mlir.importers.onnx.bodies import all_graphs, all_nodes
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.external import load_external
 from quantune_mlir.importers.onnx.inlining import inlined
 from quantune_mlir.importers.onnx.stored import stored_array

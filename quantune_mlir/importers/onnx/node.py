@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.stored import stored_array
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.importers.onnx.errors import Unsupported
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.onnx.half import computed_array
 
 _FLOAT: Final = np.dtype("<f4")

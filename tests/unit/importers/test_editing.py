@@ -11,8 +11,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from quantune_mlir.errors import ModelError, UnsupportedOperatorsError
+from quantune_mlir.importers.common.edits import Edits
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.importers.onnx.editing import Edits
+from quantune_mlir.importers.onnx.editing import apply_edits
 from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.signature import argument_specs, model_edits
 from tests.onnx_models import build_model, reference
@@ -136,7 +137,7 @@ def test_a_module_tells_how_its_model_was_edited(tmp_path: Path) -> None:
     edits = Edits(outputs=["scores"])
     told = model_edits(import_onnx(tmp_path / "m.onnx", edits=edits))
     assert told is not None
-    again = Edits.from_text(told).apply(detector(), "m")
+    again = apply_edits(Edits.from_text(told), detector(), "m")
     assert [o.name for o in again.graph.output] == ["scores"]
     constants = Edits(constants={"h": X, "sr": "16000"})
     np.testing.assert_array_equal(Edits.from_text(constants.to_text()).constants["h"], X)

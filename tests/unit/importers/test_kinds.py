@@ -31,8 +31,6 @@ def message(path: Path) -> str:
 @pytest.mark.parametrize(
     ("name", "content", "kind", "remedy"),
     [
-        ("m.tflite", b"\x1c\x00\x00\x00TFL3" + bytes(40), "TensorFlow Lite", "tf2onnx.convert --tflite"),
-        ("m.onnx", b"\x1c\x00\x00\x00TFL3" + bytes(40), "TensorFlow Lite", "--tflite"),
         ("m.h5", b"\x89HDF\r\n\x1a\n" + bytes(40), "Keras", "format='onnx'"),
         ("m.safetensors", SAFETENSORS, "safetensors", "torch.onnx.export"),
         ("m.pb", b"\n\x05\n\x03abc" + bytes(10), "TensorFlow graph", "--graphdef"),

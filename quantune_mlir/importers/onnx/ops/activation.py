@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.arithmetic import narrowed, require_supported, widened
 from quantune_mlir.importers.onnx.ops.functions import expm1, softplus

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.half import computed_type
 from quantune_mlir.mlir.bindings import tosa
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.windows import Window, fit_image, from_image, pair, resolve_window, to_image
 from quantune_mlir.importers.onnx.registry import operator

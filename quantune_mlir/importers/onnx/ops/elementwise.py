@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 
 from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.arithmetic import (
     converted,

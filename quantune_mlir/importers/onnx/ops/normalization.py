@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.shapes import normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.mlir.bindings import tosa

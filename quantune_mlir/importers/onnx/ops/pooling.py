@@ -7,8 +7,8 @@ from itertools import chain
 import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.dilated_pooling import dilated_average_pool, dilated_max_pool
 from quantune_mlir.importers.onnx.ops.windows import Window, fit_image, from_image, resolve_window, to_image

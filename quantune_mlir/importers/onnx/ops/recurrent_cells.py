@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.ops.functions import expm1, softplus
 from quantune_mlir.importers.onnx.ops.linear import pixel_kernel, pixel_product
 from quantune_mlir.mlir.bindings import tosa

@@ -12,9 +12,9 @@ import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.emitter import refuse_empty
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.shapes import normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.errors import Unsupported
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.interpolation import Interpolation
 from quantune_mlir.importers.onnx.ops.linear import fully_connected

@@ -12,7 +12,8 @@ from fractions import Fraction
 
 import numpy as np
 
-_TOSA_MAX_SCALE = 1 << 11
+from quantune_mlir.importers.common.resize_scale import TosaScale
+
 _LARGEST_DENOMINATOR = 1 << 9
 
 
@@ -96,36 +97,6 @@ class AxisSampling:
         return np.clip(index, 0, self.size - 1).astype(np.int32)
 
 
-@dataclass(frozen=True)
-class TosaScale:
-    """One axis of tosa.resize: output o reads at (o * denominator + offset) / numerator."""
-
-    numerator: int
-    denominator: int
-    offset: int
-    border: int
-
-    def legal(self) -> bool:
-        """Whether the values lie within what the specification allows."""
-        n = self.numerator
-        return (
-            0 < n <= _TOSA_MAX_SCALE
-            and 0 < self.denominator < 16 * n
-            and -n <= self.offset < 16 * n
-            and -16 * n <= self.border < n
-        )
-
-    def reads_like(self, axis: AxisSampling, rounding: str | None) -> bool:
-        """Whether tosa.resize reads what the model's Resize does; see `tosa_scale` for `rounding`."""
-        at = np.arange(axis.output) * self.denominator + self.offset
-        if rounding is None:
-            limits = (0, axis.size - 1)
-            return np.allclose(np.clip(at / self.numerator, *limits), np.clip(axis.coordinates(), *limits), 0, 1e-6)
-        whole, rest = np.divmod(at, self.numerator)
-        index = np.clip(whole + (2 * rest >= self.numerator), 0, axis.size - 1)
-        return np.array_equal(index, axis.nearest(rounding))
-
-
 def tosa_scale(axis: AxisSampling, rounding: str | None) -> TosaScale | None:
     """tosa.resize's parameters for an axis if it then reads the very same places, else None.
 
@@ -142,7 +113,7 @@ def tosa_scale(axis: AxisSampling, rounding: str | None) -> TosaScale | None:
     for begin in (start, start - 1, start + 1):
         border = (axis.output - 1) * denominator - (axis.size - 1) * numerator + begin
         scale = TosaScale(numerator, denominator, begin, border)
-        if scale.legal() and scale.reads_like(axis, rounding):
+        if scale.legal() and _reads_like(scale, axis, rounding):
             return scale
     return None
 
@@ -150,3 +121,14 @@ def tosa_scale(axis: AxisSampling, rounding: str | None) -> TosaScale | None:
 def output_size(size: int, scale: float) -> int:
     """floor(size * scale), which a float32 scale such as 0.1 must not miss by an ulp."""
     return math.floor(size * scale + 1e-6)
+
+
+def _reads_like(scale: TosaScale, axis: AxisSampling, rounding: str | None) -> bool:
+    """Whether tosa.resize reads what the model's Resize does; see `tosa_scale` for `rounding`."""
+    at = np.arange(axis.output) * scale.denominator + scale.offset
+    if rounding is None:
+        limits = (0, axis.size - 1)
+        return np.allclose(np.clip(at / scale.numerator, *limits), np.clip(axis.coordinates(), *limits), 0, 1e-6)
+    whole, rest = np.divmod(at, scale.numerator)
+    index = np.clip(whole + (2 * rest >= scale.numerator), 0, axis.size - 1)
+    return np.array_equal(index, axis.nearest(rounding))

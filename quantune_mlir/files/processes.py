@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,16 +22,34 @@ def die_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a child may take: bytes of address space, and seconds of all processors. Nothing is limited on Windows."""
+
+    memory: int
+    cpu_seconds: int
+
+    def apply_and_die_with_parent(self) -> None:
+        """Limit the calling process, which is a child."""
+        die_with_parent()
+        if sys.platform != "win32":
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_AS, (self.memory, self.memory))
+            resource.setrlimit(resource.RLIMIT_CPU, (self.cpu_seconds, self.cpu_seconds))
+
+
 def run_child(
     command: Sequence[str],
     *,
     source: bytes = b"",
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    limits: Limits | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command to its end, in `folder`, with `source` on its stdin.
 
-    It is killed if this process stops waiting, or dies.
+    It is killed if this process stops waiting, or dies, or if it takes more than `limits`.
     """
     return subprocess.run(
         command,
@@ -39,5 +58,5 @@ def run_child(
         check=False,
         cwd=folder,
         env=None if environment is None else {**os.environ, **environment},
-        preexec_fn=die_with_parent,
+        preexec_fn=die_with_parent if limits is None else limits.apply_and_die_with_parent,
     )
