@@ -1,0 +1,65 @@
+"""Arm's converter from TensorFlow Lite to TOSA, in a child process with limits: it may crash on what it is given."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from quantune_mlir.errors import ModelError
+from quantune_mlir.files.processes import Limits, run_child
+
+_PACKAGE: Final = "tosa_converter_for_tflite"
+_MEMORY: Final = 8 << 30
+_MEMORY_PER_BYTE: Final = 16
+_CPU_SECONDS: Final = 600
+_COMPLAINT: Final = re.compile(r"error: (.*)")
+_MOST_COMPLAINTS: Final = 3
+
+
+def is_installed() -> bool:
+    """Whether there is a converter."""
+    return importlib.util.find_spec(_PACKAGE) is not None
+
+
+def require_installed(where: str) -> None:
+    """Raises ModelError, with what to install, if there is no converter."""
+    if not is_installed():
+        raise ModelError(
+            "reading TensorFlow Lite models needs Arm's converter, which is not installed",
+            where=where,
+            remedy="install it: pip install 'quantune-mlir[tflite]'",
+        )
+
+
+def converted(content: bytes | bytearray, where: str) -> bytes:
+    """The MLIR bytecode that the converter makes of a model; ops carry the names of tensors as locations.
+
+    Raises:
+        ModelError: it is not installed, refuses the model, crashes, or takes too much memory or time.
+    """
+    require_installed(where)
+    limits = Limits(memory=_MEMORY + _MEMORY_PER_BYTE * len(content), cpu_seconds=_CPU_SECONDS)
+    with tempfile.TemporaryDirectory(prefix="quantune-tflite-") as name:
+        folder = Path(name)
+        (folder / "in").write_bytes(content)
+        command = [sys.executable, "-m", f"{_PACKAGE}.cli", "in", "--bytecode", "--emit-debug-info", "-o", "out"]
+        done = run_child(command, folder=folder, limits=limits)
+        result = folder / "out"
+        if done.returncode == 0 and result.is_file():
+            return result.read_bytes()
+    raise ModelError(
+        f"the TFLite converter {_failure(done.returncode, done.stderr.decode(errors='replace'))}",
+        where=where,
+        remedy="see docs/importing.md for what it takes; or convert the model to ONNX, with the package tf2onnx",
+    )
+
+
+def _failure(status: int, told: str) -> str:
+    if status < 0:
+        return f"crashed (signal {-status}): the file may be broken"
+    complaints = list(dict.fromkeys(_COMPLAINT.findall(told)))[:_MOST_COMPLAINTS]
+    return f"refuses the model: {'; '.join(complaints) or 'it does not say why'}"

@@ -1,0 +1,86 @@
+"""Tables of a FlatBuffer, read with every bound checked and changed in place."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+
+class BrokenBuffer(Exception):
+    """Something points out of the buffer. Never shown by itself."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: a position in `data`, at which stands the distance back to its vtable.
+
+    Fields are told by their slot, counted from 0 as in the schema.
+    """
+
+    data: bytearray
+    position: int
+
+    @staticmethod
+    def root(data: bytearray) -> Table:
+        """The buffer's outermost table."""
+        return Table(data, _number(data, "I", 0))
+
+    def scalar(self, slot: int, kind: str, default: int) -> int:
+        """An integer field of struct format `kind`; `default` where the buffer leaves it out."""
+        place = self._place(slot)
+        return default if place is None else _number(self.data, kind, place)
+
+    def text(self, slot: int) -> str:
+        """A string field, "" where there is none; bytes that are not UTF-8 are replaced."""
+        return bytes(self.array(slot, np.uint8)).decode("utf-8", errors="replace")
+
+    def table(self, slot: int) -> Table | None:
+        """A field that is a table."""
+        place = self._place(slot)
+        return None if place is None else Table(self.data, place + _number(self.data, "I", place))
+
+    def tables(self, slot: int) -> list[Table]:
+        """A field that is a vector of tables; empty where there is none."""
+        offsets = self.array(slot, np.uint32)
+        start = self._vector(slot)[0]
+        return [Table(self.data, start + 4 * i + int(offset)) for i, offset in enumerate(offsets)]
+
+    def array(self, slot: int, dtype: DTypeLike) -> np.ndarray:
+        """A field that is a vector of numbers: a view, through which the buffer can be changed."""
+        start, count = self._vector(slot)
+        if not count:
+            return np.empty(0, dtype)
+        try:
+            return np.frombuffer(self.data, np.dtype(dtype).newbyteorder("<"), count, start)
+        except ValueError as error:
+            raise BrokenBuffer(f"a vector of {count} elements") from error
+
+    def _vtable(self) -> int:
+        return self.position - _number(self.data, "i", self.position)
+
+    def _place(self, slot: int) -> int | None:
+        vtable = self._vtable()
+        if 4 + 2 * slot >= _number(self.data, "H", vtable):
+            return None
+        offset = _number(self.data, "H", vtable + 4 + 2 * slot)
+        return self.position + offset if offset else None
+
+    def _vector(self, slot: int) -> tuple[int, int]:
+        """Where a vector's elements begin, and how many they are."""
+        place = self._place(slot)
+        if place is None:
+            return 0, 0
+        start = place + _number(self.data, "I", place)
+        return start + 4, _number(self.data, "I", start)
+
+
+def _number(data: bytearray, kind: str, place: int) -> int:
+    if place < 0:
+        raise BrokenBuffer(f"position {place}")
+    try:
+        return struct.unpack_from(f"<{kind}", data, place)[0]
+    except struct.error as error:
+        raise BrokenBuffer(f"position {place}") from error

@@ -1,0 +1,147 @@
+"""What a .tflite file says of itself: tensors, operators, inputs and outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from quantune_mlir.importers.common.static_shapes import DeclaredInput
+from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer, Table
+from quantune_mlir.importers.tflite.operators import CUSTOM, element_type_name, operator_name
+
+MAGIC: Final = b"TFL3"
+MAGIC_AT: Final = 4
+_MOST_TENSORS: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """A tensor of the first subgraph.
+
+    Attributes:
+        table: where it is described in the file.
+        name: its name; "" where it has none.
+        declared: its name, and its shape with "?" for what is dynamic.
+        element_type: e.g. "float32".
+        scaled: whether it has quantization parameters.
+        stored: whether its values are in the file.
+    """
+
+    table: Table
+    name: str
+    declared: DeclaredInput
+    element_type: str
+    scaled: bool
+    stored: bool
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether the size of an axis is not known."""
+        return any(isinstance(size, str) for size in self.declared.sizes or ())
+
+
+@dataclass(frozen=True)
+class OperatorInfo:
+    """An operator of the first subgraph: its name, a custom one's own, and the tensors it reads and makes by number."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+class ModelFile:
+    """The tables of a file. Its attributes raise BrokenBuffer where the file is broken.
+
+    Args:
+        data: the whole file; `pin` changes it.
+    """
+
+    def __init__(self, data: bytearray) -> None:
+        if not data.startswith(MAGIC, MAGIC_AT):
+            raise BrokenBuffer("no TensorFlow Lite model")
+        self.data = data
+        self._root = Table.root(data)
+
+    @cached_property
+    def subgraphs(self) -> list[Table]:
+        """Its subgraphs: the network, then bodies of control flow or further signatures."""
+        return self._root.tables(2)
+
+    @cached_property
+    def tensors(self) -> list[TensorInfo]:
+        """The tensors of the network."""
+        tables = self._graph.tables(0)
+        if len(tables) > _MOST_TENSORS:
+            raise BrokenBuffer(f"{len(tables)} tensors")
+        stored = [bool(buffer.array(0, np.uint8).size or buffer.scalar(2, "Q", 0)) for buffer in self._root.tables(4)]
+        return [self._tensor(table, stored) for table in tables]
+
+    @cached_property
+    def operators(self) -> list[OperatorInfo]:
+        """The operators of the network, in the order they are computed in."""
+        kinds = [_kind(code) for code in self._root.tables(1)]
+        found: list[OperatorInfo] = []
+        for table in self._graph.tables(3):
+            number = table.scalar(0, "I", 0)
+            if number >= len(kinds):
+                raise BrokenBuffer(f"operator code {number}")
+            found.append(OperatorInfo(kinds[number], self._numbers(table, 1), self._numbers(table, 2)))
+        return found
+
+    @cached_property
+    def inputs(self) -> list[TensorInfo]:
+        """The network's inputs."""
+        return [self.tensors[number] for number in self._numbers(self._graph, 1)]
+
+    @cached_property
+    def outputs(self) -> list[TensorInfo]:
+        """The network's outputs."""
+        return [self.tensors[number] for number in self._numbers(self._graph, 2)]
+
+    def pin(self, tensor: TensorInfo, shape: tuple[int, ...]) -> None:
+        """Give a tensor with dynamic axes this shape, in the file's data."""
+        for slot in (_SHAPE, _SIGNATURE):
+            sizes = tensor.table.array(slot, np.int32)
+            sizes[:] = shape[: sizes.size]
+
+    @property
+    def _graph(self) -> Table:
+        if not self.subgraphs:
+            raise BrokenBuffer("no subgraph")
+        return self.subgraphs[0]
+
+    def _numbers(self, table: Table, slot: int) -> tuple[int, ...]:
+        """Numbers of tensors; -1 stands for one that is left out."""
+        numbers = tuple(int(number) for number in table.array(slot, np.int32))
+        if any(not -1 <= number < len(self.tensors) for number in numbers):
+            raise BrokenBuffer("a tensor that does not exist")
+        return tuple(number for number in numbers if number >= 0)
+
+    def _tensor(self, table: Table, stored: list[bool]) -> TensorInfo:
+        shape = tuple(int(size) for size in table.array(_SHAPE, np.int32))
+        signature = tuple(int(size) for size in table.array(_SIGNATURE, np.int32))
+        if signature and len(signature) != len(shape):
+            raise BrokenBuffer("a tensor of two ranks")
+        sizes = ["?" if size < 0 else size for size in signature or shape]
+        quantization, buffer, name = table.table(4), table.scalar(2, "I", 0), table.text(3)
+        return TensorInfo(
+            table,
+            name,
+            DeclaredInput(name, sizes),
+            element_type_name(table.scalar(1, "b", 0)),
+            quantization is not None and quantization.array(2, np.float32).size > 0,
+            buffer < len(stored) and stored[buffer],
+        )
+
+
+_SHAPE: Final = 0
+_SIGNATURE: Final = 7
+
+
+def _kind(code: Table) -> str:
+    """An operator's name; codes from 127 on do not fit the older field."""
+    number = max(code.scalar(0, "b", 0), code.scalar(3, "i", 0))
+    return (code.text(1) or "CUSTOM") if number == CUSTOM else operator_name(number)

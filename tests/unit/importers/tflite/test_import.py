@@ -1,0 +1,173 @@
+"""TensorFlow Lite models: the same results as LiteRT, the layers' names, what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from quantune_mlir.errors import ModelError, UnsupportedOperatorsError
+from quantune_mlir.importers.tflite import converter
+from quantune_mlir.mlir.signature import model_hash, result_specs
+from quantune_mlir.model import Model
+from tests.support import run_module
+from tests.tflite_models import Graph, litert, small_network
+
+
+def image(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).random(shape, np.float32)
+
+
+def message(path: Path, **options: Any) -> str:
+    with pytest.raises(ModelError) as caught:
+        Model.load(path, **options)
+    assert str(path) in str(caught.value)
+    assert caught.value.remedy
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_network(tmp_path_factory.mktemp("tflite") / "small.tflite")
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_network_computes_what_litert_computes(network: Path, batch: int) -> None:
+    model = Model.load(network, batch=batch)
+    assert [(spec.name, spec.shape) for spec in model.inputs] == [("image", (batch, 8, 8, 3))]
+    x = image(batch, 8, 8, 3)
+    (got,), (wanted,) = run_module(model.module, x), litert(network, x)
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6)
+
+
+def test_layers_are_called_as_the_tensors_are(network: Path) -> None:
+    model = Model.load(network)
+    assert [layer.name for layer in model.layers] == [
+        "stem/Relu",
+        "stem/Relu/activation",
+        "deep/Relu6",
+        "deep/Relu6/activation",
+        "add",
+        "pool",
+        "mean",
+        "dense/MatMul",
+        "Identity",
+    ]
+    assert [name for name, *_ in result_specs(model.function)] == ["Identity"]
+    assert model_hash(model.module) == hashlib.sha256(network.read_bytes()).hexdigest()
+
+
+def test_layers_whose_first_names_are_equal_get_numbers(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.input("x", [1, 4])
+    first = graph.op("ABS", [x], "same;a", [1, 4])
+    second = graph.op("EXP", [first], "same;b", [1, 4])
+    path = graph.save(tmp_path / "m.tflite", graph.op("NEG", [second], "", [1, 4]))
+    assert [layer.name for layer in Model.load(path).layers] == ["same", "same_1", "negate_0"]
+
+
+def test_a_rectifier_has_no_upper_bound(network: Path) -> None:
+    assert "max_val(3.40282" not in str(Model.load(network).module)
+
+
+def test_dynamic_dimensions_are_those_of_samples_or_given(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.input("x", [-1, -1, -1, 2])
+    path = graph.save(tmp_path / "m.tflite", graph.op("ABS", [x], "y", [-1, -1, -1, 2]))
+    assert "--shape x=1xN1xN2x2" in message(path)
+    assert "does not fit" in message(path, shapes={"x": [1, 4, 4, 3]})
+    assert "no input 'z'" in message(path, shapes={"z": [1]})
+    assert Model.load(path, shapes={"x": [2, 4, 5, 2]}).inputs[0].shape == (2, 4, 5, 2)
+    samples = {"x": np.zeros((7, 6, 5, 2), np.float32)}
+    assert Model.load(path, samples=samples, batch=2).inputs[0].shape == (2, 6, 5, 2)
+
+
+def test_a_part_of_a_model(network: Path) -> None:
+    model = Model.load(network, outputs=["add"])
+    assert [layer.name for layer in model.layers][-1] == "add"
+    assert [name for name, *_ in result_specs(model.function)] == ["add"]
+    rest = Model.load(network, inputs=["mean"])
+    assert [(spec.name, spec.shape) for spec in rest.inputs] == [("mean", (1, 8))]
+    assert rest.hash != "" and "mean" in str(rest.module)
+    assert "no tensor 'nowhere'" in message(network, outputs=["nowhere"])
+    assert "needs the input 'image' too" in message(network, inputs=["deep/Relu6"], outputs=["Identity"])
+
+
+def test_an_input_is_pinned_to_a_constant(tmp_path: Path) -> None:
+    graph = Graph()
+    x, scale = graph.input("x", [1, 3]), graph.input("scale", [1, 1])
+    path = graph.save(tmp_path / "m.tflite", graph.op("MUL", [x, scale], "y", [1, 3]))
+    model = Model.load(path, constants={"scale": 2.5})
+    assert [spec.name for spec in model.inputs] == ["x"]
+    np.testing.assert_array_equal(run_module(model.module, np.ones((1, 3), np.float32))[0], np.full((1, 3), 2.5))
+
+
+def test_quantized_models_are_refused_by_name(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.input("x", [1, 4], np.int8, scale=[0.1])
+    path = graph.save(tmp_path / "m.tflite", graph.op("ABS", [x], "y", [1, 4], np.int8, quantization={"scale": [0.1]}))
+    assert "quantized already: 2 tensor(s) such as 'x' (int8)" in message(path)
+    assert "quantune compile --keep-quantized" in message(path)
+
+
+def test_weights_of_fp16_become_fp32(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.input("x", [1, 4])
+    weights = graph.constant("w", np.linspace(-1, 1, 12).reshape(3, 4), np.float16)
+    wide = graph.op("DEQUANTIZE", [weights], "w/wide", [3, 4])
+    bias = graph.constant("b", [0.5, 0, -0.5])
+    path = graph.save(tmp_path / "m.tflite", graph.op("FULLY_CONNECTED", [x, wide, bias], "y", [1, 3]))
+    model = Model.load(path)
+    assert "f16" not in str(model.module)
+    assert [layer.name for layer in model.layers] == ["y"]
+    x = image(1, 4)
+    np.testing.assert_allclose(run_module(model.module, x)[0], litert(path, x)[0], atol=1e-6)
+
+
+def test_custom_operators_are_listed_and_can_be_cut_off(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.input("x", [1, 4])
+    scores = graph.op("ABS", [x], "scores", [1, 4])
+    boxes = graph.op("My_Detection_PostProcess", [scores], "boxes", [1, 4])
+    path = graph.save(tmp_path / "m.tflite", boxes, graph.op("Other", [scores], "others", [1, 4]))
+    with pytest.raises(UnsupportedOperatorsError) as caught:
+        Model.load(path)
+    assert [(node.name, node.op_type) for node in caught.value.nodes] == [
+        ("boxes", "My_Detection_PostProcess"),
+        ("others", "Other"),
+    ]
+    assert [layer.name for layer in Model.load(path, outputs=["scores"]).layers] == ["scores"]
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    graph = Graph()
+    x, w = graph.input("x", [1, 2]), graph.constant("w", [[np.nan, 1], [1, 1]])
+    path = graph.save(tmp_path / "m.tflite", graph.op("FULLY_CONNECTED", [x, w], "y", [1, 2]))
+    assert "layer 'y' holds 1 NaN" in message(path)
+
+
+def test_broken_files_are_errors(network: Path, tmp_path: Path) -> None:
+    content = network.read_bytes()
+    path = tmp_path / "broken.tflite"
+    for size in (0, 6, 8, 30, 500, len(content) - 200):
+        path.write_bytes(content[:size])
+        message(path)
+    for place in range(8, 400, 9):
+        path.write_bytes(content[:place] + b"\xff\xff\xff\x7f" + content[place + 4 :])
+        try:
+            Model.load(path)
+        except ModelError as error:
+            assert str(path) in str(error)  # noqa: PT017  (some changes do no harm)
+
+
+def test_a_crash_of_the_converter_is_an_error(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(converter, "_MEMORY", 1 << 20)
+    assert "the TFLite converter" in message(network)
+
+
+def test_without_the_converter_the_error_says_how_to_install_it(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(converter, "_PACKAGE", "no_such_package")
+    assert "pip install 'quantune-mlir[tflite]'" in message(network)
