@@ -51,7 +51,7 @@ class Imported:
     @property
     def hash(self) -> str | None:
         """SHA-256 of what was computed from; None: the module does not say."""
-        return model_hash(self.module)
+        return model_hash(self.module.operation)
 
     @property
     def names(self) -> tuple[list[str], list[str]]:
