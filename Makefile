@@ -33,6 +33,7 @@ demo: $(VENV)/installed
 
 test: lint $(TOSA_VENV)/installed
 	tools/fetch_emulators.sh $(BIN)/python $(AARCH64)
+	tools/fetch_browser.sh
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/installed-dev

@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "analyze": "Print how sensitive each layer is to int8.",
     "evaluate": "Compare the accuracy of fp32, int8 and mixed.",
     "bench": "Compare the latency of fp32, int8 and mixed.",
+    "report": "Write the report of a quantized model again.",
     "compile": "Compile a module for a target.",
     "tune": "Find the quickest tiles for this machine.",
     "run": "Run a compiled program.",

@@ -23,6 +23,7 @@ PLAN: Final = "plan.yaml"
 MIXED: Final = "mixed.mlir"
 PROGRAM: Final = "model.vmfb"
 SUMMARY: Final = "summary.json"
+REPORT: Final = "report.html"
 TILES: Final = "tiles.yaml"
 """Only there if the programs were compiled with tuned tiles."""
 QDQ: Final = "qdq.onnx"
@@ -36,7 +37,7 @@ FOLDERS: Final = frozenset({"c-bundle", "static-library"})
 """Deliverables beside the rest."""
 
 _FILES: Final = frozenset(
-    {FP32, PROFILE, SENSITIVITY, PLAN, MIXED, PROGRAM, SUMMARY, TILES, QDQ, "evaluation.json", "bench.json"}
+    {FP32, PROFILE, SENSITIVITY, PLAN, MIXED, PROGRAM, SUMMARY, REPORT, TILES, QDQ, "evaluation.json", "bench.json"}
 )
 """What may be replaced with the directory: what is written to it, and what `make demo` and the README put there."""
 _BUILD_FILES: Final = frozenset({"CMakeLists.txt", "Makefile", "README.md", "board.ld"})

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.kernel_groups import kernel_groups
 from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.errors import DataError
+from quantune_mlir.files.access import write_atomically
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
@@ -41,6 +43,9 @@ from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.search import Trial, search
 from quantune_mlir.workflow.verification import ReferenceRuns, Verification, Verified, Verifier
 from quantune_mlir.workflow.verified_plan import PlanVerifier, verified_plan
+
+MODEL: Final = "model"
+"""What a model is called that is known only as it is in memory."""
 
 ANALYSIS_TARGET = "host"
 """Both inference runs happen here, whatever CPU the program is for."""
@@ -136,6 +141,27 @@ class Quantization:
         if self.verified is not None and (name, tiles) == (ANALYSIS_TARGET, self.verified.tiles):
             return self.verified.program
         return compile_program(self.mixed.module, load_target(name), tiles=tiles)
+
+    def report(self, path: Path | str) -> None:
+        """Write the report, as `save` does among other files; the mixed program is compiled if it was not.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        from quantune_mlir.workflow.reports import report_bytes, run_of
+        from quantune_mlir.workflow.summary import summarize
+
+        summary = summarize(self, source=MODEL, mixed_bytes=len(self.compile()), seconds=self.seconds)
+        write_atomically(Path(path), report_bytes(run_of(summary, self.profile)))
+
+    def _repr_html_(self) -> str:
+        """The verdict and what became of each layer, for notebooks."""
+        from quantune_mlir.report.page import fragment
+        from quantune_mlir.workflow.reports import run_of
+        from quantune_mlir.workflow.summary import summarize
+
+        size = len(self.verified.program) if self.verified is not None else 0
+        return fragment(run_of(summarize(self, source=MODEL, mixed_bytes=size, seconds=self.seconds), self.profile))
 
     def program(self) -> Program:
         """The mixed program, compiled for and loaded on this machine."""

@@ -13,6 +13,7 @@ from quantune_mlir.mlir.text import write_text
 from quantune_mlir.workflow import artifacts
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.quantization import Quantization
+from quantune_mlir.workflow.reports import report_bytes, run_of
 from quantune_mlir.workflow.summary import summarize
 
 
@@ -75,6 +76,8 @@ def save(
             write_files(delivered, files[delivery.deliverable])
         if qdq is not None:
             files[artifacts.QDQ].write_bytes(qdq)
+        report = report_bytes(run_of(summary, quantization.profile, files))
+        files[artifacts.REPORT].write_bytes(report)
         if tiles is not None:
             files[artifacts.TILES].write_text(tiles.to_yaml(), encoding="utf-8")
     return summary

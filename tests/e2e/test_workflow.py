@@ -45,7 +45,16 @@ MODEL = DIGITS / "digits.onnx"
 CALIBRATION = DIGITS / "digits_calibration.npz"
 TEST = DIGITS / "digits_test.npz"
 SAMPLES = 100
-FILES = ["fp32.mlir", "mixed.mlir", "model.vmfb", "plan.yaml", "profile.npz", "sensitivity.yaml", "summary.json"]
+FILES = [
+    "fp32.mlir",
+    "mixed.mlir",
+    "model.vmfb",
+    "plan.yaml",
+    "profile.npz",
+    "report.html",
+    "sensitivity.yaml",
+    "summary.json",
+]
 REPRODUCIBLE = ["fp32.mlir", "mixed.mlir", "model.vmfb", "plan.yaml", "profile.npz", "sensitivity.yaml"]
 METRICS = {
     "activation_sqnr_db",

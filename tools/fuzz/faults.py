@@ -32,6 +32,7 @@ _WHOLE: Final = {
     "profile.npz",
     "sensitivity.yaml",
     "summary.json",
+    "report.html",
 }
 _LONGEST: Final = 300
 

@@ -1,0 +1,30 @@
+"""`quantune report DIR`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from quantune_mlir.cli.console import OUT, reports_errors
+from quantune_mlir.cli.inputs import FILE
+from quantune_mlir.files.access import check_writable, write_atomically
+from quantune_mlir.workflow.artifacts import REPORT
+from quantune_mlir.workflow.reports import open_run, report_bytes
+
+
+@click.command("report")
+@click.argument("directory", type=FILE)
+@click.option("-o", "--output", type=FILE, metavar="FILE", help="[default: report.html in DIRECTORY]")
+@reports_errors
+def command(directory: Path, output: Path | None) -> None:
+    """Write the report of a quantized model again, with what was measured since.
+
+    DIRECTORY is what `quantune quantize` wrote. Accuracy and latency are shown if it holds evaluation.json and
+    bench.json, from `quantune evaluate --json` and `quantune bench --json`.
+    """
+    file = output or directory / REPORT
+    run = open_run(directory)
+    check_writable(file)
+    write_atomically(file, report_bytes(run))
+    OUT.print(f"written to {file}")
