@@ -14,8 +14,9 @@ import numpy as np
 
 from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.graph.units import Unit
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import QuantParams
 
 _SHORT: Final = 2.0**-6
@@ -35,12 +36,11 @@ def slope(unit: Unit, source: ir.Value, params: QuantParams | None) -> ir.Value:
         params: of its int8 form; None if it has none.
     """
     reach = _rounding(source, params) if params is not None else _small_part(source)
-    moved = _again(unit, source, ops.binary(tosa.AddOp, source, reach))
-    rise = ops.binary(tosa.SubOp, moved, unit.output)
-    inverse = tosa.ReciprocalOp(reach.type, reach).result
-    found = ops.multiply(rise, inverse)
+    moved = _again(unit, source, ops.add(source, reach))
+    rise = ops.subtract(moved, unit.output)
+    found = ops.multiply(rise, build.elementwise("reciprocal", reach))
     rank = (1,) * len(shape_of(found))
-    has_one = ops.greater(ops.number(np.full(rank, _STEEPEST)), tosa.AbsOp(found.type, found).result)
+    has_one = ops.greater(ops.number(np.full(rank, _STEEPEST)), ops.absolute(found))
     return ops.select(has_one, found, ops.number(np.zeros(rank)))
 
 
@@ -51,11 +51,10 @@ def _rounding(source: ir.Value, params: QuantParams) -> ir.Value:
     def number(value: float) -> ir.Value:
         return ops.number(np.full(rank, value))
 
-    code = ops.binary(tosa.AddOp, ops.multiply(source, number(1 / params.scale)), number(0.5))
-    whole = tosa.FloorOp(code.type, code).result
-    least, most = (ir.FloatAttr.get(ir.F32Type.get(), float(q - params.zero_point)) for q in (params.qmin, params.qmax))
-    inside = tosa.ClampOp(whole.type, whole, least, most).result
-    error = ops.binary(tosa.SubOp, ops.multiply(inside, number(params.scale)), source)
+    code = ops.add(ops.multiply(source, number(1 / params.scale)), number(0.5))
+    whole = build.elementwise("floor", code)
+    inside = build.clamp(whole, *(float(q - params.zero_point) for q in (params.qmin, params.qmax)))
+    error = ops.subtract(ops.multiply(inside, number(params.scale)), source)
     return _no_shorter_than(_SHORT * params.scale, error)
 
 
@@ -67,7 +66,7 @@ def _small_part(source: ir.Value) -> ir.Value:
 
 def _no_shorter_than(least: float, reach: ir.Value) -> ir.Value:
     short = ops.number(np.full((1,) * len(shape_of(reach)), least))
-    return ops.select(ops.greater(tosa.AbsOp(reach.type, reach).result, short), reach, short)
+    return ops.select(ops.greater(ops.absolute(reach), short), reach, short)
 
 
 def _again(unit: Unit, source: ir.Value, value: ir.Value) -> ir.Value:

@@ -32,10 +32,11 @@ from quantune_mlir.adjoint.sweep import Cotangents, NoAdjointError
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.emitter import Quantized
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.mlir.dialects.quantune import KEPT, MADE, ROUNDED, Part
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import QuantParams
 
 _DIGITS: Final = 64.0
@@ -139,7 +140,6 @@ def _random_signs(output: ir.Value, params: Mapping[ir.Value, QuantParams]) -> i
     rank = (1,) * len(shape_of(output))
     step = params[output].scale if output in params else 1.0
     scaled = ops.multiply(output, ops.number(np.full(rank, _DIGITS / step)))
-    whole = tosa.FloorOp(output.type, scaled).result
-    fraction = ops.binary(tosa.SubOp, scaled, whole)
+    fraction = ops.subtract(scaled, build.elementwise("floor", scaled))
     signs = (ops.number(np.full(rank, sign)) for sign in (1.0, -1.0))
     return ops.select(ops.greater(fraction, ops.number(np.full(rank, 0.5))), *signs)

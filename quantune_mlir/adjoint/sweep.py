@@ -22,10 +22,11 @@ from quantune_mlir.adjoint.windows import (
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer.arithmetic import mean_factor
 from quantune_mlir.integer.rewriter import clamp_bounds
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_constant, is_float
 from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 from quantune_mlir.numerics.parameters import QuantParams
 
@@ -53,7 +54,7 @@ class Cotangents:
             for value, cotangent in self._pull(unit, self.of[unit.output]):
                 self.along[unit.output, value] = cotangent
                 before = self.of.get(value)
-                self.of[value] = cotangent if before is None else ops.binary(tosa.AddOp, before, cotangent)
+                self.of[value] = cotangent if before is None else ops.add(before, cotangent)
 
     def _pull(self, unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.Value]]:
         """The cotangents of a unit's inputs; of integers there are none."""
@@ -105,11 +106,11 @@ def _through_clamp(unit: Unit, cotangent: ir.Value) -> ir.Value:
     limit = np.finfo(np.float32).max
     found = cotangent
     if -limit < low:
-        above = ops.binary(tosa.SubOp, unit.output, ops.number(np.full(ones, low)))
+        above = ops.subtract(unit.output, ops.number(np.full(ones, low)))
         found = ops.multiply(found, _is_positive(above))
     bounds = np.asarray(high, np.float32)
     if (bounds < limit).any():
-        below = ops.binary(tosa.SubOp, ops.number(bounds.reshape(*ones[1:], -1)), unit.output)
+        below = ops.subtract(ops.number(bounds.reshape(*ones[1:], -1)), unit.output)
         found = ops.multiply(found, _is_positive(below))
     return found
 
@@ -117,8 +118,7 @@ def _through_clamp(unit: Unit, cotangent: ir.Value) -> ir.Value:
 def _is_positive(value: ir.Value) -> ir.Value:
     """1.0 where an element is above 0, else 0.0."""
     large = ops.multiply(value, ops.number(np.full((1,) * len(shape_of(value)), _STEEP)))
-    low, high = (ir.FloatAttr.get(ir.F32Type.get(), bound) for bound in (0.0, 1.0))
-    return tosa.ClampOp(value.type, large, low, high).result
+    return build.clamp(large, 0.0, 1.0)
 
 
 def _through_binary(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.Value]]:
@@ -135,16 +135,15 @@ def _through_binary(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.
         if is_constant(value):
             continue
         part = ops.total(part, ops.broadcast_axes(value, part))
-        found[value] = part if value not in found else ops.binary(tosa.AddOp, found[value], part)
+        found[value] = part if value not in found else ops.add(found[value], part)
     return list(found.items())
 
 
 def _through_matmul(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.Value]]:
     left, right = list(unit.op.operands)[:2]
-    zero = ops.number([0.0])
     found = [
-        (left, tosa.MatMulOp(left.type, cotangent, ops.transpose(right, (0, 2, 1)), zero, zero).result),
-        (right, tosa.MatMulOp(right.type, ops.transpose(left, (0, 2, 1)), cotangent, zero, zero).result),
+        (left, ops.matmul(cotangent, ops.transpose(right, (0, 2, 1)))),
+        (right, ops.matmul(ops.transpose(left, (0, 2, 1)), cotangent)),
     ]
     return [(value, part) for value, part in found if not is_constant(value)]
 
@@ -158,5 +157,5 @@ def _through_concat(unit: Unit, cotangent: ir.Value) -> list[tuple[ir.Value, ir.
         first += shape_of(value)[axis]
         if not is_constant(value):
             part = ops.cut(cotangent, starts, shape_of(value))
-            found[value] = part if value not in found else ops.binary(tosa.AddOp, found[value], part)
+            found[value] = part if value not in found else ops.add(found[value], part)
     return list(found.items())

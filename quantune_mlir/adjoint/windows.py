@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.adjoint import float_ops as ops
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import shape_of
 
@@ -25,7 +25,7 @@ def convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     """Of tosa.conv2d with weights [OC, KH, KW, IC]: the phases are channels of one convolution."""
     weights, windows = _kernel(op, axes=(1, 2))
     used = [min(axis.stride, axis.taps) for axis in windows.axes]
-    found = _convolve(tosa.Conv2DOp, windows, cotangent, _by_phase(weights, windows, used))
+    found = _convolve("conv2d", windows, cotangent, _by_phase(weights, windows, used))
     found = ops.reshape(found, (*shape_of(found)[:3], *used, shape_of(weights)[3]))
     unread = [(0, axis.stride - size) for axis, size in zip(windows.axes, used, strict=True)]
     found = ops.pad(found, [(0, 0), (0, 0), (0, 0), *unread, (0, 0)])
@@ -62,7 +62,7 @@ def transpose_convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.V
     sizes = [(size - 1) * step + kernel for size, step, kernel in zip(image, stride, taps, strict=True)]
     reached = ops.window(cotangent, (0, top, left, 0), (batch, *sizes, filters))
     turned = ops.transpose(weights, (3, 1, 2, 0))
-    return ops.convolve(tosa.Conv2DOp, reached, turned, shape_of(source), (0, 0, 0, 0), (1, 1), stride)
+    return ops.convolve("conv2d", reached, turned, shape_of(source), (0, 0, 0, 0), (1, 1), stride)
 
 
 def average_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
@@ -176,7 +176,7 @@ def _through_depthwise(
     kernel = weights.reshape(rows, columns, channels * multiples)
     if windows.axes[0].stride == windows.axes[1].stride == 1:
         turned = ops.number(kernel[::-1, ::-1, :, None])
-        found = _convolve(tosa.DepthwiseConv2DOp, windows, cotangent, turned)
+        found = _convolve("depthwise_conv2d", windows, cotangent, turned)
     else:
         outputs = windows.outputs_of_a_pixel()
         parts = [ops.multiply(windows.moved(cotangent, d), ops.number(windows.by_tap(kernel, d))) for d in outputs]
@@ -187,7 +187,7 @@ def _through_depthwise(
     return ops.reshape(found, shape)
 
 
-def _convolve(kind: type[ir.OpView], windows: _Windows, cotangent: ir.Value, weights: ir.Value) -> ir.Value:
+def _convolve(name: str, windows: _Windows, cotangent: ir.Value, weights: ir.Value) -> ir.Value:
     """[N, rows, columns, channels]: a convolution of stride 1, one result for each q."""
     batch, height, width, filters = shape_of(cotangent)
     rows, columns = windows.axes
@@ -195,13 +195,13 @@ def _convolve(kind: type[ir.OpView], windows: _Windows, cotangent: ir.Value, wei
     left, wide, before, after = columns.read(width)
     read = ops.cut(cotangent, (0, top, left, 0), (batch, high, wide, filters))
     dilation = rows.dilation, columns.dilation
-    channels = shape_of(weights)[0 if kind is tosa.Conv2DOp else 2]
+    channels = shape_of(weights)[0 if name == "conv2d" else 2]
     shape = (batch, rows.count, columns.count, channels)
-    return ops.convolve(kind, read, weights, shape, (above, below, before, after), dilation)
+    return ops.convolve(name, read, weights, shape, (above, below, before, after), dilation)
 
 
 def _sum(parts: Sequence[ir.Value]) -> ir.Value:
-    return reduce(lambda a, b: ops.binary(tosa.AddOp, a, b), parts)
+    return reduce(lambda a, b: ops.add(a, b), parts)
 
 
 def _kernel(op: ir.Operation, axes: tuple[int, int]) -> tuple[ir.Value, _Windows]:

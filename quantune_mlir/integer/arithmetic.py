@@ -17,9 +17,10 @@ from quantune_mlir.integer.boundary import multiply
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import End, finish, rescale, round_to_int8
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import axis_of
 from quantune_mlir.numerics.parameters import QuantParams, quantize
 
@@ -29,14 +30,13 @@ _HEADROOM = 2.0**20
 def emit_sum(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
     """tosa.add or tosa.sub."""
     left, right = inputs
-    builder = type(unit.op.opview)
-    shape = shape_of(unit.output)
+    name = unit.op.name.removeprefix("tosa.")
     if options.requantize == "integer" or end.params is None:
         common = 2 * max(left.params.scale, right.params.scale) / _HEADROOM
         terms = [_to_i32(emitter, x, x.params.scale / common) for x in (left, right)]
-        return finish(emitter, emitter.build(builder, emitter.i32, shape, *terms), common, end)
+        return finish(emitter, emitter.emit(build.elementwise, name, *terms), common, end)
     terms = [_scaled(emitter, x, x.params.scale / end.params.scale) for x in (left, right)]
-    return round_to_int8(emitter, emitter.build(builder, emitter.f32, shape, *terms), end)
+    return round_to_int8(emitter, emitter.emit(build.elementwise, name, *terms), end)
 
 
 def emit_product(
@@ -44,8 +44,8 @@ def emit_product(
 ) -> ir.Value:
     """tosa.mul of two tensors: (a - z_a) * (b - z_b) is exact in i32."""
     left, right = inputs
-    terms = [_to_i32(emitter, x, 1.0) for x in (left, right)]
-    product = emitter.build(tosa.MulOp, emitter.i32, shape_of(unit.output), *terms, emitter.scalar(0, np.int8))
+    a, b = (_to_i32(emitter, x, 1.0) for x in (left, right))
+    product = emitter.emit(build.mul, a, b, emitter.scalar(0, np.int8))
     return finish(emitter, product, left.params.scale * right.params.scale, end)
 
 
@@ -63,15 +63,14 @@ def emit_clamp(
 def emit_mean(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
     """Global average pooling, or reduce_sum ops with a factor: one i32 sum, requantized once."""
     (source,) = inputs
-    value, shape = _to_i32(emitter, source, 1.0), list(shape_of(source.value))
+    value = _to_i32(emitter, source, 1.0)
     axes = (
         (1, 2)
         if unit.op.name == "tosa.avg_pool2d"
         else [axis_of(op) for op in unit.ops if op.name == "tosa.reduce_sum"]
     )
     for axis in axes:
-        shape[axis] = 1
-        value = emitter.reduce(tosa.ReduceSumOp, emitter.i32, shape, value, axis)
+        value = emitter.emit(build.reduce, "sum", value, axis)
     return finish(emitter, value, source.params.scale * mean_factor(unit), end)
 
 
@@ -102,5 +101,5 @@ def _scaled(emitter: Emitter, tensor: Quantized, ratio: float) -> ir.Value:
     value, shape = emitter.cast(tensor.value, emitter.f32), shape_of(tensor.value)
     if tensor.params.zero_point:
         zero_point = emitter.scalar(tensor.params.zero_point, np.float32, len(shape))
-        value = emitter.build(tosa.SubOp, emitter.f32, shape, value, zero_point)
+        value = emitter.emit(build.elementwise, "sub", value, zero_point)
     return multiply(emitter, value, np.float32(ratio))

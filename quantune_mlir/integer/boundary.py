@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from quantune_mlir.integer.emitter import Emitter, Quantized
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import QuantParams
 
 
@@ -20,7 +21,7 @@ def quantize(emitter: Emitter, value: ir.Value, params: QuantParams) -> Quantize
     scaled = multiply(emitter, value, np.float32(params.inverse_scale))
     if params.zero_point:
         zero_point = emitter.scalar(params.zero_point, np.float32, len(shape))
-        scaled = emitter.build(tosa.AddOp, emitter.f32, shape, scaled, zero_point)
+        scaled = emitter.emit(build.elementwise, "add", scaled, zero_point)
     return Quantized(emitter.cast(scaled, emitter.i8), params)
 
 
@@ -30,7 +31,7 @@ def dequantize(emitter: Emitter, tensor: Quantized) -> ir.Value:
     value = emitter.cast(tensor.value, emitter.f32)
     if tensor.params.zero_point:
         zero_point = emitter.scalar(tensor.params.zero_point, np.float32, len(shape))
-        value = emitter.build(tosa.SubOp, emitter.f32, shape, value, zero_point)
+        value = emitter.emit(build.elementwise, "sub", value, zero_point)
     return multiply(emitter, value, np.float32(tensor.params.scale))
 
 
@@ -40,4 +41,4 @@ def multiply(emitter: Emitter, value: ir.Value, factor: np.float32 | np.ndarray)
     factors = np.asarray(factor, np.float32)
     factors = factors.reshape((*(1,) * (len(shape) - 1), factors.size) if shape else ())
     shift = emitter.scalar(0, np.int8)
-    return emitter.build(tosa.MulOp, emitter.f32, shape, value, emitter.constant(factors), shift)
+    return emitter.emit(build.mul, value, emitter.constant(factors), shift)

@@ -23,9 +23,10 @@ from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import End, finish
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.attributes import INPUT_MEANS
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import (
     dequantized_blocks,
     fit_scales_to_bias,
@@ -91,17 +92,13 @@ def emit_convolution(
     quantized = quantized_weights(unit, source.params.scale, options)
     assert quantized.bias is not None
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
-    accumulator = emitter.build(
-        type(op.opview),
-        emitter.i32,
-        shape_of(op.results[0]),
-        source.value,
-        emitter.constant(quantized.integers.reshape(shape_of(op.operands[1]))),
-        emitter.constant(quantized.bias),
-        emitter.scalar(source.params.zero_point, np.int8),
-        emitter.scalar(0, np.int8),
-        acc_type=ir.TypeAttr.get(emitter.i32),
-        **spatial,
+    constants = [
+        emitter.constant(array) for array in (quantized.integers.reshape(shape_of(op.operands[1])), quantized.bias)
+    ]
+    zero_points = emitter.scalar(source.params.zero_point, np.int8), emitter.scalar(0, np.int8)
+    name, shape = op.name.removeprefix("tosa."), shape_of(op.results[0])
+    accumulator = emitter.emit(
+        build.convolution, name, [source.value, *constants], zero_points, shape, emitter.i32, spatial
     )
     return finish(emitter, accumulator, source.params.scale * quantized.scales.astype(np.float64), end)
 
@@ -131,15 +128,8 @@ def emit_matmul(
         other = inputs[1]
         right, right_zero_point = other.value, other.params.zero_point
         scales = np.array([other.params.scale], np.float32)
-    accumulator = emitter.build(
-        tosa.MatMulOp,
-        emitter.i32,
-        shape_of(unit.output),
-        left.value,
-        right,
-        emitter.scalar(left.params.zero_point, np.int8),
-        emitter.scalar(right_zero_point, np.int8),
-    )
+    zero_points = emitter.scalar(left.params.zero_point, np.int8), emitter.scalar(right_zero_point, np.int8)
+    accumulator = emitter.emit(build.matmul, left.value, right, zero_points, emitter.i32)
     return finish(emitter, accumulator, left.params.scale * scales.astype(np.float64), end)
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.mlir.attributes import LAYER, OP
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant
-from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import QuantParams
+
+_P = ParamSpec("_P")
 
 
 @dataclass(frozen=True)
@@ -45,17 +48,10 @@ class Emitter:
         """A constant of one element and the given rank."""
         return self.constant(np.full((1,) * rank, value, dtype))
 
-    def build(
-        self, op: type[ir.OpView], element: ir.Type, shape: Sequence[int], *args: object, **kwargs: object
-    ) -> ir.Value:
-        """One op with a single result of the given element type and shape."""
+    def emit(self, make: Callable[_P, ir.Value], *args: _P.args, **kwargs: _P.kwargs) -> ir.Value:
+        """The result of one of mlir/tosa/build.py's functions, which builds an op here."""
         with self._point, self._location:
-            return self.stamp(op(ir.RankedTensorType.get(shape, element), *args, **kwargs).operation)
-
-    def reduce(self, op: type[ir.OpView], element: ir.Type, shape: Sequence[int], *args: object) -> ir.Value:
-        """An op whose builder wants its result types by keyword."""
-        with self._point, self._location:
-            return self.stamp(op(*args, results=[ir.RankedTensorType.get(shape, element)]).operation)
+            return self.stamp(make(*args, **kwargs).owner.operation)
 
     def clone(self, op: ir.Operation, operands: Sequence[ir.Value], element: ir.Type) -> ir.Value:
         """`op` with other operands and another element type of its result; attributes stay."""
@@ -73,7 +69,7 @@ class Emitter:
         """tosa.cast, if the type differs: to i8 it rounds half to even and saturates."""
         if value.type.element_type == element:
             return value
-        return self.build(tosa.CastOp, element, shape_of(value), value)
+        return self.emit(build.cast, value, element)
 
     def stamp(self, op: ir.Operation) -> ir.Value:
         """Marks an op as belonging to this emitter's layer; its single result."""

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from quantune_mlir.integer.boundary import multiply
 from quantune_mlir.integer.emitter import Emitter
 from quantune_mlir.integer.options import RequantizeMode
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import QMAX, QMIN, QuantParams
 from quantune_mlir.numerics.requantize import multipliers_and_shifts
 
@@ -83,7 +84,7 @@ def finish(emitter: Emitter, accumulator: ir.Value, scale: float | NDArray[np.fl
             output_zp=end.params.zero_point,
             element=emitter.i8,
         )
-        return value if (low, high) == (QMIN, QMAX) else _clamp(emitter, value, low, high)
+        return value if (low, high) == (QMIN, QMAX) else emitter.emit(build.clamp, value, low, high)
     value = multiply(emitter, emitter.cast(accumulator, emitter.f32), ratio.astype(np.float32))
     return round_to_int8(emitter, value, end)
 
@@ -94,13 +95,13 @@ def round_to_int8(emitter: Emitter, value: ir.Value, end: End) -> ir.Value:
     shape = shape_of(value)
     if end.params.zero_point:
         zero_point = emitter.scalar(end.params.zero_point, np.float32, len(shape))
-        value = emitter.build(tosa.AddOp, emitter.f32, shape, value, zero_point)
+        value = emitter.emit(build.elementwise, "add", value, zero_point)
     bounds = end.channel_bounds()
     if bounds is not None:
         value = _minimum(emitter, value, bounds.astype(np.float32))
     low, high = end.integer_clamp()
     if (low, high) != (QMIN, QMAX):
-        value = _clamp(emitter, value, low, high)
+        value = emitter.emit(build.clamp, value, low, high)
     return emitter.cast(value, emitter.i8)
 
 
@@ -117,21 +118,10 @@ def rescale(
     ratios = np.atleast_1d(np.asarray(ratio, np.float64))
     multipliers, shifts = multipliers_and_shifts(ratios)
     of_input = np.int8 if ir.RankedTensorType(value.type).element_type == emitter.i8 else np.int32
-    return emitter.build(
-        tosa.RescaleOp,
-        element,
-        shape_of(value),
-        value,
-        emitter.constant(multipliers),
-        emitter.constant(shifts),
-        emitter.scalar(input_zp, of_input),
-        emitter.scalar(output_zp, np.int8 if element == emitter.i8 else np.int32),
-        scale32=True,
-        rounding_mode=ir.Attribute.parse("#tosa.rounding_mode<SINGLE_ROUND>", value.context),
-        per_channel=ratios.size > 1,
-        input_unsigned=False,
-        output_unsigned=False,
-    )
+    numbers = emitter.constant(multipliers), emitter.constant(shifts)
+    of_output = np.int8 if element == emitter.i8 else np.int32
+    zero_points = emitter.scalar(input_zp, of_input), emitter.scalar(output_zp, of_output)
+    return emitter.emit(build.rescale, value, *numbers, zero_points, element)
 
 
 def _accumulator_bounds(bounds: NDArray[np.int64], ratio: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -142,21 +132,11 @@ def _accumulator_bounds(bounds: NDArray[np.int64], ratio: NDArray[np.float64]) -
 def _clamp_fp32(emitter: Emitter, value: ir.Value, low: float, high: float | NDArray[np.float32]) -> ir.Value:
     if np.ndim(high):
         value = _minimum(emitter, value, np.asarray(high, np.float32))
-    return _clamp(emitter, value, low, float(np.max(high)))
+    return emitter.emit(build.clamp, value, low, float(np.max(high)))
 
 
 def _minimum(emitter: Emitter, value: ir.Value, bounds: NDArray[np.float32] | NDArray[np.int32]) -> ir.Value:
     """tosa.minimum of a tensor and one bound for each channel of its last axis."""
     shape = shape_of(value)
     bounds = bounds.reshape((1,) * (len(shape) - 1) + (bounds.size,))
-    element = ir.RankedTensorType(value.type).element_type
-    return emitter.build(tosa.MinimumOp, element, shape, value, emitter.constant(bounds))
-
-
-def _clamp(emitter: Emitter, value: ir.Value, low: float, high: float) -> ir.Value:
-    element = ir.RankedTensorType(value.type).element_type
-    bounds = (
-        ir.FloatAttr.get(element, x) if element == emitter.f32 else ir.IntegerAttr.get(element, int(x))
-        for x in (low, high)
-    )
-    return emitter.build(tosa.ClampOp, element, shape_of(value), value, *bounds)
+    return emitter.emit(build.elementwise, "minimum", value, emitter.constant(bounds))

@@ -9,8 +9,9 @@ import numpy as np
 from quantune_mlir.graph.tensors import joined_constants
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.emitter import Emitter, Quantized
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import quantize
 
 
@@ -28,15 +29,6 @@ def emit_average(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized]) -> i
     (source,) = inputs
     op = unit.op
     zero_point = emitter.scalar(source.params.zero_point, np.int8)
-    return emitter.build(
-        tosa.AvgPool2dOp,
-        emitter.i8,
-        shape_of(unit.output),
-        source.value,
-        zero_point,
-        zero_point,
-        op.attributes["kernel"],
-        op.attributes["stride"],
-        op.attributes["pad"],
-        acc_type=ir.TypeAttr.get(emitter.i32),
-    )
+    window = {name: op.attributes[name] for name in ("kernel", "stride", "pad")}
+    zero_points = zero_point, zero_point
+    return emitter.emit(build.avg_pool, source.value, zero_points, shape_of(unit.output), emitter.i32, window)

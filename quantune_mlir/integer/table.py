@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from quantune_mlir.errors import PassError
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.emitter import Emitter, Quantized
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
-from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.evaluate import evaluate
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.tables import lookup_table
@@ -26,7 +26,7 @@ def emit_table(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], output
         return _defined(evaluate_unary(unit, x), unit).astype(np.float64)
 
     table = emitter.constant(lookup_table(function, source.params, output))
-    return emitter.build(tosa.TableOp, emitter.i8, shape_of(unit.output), source.value, table)
+    return emitter.emit(build.table, source.value, table)
 
 
 def evaluate_unary(unit: Unit, x: NDArray[np.floating]) -> NDArray[np.float32]:

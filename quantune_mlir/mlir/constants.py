@@ -15,13 +15,14 @@ from typing import Final
 import numpy as np
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 
 MOST_DIMENSIONS: Final = 32
 MOST_ELEMENTS: Final = 1 << 28
 """Of one tensor: a GiB in fp32."""
 CONST: Final = "tosa.const"
-CONSTANTS: Final = frozenset({CONST, "tosa.const_shape"})
+CONST_SHAPE: Final = "tosa.const_shape"
+CONSTANTS: Final = frozenset({CONST, CONST_SHAPE})
 """Ops that hold a value."""
 _SIGNED_VIEW = {
     np.dtype(np.uint8): np.dtype(np.int8),
@@ -121,7 +122,8 @@ def shape_constant(
     kind = ir.Type.parse(f"!tosa.shape<{len(values)}>")
     index = ir.IndexType.get()
     attribute = ir.DenseElementsAttr.get(np.asarray(values, np.int64), type=index, shape=[len(values)])
-    return tosa.ConstShapeOp(kind, attribute, loc=loc, ip=ip).result
+    op = ir.Operation.create(CONST_SHAPE, results=[kind], attributes={"values": attribute}, loc=loc, ip=ip)
+    return op.results[0]
 
 
 def is_constant(value: ir.Value) -> bool:

@@ -11,10 +11,11 @@ from quantune_mlir.kernels.emit.executable import Joined, Library, Part
 from quantune_mlir.kernels.families import elementwise
 from quantune_mlir.kernels.fusion.group import ELEMENTWISE, POOLING, Group, fuse
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.dialects.quantune import FUSED
 from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import axis_of
 
 _ELEMENTS = ("i8", "f32")
@@ -89,7 +90,7 @@ class Join:
         for position, part in self.missing.items():
             with ir.InsertionPoint(self.op), self.op.location:
                 operand = self.op.operands[position]
-                copy = Group(fuse([tosa.IdentityOp(operand.type, operand).operation], ELEMENTWISE))
+                copy = Group(fuse([build.elementwise("identity", operand).owner.operation], ELEMENTWISE))
             with ir.InsertionPoint(copy.op), self.op.location:
                 elementwise.lower(copy, isa, library, part)
             copy.op.erase()

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.mlir.bindings import func, ir, tosa
+from quantune_mlir.mlir.bindings import func, ir
 from quantune_mlir.mlir.constants import constant, is_constant, tensor_type
 from quantune_mlir.mlir.edit import blocks
+from quantune_mlir.mlir.tosa import build
 
 NOTHING: Final = "nothing"
 """A function that clamps 16 floats: the cost of a call with one dispatch."""
@@ -26,8 +27,7 @@ def new_module(context: ir.Context) -> ir.Module:
         with ir.InsertionPoint(module.body):
             function = func.FuncOp(NOTHING, ([kind], [kind]))
         with ir.InsertionPoint(function.add_entry_block()):
-            low, high = (ir.FloatAttr.get(ir.F32Type.get(), bound) for bound in (0.0, 6.0))
-            func.ReturnOp([tosa.ClampOp(kind, function.arguments[0], low, high)])
+            func.ReturnOp([build.clamp(function.arguments[0], 0.0, 6.0)])
     return module
 
 
@@ -63,9 +63,8 @@ def outline_conversion(module: ir.Module, name: str, shape: Sequence[int]) -> No
             function = func.FuncOp(name, ([real], [small]))
         with ir.InsertionPoint(function.add_entry_block()):
             factor, offset = (constant(np.full(ones, value, np.float32)) for value in (_INVERSE_SCALE, _ZERO_POINT))
-            value = tosa.MulOp(real, function.arguments[0], factor, constant(np.zeros(1, np.int8))).result
-            value = tosa.AddOp(real, value, offset).result
-            func.ReturnOp([tosa.CastOp(small, value).result])
+            value = build.elementwise("add", build.mul(function.arguments[0], factor), offset)
+            func.ReturnOp([build.cast(value, small.element_type)])
 
 
 def outside_values(op: ir.Operation) -> list[ir.Value]:

@@ -56,8 +56,13 @@ def negate(x: ir.Value, zero: ir.Value) -> ir.Value:
 def clamp(x: ir.Value, low: float, high: float) -> ir.Value:
     """Within [low, high], numbers of the element type."""
     element = element_of(x)
-    number = _integer if isinstance(element, ir.IntegerType) else ir.FloatAttr.get
-    return build("clamp", [x], shape_of(x), min_val=number(element, low), max_val=number(element, high))
+    bounds = (
+        ir.IntegerAttr.get(element, int(bound))
+        if isinstance(element, ir.IntegerType)
+        else ir.FloatAttr.get(element, float(bound))
+        for bound in (low, high)
+    )
+    return build("clamp", [x], shape_of(x), **dict(zip(("min_val", "max_val"), bounds, strict=True)))
 
 
 def cast(x: ir.Value, element: ir.Type) -> ir.Value:
@@ -225,7 +230,3 @@ def _with_size(x: ir.Value, axis: int, size: int) -> list[int]:
 
 def _axis(axis: int) -> ir.IntegerAttr:
     return ir.IntegerAttr.get(ir.IntegerType.get_signless(32), axis)
-
-
-def _integer(element: ir.Type, number: float) -> ir.IntegerAttr:
-    return ir.IntegerAttr.get(element, int(number))

@@ -14,9 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from quantune_mlir.mlir.bindings import arith, ir, tosa
+from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.edit import replace, users
 from quantune_mlir.mlir.function import entry_block, functions
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import QMAX, QMIN
 from quantune_mlir.pipeline.base import Pass
 
@@ -41,10 +42,9 @@ def _expand(op: ir.Operation) -> None:
     (source,) = op.operands
     (result,) = op.results
     shape = ir.RankedTensorType(source.type).shape
-    f32, i32 = ir.F32Type.get(), ir.IntegerType.get_signless(32)
+    i32 = ir.IntegerType.get_signless(32)
     shifter = arith.ConstantOp(source.type, _splat(source.type, _SHIFTER)).result
-    low, high = (ir.FloatAttr.get(f32, bound) for bound in (QMIN, QMAX))
-    shifted = arith.AddFOp(tosa.ClampOp(source.type, source, low, high).result, shifter).result
+    shifted = arith.AddFOp(build.clamp(source, QMIN, QMAX), shifter).result
     bits = arith.BitcastOp(ir.RankedTensorType.get(shape, i32), shifted).result
     integers = arith.TruncIOp(result.type, bits).result
     for reader in [reader for reader in users(result) if _is_cast(reader, "i8", "f32")]:

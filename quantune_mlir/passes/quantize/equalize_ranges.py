@@ -27,9 +27,10 @@ from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.scalable import ScalableRange
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.mlir.attributes import EXTREMES, INPUT_MEANS, LAYER, OP
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value
 from quantune_mlir.mlir.signature import model_hash
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.channels import ChannelStatistics
 from quantune_mlir.numerics.equalization import Link, equalizing_scales
 from quantune_mlir.numerics.profile import Profile
@@ -121,7 +122,7 @@ def _scale_cap(cap: Unit, scales: NDArray[np.float64]) -> None:
             operand.owner.operation.move_before(minimum[0])
             minimum[0].operands[1] = operand
             return
-        capped = tosa.MinimumOp(cap.output.type, clamp.results[0], operand).operation
+        capped = build.elementwise("minimum", clamp.results[0], operand).owner.operation
     for name in (LAYER, OP, EXTREMES):
         if name in clamp.attributes:
             capped.attributes[name] = clamp.attributes[name]

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.mlir.attributes import LAYER, OP
-from quantune_mlir.mlir.bindings import ir, tosa
-from quantune_mlir.mlir.constants import constant, constant_value, shape_constant
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant, constant_value
 from quantune_mlir.mlir.edit import rebuild, replace, shape_of, users
 from quantune_mlir.mlir.function import main_function, ops_named
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.pipeline.base import Pass
 
 _PHASED = (0, 1, 3, 2, 4, 5)
@@ -105,50 +106,35 @@ def _expand(
     op: ir.Operation, weights: NDArray[np.generic], bias: NDArray[np.generic], rows: _Axis, columns: _Axis
 ) -> None:
     batch, channels = shape_of(op.results[0])[0], len(weights)
-    element = op.results[0].type.element_type
     readers = users(op.results[0])
     clamp = readers[0] if len(readers) == 1 and readers[0].name == "tosa.clamp" else None
     last = clamp or op
 
-    def kind(*shape: int) -> ir.RankedTensorType:
-        return ir.RankedTensorType.get(shape, element)
-
-    def stamped(built: ir.OpView, of: ir.Operation) -> ir.Value:
+    def stamped(value: ir.Value, of: ir.Operation) -> ir.Value:
         for name in (LAYER, OP):
-            built.operation.attributes[name] = of.attributes[name]
-        return built.operation.results[0]
-
-    def reshaped(value: ir.Value, *shape: int) -> ir.Value:
-        return stamped(tosa.ReshapeOp(value, shape_constant(shape), results=[kind(*shape)]), last)
+            value.owner.attributes[name] = of.attributes[name]
+        return value
 
     input_zp, weight_zp = list(op.operands)[3:5]
     phases = rows.stride * columns.stride
-    ones = ir.DenseI64ArrayAttr.get([1, 1], op.context)
+    window = build.integers(pad=[*rows.pads, *columns.pads], stride=(1, 1), dilation=(1, 1))
     with ir.InsertionPoint(last), op.location:
-        convolution = tosa.Conv2DOp(
-            kind(batch, rows.made, columns.made, phases * channels),
-            op.operands[0],
-            constant(_by_phase(weights, rows, columns)),
-            constant(np.tile(np.broadcast_to(bias, channels), phases)),
-            input_zp,
-            weight_zp,
-            ir.DenseI64ArrayAttr.get([*rows.pads, *columns.pads]),
-            ones,
-            ones,
-            op.attributes["acc_type"],
-        )
-        value = stamped(convolution, op)
+        kernel = constant(_by_phase(weights, rows, columns))
+        biases = constant(np.tile(np.broadcast_to(bias, channels), phases))
+        operands, shape = [op.operands[0], kernel, biases], (batch, rows.made, columns.made, phases * channels)
+        element = op.results[0].type.element_type
+        value = stamped(build.convolution("conv2d", operands, (input_zp, weight_zp), shape, element, window), op)
         if clamp is not None:
             value = rebuild(clamp, [value], shape=shape_of(value)).results[0]
         if phases > 1:
-            value = reshaped(value, batch, rows.made, columns.made, rows.stride, columns.stride, channels)
-            moved = [shape_of(value)[axis] for axis in _PHASED]
-            value = stamped(tosa.TransposeOp(kind(*moved), value, ir.DenseI32ArrayAttr.get(_PHASED)), last)
-            value = reshaped(value, batch, rows.made * rows.stride, columns.made * columns.stride, channels)
+            split = (batch, rows.made, columns.made, rows.stride, columns.stride, channels)
+            value = stamped(build.reshape(value, split), last)
+            value = stamped(build.transpose(value, _PHASED), last)
+            whole = (batch, rows.made * rows.stride, columns.made * columns.stride, channels)
+            value = stamped(build.reshape(value, whole), last)
         size = shape_of(op.results[0])
         if shape_of(value) != size:
-            start = shape_constant((0, rows.skipped, columns.skipped, 0))
-            value = stamped(tosa.SliceOp(kind(*size), value, start, shape_constant(size)), last)
+            value = stamped(build.cut(value, (0, rows.skipped, columns.skipped, 0), size), last)
     replace(last, value)
     if clamp is not None:
         op.erase()

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.mlir.attributes import LAYER, OP
-from quantune_mlir.mlir.bindings import ir, tosa
-from quantune_mlir.mlir.constants import constant_value, shape_constant
+from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import defining_op, erase_dead, shape_of
 from quantune_mlir.mlir.function import main_function, ops_named
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.pipeline.base import Pass
 
 _NEVER_LARGEST: Final = -1e4
@@ -58,12 +59,10 @@ def _fold(pad: ir.Operation, cut: ir.Operation | None, pool: ir.Operation) -> No
     if any(outer) or (total >= np.repeat(_integers(pool, "kernel"), 2)).any():
         return
     if (size < whole).any():
-        kind = ir.RankedTensorType.get(size.tolist(), source.type.element_type)
         with ir.InsertionPoint(pool), pool.location:
-            twin = tosa.SliceOp(kind, source, shape_constant(begin.tolist()), shape_constant(size.tolist())).operation
+            source = build.cut(source, begin.tolist(), size.tolist())
         for name in (LAYER, OP):
-            twin.attributes[name] = pool.attributes[name]
-        source = twin.results[0]
+            source.owner.attributes[name] = pool.attributes[name]
     pool.attributes["pad"] = ir.DenseI64ArrayAttr.get(total.tolist(), pool.context)
     pool.operands[0] = source
 

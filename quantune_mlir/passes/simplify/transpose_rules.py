@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.mlir.bindings import ir, tosa
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value, shape_constant
 from quantune_mlir.mlir.edit import defining_op, rebuild, shape_of
 from quantune_mlir.mlir.permutation import (
@@ -23,6 +23,7 @@ from quantune_mlir.mlir.permutation import (
     transpose_after_reshape,
     without_axis,
 )
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import axis_of, data_operands, traits_of
 
 TRANSPOSE: Final = "tosa.transpose"
@@ -54,21 +55,16 @@ def permutation_of(op: ir.Operation) -> Permutation:
 
 def transpose(value: ir.Value, permutation: Permutation, before: ir.Operation) -> ir.Operation:
     """Build a transpose of `value` before the op `before`, at its location."""
-    element = value.type.element_type
-    result = ir.RankedTensorType.get(permuted(shape_of(value), permutation), element)
-    return tosa.TransposeOp(
-        result, value, list(permutation), loc=before.location, ip=ir.InsertionPoint(before)
-    ).operation
+    with ir.InsertionPoint(before), before.location:
+        return build.transpose(value, permutation).owner.operation
 
 
 def reshape(value: ir.Value, shape: Sequence[int], before: ir.Operation) -> ir.Value:
     """Build a reshape of `value` before the op `before`, at its location; `value` itself if it has that shape."""
     if list(shape) == list(shape_of(value)):
         return value
-    ip, element = ir.InsertionPoint(before), value.type.element_type
-    target = shape_constant(list(shape), loc=before.location, ip=ip)
-    result = ir.RankedTensorType.get(list(shape), element)
-    return tosa.ReshapeOp(value, target, results=[result], loc=before.location, ip=ip).output
+    with ir.InsertionPoint(before), before.location:
+        return build.reshape(value, shape)
 
 
 def keeps_rank(op: ir.Operation, permutation: Permutation) -> bool:
