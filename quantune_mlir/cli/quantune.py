@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "evaluate": "Compare the accuracy of fp32, int8 and mixed.",
     "bench": "Compare the latency of fp32, int8 and mixed.",
     "report": "Write the report of a quantized model again.",
+    "compare": "Show quantized models side by side.",
     "compile": "Compile a module for a target.",
     "tune": "Find the quickest tiles for this machine.",
     "run": "Run a compiled program.",

@@ -6,6 +6,7 @@ JSON in an element of its own that nothing but JSON.parse reads. A policy in the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -14,12 +15,13 @@ import jinja2
 from markupsafe import Markup
 
 from quantune_mlir.printable import printable
-from quantune_mlir.report import commands, figures, layers, verdict
+from quantune_mlir.report import commands, comparison, figures, layers, verdict
 from quantune_mlir.report.layers import digits
 from quantune_mlir.report.run import Run
 
 _PACKAGE: Final = "quantune_mlir.report"
 LIBRARIES: Final = ("d3.min.js", "plot.min.js", "dagre.min.js")
+_COMPARING: Final = (("libraries", "d3.min.js"), ("libraries", "plot.min.js"), ("assets", "compare.js"))
 _SCRIPTS: Final = ("common.js", "front.js", "layer.js", "network.js", "table.js", "stages.js")
 
 
@@ -48,6 +50,24 @@ def fragment(run: Run) -> str:
     """The gist of it, as notebooks show it."""
     template = _environment().get_template("fragment.html")
     return template.render(run=run, summary=run.summary, verdict=verdict)
+
+
+def side_by_side(names: Sequence[str], runs: Sequence[Run]) -> str:
+    """Several runs on one page."""
+    points = [{"run": name, **point} for name, run in zip(names, runs, strict=True) for point in _front(run)]
+    return (
+        _environment()
+        .get_template("compare.html")
+        .render(
+            names=names,
+            runs=runs,
+            verdict=verdict,
+            tables=comparison.tables(names, runs),
+            fronts=_told({"points": points, "names": list(names)}) if points else None,
+            style=Markup(_text("assets", "report.css")),
+            scripts=[Markup(_text(*where)) for where in _COMPARING],
+        )
+    )
 
 
 def _front(run: Run) -> list[dict[str, Any]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.report.page import page
+from quantune_mlir.report.page import page, side_by_side
 from quantune_mlir.report.run import BENCH, EVALUATION, Run, read_latencies, read_scores
 from quantune_mlir.report.summary_file import Summary
 from quantune_mlir.workflow.artifacts import MIXED, PLAN, PROFILE, PROGRAM, SENSITIVITY, SUMMARY, Artifacts
@@ -55,3 +55,8 @@ def run_of(summary: Mapping[str, Any], profile: Profile, artifacts: Artifacts | 
 def report_bytes(run: Run) -> bytes:
     """The report's file; what no UTF-8 can hold is written as Python would."""
     return page(run).encode("utf-8", "backslashreplace")
+
+
+def comparison_bytes(names: Sequence[str], runs: Sequence[Run]) -> bytes:
+    """The file of several runs side by side."""
+    return side_by_side(names, runs).encode("utf-8", "backslashreplace")

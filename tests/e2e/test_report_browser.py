@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from quantune_mlir.report.page import page as report_page
+from quantune_mlir.report.page import side_by_side
 from tests.unit.report.runs import HOSTILE, run
 
 if TYPE_CHECKING:
@@ -140,3 +141,19 @@ def test_prints_all_layers(page: Page) -> None:
     page.emulate_media(media="print")
     assert page.locator("#list tbody tr:visible").count() == len(HOSTILE)
     assert not page.locator("nav").is_visible() and page.locator("#graph svg").is_visible()
+
+
+def test_runs_side_by_side(browser: Browser, tmp_path: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    file = tmp_path / "compare.html"
+    file.write_text(side_by_side(HOSTILE[:2], [run(), run(hostile=False)]), encoding="utf-8")
+    page = browser.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.goto(file.as_uri())
+    assert page.locator("#fronts-plot svg").count() >= 1
+    found = axe.run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert told == []
+    page.close()

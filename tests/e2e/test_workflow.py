@@ -210,6 +210,41 @@ class TestOutputDirectory:
         assert values == sorted(values) and 20 < values[0] < values[-1] < 80
 
 
+class TestReport:
+    def test_is_made_again_from_what_the_directory_keeps(
+        self, quantune: Quantune, digits: Path, tmp_path: Path
+    ) -> None:
+        made = quantune("report", digits, "--output", tmp_path / "again.html")
+        assert made.status == 0, made.stderr
+        assert (tmp_path / "again.html").read_bytes() == (digits / "report.html").read_bytes()
+
+    def test_shows_what_was_measured_since(self, quantune: Quantune, digits: Path, tmp_path: Path) -> None:
+        copy = Path(shutil.copytree(digits, tmp_path / "copy"))
+        measured = quantune("evaluate", copy, "--data", TEST, "--json", copy / "evaluation.json")
+        assert measured.status == 0 and quantune("report", copy).status == 0
+        assert "top-1" in (copy / "report.html").read_text() and "top-1" not in (digits / "report.html").read_text()
+        (copy / "bench.json").write_text('{"fp32": 1}')
+        refused = quantune("report", copy)
+        assert refused.status == 1 and "bench.json: is not what `quantune bench --json` writes" in refused.stderr
+
+    def test_runs_side_by_side(self, quantune: Quantune, digits: Path, tmp_path: Path) -> None:
+        other = Path(shutil.copytree(digits, tmp_path / "other"))
+        shown = quantune("compare", digits, other, "--html", tmp_path / "page.html")
+        assert shown.status == 0 and (tmp_path / "page.html").is_file(), shown.stderr
+        lines = shown.stdout.splitlines()
+        assert [line.split()[0] for line in lines[2:4]] == ["out", "other"] and "differs" not in shown.stdout
+        missing = quantune("compare", digits, tmp_path)
+        assert missing.status == 1 and "not an output directory" in missing.stderr
+
+    def test_in_python(self, digits: Path, tmp_path: Path) -> None:
+        model = Model.load(MODEL)
+        samples = SampleSet.open(CALIBRATION, model.inputs, count=4)
+        quantized = quantize(model, samples, plan=PrecisionPlan.load(digits / "plan.yaml"), verify=False)
+        assert "multiply-accumulates in int8" in quantized._repr_html_()
+        quantized.report(tmp_path / "report.html")
+        assert "stem/conv" in (tmp_path / "report.html").read_text()
+
+
 class TestTwoRuns:
     def test_no_sample_is_run_more_than_twice(self, summary: Mapping[str, Any], calls: Counter[str]) -> None:
         """But for the mixed program, which is verified once over those of run 2."""
