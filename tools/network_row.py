@@ -20,7 +20,8 @@ from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.comparison import compare, random_values
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
-from quantune_mlir.workflow.variants import VARIANTS, Variants
+from quantune_mlir.workflow.variant import VARIANTS
+from quantune_mlir.workflow.variants import Variants
 from tools import peak_rss
 from tools.networks import Networks
 from tools.zoo import Zoo

@@ -32,7 +32,8 @@ from quantune_mlir.workflow.evaluation import Evaluation, evaluate
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
 from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, Quantization, quantize
 from quantune_mlir.workflow.save import save
-from quantune_mlir.workflow.variants import VARIANTS, Variants
+from quantune_mlir.workflow.variant import VARIANTS
+from quantune_mlir.workflow.variants import Variants
 from tools.markdown import number, score, table
 from tools.zoo import Zoo
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 
 from quantune_mlir.backend.compilation import compile_program, with_kernels
+from quantune_mlir.backend.deliverable import DEFAULT_NAME, Folder
 from quantune_mlir.backend.deliverables.bundle import TestVector, bundle_files
 from quantune_mlir.backend.deliverables.c_names import check_name
 from quantune_mlir.backend.deliverables.memory import require_memory
@@ -22,10 +23,6 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.signature import argument_specs, result_specs
 
-Folder = Literal["c-bundle", "static-library"]
-Deliverable = Literal["vmfb", Folder, "qdq-onnx"]
-DELIVERABLES: Final[tuple[Deliverable, ...]] = get_args(Deliverable)
-DEFAULT_NAME: Final = "model"
 _SEED: Final = 0
 
 

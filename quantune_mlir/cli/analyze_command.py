@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from quantune_mlir.cli import tables
-from quantune_mlir.cli.console import Display, reports_errors
 from quantune_mlir.cli.inputs import (
     FILE,
     cache_option,
@@ -19,13 +17,8 @@ from quantune_mlir.cli.inputs import (
     quantize_options,
 )
 from quantune_mlir.cli.model_options import import_options, model_options
-from quantune_mlir.files.access import check_writable, write_atomically
-from quantune_mlir.model import Model
-from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.planning.sensitivity import Metric
-from quantune_mlir.samples.sample_set import SampleSet
-from quantune_mlir.workflow.progress import Stopwatch
-from quantune_mlir.workflow.quantization import analyze
+from quantune_mlir.cli.reporting import reports_errors
+from quantune_mlir.planning.metric import Metric
 
 
 @click.command("analyze")
@@ -61,6 +54,15 @@ def command(
     local    at its output, with this layer alone in int8
     weights  of the layer's weights
     """
+    from quantune_mlir.cli import tables
+    from quantune_mlir.cli.console import Display
+    from quantune_mlir.files.access import check_writable, write_atomically
+    from quantune_mlir.model import Model
+    from quantune_mlir.numerics.profile import Profile
+    from quantune_mlir.samples.sample_set import SampleSet
+    from quantune_mlir.workflow.progress import Stopwatch
+    from quantune_mlir.workflow.quantization import analyze
+
     imported = import_options(chosen)
     options = quantize_options(**chosen)
     if output is not None:

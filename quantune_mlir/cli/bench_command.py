@@ -6,16 +6,11 @@ from pathlib import Path
 
 import click
 
-from quantune_mlir.backend.peers.registry import PEERS, check_names
-from quantune_mlir.cli import tables
-from quantune_mlir.cli.console import Display, reports_errors, write_json
+from quantune_mlir.backend.peers.names import PEERS
 from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option, tiles_option
-from quantune_mlir.files.access import check_writable
-from quantune_mlir.samples.sample_set import SampleSet
-from quantune_mlir.workflow.artifacts import Artifacts
-from quantune_mlir.workflow.comparison import compare
+from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES
-from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
+from quantune_mlir.workflow.variant import VARIANTS, Variant
 
 
 @click.command("bench")
@@ -64,6 +59,15 @@ def command(
 
     DIRECTORY is what `quantune quantize` wrote.
     """
+    from quantune_mlir.backend.peers.registry import check_names
+    from quantune_mlir.cli import tables
+    from quantune_mlir.cli.console import Display, write_json
+    from quantune_mlir.files.access import check_writable
+    from quantune_mlir.samples.sample_set import SampleSet
+    from quantune_mlir.workflow.artifacts import Artifacts
+    from quantune_mlir.workflow.comparison import compare
+    from quantune_mlir.workflow.variants import Variants
+
     peers = tuple(dict.fromkeys(name.strip() for name in against.split(","))) if against else ()
     check_names(peers)
     if json_file is not None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from quantune_mlir.backend.compile_cache import user_cache
-from quantune_mlir.cli.console import OUT, reports_errors
+from quantune_mlir.cli.reporting import reports_errors
 
 
 @click.command("cache")
@@ -16,6 +15,9 @@ def command(clear: bool) -> None:
 
     QUANTUNE_CACHE names another directory for it, QUANTUNE_CACHE_MIB another limit than 2048 MiB.
     """
+    from quantune_mlir.backend.compile_cache import user_cache
+    from quantune_mlir.cli.console import OUT
+
     cache = user_cache()
     usage = cache.usage()
     if clear:

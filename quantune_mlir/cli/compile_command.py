@@ -4,32 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from quantune_mlir.backend.compilation import compile_program, load_tiles
-from quantune_mlir.backend.deliverables.qdq.writer import Activations
-from quantune_mlir.backend.delivery import Deliverable, Delivery, write_files
-from quantune_mlir.cli.console import Display, reports_errors
+from quantune_mlir.backend.deliverable import Activations, Deliverable
 from quantune_mlir.cli.inputs import FILE, activations_option, cache_option, deliverable_options, tiles_option
 from quantune_mlir.cli.model_options import front_end_options, keep_quantized_option, model_options
-from quantune_mlir.cli.tables import warn_of_left_in_fp32
+from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.errors import TilesError
-from quantune_mlir.files.access import check_writable, write_atomically
-from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.importers.common.options import ImportOptions
-from quantune_mlir.importers.registry import MLIR, find_front_end
-from quantune_mlir.mlir.bindings import ir, make_context
-from quantune_mlir.mlir.function import main_function
-from quantune_mlir.mlir.signature import argument_specs
-from quantune_mlir.mlir.text import load_module
-from quantune_mlir.model import Model
-from quantune_mlir.samples.sample_set import InputSpec, SampleSet
-from quantune_mlir.workflow.artifacts import DELIVERED, MIXED, Artifacts, check_output, written_as_a_whole
-from quantune_mlir.workflow.qdq import qdq_of_directory
-from quantune_mlir.workflow.variants import Variants
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from quantune_mlir.importers.common.options import ImportOptions
+    from quantune_mlir.mlir.bindings import ir
 
 
 @click.command("compile")
@@ -87,6 +76,16 @@ def command(
     A module may be text or bytecode. It is compiled with the kernels and flags of a target. A model is compiled as it
     is: in fp32, or with --keep-quantized as it was quantized.
     """
+    from quantune_mlir.backend.compilation import compile_program, load_tiles
+    from quantune_mlir.backend.delivery import Delivery, write_files
+    from quantune_mlir.cli.console import Display
+    from quantune_mlir.cli.tables import warn_of_left_in_fp32
+    from quantune_mlir.files.access import check_writable, write_atomically
+    from quantune_mlir.hardware.targets import load_target
+    from quantune_mlir.workflow.artifacts import DELIVERED, MIXED, Artifacts, check_output, written_as_a_whole
+    from quantune_mlir.workflow.qdq import qdq_of_directory
+    from quantune_mlir.workflow.variants import Variants
+
     options = front_end_options(chosen)
     if deliverable == "qdq-onnx":
         check_writable(output)
@@ -123,12 +122,21 @@ def command(
 
 def _loaded(source: Path, options: ImportOptions) -> ir.Module:
     """A module of MLIR as it stands, whatever it holds; a model as it is imported."""
+    from quantune_mlir.importers.registry import MLIR, find_front_end
+    from quantune_mlir.mlir.bindings import make_context
+    from quantune_mlir.mlir.text import load_module
+    from quantune_mlir.model import Model
+
     if find_front_end(source, otherwise=MLIR) is MLIR:
         return load_module(source, make_context())
     return Model.imported(source, options).module
 
 
 def _first_inputs(module: ir.Module, data: Path | None) -> Sequence[np.ndarray] | None:
+    from quantune_mlir.mlir.function import main_function
+    from quantune_mlir.mlir.signature import argument_specs
+    from quantune_mlir.samples.sample_set import InputSpec, SampleSet
+
     if data is None:
         return None
     inputs = [InputSpec(*spec) for spec in argument_specs(main_function(module))]

@@ -1,22 +1,18 @@
-"""What the commands share: errors without tracebacks, progress bars, tables."""
+"""What the commands print with: progress bars, tables, JSON."""
 
 from __future__ import annotations
 
-import functools
 import json
-import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from quantune_mlir.errors import QuantuneError
 from quantune_mlir.files.access import write_atomically
 from quantune_mlir.printable import printable
 
@@ -27,24 +23,6 @@ R = TypeVar("R")
 
 OUT: Final = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
 ERR: Final = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
-
-
-def reports_errors(command: Callable[P, R]) -> Callable[..., R]:
-    """Adds --debug, and turns a user's mistake into one message and exit status 1; a traceback only with --debug."""
-
-    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-    @functools.wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        debug = kwargs.pop("debug")
-        try:
-            return command(*args, **kwargs)
-        except QuantuneError as error:
-            if debug:
-                raise
-            click.echo(f"quantune: error: {error}", err=True)
-            sys.exit(1)
-
-    return wrapped
 
 
 class Display:

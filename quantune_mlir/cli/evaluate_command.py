@@ -6,16 +6,10 @@ from pathlib import Path
 
 import click
 
-from quantune_mlir.cli import tables
-from quantune_mlir.cli.console import Display, reports_errors, write_json
 from quantune_mlir.cli.inputs import FILE, cache_option, score_option
+from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.errors import OutputError
-from quantune_mlir.files.access import check_writable, write_array
-from quantune_mlir.samples.sample_set import SampleSet
-from quantune_mlir.workflow.artifacts import Artifacts
-from quantune_mlir.workflow.evaluation import evaluate
-from quantune_mlir.workflow.scoring import Scorer
-from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
+from quantune_mlir.workflow.variant import VARIANTS, Variant
 
 
 @click.command("evaluate")
@@ -57,6 +51,15 @@ def command(
     DIRECTORY is what `quantune quantize` wrote. Labels are class indices, one for each sample; with --score, what the
     function makes of them.
     """
+    from quantune_mlir.cli import tables
+    from quantune_mlir.cli.console import Display, write_json
+    from quantune_mlir.files.access import check_writable, write_array
+    from quantune_mlir.samples.sample_set import SampleSet
+    from quantune_mlir.workflow.artifacts import Artifacts
+    from quantune_mlir.workflow.evaluation import evaluate
+    from quantune_mlir.workflow.scoring import Scorer
+    from quantune_mlir.workflow.variants import Variants
+
     if outputs is not None and len(chosen) != 1:
         raise OutputError("holds the outputs of one variant", where="--outputs", remedy="give one --variant")
     for file in filter(None, (json_file, outputs)):

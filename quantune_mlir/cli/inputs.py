@@ -10,9 +10,7 @@ from typing import Any, Final, TypeVar, get_args
 
 import click
 
-from quantune_mlir.backend.compile_cache import without_cache
-from quantune_mlir.backend.deliverables.qdq.writer import Activations
-from quantune_mlir.backend.delivery import DEFAULT_NAME, DELIVERABLES
+from quantune_mlir.backend.deliverable import DEFAULT_NAME, DELIVERABLES, Activations
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
@@ -119,6 +117,8 @@ activations_option: Final = click.option(
 
 def _switch_cache_off(ctx: click.Context, parameter: click.Parameter, off: bool) -> None:
     if off:
+        from quantune_mlir.backend.compile_cache import without_cache
+
         ctx.with_resource(without_cache())
 
 

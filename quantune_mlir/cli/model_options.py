@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.importers.common.edits import Edits
-from quantune_mlir.importers.common.options import ImportOptions
-from quantune_mlir.importers.common.static_shapes import StaticShapes
+
+if TYPE_CHECKING:
+    from quantune_mlir.importers.common.options import ImportOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,6 +68,10 @@ keep_quantized_option: Final = click.option(
 
 def front_end_options(chosen: dict[str, Any]) -> ImportOptions:
     """What the importers' registry takes, of the arguments of a command with --keep-quantized. Raises ModelError."""
+    from quantune_mlir.importers.common.edits import Edits
+    from quantune_mlir.importers.common.options import ImportOptions
+    from quantune_mlir.importers.common.static_shapes import StaticShapes
+
     given = import_options(chosen)
     return ImportOptions(
         StaticShapes(given["batch"], given["shapes"]),

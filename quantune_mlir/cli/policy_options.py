@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, Metric
-from quantune_mlir.workflow.policy import PlanPolicy
+from quantune_mlir.planning.metric import DEFAULT_METRIC, Metric
 
-POLICY_PARAMETERS: Final = tuple(field.name for field in dataclasses.fields(PlanPolicy))
+if TYPE_CHECKING:
+    from quantune_mlir.workflow.policy import PlanPolicy
+
+POLICY_PARAMETERS: Final = (
+    "everything",
+    "fp32_layers",
+    "min_sqnr_db",
+    "keep_fp32",
+    "max_latency",
+    "max_size",
+    "max_drop",
+    "metric",
+    "costs",
+)
+"""The fields of PlanPolicy."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,6 +83,8 @@ def policy_options(command: F) -> F:
 
 def plan_policy(chosen: dict[str, Any]) -> PlanPolicy:
     """The policy of a command's arguments, which are taken out of `chosen`. Raises PlanError as PlanPolicy does."""
-    fields: dict[str, Any] = {field.name: chosen.pop(field.name) for field in dataclasses.fields(PlanPolicy)}
+    from quantune_mlir.workflow.policy import PlanPolicy
+
+    fields: dict[str, Any] = {name: chosen.pop(name) for name in POLICY_PARAMETERS}
     fields["metric"] = Metric(fields["metric"])
     return PlanPolicy(**fields)

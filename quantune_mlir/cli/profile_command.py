@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from quantune_mlir.cli.console import OUT, Display, reports_errors
 from quantune_mlir.cli.inputs import FILE, cache_option, calibration_option, sample_options
 from quantune_mlir.cli.model_options import import_options, model_options
-from quantune_mlir.files.access import check_writable, write_atomically
-from quantune_mlir.model import Model
-from quantune_mlir.numerics.profile import Profile, merge
-from quantune_mlir.samples.sample_set import SampleSet
-from quantune_mlir.workflow.progress import Stopwatch
-from quantune_mlir.workflow.quantization import calibrate
+from quantune_mlir.cli.reporting import reports_errors
+
+if TYPE_CHECKING:
+    from quantune_mlir.numerics.profile import Profile
 
 _output_option: Final = click.option(
     "-o",
@@ -46,6 +43,13 @@ def command() -> None:
 @reports_errors
 def make_command(model: Path, calibration: Path, output: Path, samples: int, seed: int, **chosen: Any) -> None:
     """Make a profile: run 1 alone, fp32 with observers."""
+    from quantune_mlir.cli.console import Display
+    from quantune_mlir.files.access import check_writable
+    from quantune_mlir.model import Model
+    from quantune_mlir.samples.sample_set import SampleSet
+    from quantune_mlir.workflow.progress import Stopwatch
+    from quantune_mlir.workflow.quantization import calibrate
+
     check_writable(output)
     imported = import_options(chosen)
     display = Display()
@@ -64,10 +68,16 @@ def merge_command(profiles: tuple[Path, ...], output: Path) -> None:
 
     The result is the same, to the byte, as if all samples had been profiled at once.
     """
+    from quantune_mlir.files.access import check_writable
+    from quantune_mlir.numerics.profile import Profile, merge
+
     check_writable(output)
     _write(merge([Profile.load(path) for path in profiles]), output)
 
 
 def _write(profile: Profile, output: Path) -> None:
+    from quantune_mlir.cli.console import OUT
+    from quantune_mlir.files.access import write_atomically
+
     write_atomically(output, profile.to_bytes())
     OUT.print(f"{output}: {len(profile)} tensors, {profile.samples} samples")

@@ -8,12 +8,8 @@ from typing import Any
 
 import click
 
-from quantune_mlir.backend.compilation import load_tiles
-from quantune_mlir.backend.deliverables.qdq.writer import Activations
-from quantune_mlir.backend.delivery import Deliverable, Delivery
-from quantune_mlir.cli import tables
+from quantune_mlir.backend.deliverable import Activations, Deliverable
 from quantune_mlir.cli.command_line import given_arguments
-from quantune_mlir.cli.console import OUT, Display, reports_errors
 from quantune_mlir.cli.inputs import (
     FILE,
     activations_option,
@@ -28,18 +24,8 @@ from quantune_mlir.cli.inputs import (
 )
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.policy_options import POLICY_PARAMETERS, plan_policy, policy_options
+from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.errors import PlanError
-from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.model import Model
-from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.samples.sample_set import SampleSet
-from quantune_mlir.workflow import artifacts
-from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
-from quantune_mlir.workflow.qdq import qdq_of, require_onnx
-from quantune_mlir.workflow.quantization import quantize
-from quantune_mlir.workflow.save import save
-from quantune_mlir.workflow.scoring import Scorer
-from quantune_mlir.workflow.warnings import warnings
 
 
 @click.command("quantize")
@@ -95,6 +81,22 @@ def command(
 
     Without a plan or a policy, the compiler keeps in fp32 what int8 would hurt, and nothing else.
     """
+    from quantune_mlir.backend.compilation import load_tiles
+    from quantune_mlir.backend.delivery import Delivery
+    from quantune_mlir.cli import tables
+    from quantune_mlir.cli.console import OUT, Display
+    from quantune_mlir.hardware.targets import load_target
+    from quantune_mlir.model import Model
+    from quantune_mlir.numerics.profile import Profile
+    from quantune_mlir.samples.sample_set import SampleSet
+    from quantune_mlir.workflow import artifacts
+    from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
+    from quantune_mlir.workflow.qdq import qdq_of, require_onnx
+    from quantune_mlir.workflow.quantization import quantize
+    from quantune_mlir.workflow.save import save
+    from quantune_mlir.workflow.scoring import Scorer
+    from quantune_mlir.workflow.warnings import warnings
+
     artifacts.check_output(output, force=force)
     description = load_target(target)
     tiles = load_tiles(tiles_file, description)

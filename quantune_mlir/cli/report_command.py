@@ -6,11 +6,8 @@ from pathlib import Path
 
 import click
 
-from quantune_mlir.cli.console import OUT, reports_errors
 from quantune_mlir.cli.inputs import FILE
-from quantune_mlir.files.access import check_writable, write_atomically
-from quantune_mlir.workflow.artifacts import REPORT
-from quantune_mlir.workflow.reports import open_run, report_bytes
+from quantune_mlir.cli.reporting import reports_errors
 
 
 @click.command("report")
@@ -23,6 +20,11 @@ def command(directory: Path, output: Path | None) -> None:
     DIRECTORY is what `quantune quantize` wrote. Accuracy and latency are shown if it holds evaluation.json and
     bench.json, from `quantune evaluate --json` and `quantune bench --json`.
     """
+    from quantune_mlir.cli.console import OUT
+    from quantune_mlir.files.access import check_writable, write_atomically
+    from quantune_mlir.workflow.artifacts import REPORT
+    from quantune_mlir.workflow.reports import open_run, report_bytes
+
     file = output or directory / REPORT
     run = open_run(directory)
     check_writable(file)

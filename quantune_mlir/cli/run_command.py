@@ -6,12 +6,9 @@ from pathlib import Path
 
 import click
 
-from quantune_mlir.backend.program import Program
-from quantune_mlir.cli.console import OUT, reports_errors
 from quantune_mlir.cli.inputs import FILE
+from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.errors import OutputError
-from quantune_mlir.files.access import check_writable, write_array
-from quantune_mlir.samples.sources import load_array
 
 
 @click.command("run")
@@ -36,6 +33,11 @@ from quantune_mlir.samples.sources import load_array
 @reports_errors
 def command(program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...]) -> None:
     """Run a compiled program once."""
+    from quantune_mlir.backend.program import Program
+    from quantune_mlir.cli.console import OUT
+    from quantune_mlir.files.access import check_writable, write_array
+    from quantune_mlir.samples.sources import load_array
+
     for path in outputs:
         check_writable(path)
     results = Program(program)(*(load_array(path) for path in inputs))

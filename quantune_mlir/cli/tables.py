@@ -11,11 +11,12 @@ from quantune_mlir.backend.deliverables.qdq.export import QdqModel
 from quantune_mlir.cli.console import OUT, Column, print_table
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.tiling.tuning import Kernel
-from quantune_mlir.planning.sensitivity import LayerSensitivity, Metric, SensitivityList
+from quantune_mlir.planning.metric import Metric
+from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
 from quantune_mlir.workflow.comparison import Comparison
 from quantune_mlir.workflow.search import Trial
 from quantune_mlir.workflow.tuning import Choice, Site
-from quantune_mlir.workflow.variants import Variant
+from quantune_mlir.workflow.variant import Variant
 from quantune_mlir.workflow.verification import Verification
 
 _ACCURACY: Final = {"score": "score", "top1": "top1", "top5": "top5", "agreement": "agreement with fp32"}

@@ -7,16 +7,10 @@ from typing import Any
 
 import click
 
-from quantune_mlir.cli import tables
-from quantune_mlir.cli.console import OUT, Display, reports_errors
 from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option
 from quantune_mlir.cli.model_options import import_options, model_options
-from quantune_mlir.files.access import check_writable, write_atomically
-from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.workflow.tiling_timer import host_timers
-from quantune_mlir.workflow.tuning import choice_cache, find_sites, tune, tuned_isa, tuned_tiles
-from quantune_mlir.workflow.tuning_inputs import TuningInput
-from quantune_mlir.workflow.variants import VARIANTS, Variant
+from quantune_mlir.cli.reporting import reports_errors
+from quantune_mlir.workflow.variant import VARIANTS, Variant
 
 
 @click.command("tune")
@@ -60,6 +54,14 @@ def command(
 
     What is measured is kept in the user's cache at once: an interrupted search goes on where it stopped.
     """
+    from quantune_mlir.cli import tables
+    from quantune_mlir.cli.console import OUT, Display
+    from quantune_mlir.files.access import check_writable, write_atomically
+    from quantune_mlir.hardware.targets import load_target
+    from quantune_mlir.workflow.tiling_timer import host_timers
+    from quantune_mlir.workflow.tuning import choice_cache, find_sites, tune, tuned_isa, tuned_tiles
+    from quantune_mlir.workflow.tuning_inputs import TuningInput
+
     description = load_target(target)
     isa = tuned_isa(description)
     check_writable(output)

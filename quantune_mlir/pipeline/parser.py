@@ -27,8 +27,6 @@ ANCHOR: Final = "builtin.module"
 _DEEPEST: Final = 8
 _MOST_STEPS: Final = 256
 OWN_PREFIX: Final = "quantune-"
-UPSTREAM_PASSES: Final = ("canonicalize", "cse", "inline", "strip-debuginfo", "symbol-dce")
-"""Upstream passes common enough to be flags of quantune-opt and to be suggested for misspelt names."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def _check_upstream(scanner: Scanner, name: str, text: str, start: int) -> None:
     if problem is None:
         return
     if "does not refer to a registered pass" in problem:
-        names = [*registry.available(), *UPSTREAM_PASSES]
+        names = [*registry.available(), *registry.UPSTREAM_PASSES]
         raise scanner.error(f"unknown pass '{name}'", start, remedy=registry.nearest(name, names))
     raise scanner.error(f"upstream refuses '{text}': {problem}", start)
 

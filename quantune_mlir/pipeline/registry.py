@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 from difflib import get_close_matches
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from quantune_mlir.errors import PassError
-from quantune_mlir.pipeline.base import Pass
+
+if TYPE_CHECKING:
+    from quantune_mlir.pipeline.base import Pass
 
 _PACKAGE: Final = "quantune_mlir.passes"
 
@@ -37,6 +41,10 @@ PASSES: Final[dict[str, str]] = {
 }
 
 
+UPSTREAM_PASSES: Final = ("canonicalize", "cse", "inline", "strip-debuginfo", "symbol-dce")
+"""Upstream passes common enough to be flags of quantune-opt and to be suggested for misspelt names."""
+
+
 def available() -> list[str]:
     """The names of all passes, sorted."""
     return sorted(PASSES)
@@ -48,6 +56,16 @@ def get(name: str) -> type[Pass]:
         raise PassError(f"unknown pass '{name}'", remedy=nearest(name, available()))
     module, cls = PASSES[name].split(":")
     return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), cls)
+
+
+def summary(name: str) -> str:
+    """The first line of what a pass says of itself, read from its file: importing it takes long."""
+    module, cls = PASSES[name].split(":")
+    folder = importlib.import_module(_PACKAGE).__path__[0]
+    file = Path(folder, *module.split(".")).with_suffix(".py")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    docstrings = (ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef) and node.name == cls)
+    return next(filter(None, docstrings), "").split("\n")[0]
 
 
 def nearest(name: str, names: list[str]) -> str:

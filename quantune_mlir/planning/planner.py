@@ -13,11 +13,12 @@ from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.decisions import Decision, Decisions, Ground
 from quantune_mlir.planning.front import Problem
 from quantune_mlir.planning.graph import LayerNode
+from quantune_mlir.planning.metric import DEFAULT_METRIC
 from quantune_mlir.planning.noise_model import NoiseModel, Powers
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
 from quantune_mlir.planning.policies import Policy
 from quantune_mlir.planning.reasons import reason
-from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, SensitivityList
+from quantune_mlir.planning.sensitivity import SensitivityList
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from quantune_mlir.errors import DataError
 from quantune_mlir.files import yaml_file
 from quantune_mlir.numerics.metrics import Signal
+from quantune_mlir.planning.metric import DEFAULT_METRIC, Metric
 
 
 def _six_digits(value: float) -> float:
@@ -24,37 +24,6 @@ def _six_digits(value: float) -> float:
 _SixDigits = Annotated[float, AfterValidator(_six_digits)]
 Measured = _SixDigits | None
 """A metric to six significant digits, as the file holds it; None where it is undefined."""
-
-
-class Metric(str, Enum):
-    """What the list can be sorted by."""
-
-    ACTIVATION_SQNR = "activation_sqnr"
-    SQNR_DELTA = "sqnr_delta"
-    LOCAL_SQNR = "local_sqnr"
-    MSE = "mse"
-    NORMALIZED_MSE = "normalized_mse"
-    LOCAL_NORMALIZED_MSE = "local_normalized_mse"
-    WEIGHT_SQNR = "weight_sqnr"
-    OUTPUT_NORMALIZED_MSE = "output_normalized_mse"
-    ALONE_NORMALIZED_MSE = "alone_normalized_mse"
-
-    def __str__(self) -> str:
-        return self.value
-
-    @property
-    def field(self) -> str:
-        """The attribute of LayerSensitivity that holds it."""
-        return f"{self.value}_db" if "sqnr" in self.value else self.value
-
-    @property
-    def high_is_sensitive(self) -> bool:
-        """Whether large values mean much noise: true of errors, and of the SQNR that a layer loses."""
-        return "mse" in self.value or self is Metric.SQNR_DELTA
-
-
-DEFAULT_METRIC: Final = Metric.ALONE_NORMALIZED_MSE
-"""What the list is sorted by, unless another is asked for."""
 
 
 class LayerSensitivity(BaseModel):

@@ -17,7 +17,8 @@ from quantune_mlir.errors import DataError, QuantuneError
 from quantune_mlir.mlir.text import module_bytecode
 from quantune_mlir.samples.sample_set import InputSpec
 from quantune_mlir.workflow.progress import SILENT, Progress
-from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
+from quantune_mlir.workflow.variant import VARIANTS, Variant
+from quantune_mlir.workflow.variants import Variants
 
 RANDOM_SAMPLES: Final = 4
 """Calibrate peers where no samples are given: their speed does not depend on values."""

@@ -20,7 +20,8 @@ from quantune_mlir.workflow.output_files import OutputFiles
 from quantune_mlir.workflow.outputs import Classification, by_sample, class_labels
 from quantune_mlir.workflow.progress import SILENT, Progress
 from quantune_mlir.workflow.scoring import Scorer
-from quantune_mlir.workflow.variants import Variant, Variants
+from quantune_mlir.workflow.variant import Variant
+from quantune_mlir.workflow.variants import Variants
 
 _TOP: Final = 5
 

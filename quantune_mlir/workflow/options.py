@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
 from quantune_mlir.errors import ModelError
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
@@ -32,7 +30,7 @@ class QuantizeOptions:
         seed: picks them where there are more.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     weights: Granularity = "per-channel"
     scheme: Scheme = Scheme.ASYMMETRIC
@@ -52,6 +50,8 @@ class QuantizeOptions:
     @staticmethod
     def from_dict(fields: Mapping[str, Any], where: str | None = None) -> QuantizeOptions:
         """The options that `as_dict` gave. Raises ModelError for others, naming the file `where`."""
+        from pydantic import TypeAdapter, ValidationError
+
         try:
             return TypeAdapter(QuantizeOptions).validate_python(fields)
         except ValidationError as error:

@@ -14,9 +14,10 @@ from quantune_mlir.passes.quantize.layer_graph import planned_layers
 from quantune_mlir.planning import policies
 from quantune_mlir.planning.budget import Budget, Limit
 from quantune_mlir.planning.costs import CostModel
+from quantune_mlir.planning.metric import DEFAULT_METRIC, Metric
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planned, Planner, matching
-from quantune_mlir.planning.sensitivity import DEFAULT_METRIC, LayerSensitivity, Metric, SensitivityList
+from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from quantune_mlir.backend.deliverable import Activations
 from quantune_mlir.backend.deliverables.qdq.export import QdqModel, export_qdq
-from quantune_mlir.backend.deliverables.qdq.writer import Activations
 from quantune_mlir.backend.onnx_source import source_graph
 from quantune_mlir.errors import OutputError
 from quantune_mlir.importers.registry import ONNX, find_front_end

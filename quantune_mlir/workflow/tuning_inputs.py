@@ -22,7 +22,8 @@ from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.quantization import calibrate
 from quantune_mlir.workflow.rewriting import PlanRewriter
-from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
+from quantune_mlir.workflow.variant import VARIANTS, Variant
+from quantune_mlir.workflow.variants import Variants
 
 
 @dataclass(frozen=True)

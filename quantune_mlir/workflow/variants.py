@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any
 
 from quantune_mlir.backend.compilation import load_tiles, with_kernels
 from quantune_mlir.backend.compiler import compile_module
@@ -34,9 +34,7 @@ from quantune_mlir.workflow.artifacts import (
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.quantization import ANALYSIS_TARGET
 from quantune_mlir.workflow.rewriting import PlanRewriter
-
-Variant = Literal["fp32", "int8", "mixed"]
-VARIANTS: Final[tuple[Variant, ...]] = ("fp32", "int8", "mixed")
+from quantune_mlir.workflow.variant import Variant
 
 
 class Variants:

@@ -27,8 +27,9 @@ from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.passes.calibrate.shadow_int8 import PROBE
+from quantune_mlir.planning.metric import Metric
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
-from quantune_mlir.planning.sensitivity import Metric, SensitivityList
+from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.report.summary_file import Summary
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts

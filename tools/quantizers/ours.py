@@ -19,7 +19,8 @@ from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import quantize as quantize_model
 from quantune_mlir.workflow.save import save
-from quantune_mlir.workflow.variants import VARIANTS, Variant, Variants
+from quantune_mlir.workflow.variant import VARIANTS, Variant
+from quantune_mlir.workflow.variants import Variants
 from tools.quantizers.cases import MAX_DROP, Case
 from tools.quantizers.data import Data
 from tools.quantizers.quantized import Quantized, Runners, load_operators

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from quantune_mlir.integer.options import Granularity
 from quantune_mlir.planning.costs import CostModel
-from quantune_mlir.planning.sensitivity import Metric, SensitivityList
+from quantune_mlir.planning.metric import Metric
+from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch

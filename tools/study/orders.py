@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from quantune_mlir.planning.sensitivity import Metric, SensitivityList
+from quantune_mlir.planning.metric import Metric
+from quantune_mlir.planning.sensitivity import SensitivityList
 
 
 def by_metric(sensitivity: SensitivityList, metric: Metric, names: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from quantune_mlir.numerics.metrics import decibels
-from quantune_mlir.planning.sensitivity import Metric
+from quantune_mlir.planning.metric import Metric
 from tools.study.correlation import kendall, spearman
 from tools.study.onnxruntime_metrics import METRICS
 

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from quantune_mlir.backend.peers.job import Job, Starter
+from quantune_mlir.backend.peers.names import PEERS
 from quantune_mlir.errors import PeerError, QuantuneError
 
 T = TypeVar("T")
-
-PEERS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "onnxruntime": "onnxruntime_fp32",
-        "onnxruntime-int8": "onnxruntime_int8",
-        "openvino-int8": "openvino_int8",
-        "iree": "iree_onnx",
-        "iree-tosa": "iree_tosa",
-    }
-)
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from quantune_mlir.errors import DataError
-from quantune_mlir.planning.sensitivity import LayerSensitivity, Metric, SensitivityList
+from quantune_mlir.planning.metric import Metric
+from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
 
 decibels = st.none() | st.floats(allow_nan=False)
 errors = st.none() | st.floats(0, allow_nan=False)

@@ -13,13 +13,14 @@ import numpy as np
 import onnx
 from google.protobuf.message import EncodeError
 
+from quantune_mlir.backend.deliverable import Activations
 from quantune_mlir.backend.deliverables.qdq.clamps import fit_clamps
 from quantune_mlir.backend.deliverables.qdq.onnx_graph import OnnxGraph
 from quantune_mlir.backend.deliverables.qdq.opset import raised
 from quantune_mlir.backend.deliverables.qdq.planned import Planned
 from quantune_mlir.backend.deliverables.qdq.products import Counterpart, counterparts, weighted_unit
 from quantune_mlir.backend.deliverables.qdq.tensors import StoredTensors
-from quantune_mlir.backend.deliverables.qdq.writer import Activations, Writer
+from quantune_mlir.backend.deliverables.qdq.writer import Writer
 from quantune_mlir.errors import OutputError
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.options import IntegerOptions

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx.helper import make_attribute, make_node
 
+from quantune_mlir.backend.deliverable import Activations
 from quantune_mlir.backend.deliverables.qdq.onnx_graph import OnnxGraph
 from quantune_mlir.backend.deliverables.qdq.planned import Planned
 from quantune_mlir.backend.deliverables.qdq.products import in_onnx_layout
@@ -17,8 +18,6 @@ from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer.dot import quantized_weights
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.numerics.parameters import QuantParams, activation_params, quantize
-
-Activations = Literal["uint8", "int8"]
 
 _TO_UINT8: Final = 128
 _REQUANTIZED: Final = {"Conv", "ConvTranspose", "Gemm"}
