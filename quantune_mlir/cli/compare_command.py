@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from quantune_mlir.cli.console import OUT, Column, print_table, reports_errors
 from quantune_mlir.cli.inputs import FILE
-from quantune_mlir.files.access import check_writable, write_atomically
-from quantune_mlir.report.comparison import Table, named, tables
-from quantune_mlir.workflow.reports import comparison_bytes, open_run
+from quantune_mlir.cli.reporting import reports_errors
+
+if TYPE_CHECKING:
+    from quantune_mlir.report.comparison import Table
 
 
 @click.command("compare")
@@ -23,6 +24,11 @@ def command(directories: tuple[Path, ...], html_file: Path | None) -> None:
     Each DIRECTORY is what `quantune quantize` wrote. Accuracy and latency are shown if it holds evaluation.json and
     bench.json, from `quantune evaluate --json` and `quantune bench --json`.
     """
+    from quantune_mlir.cli.console import OUT
+    from quantune_mlir.files.access import check_writable, write_atomically
+    from quantune_mlir.report.comparison import named, tables
+    from quantune_mlir.workflow.reports import comparison_bytes, open_run
+
     if html_file is not None:
         check_writable(html_file)
     runs = [open_run(directory, profiled=False) for directory in directories]
@@ -37,6 +43,8 @@ def command(directories: tuple[Path, ...], html_file: Path | None) -> None:
 
 
 def _print(table: Table) -> None:
+    from quantune_mlir.cli.console import Column, print_table
+
     columns = enumerate(zip(table.head, zip(*table.rows, strict=True), strict=True))
     shown = [
         Column(title, cells, text=place < table.text, optional=place if place in table.optional else 0)
