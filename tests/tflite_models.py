@@ -16,7 +16,7 @@ schema = pytest.importorskip(
 pytest.importorskip("tosa_converter_for_tflite", reason="the extra [tflite] is not installed")
 
 SAME, VALID = 0, 1
-RELU, RELU_N1_TO_1, RELU6, TANH = 1, 2, 3, 4
+RELU, RELU_N1_TO_1, RELU6 = 1, 2, 3
 
 
 class Graph:
@@ -56,6 +56,11 @@ class Graph:
         self._graph.tensors.append(tensor)
         return len(self._graph.tensors) - 1
 
+    @property
+    def tensors(self) -> list[Any]:
+        """What the schema says of each tensor."""
+        return self._graph.tensors
+
     def input(self, name: str, shape: Sequence[int], dtype: Any = np.float32, **quantization: Any) -> int:
         self._graph.inputs.append(self.tensor(name, shape, dtype, **quantization))
         return self._graph.inputs[-1]
@@ -84,10 +89,13 @@ class Graph:
         self.operator(kind, inputs, [output], **options)
         return output
 
-    def operator(self, kind: str, inputs: Sequence[int], outputs: Sequence[int], **options: Any) -> None:
+    def operator(
+        self, kind: str, inputs: Sequence[int], outputs: Sequence[int], *, custom: bytes = b"", **options: Any
+    ) -> None:
         operator = schema.OperatorT()
         operator.opcodeIndex = self._code(kind)
         operator.inputs, operator.outputs = list(inputs), list(outputs)
+        operator.customOptions = np.frombuffer(custom, np.uint8) if custom else None
         title = _options_title(kind)
         if title is not None:
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, title)
@@ -115,10 +123,36 @@ class Graph:
 
 def _options_title(kind: str) -> str | None:
     """The options' type of an operator, e.g. Conv2DOptions of CONV_2D."""
-    shared = {"AVERAGE_POOL_2D": "Pool2DOptions", "MAX_POOL_2D": "Pool2DOptions", "MEAN": "ReducerOptions"}
+    shared = {
+        "AVERAGE_POOL_2D": "Pool2DOptions",
+        "MAX_POOL_2D": "Pool2DOptions",
+        "MEAN": "ReducerOptions",
+        "SUM": "ReducerOptions",
+        "REDUCE_MAX": "ReducerOptions",
+        "BATCH_MATMUL": "BatchMatMulOptions",
+    }
     title = shared.get(kind, "".join(word.capitalize() for word in kind.split("_")) + "Options")
     title = title.replace("2d", "2D")
     return title if hasattr(schema.BuiltinOptions, title) else None
+
+
+def sparse(graph: Graph, name: str, dense: np.ndarray) -> int:
+    """A constant matrix whose rows are stored as their elements that are not zero."""
+    rows = [np.flatnonzero(row) for row in dense]
+    number = graph.constant(name, dense[dense != 0])
+    tensor = graph.tensors[number]
+    tensor.shape = list(dense.shape)
+    tensor.sparsity = schema.SparsityParametersT()
+    tensor.sparsity.traversalOrder, tensor.sparsity.blockMap = [0, 1], []
+    outer, inner = schema.DimensionMetadataT(), schema.DimensionMetadataT()
+    outer.format, outer.denseSize = schema.DimensionType.DENSE, len(rows)
+    inner.format = schema.DimensionType.SPARSE_CSR
+    inner.arraySegmentsType, inner.arrayIndicesType = schema.SparseIndexVector.Uint8Vector, 1
+    inner.arraySegments, inner.arrayIndices = schema.Uint8VectorT(), schema.Int32VectorT()
+    inner.arraySegments.values = np.cumsum([0, *(len(row) for row in rows)]).tolist()
+    inner.arrayIndices.values = np.concatenate(rows).tolist()
+    tensor.sparsity.dimMetadata = [outer, inner]
+    return number
 
 
 def small_network(path: Path, *, batch: int = -1) -> Path:

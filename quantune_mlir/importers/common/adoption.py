@@ -9,7 +9,13 @@ import numpy as np
 from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
 from quantune_mlir.importers.common.cutting import cut
 from quantune_mlir.importers.common.edits import Edits
-from quantune_mlir.importers.common.foreign_ops import refusal, static_value, unbounded_clamp, widened_constant
+from quantune_mlir.importers.common.foreign_ops import (
+    refusal,
+    single_rounding,
+    static_value,
+    unbounded_clamp,
+    widened_constant,
+)
 from quantune_mlir.mlir.attributes import EDITS, LAYER, MODEL, NAME, OP
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONST, constant_value
@@ -57,6 +63,7 @@ def adopt(
         _refuse_bad_weights(block, where)
         for view in block.operations:
             unbounded_clamp(view.operation)
+            single_rounding(view.operation)
         _sign(function, block, inputs, outputs)
         module.operation.attributes[MODEL] = ir.StringAttr.get(digest)
         if told := edits.to_text():

@@ -12,9 +12,12 @@ from quantune_mlir.importers.common.adoption import adopt
 from quantune_mlir.importers.common.options import ImportOptions
 from quantune_mlir.importers.common.static_shapes import StaticShapes
 from quantune_mlir.importers.tflite.converter import converted, require_installed
+from quantune_mlir.importers.tflite.corrections import correct
+from quantune_mlir.importers.tflite.custom import expand_custom
 from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer
 from quantune_mlir.importers.tflite.labels import label_layers
 from quantune_mlir.importers.tflite.model_file import ModelFile
+from quantune_mlir.importers.tflite.sparse import densify
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.text import parse_module
@@ -44,7 +47,11 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
         module = parse_module(converted(model.data, where), context, name=where)
         function = main_function(module)
         with context, ir.Location.unknown():
-            tensors = label_layers(function.regions[0].blocks[0], model)
+            block = function.regions[0].blocks[0]
+            tensors = label_layers(block, model)
+            densify(block, model)
+            expand_custom(block)
+            correct(block, model)
         names = [t.name for t in model.inputs], [t.name for t in model.outputs]
     except BrokenBuffer as error:
         raise ModelError(

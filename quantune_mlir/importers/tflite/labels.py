@@ -34,7 +34,7 @@ def label_layers(block: ir.Block, model: ModelFile) -> dict[str, ir.Value]:
         The values of the operators' outputs, by the names of their tensors and of their layers.
     """
     values: dict[str, ir.Value] = {}
-    layers = _layer_names(model)
+    layers = layer_names(model)
     owners = {model.tensors[number].name: op for op in model.operators for number in op.outputs}
     unnamed: Counter[str] = Counter()
     for view in block.operations:
@@ -58,7 +58,8 @@ def label_layers(block: ir.Block, model: ModelFile) -> dict[str, ir.Value]:
     return values
 
 
-def _layer_names(model: ModelFile) -> dict[OperatorInfo, str]:
+def layer_names(model: ModelFile) -> dict[OperatorInfo, str]:
+    """What each operator's layer is called."""
     taken: set[str] = set()
     names: dict[OperatorInfo, str] = {}
     for op in model.operators:

@@ -27,7 +27,7 @@ class TensorInfo:
         declared: its name, and its shape with "?" for what is dynamic.
         element_type: e.g. "float32".
         scaled: whether it has quantization parameters.
-        stored: whether its values are in the file.
+        buffer: the number of the buffer with its values; 0: it has none.
     """
 
     table: Table
@@ -35,7 +35,12 @@ class TensorInfo:
     declared: DeclaredInput
     element_type: str
     scaled: bool
-    stored: bool
+    buffer: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape, with 1 for what is dynamic."""
+        return tuple(size if isinstance(size, int) else 1 for size in self.declared.sizes or ())
 
     @property
     def is_dynamic(self) -> bool:
@@ -45,11 +50,19 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class OperatorInfo:
-    """An operator of the first subgraph: its name, a custom one's own, and the tensors it reads and makes by number."""
+    """An operator of the first subgraph.
+
+    Attributes:
+        kind: its name in the schema; a custom one's own.
+        inputs: the tensors that it reads, by number.
+        outputs: the tensors that it makes.
+        flags: the first options of a GELU (approximate) or RESIZE_NEAREST_NEIGHBOR (align corners, half-pixel centers).
+    """
 
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    flags: tuple[bool, ...] = ()
 
 
 class ModelFile:
@@ -76,8 +89,7 @@ class ModelFile:
         tables = self._graph.tables(0)
         if len(tables) > _MOST_TENSORS:
             raise BrokenBuffer(f"{len(tables)} tensors")
-        stored = [bool(buffer.array(0, np.uint8).size or buffer.scalar(2, "Q", 0)) for buffer in self._root.tables(4)]
-        return [self._tensor(table, stored) for table in tables]
+        return [_tensor(table) for table in tables]
 
     @cached_property
     def operators(self) -> list[OperatorInfo]:
@@ -88,7 +100,10 @@ class ModelFile:
             number = table.scalar(0, "I", 0)
             if number >= len(kinds):
                 raise BrokenBuffer(f"operator code {number}")
-            found.append(OperatorInfo(kinds[number], self._numbers(table, 1), self._numbers(table, 2)))
+            kind, options = kinds[number], table.table(4)
+            slots = range(_FLAGS.get(kind, 0) if options is not None else 0)
+            flags = tuple(options is not None and bool(options.scalar(slot, "B", 0)) for slot in slots)
+            found.append(OperatorInfo(kind, self._numbers(table, 1), self._numbers(table, 2), flags))
         return found
 
     @cached_property
@@ -107,6 +122,18 @@ class ModelFile:
             sizes = tensor.table.array(slot, np.int32)
             sizes[:] = shape[: sizes.size]
 
+    def stored(self, tensor: TensorInfo) -> np.ndarray:
+        """The values of a tensor that the file stores, flat. Raises BrokenBuffer if it stores none."""
+        buffers, dtype = self._root.tables(4), np.dtype(tensor.element_type)
+        if not 0 < tensor.buffer < len(buffers):
+            raise BrokenBuffer(f"tensor {tensor.name!r} without values")
+        buffer = buffers[tensor.buffer]
+        begin, size = buffer.scalar(1, "Q", 0), buffer.scalar(2, "Q", 0)
+        content = buffer.array(0, np.uint8).tobytes() if begin <= 1 else bytes(self.data[begin : begin + size])
+        if len(content) % dtype.itemsize:
+            raise BrokenBuffer(f"tensor {tensor.name!r} with {len(content)} bytes")
+        return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype)
+
     @property
     def _graph(self) -> Table:
         if not self.subgraphs:
@@ -120,28 +147,30 @@ class ModelFile:
             raise BrokenBuffer("a tensor that does not exist")
         return tuple(number for number in numbers if number >= 0)
 
-    def _tensor(self, table: Table, stored: list[bool]) -> TensorInfo:
-        shape = tuple(int(size) for size in table.array(_SHAPE, np.int32))
-        signature = tuple(int(size) for size in table.array(_SIGNATURE, np.int32))
-        if signature and len(signature) != len(shape):
-            raise BrokenBuffer("a tensor of two ranks")
-        sizes = ["?" if size < 0 else size for size in signature or shape]
-        quantization, buffer, name = table.table(4), table.scalar(2, "I", 0), table.text(3)
-        return TensorInfo(
-            table,
-            name,
-            DeclaredInput(name, sizes),
-            element_type_name(table.scalar(1, "b", 0)),
-            quantization is not None and quantization.array(2, np.float32).size > 0,
-            buffer < len(stored) and stored[buffer],
-        )
-
 
 _SHAPE: Final = 0
 _SIGNATURE: Final = 7
+_FLAGS: Final = {"GELU": 1, "RESIZE_NEAREST_NEIGHBOR": 2}
 
 
 def _kind(code: Table) -> str:
     """An operator's name; codes from 127 on do not fit the older field."""
     number = max(code.scalar(0, "b", 0), code.scalar(3, "i", 0))
     return (code.text(1) or "CUSTOM") if number == CUSTOM else operator_name(number)
+
+
+def _tensor(table: Table) -> TensorInfo:
+    shape = tuple(int(size) for size in table.array(_SHAPE, np.int32))
+    signature = tuple(int(size) for size in table.array(_SIGNATURE, np.int32))
+    if signature and len(signature) != len(shape):
+        raise BrokenBuffer("a tensor of two ranks")
+    sizes = ["?" if size < 0 else size for size in signature or shape]
+    quantization, name = table.table(4), table.text(3)
+    return TensorInfo(
+        table,
+        name,
+        DeclaredInput(name, sizes),
+        element_type_name(table.scalar(1, "b", 0)),
+        quantization is not None and quantization.array(2, np.float32).size > 0,
+        table.scalar(2, "I", 0),
+    )
