@@ -1,25 +1,55 @@
-"""An .mlir or .mlirbc file in: a module that this project wrote, as it is."""
+"""An .mlir or .mlirbc file in: a module that this project wrote, as it is; TOSA of other makers, made one."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import Final
 
 from quantune_mlir.errors import ModelError
+from quantune_mlir.files.access import read_file
+from quantune_mlir.importers.common.adoption import adopt
+from quantune_mlir.importers.common.edits import Edits
 from quantune_mlir.importers.common.options import ImportOptions
+from quantune_mlir.importers.mlir.functions import chosen_function, input_names, output_names
+from quantune_mlir.importers.mlir.labels import label_layers
+from quantune_mlir.importers.mlir.resources import inline_resources
+from quantune_mlir.importers.mlir.rewrites import rewrite_to_tosa
+from quantune_mlir.mlir.attributes import MODEL
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.text import load_module
+from quantune_mlir.mlir.text import LARGEST, load_module
+
+_TOSA_ALREADY: Final = (
+    "leave out --shape, --batch, --constant, --inputs and --outputs, or give the model it was made from"
+)
 
 
 def import_mlir(path: Path, options: ImportOptions, context: ir.Context) -> tuple[ir.Module, bool]:
-    """Read a module, and whether it is simplified already.
+    """Read a module, and whether this project wrote it, so that it is simplified already.
 
     Raises:
-        ModelError: the file is missing or no MLIR, or options ask for what can be had of the model's own file only.
+        ModelError: the file is missing, no MLIR, or has no function that can be taken; or options do not fit.
+        UnsupportedOperatorsError: some ops cannot be taken; it lists all of them.
     """
-    if options.shapes.given or options.edits:
-        raise ModelError(
-            "the module's shapes, inputs and outputs are fixed already",
-            where=str(path),
-            remedy="leave out --shape, --constant, --inputs and --outputs, or give the model that it was made from",
-        )
-    return load_module(path, context), True
+    where = str(path)
+    module = load_module(path, context)
+    own = MODEL in module.operation.attributes
+    if options.shapes.given or options.shapes.batch != 1 or (own and options.edits):
+        raise ModelError("the module's shapes, inputs and outputs are fixed already", where=where, remedy=_TOSA_ALREADY)
+    if own:
+        return module, True
+    digest = hashlib.sha256(read_file(path, limit=LARGEST, error=ModelError)).hexdigest()
+    adopt_module(module, options.edits, digest, where)
+    return module, False
+
+
+def adopt_module(module: ir.Module, edits: Edits, digest: str, where: str) -> None:
+    """Make a module of another maker one of this project's, in place; see `import_mlir`."""
+    function = chosen_function(module, where)
+    block = function.regions[0].blocks[0]
+    with module.context, ir.Location.unknown():
+        names = input_names(function), output_names(function)
+        inline_resources(module, where)
+        rewrite_to_tosa(block)
+        tensors = label_layers(block)
+    adopt(module, function, tensors, names, edits, digest, where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -56,13 +56,13 @@ class OperatorInfo:
         kind: its name in the schema; a custom one's own.
         inputs: the tensors that it reads, by number.
         outputs: the tensors that it makes.
-        flags: the first options of a GELU (approximate) or RESIZE_NEAREST_NEIGHBOR (align corners, half-pixel centers).
+        options: the table of its options, which the schema describes; None: it has none.
     """
 
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    flags: tuple[bool, ...] = ()
+    options: Table | None = field(default=None, compare=False)
 
 
 class ModelFile:
@@ -100,10 +100,8 @@ class ModelFile:
             number = table.scalar(0, "I", 0)
             if number >= len(kinds):
                 raise BrokenBuffer(f"operator code {number}")
-            kind, options = kinds[number], table.table(4)
-            slots = range(_FLAGS.get(kind, 0) if options is not None else 0)
-            flags = tuple(options is not None and bool(options.scalar(slot, "B", 0)) for slot in slots)
-            found.append(OperatorInfo(kind, self._numbers(table, 1), self._numbers(table, 2), flags))
+            inputs, outputs = self._numbers(table, 1), self._numbers(table, 2)
+            found.append(OperatorInfo(kinds[number], inputs, outputs, table.table(4)))
         return found
 
     @cached_property
@@ -150,7 +148,6 @@ class ModelFile:
 
 _SHAPE: Final = 0
 _SIGNATURE: Final = 7
-_FLAGS: Final = {"GELU": 1, "RESIZE_NEAREST_NEIGHBOR": 2}
 
 
 def _kind(code: Table) -> str:

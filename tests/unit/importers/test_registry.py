@@ -16,9 +16,11 @@ from quantune_mlir.mlir.text import module_bytecode, parse_module
 
 DIGITS = Path("tests/data/digits.onnx")
 TOSA = """
+module attributes {quantune.model = "0"} {
 func.func @main(%x: tensor<2xf32> {quantune.name = "x"}) -> (tensor<2xf32> {quantune.name = "y"}) {
   %0 = tosa.abs %x {quantune.layer = "abs", quantune.op = "Abs"} : (tensor<2xf32>) -> tensor<2xf32>
   return %0 : tensor<2xf32>
+}
 }
 """
 

@@ -17,7 +17,7 @@ from quantune_mlir.mlir.bindings import make_context
 from quantune_mlir.model import Model
 from tests.onnx_models import combine
 from tests.support import call, compile_module, load_program, run_module
-from tests.tflite_models import RELU6, RELU_N1_TO_1, SAME, VALID, Graph, litert, sparse
+from tests.tflite_models import RELU, RELU6, RELU_N1_TO_1, SAME, VALID, Graph, litert, sparse
 
 RNG = np.random.default_rng(5)
 Case = Callable[[Graph, int], list[int]]
@@ -79,6 +79,20 @@ CASES: dict[str, Case] = {
     "softmax": one("SOFTMAX", [1, 6, 6, 4], beta=1.0),
     "average": one("AVERAGE_POOL_2D", [1, 3, 3, 4], **STRIDED, filterHeight=3, filterWidth=3),
     "largest": one("MAX_POOL_2D", [1, 3, 3, 4], **STRIDED, filterHeight=2, filterWidth=2),
+    "pooling, rectified": one(
+        "AVERAGE_POOL_2D",
+        [1, 2, 2, 4],
+        padding=VALID,
+        strideH=2,
+        strideW=2,
+        filterHeight=3,
+        filterWidth=3,
+        fusedActivationFunction=RELU,
+    ),
+    "whole numbers": lambda g, x: [
+        g.op("CAST", [x], "y", [1, 6, 6, 4], np.int32, inDataType=0, outDataType=2),
+    ],
+    "remainder": with_constant("FLOOR_MOD", np.float32(0.7), [1, 6, 6, 4]),
     "mean": with_constant("MEAN", np.array([1, 2], np.int32), [1, 4], keepDims=False),
     "bilinear": resized("RESIZE_BILINEAR", 12, 12, alignCorners=False, halfPixelCenters=True),
     "corners": resized("RESIZE_BILINEAR", 11, 16, alignCorners=True, halfPixelCenters=False),
