@@ -22,6 +22,15 @@ from quantune_mlir.planning.sensitivity import SensitivityList
 
 
 @dataclass(frozen=True)
+class PredictedNoise:
+    """Noise-to-signal power at a layer that makes a part of the output: of int8 throughout, and of a plan."""
+
+    layer: str
+    int8: float
+    mixed: float
+
+
+@dataclass(frozen=True)
 class Planned:
     """A plan, and what it rests on.
 
@@ -34,6 +43,13 @@ class Planned:
     plan: PrecisionPlan
     decisions: Decisions
     problem: Problem
+
+    @property
+    def noise(self) -> list[PredictedNoise]:
+        """What is predicted at each part of the output."""
+        mixed = self.problem.noise_model.noise(self.plan.int8_layers).tolist()
+        int8 = self.problem.noise_ledger().parts.tolist()
+        return list(map(PredictedNoise, self.problem.noise_model.parts, int8, mixed))
 
 
 class Planner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.report.bins import evenly_binned
 from quantune_mlir.report.run import Run
 from quantune_mlir.report.summary_file import LayerRead, PairOfCosts, Tensor
@@ -21,6 +22,7 @@ METRICS: Final = {
     "output_normalized_mse": "normalized MSE that goes from the network's output if it is fp32",
 }
 """Titles of the metrics that are shown of each layer."""
+_MOST_DB: Final = 300.0
 
 
 def layers(run: Run) -> list[dict[str, Any]]:
@@ -31,10 +33,15 @@ def layers(run: Run) -> list[dict[str, Any]]:
 
 def noise_share(layer: LayerRead, run: Run) -> float | None:
     """The noise that a layer brings in int8, of all that int8 throughout is predicted to have."""
-    int8 = min((part.int8_sqnr_db for part in run.summary.predicted), default=math.inf)
-    if layer.decision is None or layer.decision.noise is None or math.isinf(int8):
+    all_int8 = max((_power(part.int8_sqnr_db) for part in run.summary.predicted), default=0.0)
+    if layer.decision is None or layer.decision.noise is None or not 0 < all_int8 < math.inf:
         return None
-    return layer.decision.noise * 10 ** (int8 / 10)
+    return layer.decision.noise / all_int8
+
+
+def _power(sqnr_db: float) -> float:
+    """The noise-to-signal power of an SQNR."""
+    return 10 ** (-min(max(sqnr_db, -_MOST_DB), _MOST_DB) / 10)
 
 
 def digits(value: float | None) -> float | str | None:
@@ -56,10 +63,23 @@ def _layer(layer: LayerRead, run: Run, tensors: list[dict[str, Any]]) -> dict[st
         "reason": layer.reason,
         "rank": None if layer.decision is None else layer.decision.rank,
         "share": digits(noise_share(layer, run)),
+        "without": _without(layer),
         "cost": _cost(layer.cost),
         "tensors": tensors,
         "weights": None if layer.weights is None else layer.weights.model_dump(),
         **{name: digits(getattr(layer, name)) for name in METRICS},
+    }
+
+
+def _without(layer: LayerRead) -> dict[str, Any] | None:
+    """The network's predicted SQNR with the layer in either format, and what fp32 takes more."""
+    decision = layer.decision
+    if decision is None or decision.noise_int8 is None or decision.noise_fp32 is None:
+        return None
+    return {
+        "int8": digits(decibels(decision.noise_int8)),
+        "fp32": digits(decibels(decision.noise_fp32)),
+        "time": decision.extra_time,
     }
 
 

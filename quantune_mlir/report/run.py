@@ -20,19 +20,19 @@ BENCH: Final = "bench.json"
 _LARGEST: Final = 64 * MIB
 
 
-class PartScore(BaseModel):
-    """The noise of one part of the outputs of one variant."""
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+
+class PartScore(_Read):
+    """The noise of one part of the outputs of one variant."""
 
     name: str
     sqnr_db: Number | None
 
 
-class Score(BaseModel):
+class Score(_Read):
     """One variant in evaluation.json."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     samples: int
     worst_sqnr_db: Number | None
@@ -42,10 +42,8 @@ class Score(BaseModel):
     score: float | None = None
 
 
-class Latency(BaseModel):
+class Latency(_Read):
     """One program in bench.json."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     median_ms: float
     p10_ms: float

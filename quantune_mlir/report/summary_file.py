@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from quantune_mlir.errors import OutputError
 from quantune_mlir.files.access import MIB, read_file
@@ -20,14 +20,20 @@ def _number(value: Any) -> Any:
     return {"inf": math.inf, "-inf": -math.inf}.get(value, value) if isinstance(value, str) else value
 
 
-Number = Annotated[float, BeforeValidator(_number)]
+def _known(value: float) -> float:
+    if math.isnan(value):
+        raise ValueError("is not a number")
+    return value
+
+
+Number = Annotated[float, AllowInfNan(True), BeforeValidator(_number), AfterValidator(_known)]
 Figures = dict[str, Any]
 
 
 class _Read(BaseModel):
     """What older versions lack is empty; what newer ones add is left out."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Amount(_Read):

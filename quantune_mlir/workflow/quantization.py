@@ -26,7 +26,7 @@ from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.decisions import Decisions
 from quantune_mlir.planning.noise_model import Powers
 from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
-from quantune_mlir.planning.planner import Planned, Planner
+from quantune_mlir.planning.planner import Planned, Planner, PredictedNoise
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysis import Analyzer
@@ -37,6 +37,7 @@ from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.outputs import all_outputs, check_labels
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
+from quantune_mlir.workflow.records import LayerRecord, layer_records
 from quantune_mlir.workflow.repairs import defined, repairs
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite, integer_options
 from quantune_mlir.workflow.scoring import Scorer
@@ -131,6 +132,16 @@ class Quantization:
     def front(self) -> list[Alternative]:
         """The plans worth having, quickest first, and this one; none where the policy weighs no costs."""
         return alternatives(self.planned)
+
+    @property
+    def predicted(self) -> list[PredictedNoise]:
+        """The noise that is predicted at each part of the outputs; `verification` has what was measured."""
+        return self.planned.noise
+
+    @cached_property
+    def records(self) -> list[LayerRecord]:
+        """All layers, in graph order: format, decision, boundaries, weights."""
+        return list(layer_records(self.model, self.mixed.precision, self.decisions))
 
     def compile(self, target: str | None = None, tiles: TunedTiles | None = None) -> bytes:
         """The .vmfb of the mixed module for a target (default: that of the options), perhaps with tuned tiles.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.model import Model
-from quantune_mlir.planning.decisions import Decision
+from quantune_mlir.planning.decisions import Decision, Decisions
 
 _MOST_CHANNELS: Final = 64
 
@@ -55,9 +55,7 @@ class LayerRecord:
     weights: ChannelSpread | None
 
 
-def layer_records(
-    model: Model, precision: dict[str, str], decisions: dict[str, Decision] | None = None
-) -> Iterator[LayerRecord]:
+def layer_records(model: Model, precision: Mapping[str, str], decisions: Decisions) -> Iterator[LayerRecord]:
     """The records of all layers, in graph order."""
     sources = _sources(model)
     for layer in model.layers:
@@ -65,7 +63,7 @@ def layer_records(
         yield LayerRecord(
             layer,
             precision[layer.name],
-            (decisions or {}).get(layer.name),
+            decisions.get(layer.name),
             tuple(shape_of(layer.output)),
             inputs,
             tuple(name for name in inputs if precision.get(name, precision[layer.name]) != precision[layer.name]),

@@ -9,7 +9,6 @@ from typing import Any, Final
 from quantune_mlir._versions import installed_version
 from quantune_mlir.report.json_numbers import json_number
 from quantune_mlir.workflow.quantization import Quantization
-from quantune_mlir.workflow.records import layer_records
 from quantune_mlir.workflow.rewriting import integer_options
 from quantune_mlir.workflow.summary_parts import described, front, predicted_noise, tensors, total_costs
 from quantune_mlir.workflow.verification import Verification
@@ -43,7 +42,7 @@ def summarize(
     planned = {layer.name: layer for layer in quantization.plan.layers}
     macs = {True: 0, False: 0}
     layers: list[dict[str, Any]] = []
-    for record in layer_records(quantization.model, quantization.mixed.precision, dict(quantization.decisions)):
+    for record in quantization.records:
         layer, precision = record.layer, record.precision
         macs[precision == "int8"] += layer.macs
         metrics = {name: json_number(getattr(sensitivity[layer.name], name)) for name in _METRICS}

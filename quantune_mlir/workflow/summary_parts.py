@@ -68,12 +68,13 @@ def front(quantization: Quantization) -> list[dict[str, Any]]:
 
 def predicted_noise(quantization: Quantization) -> list[dict[str, Any]]:
     """At the layers that make the parts of the outputs: of this plan, and of int8 throughout."""
-    problem = quantization.planned.problem
-    mixed = problem.noise_model.noise(quantization.plan.int8_layers)
-    int8 = problem.noise_ledger().parts
     return [
-        {"layer": name, "int8_sqnr_db": json_number(decibels(a)), "mixed_sqnr_db": json_number(decibels(b))}
-        for name, a, b in zip(problem.noise_model.parts, int8.tolist(), mixed.tolist(), strict=True)
+        {
+            "layer": each.layer,
+            "int8_sqnr_db": json_number(decibels(each.int8)),
+            "mixed_sqnr_db": json_number(decibels(each.mixed)),
+        }
+        for each in quantization.predicted
     ]
 
 

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from quantune_mlir.model import Model
 from quantune_mlir.report.page import page as report_page
 from quantune_mlir.report.page import side_by_side
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.workflow.quantization import quantize
+from tests.e2e.conftest import DIGITS
 from tests.unit.report.runs import HOSTILE, run
 
 if TYPE_CHECKING:
@@ -155,5 +159,25 @@ def test_runs_side_by_side(browser: Browser, tmp_path: Path) -> None:
     assert page.locator("#fronts-plot svg").count() >= 1
     found = axe.run(page)
     assert found.violations_count == 0, found.generate_report()
+    assert told == []
+    page.close()
+
+
+def test_a_report_of_the_sample_network(browser: Browser, tmp_path: Path) -> None:
+    model = Model.load(DIGITS / "digits.onnx")
+    samples = SampleSet.open(DIGITS / "digits_calibration.npz", model.inputs, count=8)
+    quantize(model, samples).report(tmp_path / "report.html")
+    page = browser.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.goto((tmp_path / "report.html").as_uri())
+    page.wait_for_selector("#graph svg")
+    assert page.locator("#graph .node[role=button]").count() == page.locator("#list tbody tr").count() == 12
+    for row in range(12):
+        page.locator("#list button.layer").nth(row).click()
+        assert page.locator("#layer .reason").inner_text() != ""
+    page.locator("#list button.layer", has_text="depthwise/conv").click()
+    assert "after depthwise/relu6" in page.locator("#layer h3").first.inner_text(), "its clamp folds into it"
     assert told == []
     page.close()

@@ -29,9 +29,12 @@ from quantune_mlir.pipeline.driver import run_own_pipeline
 from quantune_mlir.pipeline.parser import Pipeline
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.report.run import Run
+from quantune_mlir.report.summary_file import Summary
 from quantune_mlir.samples.sample_set import InputSpec, SampleSet
 from quantune_mlir.workflow.artifacts import read_summary
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
+from quantune_mlir.workflow.reports import report_bytes
 from tools.fuzz.mutate import WORDS, mutated_bytes, mutated_npz, mutated_text, mutated_value
 from tools.fuzz.mutate_onnx import mutated_model
 from tools.fuzz.outcome import ContainedCrash
@@ -150,6 +153,45 @@ def _summary_seeds() -> list[bytes]:
     return [json.dumps(content).encode()]
 
 
+def _report_seeds() -> list[bytes]:
+    amount = {"time": 1.0, "bytes": 4}
+    decision = {"ground": "quiet", "rank": 1, "noise": 0.1, "noise_int8": 0.1, "noise_fp32": 0.0, "extra_time": -1.0}
+    layer = {
+        "name": "a",
+        "op": "Conv",
+        "precision": "int8",
+        "macs": 1,
+        "weight_bytes": 4,
+        "shape": [1, 2],
+        "inputs": ["%x"],
+        "boundaries": ["%x"],
+        "activation_sqnr_db": "inf",
+        "mse": 0.1,
+        "reason": "so",
+        "decision": decision,
+        "cost": {"int8": amount, "fp32": amount},
+        "weights": {"channels": 2, "largest": [0.5, 1.0]},
+    }
+    point = {"chosen": True, "sqnr_db": "inf", **amount, "fp32": [0], "options": ["--min-sqnr", "3"]}
+    sizes = {"fp32_program_bytes": 2, "mixed_program_bytes": 1, "macs": 1}
+    content = {
+        "format": 3,
+        "versions": {"numpy": "2"},
+        "options": {"weights": "per-channel"},
+        "model": {"file": "m"},
+        "inference_runs": {"fp32": 1},
+        "timings_s": {"plan": 0.1},
+        "trials": [{"score": 0.5, "accepted": True}],
+        "predicted": [{"layer": "a", "int8_sqnr_db": 20.0, "mixed_sqnr_db": "-inf"}],
+        "costs": {"unit": "cycles", "int8": amount, "mixed": amount, "fp32": amount},
+        "front": [point],
+        "layers": [layer],
+        "tensors": [{"name": "a", "scale": 0.1, "zero_point": 0, "low": -1.0, "high": 1.0}],
+        "totals": {**sizes, "int8_mac_share": 1.0, "int8_layers": 1, "layers": 1},
+    }
+    return [json.dumps(content).encode()]
+
+
 def _mutated_json(data: bytes, rng: random.Random) -> bytes:
     if rng.random() < 0.4:
         return mutated_text(data, rng)
@@ -158,6 +200,10 @@ def _mutated_json(data: bytes, rng: random.Random) -> bytes:
 
 def _read_summary(path: Path) -> None:
     QuantizeOptions.from_dict(read_summary(path)["options"])  # type: ignore[arg-type]
+
+
+def _report(path: Path) -> None:
+    report_bytes(Run("net.onnx", Summary.load(path), _profile()))
 
 
 def _sample_seeds() -> list[bytes]:
@@ -217,6 +263,7 @@ SURFACES: Final = (
     Surface("sensitivity", ".yaml", _sensitivity_seeds, mutated_text, lambda path: SensitivityList.load(path), 10),
     Surface("tiles", ".yaml", _tiles_seeds, mutated_text, lambda path: TunedTiles.load(path), 10),
     Surface("summary", ".json", _summary_seeds, _mutated_json, _read_summary, 10),
+    Surface("report", ".json", _report_seeds, _mutated_json, _report, 20),
     Surface("samples", ".npz", _sample_seeds, mutated_npz, _read_samples, 20),
     Surface("pipeline", ".pipeline", _pipeline_seeds, mutated_text, _read_pipeline, 4),
     Surface("command line", ".txt", _command_seeds, _mutated_command, _run_command, 2),

@@ -96,8 +96,13 @@
       body.append("figure").node().append(weights(layer.weights));
     }
     body.append("h3").text("Metrics");
+    const without = layer.without;
     facts([
       ["noise brought to the output", layer.share === null ? "–" : `${d3.format(".2~r")(100 * layer.share)} % (rank ${layer.rank})`],
+      ...(without ? ["int8", "fp32"].map((format) => [
+        `SQNR of the network with it in ${format}, when that was decided`,
+        report.decibels(report.number(without[format])),
+      ]) : []),
       ...Object.entries(report.metrics).map(([name, words]) => [words, metric(name, report.number(layer[name]))]),
     ]);
     body.append("h3").text("Cost");
@@ -109,6 +114,7 @@
             `${report.time(layer.cost[format].time)}, weights ${report.bytes(layer.cost[format].bytes)}`,
           ])
         : [["time", "part of its neighbours', or not weighed"]]),
+      ...(without && layer.cost ? [["fp32 takes more, boundaries included", report.time(without.time ?? 0)]] : []),
     ]);
     aside.classList.add("open");
   });
