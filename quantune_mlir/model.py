@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.files import resources
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.network import Network
 from quantune_mlir.importers import registry
@@ -25,14 +24,13 @@ from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.signature import argument_specs, model_hash
 from quantune_mlir.mlir.text import module_bytecode, parse_module
 from quantune_mlir.numerics.parts import Part
-from quantune_mlir.pipeline.base import Pass
-from quantune_mlir.pipeline.driver import run_own_pipeline
+from quantune_mlir.pipeline.driver import run_named_pipeline
 from quantune_mlir.samples.sample_set import ArrayShapes, InputSpec
 
 
 @dataclass(frozen=True)
 class Model:
-    """A simplified fp32 module. It is never changed: `with_passes` works on a copy."""
+    """A simplified fp32 module. It is never changed: `after` works on a copy."""
 
     module: ir.Module
 
@@ -118,24 +116,20 @@ class Model:
         made = (makers[value].layer for value in self.network.sources(self.network.parts[part]) if value in makers)
         return {layer for layer in made if layer is not None}
 
-    def after(self, *passes: Pass) -> Model:
-        """The model that `passes` make of it."""
-        return Model(self.with_passes(*passes)) if passes else self
-
-    def with_passes(self, *passes: Pass) -> ir.Module:
-        """A copy of the module after `passes`."""
+    def after(self, pipeline: str, **values: object) -> Model:
+        """The model that a named pipeline makes of it, given the values of its parameters."""
         copy = copy_module(self.module)
-        run_own_pipeline(copy, passes)
-        return copy
+        run_named_pipeline(copy, pipeline, values)
+        return Model(copy)
 
-    def apart(self, *passes: Pass) -> ir.Module:
-        """The same in a context of its own, so that what the passes make goes with the copy."""
+    def apart(self, pipeline: str, **values: object) -> ir.Module:
+        """The same as a module in a context of its own, so that what the passes make goes with it."""
         copy = in_own_context(self.module)
-        run_own_pipeline(copy, passes)
+        run_named_pipeline(copy, pipeline, values)
         return copy
 
 
 def _simplified(imported: registry.Imported) -> bytes:
     """A simplified model as bytecode: what was imported and then replaced stays in the context that it leaves."""
-    run_own_pipeline(imported.module, resources.pipeline_text("simplify"))
+    run_named_pipeline(imported.module, "simplify")
     return module_bytecode(imported.module)

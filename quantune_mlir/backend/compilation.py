@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from quantune_mlir.backend.compile_cache import cache_in_use, digest
@@ -14,12 +13,7 @@ from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.context_copy import in_own_context
 from quantune_mlir.mlir.text import module_bytecode
-from quantune_mlir.passes.kernels.lower_kernels import LowerKernels
-from quantune_mlir.pipeline.driver import run_own_pipeline
-from quantune_mlir.pipeline.parser import OwnStep, Pipeline
-from quantune_mlir.pipeline.template import fill_in
-
-_PIPELINE = "kernels"
+from quantune_mlir.pipeline.driver import run_named_pipeline
 
 
 def compile_program(
@@ -83,10 +77,4 @@ def _lower_to_kernels(module: ir.Module, target: Target, tiles: TunedTiles | Non
     """Let `module` dispatch kernels, where the target names an instruction set."""
     isa = isa_of(target)
     if isa is not None:
-        text = fill_in(resources.pipeline_text(_PIPELINE), {"isa": isa}, name=_PIPELINE)
-        steps = (_with_tiles(step, tiles) if isinstance(step, OwnStep) else step for step in Pipeline.parse(text).steps)
-        run_own_pipeline(module, Pipeline(tuple(steps)))
-
-
-def _with_tiles(step: OwnStep, tiles: TunedTiles | None) -> OwnStep:
-    return replace(step, pass_=replace(step.pass_, tiles=tiles)) if isinstance(step.pass_, LowerKernels) else step
+        run_named_pipeline(module, "kernels", {"isa": isa, "tiles": tiles})

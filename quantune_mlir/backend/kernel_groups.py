@@ -18,8 +18,7 @@ from quantune_mlir.mlir.dialects.quantune import FUSED
 from quantune_mlir.mlir.edit import copy_module, shape_of
 from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.tosa.traits import traits_of
-from quantune_mlir.passes.kernels.fuse_kernels import FuseKernels
-from quantune_mlir.pipeline.driver import run_own_pipeline
+from quantune_mlir.pipeline.driver import run_named_pipeline
 
 _BYTES = {"i8": 1, "i1": 1, "i16": 2, "i32": 4, "f32": 4, "i48": 8, "i64": 8}
 
@@ -49,7 +48,7 @@ class KernelGroup:
 def kernel_groups(module: ir.Module) -> list[KernelGroup]:
     """The kernel groups of `module`, which stays as it is."""
     fused = copy_module(module)
-    run_own_pipeline(fused, [FuseKernels()])
+    run_named_pipeline(fused, "fuse")
     ops = [view.operation for view in entry_block(main_function(fused))]
     return [_group(op, fused) for op in ops if _is_work(op)]
 

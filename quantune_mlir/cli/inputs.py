@@ -13,7 +13,7 @@ import click
 from quantune_mlir.backend.deliverable import DEFAULT_NAME, DELIVERABLES, Activations
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
-from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
+from quantune_mlir.workflow.options import DEFAULT_SAMPLES, DEFAULTS, QuantizeOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -154,14 +154,14 @@ def quantization_options(command: F) -> F:
             "--range",
             "range_",
             type=_choice(RangeMethod),
-            default="mse",
+            default=DEFAULTS.range.value,
             show_default=True,
             help="How a tensor's range follows from its histogram.",
         ),
         click.option(
             "--scheme",
             type=_choice(Scheme),
-            default="asymmetric",
+            default=DEFAULTS.scheme.value,
             show_default=True,
             metavar="SCHEME",
             help="Of activations: " + ", ".join(scheme.value for scheme in Scheme) + ".",
@@ -169,7 +169,7 @@ def quantization_options(command: F) -> F:
         click.option(
             "--weights",
             type=click.Choice(get_args(Granularity)),
-            default="per-channel",
+            default=DEFAULTS.weights,
             show_default=True,
             help="One scale for each output channel, or one for all.",
         ),

@@ -18,8 +18,8 @@ from quantune_mlir.mlir.text import LARGEST, load_module, module_bytecode, modul
 from quantune_mlir.pipeline import registry
 from quantune_mlir.pipeline.driver import run_pipeline
 from quantune_mlir.pipeline.options import option_names
+from quantune_mlir.pipeline.parameters import parameter_names
 from quantune_mlir.pipeline.parser import Pipeline, Step, step_from_flag
-from quantune_mlir.pipeline.template import fill_in, parameter_names
 from quantune_mlir.printable import shortened
 
 STDIO: Final = "-"
@@ -46,12 +46,12 @@ def pipeline(flags: list[tuple[str, str]], text: str | None, named: str | None, 
     """What is to run: passes given as flags, text, or a named pipeline. Raises PassError."""
     if sum((bool(flags), text is not None, named is not None)) > 1:
         raise PassError("choose one of --pass-pipeline, --pipeline and pass flags")
-    if settings and named is None:
-        raise PassError("only a named pipeline has parameters", where="--set", remedy="give --pipeline NAME")
+    if settings and named is None and text is None:
+        raise PassError("only a pipeline has parameters", where="--set", remedy="give --pipeline NAME")
     if named is not None:
-        return Pipeline.parse(fill_in(resources.pipeline_text(named), _values(settings), name=named))
+        return Pipeline.named(named, _values(settings))
     if text is not None:
-        return Pipeline.parse(text)
+        return Pipeline.parse(text, _values(settings))
     steps: list[Step] = [step_from_flag(name, options) for name, options in flags]
     return Pipeline(tuple(steps))
 

@@ -57,7 +57,7 @@ class _PassFlags(click.Command):
     "settings",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A parameter of the named pipeline. Repeatable; --list-passes shows which there are.",
+    help="A parameter of the pipeline. Repeatable; --list-passes shows which there are.",
 )
 @click.option("--list-passes", is_flag=True, help="List our passes, their options and the named pipelines.")
 @click.option("--verify-each/--no-verify-each", default=True, help="Verify the module between passes.")

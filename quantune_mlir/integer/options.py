@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from quantune_mlir.numerics.schemes import Scheme
+from quantune_mlir.numerics.schemes import DEFAULT_SCHEME, Scheme
 
 Granularity = Literal["per-channel", "per-tensor"]
 RequantizeMode = Literal["integer", "float"]
@@ -16,5 +16,5 @@ class IntegerOptions:
     """How weights are quantized and accumulators requantized."""
 
     weights: Granularity = "per-channel"
-    scheme: Scheme = Scheme.ASYMMETRIC
+    scheme: Scheme = DEFAULT_SCHEME
     requantize: RequantizeMode = "float"

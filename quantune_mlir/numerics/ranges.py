@@ -11,7 +11,7 @@ from quantune_mlir.errors import DataError
 from quantune_mlir.numerics.entropy_range import entropy_range
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.mse_range import mse_range
-from quantune_mlir.numerics.schemes import RangeMethod, Scheme, extent, is_symmetric
+from quantune_mlir.numerics.schemes import DEFAULT_SCHEME, RangeMethod, Scheme, extent, is_symmetric
 
 DEFAULT_PERCENTILE: Final = 99.99
 
@@ -20,7 +20,7 @@ def choose_range(
     histogram: Histogram,
     method: RangeMethod,
     *,
-    scheme: Scheme = Scheme.ASYMMETRIC,
+    scheme: Scheme = DEFAULT_SCHEME,
     percentile: float = DEFAULT_PERCENTILE,
 ) -> tuple[float, float]:
     """(lo, hi) with lo <= 0 <= hi, both float32 values within [min(minimum, 0), max(maximum, 0)].

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 
 class Scheme(str, Enum):
@@ -37,6 +38,10 @@ class RangeMethod(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+DEFAULT_SCHEME: Final = Scheme.ASYMMETRIC
+DEFAULT_RANGE: Final = RangeMethod.MSE
 
 
 def is_symmetric(scheme: Scheme, minimum: float) -> bool:

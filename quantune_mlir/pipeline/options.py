@@ -16,20 +16,25 @@ from quantune_mlir.pipeline.registry import nearest
 from quantune_mlir.pipeline.scanner import BARE_VALUE
 
 NONE: Final = "none"
-_TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
+TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One `name=value` as written. `value` is unquoted; a flag written alone has `value` None."""
+    """One `name=value` as written. `value` is unquoted; a flag written alone has `value` None.
+
+    A program may give another object than text, which is the option's value itself; only people can read how it shows.
+    """
 
     name: str
-    value: str | None
+    value: object
     quoted: bool = False
 
     def __str__(self) -> str:
         if self.value is None:
             return self.name
+        if not isinstance(self.value, str):
+            return f"{self.name}={_shown(self.value)}"
         return f"{self.name}={quote(self.value) if self.quoted else self.value}"
 
 
@@ -96,12 +101,16 @@ def _parse(option: Option, annotation: Any, where: str) -> Any:
     if option.value is None:
         raise PassError(f"needs a value: '{option.name}=...'", where=where)
     text = option.value
+    if not isinstance(text, str):
+        if isinstance(annotation, type) and isinstance(text, annotation):
+            return text
+        raise TypeError(f"{where}: {text!r} is no {annotation}")
     if annotation is bool:
-        return _choose(text, _TRUTH, where)
+        return choose(text, TRUTH, where)
     if origin is typing.Literal:
-        return _choose(text, {str(choice): choice for choice in arguments}, where)
+        return choose(text, {str(choice): choice for choice in arguments}, where)
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return _choose(text, {str(member.value): member for member in annotation}, where)
+        return choose(text, {str(member.value): member for member in annotation}, where)
     if annotation in (int, float):
         try:
             return annotation(text)
@@ -118,7 +127,8 @@ def _parse(option: Option, annotation: Any, where: str) -> Any:
     raise TypeError(f"{where}: options of type {annotation} cannot be parsed from text")
 
 
-def _choose(text: str, choices: dict[str, Any], where: str) -> Any:
+def choose(text: str, choices: dict[str, Any], where: str | None) -> Any:
+    """What `text` chooses. Raises PassError, with the nearest choice, if it chooses nothing."""
     if text not in choices:
         raise PassError(f"'{text}' is not a choice", where=where, remedy=nearest(text, list(choices)))
     return choices[text]
@@ -137,4 +147,8 @@ def _print(name: str, value: Any) -> Option:
         return _print(name, str(value))
     if isinstance(value, int | float):
         return Option(name, str(value))
-    return Option(name, f"<{type(value).__name__}>")
+    return Option(name, _shown(value))
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"<{type(value).__name__}>"

@@ -12,15 +12,17 @@ from quantune_mlir.errors import PassError
 _BLANK: Final = re.compile(r"(?:\s|#[^\n]*)*")
 _WORD: Final = re.compile(r"[A-Za-z_][\w.-]*")
 BARE_VALUE: Final = re.compile(r"[^\s{}'\"#]+")
-_QUOTED: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'", re.DOTALL)
+QUOTED: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'", re.DOTALL)
+PARAMETER: Final = re.compile(r"\$\{(?P<parameter>\w+)(?:(?P<optional>\?)|=(?P<default>[^{}\s]*))?\}")
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Scanner:
-    """A position in a text."""
+    """A position in a text; `title` is what errors call the text."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, title: str = "pipeline") -> None:
         self.text = text
+        self.title = title
         self.position = 0
 
     def error(self, what: str, position: int | None = None, *, remedy: str | None = None) -> PassError:
@@ -83,10 +85,20 @@ class Scanner:
             raise self.error(f"expected {expected}, found {self._found()}")
         return word
 
+    def try_parameter(self) -> re.Match[str] | None:
+        """What `PARAMETER` matches here, if a parameter stands here; PassError if it is malformed."""
+        if self.peek() != "$":
+            return None
+        match = PARAMETER.match(self.text, self.position)
+        if match is None:
+            raise self.error("expected '${name}', '${name=value}' or '${name?}'")
+        self.position = match.end()
+        return match
+
     def expect_value(self) -> tuple[str, bool]:
         """An option's value without its quotes, and whether it had any."""
         self.skip_blank()
-        quoted = _QUOTED.match(self.text, self.position)
+        quoted = QUOTED.match(self.text, self.position)
         if quoted is not None:
             self.position = quoted.end()
             return _ESCAPE.sub(r"\1", quoted.group(1) if quoted.group(1) is not None else quoted.group(2)), True
@@ -100,7 +112,7 @@ class Scanner:
         """The text from the `{` here to its matching `}`, both included; quoted text may hold unbalanced braces."""
         start, depth = self.position, 0
         while self.position < len(self.text):
-            quoted = _QUOTED.match(self.text, self.position)
+            quoted = QUOTED.match(self.text, self.position)
             if quoted is not None:
                 self.position = quoted.end()
                 continue
@@ -117,4 +129,4 @@ class Scanner:
     def _where(self, position: int) -> str:
         before = self.text[:position]
         column = position - (before.rfind("\n") + 1) + 1
-        return f"pipeline:{before.count(chr(10)) + 1}:{column}"
+        return f"{self.title}:{before.count(chr(10)) + 1}:{column}"

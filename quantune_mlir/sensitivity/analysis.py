@@ -22,12 +22,8 @@ from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
-from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.numerics.schemes import RangeMethod
-from quantune_mlir.passes.calibrate.lower_adjoints import LowerAdjoints
-from quantune_mlir.passes.calibrate.lower_observers import EVERY_RUN, MEASURED, LowerObservers
-from quantune_mlir.passes.calibrate.shadow_int8 import OUTPUTS, PROBE, ShadowInt8
-from quantune_mlir.passes.quantize.assign_qparams import AssignQParams
+from quantune_mlir.passes.calibrate.lower_observers import EVERY_RUN, MEASURED
+from quantune_mlir.passes.calibrate.shadow_int8 import OUTPUTS, PROBE
 from quantune_mlir.planning.noise_model import Powers
 from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
 from quantune_mlir.planning.sensitivity import LayerSensitivity
@@ -80,14 +76,12 @@ class _Row:
 
 
 class Analyzer:
-    """The compiled measuring program of one model under given options."""
+    """The compiled measuring program of one repaired model, which has its integer parameters."""
 
     def __init__(
         self,
         model: Model,
-        profile: Profile,
         options: IntegerOptions,
-        range_: RangeMethod,
         target: Target,
         on_run: OnRun | None = None,
         plan: PrecisionPlan = ALL_INT8,
@@ -99,12 +93,11 @@ class Analyzer:
         self._network = model.network
         self._formats = model.network.everywhere(INT8)
         self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
-        self._program = self._prepare(model, AssignQParams(profile, options.scheme, range_), target).load()
+        self._program = self._prepare(model, target).load()
 
-    def _prepare(self, model: Model, assign: AssignQParams, target: Target) -> Source | KnownProgram:
+    def _prepare(self, model: Model, target: Target) -> Source | KnownProgram:
         """What the program is compiled from; its module, much larger than the model, is gone before it is."""
-        shadow = ShadowInt8(self._options.weights, self._options.scheme, self._options.requantize, self._plan)
-        module = model.apart(assign, shadow, LowerAdjoints(), LowerObservers())
+        module = model.apart("compare", **vars(self._options), plan=self._plan)
         rows = (ir.DictAttr(row) for row in ir.ArrayAttr(module.operation.attributes[MEASURED]))
         self._rows = [_Row.of(row) for row in rows]
         attributes = module.operation.attributes

@@ -16,8 +16,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.calibrate.insert_observers import InsertObservers
-from quantune_mlir.passes.calibrate.lower_observers import OBSERVED, LowerObservers
+from quantune_mlir.passes.calibrate.lower_observers import OBSERVED
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.channel_sums import channel_statistics, observed_channels
 
@@ -36,7 +35,7 @@ class Calibrator:
 
     def _prepare(self, model: Model, target: Target) -> Source | KnownProgram:
         """What the program is compiled from; its module, larger than the model, is gone before it is."""
-        module = model.apart(InsertObservers(), LowerObservers())
+        module = model.apart("observe")
         rows = ir.ArrayAttr(module.operation.attributes[OBSERVED])
         self._tensors = [ir.StringAttr(ir.DictAttr(row)["tensor_name"]).value for row in rows]
         sizes = (int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.network.tensors.names)

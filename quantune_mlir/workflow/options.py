@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.integer.options import Granularity, RequantizeMode
-from quantune_mlir.numerics.schemes import RangeMethod, Scheme
+from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
+from quantune_mlir.numerics.schemes import DEFAULT_RANGE, RangeMethod, Scheme
 
 DEFAULT_SAMPLES: Final = 100
 
@@ -32,9 +32,9 @@ class QuantizeOptions:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    weights: Granularity = "per-channel"
-    scheme: Scheme = Scheme.ASYMMETRIC
-    range: RangeMethod = RangeMethod.MSE
+    weights: Granularity = IntegerOptions.weights
+    scheme: Scheme = IntegerOptions.scheme
+    range: RangeMethod = DEFAULT_RANGE
     equalize: bool | None = None
     correct_bias: bool = True
     requantize: RequantizeMode | None = None

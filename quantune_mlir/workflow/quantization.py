@@ -38,7 +38,7 @@ from quantune_mlir.workflow.outputs import all_outputs, check_labels
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.records import LayerRecord, layer_records
-from quantune_mlir.workflow.repairs import defined, repairs
+from quantune_mlir.workflow.repairs import prepared, repaired
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite, integer_options
 from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.search import Trial, search
@@ -217,10 +217,10 @@ def analyze(
             samples.require_finite()
     target = load_target(ANALYSIS_TARGET)
     integer = integer_options(options)
-    model = defined(model, profile, options)
+    model = prepared(model, profile, options)
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
-        repaired, on_run = model.after(*repairs(profile, options)), None if references is None else references.add
-        analyzer = Analyzer(repaired, profile, integer, options.range, target, on_run)
+        on_run = None if references is None else references.add
+        analyzer = Analyzer(repaired(model, profile, options), integer, target, on_run)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(analyzer.runs(samples))) as tick:
         analysis = analyzer.run(samples, tick)
     del analyzer  # Its program is several times as large as the model.
@@ -333,8 +333,8 @@ def quantize(
 
     def grow(doubtful: PrecisionPlan) -> dict[str, Powers]:
         with watch.stage("compile_doubt", "compile the mixed program, measured at each layer"):
-            repaired, integer = model.after(*repairs(profile, options)), integer_options(options)
-            analyzer = Analyzer(repaired, profile, integer, options.range, load_target(ANALYSIS_TARGET), plan=doubtful)
+            host = load_target(ANALYSIS_TARGET)
+            analyzer = Analyzer(rewriter.repaired, integer_options(options), host, plan=doubtful)
         with watch.stage("run_doubt", "find out what makes its noise", len(analyzer.runs(samples))) as tick:
             return analyzer.grown(samples, tick)
 

@@ -14,13 +14,11 @@ from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import NumberFormat
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.quantize.assign_precision import assign_precision
-from quantune_mlir.passes.quantize.assign_qparams import AssignQParams, is_scaled
-from quantune_mlir.passes.quantize.quantize import Quantize
-from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
+from quantune_mlir.passes.quantize.assign_precision import planned_formats
+from quantune_mlir.passes.quantize.assign_qparams import is_scaled
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.workflow.options import QuantizeOptions
-from quantune_mlir.workflow.repairs import repairs
+from quantune_mlir.workflow.repairs import repaired
 
 
 @dataclass(frozen=True)
@@ -32,35 +30,38 @@ class Rewrite:
 
 
 class PlanRewriter:
-    """Rewrites a model as plans ask for. What all plans share, repairs and integer parameters, is done once."""
+    """Rewrites a model as plans ask for. What all plans share, repairs and integer parameters, is done once.
+
+    Attributes:
+        options: what the model is quantized with.
+        repaired: the model after that.
+    """
 
     def __init__(self, model: Model, profile: Profile, options: QuantizeOptions) -> None:
         self.options = options
-        assign = AssignQParams(profile, options.scheme, options.range)
-        self._repaired = model.after(*repairs(profile, options), assign)  # ours alone: each plan annotates it anew
+        self.repaired = repaired(model, profile, options)
         self._done: dict[tuple[NumberFormat, ...], Rewrite] = {}
 
     @property
     def parameters(self) -> dict[str, QuantParams]:
         """Parameters by tensor, of those that the profile has seen as they are: equalization has scaled the others."""
-        given = read_qparams(self._repaired.function)
-        names = self._repaired.network.tensors.names.items()
+        given = read_qparams(self.repaired.function)
+        names = self.repaired.network.tensors.names.items()
         return {name: given[value] for value, name in names if value in given and not is_scaled(value)}
 
     def annotated(self, plan: PrecisionPlan) -> Model:
-        """The repaired model with parameters and the precisions that `plan` asks for, until the next plan."""
-        assign_precision(plan, self._repaired.network)
-        return self._repaired
+        """The repaired model with parameters and the precisions that `plan` asks for."""
+        return self.repaired.after("annotate", plan=plan)
 
     def rewrite(self, plan: PrecisionPlan) -> Rewrite:
         """The mixed module that `plan` asks for: the same one for plans that agree."""
-        model, integer = self._repaired, integer_options(self.options)
-        formats = assign_precision(plan, model.network)
+        model = self.repaired
+        formats = planned_formats(plan, model.network)
         key = tuple(formats.values())
         if key not in self._done:
             precision = {layer.name: formats[_computing(layer).output].name for layer in model.layers}
-            quantize = Quantize(integer.weights, integer.scheme, integer.requantize)
-            self._done[key] = Rewrite(model.with_passes(quantize, RemoveDeadCode()), precision)
+            mixed = model.after("rewrite", plan=plan, **vars(integer_options(self.options)))
+            self._done[key] = Rewrite(mixed.module, precision)
         return self._done[key]
 
 

@@ -24,10 +24,6 @@ from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.quantize.assign_precision import AssignPrecision
-from quantune_mlir.passes.quantize.assign_qparams import AssignQParams
-from quantune_mlir.passes.quantize.quantize import Quantize
-from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
@@ -110,12 +106,8 @@ class Calibrated:
     samples: list[np.ndarray]
 
     def mixed(self, plan: PrecisionPlan) -> ir.Module:
-        return self.model.with_passes(
-            AssignQParams(self.profile),
-            AssignPrecision(plan),
-            Quantize(requantize="integer"),
-            RemoveDeadCode(),
-        )
+        repaired = self.model.after("repair", profile=self.profile, correct_bias=False)
+        return repaired.after("rewrite", plan=plan, requantize="integer").module
 
 
 def digits(zoo: Callable[[], Path]) -> Calibrated:

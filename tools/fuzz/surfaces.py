@@ -25,7 +25,7 @@ from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile, merge
-from quantune_mlir.pipeline.driver import run_own_pipeline
+from quantune_mlir.pipeline.driver import run_named_pipeline
 from quantune_mlir.pipeline.parser import Pipeline
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.sensitivity import SensitivityList
@@ -74,7 +74,7 @@ def _onnx_seeds() -> list[bytes]:
 def _import(path: Path) -> None:
     module = import_onnx(path)
     with module.context:
-        run_own_pipeline(module, resources.pipeline_text("simplify"))
+        run_named_pipeline(module, "simplify")
 
 
 def _mlir_seeds() -> list[bytes]:

@@ -15,10 +15,9 @@ from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.passes.quantize.assign_qparams import AssignQParams
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.options import QuantizeOptions
-from quantune_mlir.workflow.repairs import repairs
+from quantune_mlir.workflow.repairs import repaired
 from quantune_mlir.workflow.rewriting import integer_options
 from tools.study.pieces import compile_pieces, number_values
 from tools.study.schedule import Graph, Schedule
@@ -36,9 +35,7 @@ class SwitchableModel:
 
     def __init__(self, model: Model, profile: Profile, options: QuantizeOptions) -> None:
         """Compiles every form of every unit of `model`, with the ranges of `profile`."""
-        prepared = Model(
-            model.with_passes(*repairs(profile, options), AssignQParams(profile, options.scheme, options.range))
-        )
+        prepared = repaired(model, profile, options)
         self._model = prepared
         integer = integer_options(options)
         network = prepared.network

@@ -62,9 +62,9 @@ class ShadowInt8(NetworkPass):
 
     name: ClassVar[str] = "quantune-shadow-int8"
 
-    weights: Granularity = "per-channel"
-    scheme: Scheme = Scheme.ASYMMETRIC
-    requantize: RequantizeMode = "float"
+    weights: Granularity = IntegerOptions.weights
+    scheme: Scheme = IntegerOptions.scheme
+    requantize: RequantizeMode = IntegerOptions.requantize
     plan: PrecisionPlan = ALL_INT8
 
     def apply_to(self, network: Network) -> None:

@@ -26,13 +26,10 @@ class AssignInputMeans(NetworkPass):
     name: ClassVar[str] = "quantune-assign-input-means"
 
     profile: Profile
-    enabled: bool = True
 
     preserves_network: ClassVar[bool] = True
 
     def apply_to(self, network: Network) -> None:
-        if not self.enabled:
-            return
         self.profile.require_model(model_hash(network.module))
         for unit in network.units:
             product = match_product(unit.op)

@@ -25,7 +25,7 @@ from quantune_mlir.mlir.qparams import write_qparams
 from quantune_mlir.mlir.signature import model_hash
 from quantune_mlir.numerics.parameters import QuantParams, activation_params
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.numerics.schemes import RangeMethod, Scheme
+from quantune_mlir.numerics.schemes import DEFAULT_RANGE, DEFAULT_SCHEME, RangeMethod, Scheme
 from quantune_mlir.pipeline.base import NetworkPass
 
 
@@ -36,8 +36,8 @@ class AssignQParams(NetworkPass):
     name: ClassVar[str] = "quantune-assign-qparams"
 
     profile: Profile
-    scheme: Scheme = Scheme.ASYMMETRIC
-    range: RangeMethod = RangeMethod.MSE
+    scheme: Scheme = DEFAULT_SCHEME
+    range: RangeMethod = DEFAULT_RANGE
 
     preserves_network: ClassVar[bool] = True
 

@@ -45,11 +45,8 @@ class EqualizeRanges(NetworkPass):
 
     profile: Profile
     everywhere: bool = False
-    enabled: bool = True
 
     def apply_to(self, network: Network) -> None:
-        if not self.enabled:
-            return
         self.profile.require_model(model_hash(network.module))
         tensors = network.tensors
         seen = {v: self.profile.channels_of(name) for v, name in network.channel_tensors.items()}

@@ -24,7 +24,7 @@ from quantune_mlir.mlir.attributes import FP32_ONLY
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.numerics.schemes import RangeMethod, Scheme
+from quantune_mlir.numerics.schemes import DEFAULT_RANGE, DEFAULT_SCHEME, RangeMethod, Scheme
 from quantune_mlir.passes.quantize.assign_qparams import activation_parameters
 from quantune_mlir.pipeline.base import NetworkPass
 
@@ -38,8 +38,8 @@ class KeepDefined(NetworkPass):
     name: ClassVar[str] = "quantune-keep-defined"
 
     profile: Profile
-    scheme: Scheme = Scheme.ASYMMETRIC
-    range: RangeMethod = RangeMethod.MSE
+    scheme: Scheme = DEFAULT_SCHEME
+    range: RangeMethod = DEFAULT_RANGE
 
     def apply_to(self, network: Network) -> None:
         params = activation_parameters(network, self.profile, self.range, self.scheme)

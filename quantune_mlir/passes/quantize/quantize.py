@@ -31,9 +31,9 @@ class Quantize(NetworkPass):
 
     name: ClassVar[str] = "quantune-quantize"
 
-    weights: Granularity = "per-channel"
-    scheme: Scheme = Scheme.ASYMMETRIC
-    requantize: RequantizeMode = "float"
+    weights: Granularity = IntegerOptions.weights
+    scheme: Scheme = IntegerOptions.scheme
+    requantize: RequantizeMode = IntegerOptions.requantize
 
     def apply_to(self, network: Network) -> None:
         rewriter = Rewriter(read_qparams(network.function), IntegerOptions(self.weights, self.scheme, self.requantize))

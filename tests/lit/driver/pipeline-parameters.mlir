@@ -6,11 +6,11 @@
 // RUN:   | filecheck %s --check-prefix=ABSENT
 // RUN: not %quantune-opt %s --set profile=no.npz 2>&1 | filecheck %s --check-prefix=ALONE
 
-// LIST: named pipelines: analyze{profile correct_bias equalize scheme range weights requantize}, kernels{isa tiles}, observe,
+// LIST: analyze{profile scheme range correct_bias equalize weights requantize plan}, annotate{plan}, compare{
 // MISSING: error: pipeline 'quantize': needs a value for profile
 // UNKNOWN: did you mean 'plan'?
 // ABSENT: error: no.npz: cannot be read
-// ALONE: only a named pipeline has parameters
+// ALONE: only a pipeline has parameters
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %x : tensor<4xf32>
 }

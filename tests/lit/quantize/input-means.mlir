@@ -1,8 +1,9 @@
 // The bias makes up for what the rounding of the weights does on average: weights 127 and 0.4 become 127 and 0, so that
-// the product lacks 0.4 times the mean 5 of the second channel. Switched off, nothing is annotated.
+// the product lacks 0.4 times the mean 5 of the second channel. In a pipeline it can be
+// switched off.
 // RUN: %python %S/make_profile.py %t.npz %x=-128:127 c=-128:127 channels/%x=-128:127,0:10
 // RUN: %quantune-opt %s --quantune-assign-input-means='profile=%t.npz' | filecheck %s --check-prefix=MEANS
-// RUN: %quantune-opt %s --quantune-assign-input-means='profile=%t.npz enabled=false' | filecheck %s --check-prefix=OFF
+// RUN: %quantune-opt %s --pipeline repair --set profile=%t.npz --set correct_bias=false | filecheck %s --check-prefix=OFF
 // RUN: %quantune-opt %s --quantune-assign-input-means='profile=%t.npz' --quantune-assign-qparams='profile=%t.npz range=minmax' \
 // RUN:   --quantune-quantize='requantize=integer' --quantune-remove-dead-code | filecheck %s
 

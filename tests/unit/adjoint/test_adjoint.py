@@ -15,6 +15,7 @@ from quantune_mlir.backend.program import Program
 from quantune_mlir.graph.units import find_units
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.bindings import func, ir
+from quantune_mlir.mlir.edit import copy_module
 from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.model import Model
 from quantune_mlir.passes.calibrate.lower_adjoints import LowerAdjoints
@@ -97,7 +98,7 @@ def network(path: Path, nodes: list[Node]) -> Model:
 
 def with_cotangent(model: Model, seed: np.ndarray) -> ir.Module:
     """The results h and y, and the cotangent of h as the program holds it."""
-    module = model.with_passes()
+    module = copy_module(model.module)
     function = main_function(module)
     block = entry_block(function)
     units = find_units(block)

@@ -13,21 +13,17 @@ import pytest
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.program import Program
 from quantune_mlir.graph.layers import Layer
-from quantune_mlir.graph.network import Network
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED
-from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.function import entry_block
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
-from quantune_mlir.passes.quantize.assign_precision import AssignPrecision
-from quantune_mlir.passes.quantize.assign_qparams import AssignQParams
-from quantune_mlir.passes.quantize.quantize import Quantize
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples.sample_set import SampleSet
@@ -85,7 +81,8 @@ class Analyzed:
         target = load_target("host")
         samples = SampleSet.open({"x": self.data}, self.model.inputs)
         self.profile: Profile = Calibrator(self.model, target).run(samples)
-        analyzer = Analyzer(self.model, self.profile, options, RANGE, target)
+        self.repaired = self.model.after("repair", profile=self.profile, range=RANGE, correct_bias=False)
+        analyzer = Analyzer(self.repaired, options, target)
         self.layers: dict[str, LayerSensitivity] = {layer.name: layer for layer in analyzer.run(samples).layers}
 
 
@@ -98,11 +95,7 @@ def analyzed(request, tmp_path_factory) -> Analyzed:
 def test_the_noise_of_the_outputs_is_that_of_the_all_int8_program(analyzed: Analyzed) -> None:
     options = analyzed.options
     everything = PrecisionPlan(format=1, default=Precision.INT8)
-    int8 = analyzed.model.with_passes(
-        AssignQParams(analyzed.profile, range=RANGE),
-        AssignPrecision(everything),
-        Quantize(options.weights, options.scheme, options.requantize),
-    )
+    int8 = analyzed.repaired.after("rewrite", plan=everything, **vars(options)).module
     programs = [Program(compile_program(m, load_target("host"))) for m in (analyzed.model.module, int8)]
     energies = {"classifier": ErrorEnergy(), "softmax": ErrorEnergy()}
     for index in (*RUNS.probed, *RUNS.compared):
@@ -119,9 +112,7 @@ def test_the_noise_of_the_outputs_is_that_of_the_all_int8_program(analyzed: Anal
 
 def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
     """Against the NumPy form of each layer, whose fp32 sums differ in the last bits; alone by probed samples."""
-    module = analyzed.model.with_passes(AssignQParams(analyzed.profile, range=RANGE))
-    function = main_function(module)
-    network = Network(function)
+    function, network = analyzed.repaired.function, analyzed.repaired.network
     units, layers = network.units, network.layers
     in_int8 = {value for value, format_ in network.everywhere(INT8).items() if format_ is INT8}
     endings = endings_of(units, in_int8, float_epilogues=analyzed.options.requantize == "float")
@@ -187,7 +178,7 @@ def test_a_graph_input_is_exact_for_layers_that_read_it_in_fp32(tmp_path: Path) 
     target = load_target("host")
     samples = SampleSet.open({"x": draw(2, 3, 8, 8)}, model.inputs)
     profile = Calibrator(model, target).run(samples)
-    analyzer = Analyzer(model, profile, IntegerOptions(), RANGE, target)
+    analyzer = Analyzer(model.after("repair", profile=profile, range=RANGE), IntegerOptions(), target)
     layers = {layer.name: layer for layer in analyzer.run(samples).layers}
     rounded = analyzer.measure(samples).energies["%x", ACCUMULATED].sqnr_db
     assert rounded is not None and rounded < 60

@@ -20,7 +20,6 @@ from quantune_mlir.integer.options import Granularity, IntegerOptions
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_STRANDS, ROUNDING, Noise
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import ErrorEnergy
-from quantune_mlir.numerics.schemes import RangeMethod
 from quantune_mlir.planning.noise_model import WORST, NoiseModel
 from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
 from quantune_mlir.planning.propagation import SATURATED
@@ -47,7 +46,9 @@ class Digits:
         target = load_target("host")
         profile = Calibrator(self.model, target).run(self.samples)
         self.rewriter = PlanRewriter(self.model, profile, options)
-        analyzer = Analyzer(self.model, profile, IntegerOptions(weights), RangeMethod.MSE, target)
+        analyzer = Analyzer(
+            self.model.after("repair", profile=profile, correct_bias=False), IntegerOptions(weights), target
+        )
         self.energies = (measurement := analyzer.measure(self.samples)).energies
         self.analysis = analyzer.run(self.samples)
         self.budget = noise_at_output(self.model, measurement)

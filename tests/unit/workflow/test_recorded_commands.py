@@ -19,6 +19,7 @@ from quantune_mlir.model import Model
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity import analysis, calibration
 from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.repairs import repaired
 from quantune_mlir.workflow.rewriting import integer_options
 
 DATA = Path(__file__).parents[2] / "data"
@@ -45,7 +46,7 @@ def test_commands_are_recorded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model, target, options = Model.load(DATA / "digits.onnx"), load_target("host"), QuantizeOptions()
     samples = SampleSet.open({"input": np.ones((1, 1, 8, 8), np.float32)}, model.inputs)
     profile = calibration.Calibrator(model, target).run(samples)
-    analysis.Analyzer(model, profile, integer_options(options), options.range, target)
+    analysis.Analyzer(repaired(model, profile, options), integer_options(options), target)
     observing, measuring = modules
     assert "main" in recorded(observing, target)
     assert {"main", "probe"} <= recorded(measuring, target)

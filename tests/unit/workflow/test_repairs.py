@@ -15,12 +15,10 @@ import pytest
 
 from quantune_mlir.backend.compiler import compile_module
 from quantune_mlir.backend.program import Program
-from quantune_mlir.files.resources import pipeline_text
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.text import module_text
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile, merge
-from quantune_mlir.pipeline.driver import run_pipeline
 from quantune_mlir.planning.plan import Precision, PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
@@ -129,23 +127,12 @@ def test_the_pipeline_makes_the_same_module(model: Model, profile: Profile, tmp_
     expected = module_text(PlanRewriter(model, profile, options).rewrite(INT8).module, generic=True)
     profile.save(tmp_path / "profile.npz")
     (tmp_path / "plan.yaml").write_text(INT8.to_yaml())
-    values = {
-        "profile": str(tmp_path / "profile.npz"),
-        "plan": str(tmp_path / "plan.yaml"),
-        "weights": "per-tensor",
-        "requantize": "integer",
-        "equalize": "true",
-    }
-    module = model.with_passes()
-    run_pipeline(module, pipeline_text_with("quantize", values))
-    assert module_text(module, generic=True) == expected
+    given = {"weights": "per-tensor", "requantize": "integer", "equalize": "true"}
+    of_files = model.after("quantize", profile=str(tmp_path / "profile.npz"), plan=str(tmp_path / "plan.yaml"), **given)
+    of_objects = model.after("quantize", profile=profile, plan=INT8, **given)
+    assert module_text(of_files.module, generic=True) == expected
+    assert module_text(of_objects.module, generic=True) == expected
     assert "quantune.extremes" not in expected and "quantune.input_means" not in expected
-
-
-def pipeline_text_with(name: str, values: dict[str, str]) -> str:
-    from quantune_mlir.pipeline.template import fill_in
-
-    return fill_in(pipeline_text(name), values, name=name)
 
 
 def test_channel_statistics_merge_exactly(model: Model, profile: Profile) -> None:

@@ -131,13 +131,6 @@ def test_ranges_of_the_weights_become_alike(seed: int) -> None:
     assert np.prod(after) < 0.5 * np.prod(before)
 
 
-def test_switched_off_it_changes_nothing() -> None:
-    module = chain(5, ["relu6"])
-    before = str(module)
-    run_pipeline(module, [EqualizeRanges(Profile("", 1, {}), enabled=False)])
-    assert str(module) == before
-
-
 def products(module: ir.Module) -> list[Product]:
     units = find_units(entry_block(main_function(module)))
     return [product for unit in units if unit.kind is Kind.DOT and (product := match_product(unit.op))]
