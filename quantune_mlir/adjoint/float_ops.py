@@ -122,4 +122,5 @@ def convolve(
     """tosa.`name`, conv2d or depthwise_conv2d, without bias; `pads` are top, bottom, left, right."""
     zero = number([0.0])
     window = build.integers(pad=pads, stride=stride, dilation=dilation)
-    return build.convolution(name, [x, weights, zero], (zero, zero), shape, ir.F32Type.get(), window)
+    f32 = ir.F32Type.get()
+    return build.convolution(name, [x, weights, zero], (zero, zero), shape, f32, f32, window)

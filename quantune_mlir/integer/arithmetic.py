@@ -1,8 +1,7 @@
 """Add, sub, mul, clamp and means in int8.
 
-Sums bring both operands to one scale first. Integer mode: each to i32 in units of s = 2 * max(s_a, s_b) / 2^20, so
-that the rounding of the operands is far below that of the result. Float mode: each multiplied by its scale over the
-output's.
+Sums bring both operands to one scale first. Integer mode: each to i32 in units so small that their rounding is far
+below that of the result (numerics/accumulators.py). Float mode: each multiplied by its scale over the output's.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.boundary import multiply
@@ -22,9 +22,8 @@ from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import axis_of
+from quantune_mlir.numerics.accumulators import common_scale, product_scale, ratio
 from quantune_mlir.numerics.parameters import QuantParams, quantize
-
-_HEADROOM = 2.0**20
 
 
 def emit_sum(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
@@ -32,10 +31,10 @@ def emit_sum(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End
     left, right = inputs
     name = unit.op.name.removeprefix("tosa.")
     if options.requantize == "integer" or end.params is None:
-        common = 2 * max(left.params.scale, right.params.scale) / _HEADROOM
-        terms = [_to_i32(emitter, x, x.params.scale / common) for x in (left, right)]
+        common = common_scale(left.params, right.params)
+        terms = [_to_i32(emitter, x, ratio(x.params.scale, common)) for x in (left, right)]
         return finish(emitter, emitter.emit(build.elementwise, name, *terms), common, end)
-    terms = [_scaled(emitter, x, x.params.scale / end.params.scale) for x in (left, right)]
+    terms = [_scaled(emitter, x, ratio(x.params.scale, end.params.scale)) for x in (left, right)]
     return round_to_int8(emitter, emitter.emit(build.elementwise, name, *terms), end)
 
 
@@ -44,9 +43,9 @@ def emit_product(
 ) -> ir.Value:
     """tosa.mul of two tensors: (a - z_a) * (b - z_b) is exact in i32."""
     left, right = inputs
-    a, b = (_to_i32(emitter, x, 1.0) for x in (left, right))
+    a, b = (_to_i32(emitter, x) for x in (left, right))
     product = emitter.emit(build.mul, a, b, emitter.scalar(0, np.int8))
-    return finish(emitter, product, left.params.scale * right.params.scale, end)
+    return finish(emitter, product, product_scale(left.params, right.params), end)
 
 
 def emit_clamp(
@@ -56,14 +55,14 @@ def emit_clamp(
     (source,) = inputs
     assert end.params is not None
     if options.requantize == "float":
-        return round_to_int8(emitter, _scaled(emitter, source, source.params.scale / end.params.scale), end)
-    return finish(emitter, _to_i32(emitter, source, 1.0), source.params.scale, end)
+        return round_to_int8(emitter, _scaled(emitter, source, ratio(source.params.scale, end.params.scale)), end)
+    return finish(emitter, _to_i32(emitter, source), source.params.scale, end)
 
 
 def emit_mean(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
     """Global average pooling, or reduce_sum ops with a factor: one i32 sum, requantized once."""
     (source,) = inputs
-    value = _to_i32(emitter, source, 1.0)
+    value = _to_i32(emitter, source)
     axes = (
         (1, 2)
         if unit.op.name == "tosa.avg_pool2d"
@@ -91,15 +90,15 @@ def quantize_constant(emitter: Emitter, value: ir.Value, params: QuantParams) ->
     return Quantized(emitter.constant(quantize(array, params)), params)
 
 
-def _to_i32(emitter: Emitter, tensor: Quantized, ratio: float) -> ir.Value:
-    """(q - z) * ratio as i32; exact for ratio 1."""
-    return rescale(emitter, tensor.value, ratio, input_zp=tensor.params.zero_point, output_zp=0, element=emitter.i32)
+def _to_i32(emitter: Emitter, tensor: Quantized, factor: float | NDArray[np.float64] = 1.0) -> ir.Value:
+    """(q - z) * factor as i32; exact for 1."""
+    return rescale(emitter, tensor.value, factor, input_zp=tensor.params.zero_point, output_zp=0, element=emitter.i32)
 
 
-def _scaled(emitter: Emitter, tensor: Quantized, ratio: float) -> ir.Value:
-    """(q - z) * ratio as fp32."""
+def _scaled(emitter: Emitter, tensor: Quantized, factor: NDArray[np.float64]) -> ir.Value:
+    """(q - z) * factor as fp32."""
     value, shape = emitter.cast(tensor.value, emitter.f32), shape_of(tensor.value)
     if tensor.params.zero_point:
         zero_point = emitter.scalar(tensor.params.zero_point, np.float32, len(shape))
         value = emitter.emit(build.elementwise, "sub", value, zero_point)
-    return multiply(emitter, value, np.float32(ratio))
+    return multiply(emitter, value, np.float32(factor))

@@ -10,8 +10,7 @@ the bias makes up for what the weights' rounding adds to the output on average (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -27,13 +26,9 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
-from quantune_mlir.numerics.parameters import (
-    dequantized_blocks,
-    fit_scales_to_bias,
-    quantize_bias,
-    quantize_weights,
-    weight_params,
-)
+from quantune_mlir.mlir.tosa.traits import traits_of
+from quantune_mlir.numerics.accumulators import dot_scale
+from quantune_mlir.numerics.quantized_weights import Blocks, QuantizedWeights, quantize_product
 
 _SPATIAL_ATTRIBUTES: Final = ("pad", "stride", "dilation", "out_pad")
 
@@ -51,36 +46,21 @@ def weights_of(unit: Unit) -> tuple[NDArray[np.float32], int] | None:
     return weights, 0
 
 
-@dataclass(frozen=True)
-class QuantizedWeights:
-    """The constants of a product in int8.
-
-    Attributes:
-        integers: weights, in the shape that `weights_of` gives.
-        scales: of the weights, float32[output channels], or float32[1].
-        bias: int32[output channels], with scale input scale * `scales`; None of a matmul, which has none.
-    """
-
-    integers: NDArray[np.int8]
-    scales: NDArray[np.float32]
-    bias: NDArray[np.int32] | None
-
-
 def quantized_weights(unit: Unit, input_scale: float, options: IntegerOptions) -> QuantizedWeights:
-    """The int8 form of the constant weights of a dot unit, and of its bias, made up for the weights' rounding."""
+    """The int8 form of the constant weights of a dot unit, in the shape that `weights_of` gives, and of its bias."""
     op, found = unit.op, weights_of(unit)
     assert found is not None
     weights, axis = found
     channel_axis = axis if options.weights == "per-channel" else None
-    scales = weight_params(weights, channel_axis, options.scheme)
-    if op.name == "tosa.matmul":
-        return QuantizedWeights(quantize_weights(weights, scales, channel_axis), scales, None)
-    bias = np.broadcast_to(_constant(op.operands[2]), (weights.shape[axis],))
-    scales = fit_scales_to_bias(scales, bias, input_scale, options.scheme)
-    integers = quantize_weights(weights, scales, channel_axis)
-    if INPUT_MEANS in op.attributes:
-        bias = bias - _mean_error(op, weights, axis, dequantized_blocks(integers, scales, channel_axis))
-    return QuantizedWeights(integers, scales, quantize_bias(bias, input_scale, scales))
+    kind = traits_of(op).weights
+    has_bias = kind is not None and kind.bias
+    bias = np.broadcast_to(_constant(op.operands[2]), (weights.shape[axis],)) if has_bias else None
+
+    def mean_error(rounded: Blocks) -> NDArray[np.float64]:
+        return _mean_error(op, weights, axis, rounded)
+
+    correction = mean_error if INPUT_MEANS in op.attributes else None
+    return quantize_product(weights, bias, input_scale, options.scheme, channel_axis, correction)
 
 
 def emit_convolution(
@@ -98,14 +78,12 @@ def emit_convolution(
     zero_points = emitter.scalar(source.params.zero_point, np.int8), emitter.scalar(0, np.int8)
     name, shape = op.name.removeprefix("tosa."), shape_of(op.results[0])
     accumulator = emitter.emit(
-        build.convolution, name, [source.value, *constants], zero_points, shape, emitter.i32, spatial
+        build.convolution, name, [source.value, *constants], zero_points, shape, emitter.i32, emitter.i32, spatial
     )
-    return finish(emitter, accumulator, source.params.scale * quantized.scales.astype(np.float64), end)
+    return finish(emitter, accumulator, dot_scale(source.params.scale, quantized.scales), end)
 
 
-def _mean_error(
-    op: ir.Operation, weights: NDArray[np.float32], axis: int, rounded: Iterable[tuple[slice, NDArray[np.float32]]]
-) -> NDArray[np.float64]:
+def _mean_error(op: ir.Operation, weights: NDArray[np.float32], axis: int, rounded: Blocks) -> NDArray[np.float64]:
     """What the rounding of weights, given by blocks, adds to each output channel on average, borders apart."""
     means = np.array(list(ir.DenseF64ArrayAttr(op.attributes[INPUT_MEANS])))
     kernel = shape_of(op.operands[1])[1:]
@@ -130,7 +108,7 @@ def emit_matmul(
         scales = np.array([other.params.scale], np.float32)
     zero_points = emitter.scalar(left.params.zero_point, np.int8), emitter.scalar(right_zero_point, np.int8)
     accumulator = emitter.emit(build.matmul, left.value, right, zero_points, emitter.i32)
-    return finish(emitter, accumulator, left.params.scale * scales.astype(np.float64), end)
+    return finish(emitter, accumulator, dot_scale(left.params.scale, scales), end)
 
 
 def _constant(value: ir.Value) -> NDArray[np.float32]:

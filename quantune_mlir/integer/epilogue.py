@@ -13,7 +13,6 @@ fp32 value. Where saturation does the same for every channel, there is none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +23,9 @@ from quantune_mlir.integer.options import RequantizeMode
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
+from quantune_mlir.numerics.accumulators import codes_of_bounds, largest_accumulators, ratio
 from quantune_mlir.numerics.parameters import QMAX, QMIN, QuantParams
 from quantune_mlir.numerics.requantize import multipliers_and_shifts
-
-_INT32_MAX: Final = 2**31 - 1
-_BELOW_HALF: Final = 0.499
 
 Bounds = tuple[float, float | NDArray[np.float32]]
 """A clamp's bounds in real numbers; the upper one may differ between channels."""
@@ -46,8 +43,8 @@ class End:
         """The clamp's bounds as int8; of an upper bound that differs between channels, the highest."""
         assert self.params is not None
         if self.clamp is None:
-            return QMIN, QMAX
-        low, high = (self._as_int8(bound) for bound in self.clamp)
+            return self.params.qmin, self.params.qmax
+        low, high = (codes_of_bounds(bound, self.params) for bound in self.clamp)
         return int(low.max()), int(high.max())
 
     def channel_bounds(self) -> NDArray[np.int64] | None:
@@ -55,13 +52,8 @@ class End:
         assert self.params is not None
         if self.clamp is None:
             return None
-        bounds = self._as_int8(self.clamp[1])
+        bounds = codes_of_bounds(self.clamp[1], self.params)
         return bounds if (bounds != bounds.flat[0]).any() else None
-
-    def _as_int8(self, bound: float | NDArray[np.float32]) -> NDArray[np.int64]:
-        assert self.params is not None
-        scaled = np.asarray(bound, np.float64) / self.params.scale + self.params.zero_point
-        return np.rint(np.clip(scaled, QMIN, QMAX)).astype(np.int64)
 
 
 def finish(emitter: Emitter, accumulator: ir.Value, scale: float | NDArray[np.float64], end: End) -> ir.Value:
@@ -69,23 +61,23 @@ def finish(emitter: Emitter, accumulator: ir.Value, scale: float | NDArray[np.fl
     if end.params is None:
         value = multiply(emitter, emitter.cast(accumulator, emitter.f32), np.asarray(scale, np.float32))
         return value if end.clamp is None else _clamp_fp32(emitter, value, *end.clamp)
-    ratio = np.asarray(scale, np.float64) / end.params.scale
+    factors = ratio(scale, end.params.scale)
     if end.mode == "integer":
         low, high = end.integer_clamp()
         accumulator = emitter.cast(accumulator, emitter.i32)
         bounds = end.channel_bounds()
         if bounds is not None:
-            accumulator = _minimum(emitter, accumulator, _accumulator_bounds(bounds - end.params.zero_point, ratio))
+            accumulator = _minimum(emitter, accumulator, largest_accumulators(bounds, factors, end.params))
         value = rescale(
             emitter,
             accumulator,
-            ratio,
+            factors,
             input_zp=0,
             output_zp=end.params.zero_point,
             element=emitter.i8,
         )
         return value if (low, high) == (QMIN, QMAX) else emitter.emit(build.clamp, value, low, high)
-    value = multiply(emitter, emitter.cast(accumulator, emitter.f32), ratio.astype(np.float32))
+    value = multiply(emitter, emitter.cast(accumulator, emitter.f32), factors.astype(np.float32))
     return round_to_int8(emitter, value, end)
 
 
@@ -108,25 +100,19 @@ def round_to_int8(emitter: Emitter, value: ir.Value, end: End) -> ir.Value:
 def rescale(
     emitter: Emitter,
     value: ir.Value,
-    ratio: float | NDArray[np.float64],
+    factor: float | NDArray[np.float64],
     *,
     input_zp: int,
     output_zp: int,
     element: ir.Type,
 ) -> ir.Value:
-    """tosa.rescale: (value - input_zp) * ratio + output_zp, rounded once, saturated to `element` (i8 or i32)."""
-    ratios = np.atleast_1d(np.asarray(ratio, np.float64))
-    multipliers, shifts = multipliers_and_shifts(ratios)
+    """tosa.rescale: (value - input_zp) * factor + output_zp, rounded once, saturated to `element` (i8 or i32)."""
+    multipliers, shifts = multipliers_and_shifts(factor)
     of_input = np.int8 if ir.RankedTensorType(value.type).element_type == emitter.i8 else np.int32
     numbers = emitter.constant(multipliers), emitter.constant(shifts)
     of_output = np.int8 if element == emitter.i8 else np.int32
     zero_points = emitter.scalar(input_zp, of_input), emitter.scalar(output_zp, of_output)
     return emitter.emit(build.rescale, value, *numbers, zero_points, element)
-
-
-def _accumulator_bounds(bounds: NDArray[np.int64], ratio: NDArray[np.float64]) -> NDArray[np.int32]:
-    """The largest accumulator of each channel that `ratio` rescales to no more than its bound."""
-    return np.floor((bounds + _BELOW_HALF) / ratio).clip(max=_INT32_MAX).astype(np.int32)
 
 
 def _clamp_fp32(emitter: Emitter, value: ir.Value, low: float, high: float | NDArray[np.float32]) -> ir.Value:

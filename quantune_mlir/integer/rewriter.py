@@ -20,7 +20,7 @@ from quantune_mlir.integer.lowering import lower_unit
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
-from quantune_mlir.numerics.parameters import QuantParams, activation_params
+from quantune_mlir.numerics.parameters import QuantParams, params_of_constant
 
 
 @dataclass
@@ -109,8 +109,7 @@ class Rewriter:
             return self.int8(value, emitter)
         array = constant_value(value)
         assert array is not None
-        low, high = min(float(array.min()), 0.0), max(float(array.max()), 0.0)
-        return arithmetic.quantize_constant(emitter, value, activation_params(low, high, self._options.scheme))
+        return arithmetic.quantize_constant(emitter, value, params_of_constant(array, self._options.scheme))
 
 
 def clamp_bounds(unit: Unit) -> Bounds:

@@ -72,6 +72,12 @@ def activation_params(lo: float, hi: float, scheme: Scheme) -> QuantParams:
     return QuantParams(float(scale), int(zero_point))
 
 
+def params_of_constant(array: ArrayLike, scheme: Scheme) -> QuantParams:
+    """Parameters for a constant that an activation is added to or multiplied by."""
+    values = np.asarray(array)
+    return activation_params(min(float(values.min()), 0.0), max(float(values.max()), 0.0), scheme)
+
+
 def scales_and_zero_points(
     lo: ArrayLike, hi: ArrayLike, scheme: Scheme
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

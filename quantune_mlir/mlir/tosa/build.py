@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import constant, constant_value, shape_constant
+from quantune_mlir.mlir.constants import check_shape, constant, constant_value, shape_constant
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa.traits import TRAITS
 
@@ -26,7 +26,8 @@ def build(
     element: ir.Type | None = None,
     **attributes: ir.Attribute,
 ) -> ir.Value:
-    """tosa.`name` with one result of this shape."""
+    """tosa.`name` with one result of this shape. Raises ValueError if that is too large to be computed."""
+    check_shape(shape)
     result = ir.RankedTensorType.get(list(shape), element or element_of(operands[0]))
     op = ir.Operation.create(
         f"tosa.{name}", results=[result], operands=list(operands), attributes=dict[str, ir.Attribute](attributes)
@@ -173,11 +174,11 @@ def convolution(
     zero_points: tuple[ir.Value, ir.Value],
     shape: Sequence[int],
     element: ir.Type,
+    accumulator: ir.Type,
     attributes: Mapping[str, ir.Attribute],
 ) -> ir.Value:
-    """tosa.`name`, a convolution of [x, weights, bias], which accumulates in the result's element type."""
-    accumulator = ir.TypeAttr.get(element)
-    return build(name, [*operands, *zero_points], shape, element, acc_type=accumulator, **attributes)
+    """tosa.`name`, a convolution of [x, weights, bias]; `attributes` are pad or out_pad, stride and dilation."""
+    return build(name, [*operands, *zero_points], shape, element, acc_type=ir.TypeAttr.get(accumulator), **attributes)
 
 
 def max_pool(x: ir.Value, shape: Sequence[int], attributes: Mapping[str, ir.Attribute]) -> ir.Value:

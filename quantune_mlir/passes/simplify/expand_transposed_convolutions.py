@@ -122,8 +122,8 @@ def _expand(
         kernel = constant(_by_phase(weights, rows, columns))
         biases = constant(np.tile(np.broadcast_to(bias, channels), phases))
         operands, shape = [op.operands[0], kernel, biases], (batch, rows.made, columns.made, phases * channels)
-        element = op.results[0].type.element_type
-        value = stamped(build.convolution("conv2d", operands, (input_zp, weight_zp), shape, element, window), op)
+        types = op.results[0].type.element_type, ir.TypeAttr(op.attributes["acc_type"]).value
+        value = stamped(build.convolution("conv2d", operands, (input_zp, weight_zp), shape, *types, window), op)
         if clamp is not None:
             value = rebuild(clamp, [value], shape=shape_of(value)).results[0]
         if phases > 1:

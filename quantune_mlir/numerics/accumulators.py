@@ -1,0 +1,54 @@
+"""What integer accumulators stand for, and what brings them to the codes of a result.
+
+An i32 accumulator stands for acc * scale; with codes q worth s * (q - z), the result of scale s and zero point z is
+q = acc * (scale / s) + z, rounded and saturated.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from quantune_mlir.numerics.parameters import QuantParams
+
+_HEADROOM: Final = 2.0**20
+_INT32_MAX: Final = 2**31 - 1
+_BELOW_HALF: Final = 0.499
+
+
+def dot_scale(input_scale: float, weight_scales: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of sums of products of input and weight codes, float64[output channels] or float64[1]."""
+    return input_scale * weight_scales.astype(np.float64)
+
+
+def product_scale(left: QuantParams, right: QuantParams) -> float:
+    """Of the product of two centred codes."""
+    return left.scale * right.scale
+
+
+def common_scale(left: QuantParams, right: QuantParams) -> float:
+    """Of a sum whose terms are brought to one scale first, 2 * max(s_a, s_b) / 2^20.
+
+    Rounding the terms to it costs far less than rounding the result, and their sum stays below 2^28.
+    """
+    return 2 * max(left.scale, right.scale) / _HEADROOM
+
+
+def ratio(scale: ArrayLike, result: float) -> NDArray[np.float64]:
+    """What brings numbers worth `scale` each, one or one for each channel, to the scale of a result."""
+    return np.asarray(scale, np.float64) / result
+
+
+def codes_of_bounds(bounds: ArrayLike, params: QuantParams) -> NDArray[np.int64]:
+    """The codes of real bounds, infinite ones too: rounded half to even, saturated."""
+    scaled = np.asarray(bounds, np.float64) / params.scale + params.zero_point
+    return np.rint(np.clip(scaled, params.qmin, params.qmax)).astype(np.int64)
+
+
+def largest_accumulators(
+    bounds: NDArray[np.int64], ratios: NDArray[np.float64], params: QuantParams
+) -> NDArray[np.int32]:
+    """The largest accumulator of each channel that `ratios` bring to no more than a bound, a code of `params`."""
+    return np.floor((bounds - params.zero_point + _BELOW_HALF) / ratios).clip(max=_INT32_MAX).astype(np.int32)

@@ -1,0 +1,67 @@
+"""The integers of a product: constant weights, and a bias that makes up for their rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.numerics.parameters import (
+    dequantized_blocks,
+    fit_scales_to_bias,
+    quantize_bias,
+    quantize_weights,
+    weight_params,
+)
+from quantune_mlir.numerics.schemes import Scheme
+
+Blocks = Iterable[tuple[slice, NDArray[np.float32]]]
+"""Dequantized weights by parts along the first axis."""
+
+
+@dataclass(frozen=True)
+class QuantizedWeights:
+    """The constants of a product in int8.
+
+    Attributes:
+        integers: weights, in the shape that they had.
+        scales: of the weights, float32[output channels], or float32[1].
+        bias: int32[output channels], with scale input scale * `scales`; None of a product without one.
+    """
+
+    integers: NDArray[np.int8]
+    scales: NDArray[np.float32]
+    bias: NDArray[np.int32] | None
+
+
+def quantize_product(
+    weights: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    input_scale: float,
+    scheme: Scheme,
+    channel_axis: int | None,
+    mean_error: Callable[[Blocks], NDArray[np.float64]] | None = None,
+) -> QuantizedWeights:
+    """Symmetric int8 weights and an int32 bias.
+
+    Args:
+        weights: of any shape.
+        bias: float32[output channels].
+        input_scale: of the codes that the weights are multiplied by.
+        scheme: of the scales.
+        channel_axis: the weights' axis with a scale for each index; None: one scale.
+        mean_error: what rounded weights add to each output channel on average, which is taken off the bias (Nagel et
+            al., arXiv 1906.04721, 4.2); None: nothing is.
+
+    Raises:
+        DataError: a weight is NaN or Inf.
+    """
+    scales = weight_params(weights, channel_axis, scheme)
+    if bias is None:
+        return QuantizedWeights(quantize_weights(weights, scales, channel_axis), scales, None)
+    scales = fit_scales_to_bias(scales, bias, input_scale, scheme)
+    integers = quantize_weights(weights, scales, channel_axis)
+    corrected = bias if mean_error is None else bias - mean_error(dequantized_blocks(integers, scales, channel_axis))
+    return QuantizedWeights(integers, scales, quantize_bias(corrected, input_scale, scales))
