@@ -30,8 +30,10 @@ from quantune_mlir.backend.compilation import with_kernels
 from quantune_mlir.backend.compiler import compile_module
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import Target, load_target
-from quantune_mlir.mlir.bindings import func, ir, make_context, tosa
-from quantune_mlir.mlir.constants import constant, tensor_type
+from quantune_mlir.mlir.bindings import func, ir, make_context
+from quantune_mlir.mlir.constants import constant, element_type, tensor_type
+from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa import build
 from tools.isa_peak import peak_call
 from tools.kernel_shapes import LAYERS, Layer, Precision
 from tools.markdown import table as markdown_table
@@ -77,41 +79,23 @@ def layer_module(layer: Layer, precision: Precision) -> ir.Module:
     with ir.InsertionPoint(module.body), ir.Location.unknown():
         main = func.FuncOp("main", ([source], [result]))
         with ir.InsertionPoint(main.add_entry_block()):
-            build = tosa.DepthwiseConv2DOp if layer.depthwise else tosa.Conv2DOp
-            value = build(
-                tensor_type(output, sums),
-                main.arguments[0],
-                constant(weights),
-                constant(rng.integers(-1000, 1000, layer.filters).astype(sums)),
-                constant(np.full(1, -5 if precision == "int8" else 0, stored)),
-                constant(np.zeros(1, stored)),
-                pad=_integers([pad] * 4),
-                stride=_integers([layer.stride] * 2),
-                dilation=_integers([1, 1]),
-                acc_type=ir.TypeAttr.get(tensor_type((), sums).element_type),
-            ).result
-            func.ReturnOp([_ended(value, rng) if precision == "int8" else _clamped(value)])
+            name = "depthwise_conv2d" if layer.depthwise else "conv2d"
+            bias = rng.integers(-1000, 1000, layer.filters).astype(sums)
+            zero_points = constant(np.full(1, -5 if precision == "int8" else 0, stored)), constant(np.zeros(1, stored))
+            window = build.integers(pad=[pad] * 4, stride=[layer.stride] * 2, dilation=[1, 1])
+            operands = [main.arguments[0], constant(weights), constant(bias)]
+            summed = element_type(sums)
+            value = build.convolution(name, operands, zero_points, output, summed, summed, window)
+            func.ReturnOp([_ended(value, rng) if precision == "int8" else build.clamp(value, 0.0, 6.0)])
     return module
 
 
 def _ended(value: ir.Value, rng: np.random.Generator) -> ir.Value:
     """Requantized in floats, one scale a channel."""
-    shape = ir.RankedTensorType(value.type).shape
-    real = tensor_type(shape, np.float32)
-    scales = ((rng.random((1, 1, 1, shape[-1])) + 0.5) * 2e-4).astype(np.float32)
-    value = tosa.CastOp(real, value).result
-    value = tosa.MulOp(real, value, constant(scales), constant(np.zeros(1, np.int8))).result
-    value = tosa.AddOp(real, value, constant(np.full((1, 1, 1, 1), -3, np.float32))).result
-    return tosa.CastOp(tensor_type(shape, np.int8), value).result
-
-
-def _clamped(value: ir.Value) -> ir.Value:
-    low, high = (ir.FloatAttr.get(ir.F32Type.get(), bound) for bound in (0.0, 6.0))
-    return tosa.ClampOp(value.type, value, low, high).result
-
-
-def _integers(values: Sequence[int]) -> ir.Attribute:
-    return ir.DenseI64ArrayAttr.get(list(values))
+    scales = ((rng.random((1, 1, 1, shape_of(value)[-1])) + 0.5) * 2e-4).astype(np.float32)
+    scaled = build.mul(build.cast(value, element_type(np.float32)), constant(scales))
+    moved = build.elementwise("add", scaled, constant(np.full((1, 1, 1, 1), -3, np.float32)))
+    return build.cast(moved, element_type(np.int8))
 
 
 def _program(module: ir.Module, target: Target) -> Program:
@@ -124,7 +108,7 @@ def _nothing(target: Target) -> Program:
     with ir.InsertionPoint(module.body), ir.Location.unknown():
         main = func.FuncOp("main", ([kind], [kind]))
         with ir.InsertionPoint(main.add_entry_block()):
-            func.ReturnOp([_clamped(main.arguments[0])])
+            func.ReturnOp([build.clamp(main.arguments[0], 0.0, 6.0)])
     return _program(module, target)
 
 

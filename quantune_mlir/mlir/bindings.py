@@ -21,7 +21,6 @@ __all__ = [
     "passmanager",
     "scf",
     "tensor",
-    "tosa",
     "util",
     "vector",
 ]

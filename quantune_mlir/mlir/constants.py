@@ -110,7 +110,7 @@ def _lent(context: ir.Context) -> dict[str, np.ndarray]:
 def constant(array: np.ndarray, *, loc: ir.Location | None = None, ip: ir.InsertionPoint | None = None) -> ir.Value:
     """Build a tosa.const holding `array` at the insertion point (the current one by default)."""
     values = elements_attribute(array)
-    # Half of the ops of a network are constants, and the generic builder takes half as long as tosa.ConstOp.
+    # Half of the ops of a network are constants, and the generic builder takes half as long as the typed one.
     op = ir.Operation.create(CONST, results=[values.type], attributes={"values": values}, loc=loc, ip=ip)
     return op.results[0]
 

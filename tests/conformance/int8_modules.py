@@ -1,4 +1,4 @@
-"""Builds small int8 TOSA modules with random parameters, from the typed builders."""
+"""Builds small int8 TOSA modules with random parameters, from the typed builders of the bindings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from iree.compiler.dialects import tosa
 
-from quantune_mlir.mlir.bindings import func, ir, make_context, tosa
+from quantune_mlir.mlir.bindings import func, ir, make_context
 
 
 class Int8Builder:

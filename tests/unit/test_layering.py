@@ -94,3 +94,31 @@ def test_no_table_but_that_of_traits_says_what_tosa_ops_are() -> None:
 
 def test_tables_of_ops() -> None:
     assert tables_of_ops('A = {"tosa.add", "tosa.sub"}\nB = ("tosa.add",)\nC = f"tosa.{name}"') == [1, 3]
+
+
+def tosa_ops_built(source: str) -> list[int]:
+    """The lines where `source` imports TOSA's bindings, or builds an op that it names."""
+    found: list[int] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "tosa" for alias in node.names):
+            found.append(node.lineno)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "ir.Operation.create":
+            name = node.args[0]
+            if isinstance(name, ast.Constant | ast.JoinedStr) and "tosa." in ast.unparse(name):
+                found.append(node.lineno)
+    return found
+
+
+def test_tosa_ops_are_built_in_one_place() -> None:
+    found = {
+        path
+        for folder in (PACKAGE, PACKAGE.parent / "tools")
+        for file in sorted(folder.rglob("*.py"))
+        if tosa_ops_built(file.read_text("utf-8")) and (path := file.relative_to(folder).as_posix())
+    }
+    assert found == {"mlir/bindings.py", "mlir/tosa/build.py"}
+
+
+def test_tosa_ops_built() -> None:
+    source = 'from bindings import ir, tosa\nir.Operation.create("tosa.add")\nir.Operation.create(op.name)'
+    assert tosa_ops_built(source) == [1, 2]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import ParamSpec
 from weakref import ReferenceType, ref
 
 import numpy as np
@@ -16,6 +17,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, shape_constant
 
 _SHARED_CONSTANT_BYTES = 64
+_P = ParamSpec("_P")
 
 
 class Emitter:
@@ -85,17 +87,24 @@ class Emitter:
     def _zero_point(self, dtype: np.dtype | type) -> ir.Value:
         return self.value(self.splat(0, dtype))
 
-    def _done(self, op: ir.OpView, dtype: np.dtype | type, *, layout: bool = False) -> Tensor:
+    def _build(self, make: Callable[_P, ir.Value], *args: _P.args, **kwargs: _P.kwargs) -> ir.Value:
+        """The result of one of mlir/tosa/build.py's functions, which builds an op here."""
+        with self._ip, self._loc:
+            return make(*args, **kwargs)
+
+    def _done(self, value: ir.Value, dtype: np.dtype | type, *, layout: bool = False) -> Tensor:
+        """The tensor that an op computes; it is labelled, unless it only changes the layout."""
+        op = value.owner.operation
         try:
-            op.operation.verify()
+            op.verify()
         except ir.MLIRError as error:
-            name = op.operation.name
-            op.operation.erase()
+            name = op.name
+            op.erase()
             raise Unsupported(f"{name} does not allow it: {error.error_diagnostics[0].message}") from error
         if not layout:
             for name, attribute in self._labels.items():
-                op.operation.attributes[name] = attribute
-        return Tensor.computed(op.operation.results[0], dtype)
+                op.attributes[name] = attribute
+        return Tensor.computed(op.results[0], dtype)
 
 
 def refuse_empty(shape: Sequence[int]) -> None:

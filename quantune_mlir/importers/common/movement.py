@@ -8,8 +8,7 @@ import numpy as np
 
 from quantune_mlir.importers.common.emitter import Emitter, refuse_empty
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.mlir.bindings import tosa
-from quantune_mlir.mlir.constants import tensor_type
+from quantune_mlir.mlir.tosa import build
 
 
 class Movement(Emitter):
@@ -25,10 +24,7 @@ class Movement(Emitter):
             return x
         if x.array is not None:
             return Tensor.constant(x.array.reshape(shape))
-        op = tosa.ReshapeOp(
-            self.value(x), self._shape(shape), results=[tensor_type(shape, x.dtype)], loc=self._loc, ip=self._ip
-        )
-        return self._done(op, x.dtype)
+        return self._done(self._build(build.reshape, self.value(x), self._shape(shape)), x.dtype)
 
     def transpose(self, x: Tensor, perm: Sequence[int], *, layout: bool = False) -> Tensor:
         """Output axis i is input axis perm[i]. A `layout` transpose belongs to no layer and carries no label."""
@@ -37,10 +33,7 @@ class Movement(Emitter):
             return x
         if x.array is not None:
             return Tensor.constant(x.array.transpose(perm))
-        result = tensor_type([x.shape[p] for p in perm], x.dtype)
-        return self._done(
-            tosa.TransposeOp(result, self.value(x), perm, loc=self._loc, ip=self._ip), x.dtype, layout=layout
-        )
+        return self._done(self._build(build.transpose, self.value(x), perm), x.dtype, layout=layout)
 
     def slice(self, x: Tensor, starts: Sequence[int], sizes: Sequence[int]) -> Tensor:
         sizes = tuple(int(s) for s in sizes)
@@ -50,15 +43,7 @@ class Movement(Emitter):
             return Tensor.constant(x.array[tuple(slice(a, a + n) for a, n in zip(starts, sizes, strict=True))])
         if 0 in sizes:
             return Tensor.constant(np.zeros(sizes, x.dtype))
-        op = tosa.SliceOp(
-            tensor_type(sizes, x.dtype),
-            self.value(x),
-            self._shape(starts),
-            self._shape(sizes),
-            loc=self._loc,
-            ip=self._ip,
-        )
-        return self._done(op, x.dtype)
+        return self._done(self._build(build.cut, self.value(x), self._shape(starts), self._shape(sizes)), x.dtype)
 
     def slice_axis(self, x: Tensor, axis: int, start: int, size: int) -> Tensor:
         starts, sizes = [0] * x.rank, list(x.shape)
@@ -70,35 +55,24 @@ class Movement(Emitter):
         if not any(before) and not any(after):
             return x
         pairs = list(zip(before, after, strict=True))
-        shape = [b + s + a for s, (b, a) in zip(x.shape, pairs, strict=True)]
         if x.array is not None:
+            shape = [b + s + a for s, (b, a) in zip(x.shape, pairs, strict=True)]
             self.growth.take(shape, x.dtype)
             return Tensor.constant(np.pad(x.array, pairs, constant_values=value))
-        op = tosa.PadOp(
-            tensor_type(shape, x.dtype),
-            self.value(x),
-            self._shape([p for pair in pairs for p in pair]),
-            self.value(self.splat(value, x.dtype)),
-            loc=self._loc,
-            ip=self._ip,
-        )
-        return self._done(op, x.dtype)
+        source, amounts = self.value(x), self._shape([p for pair in pairs for p in pair])
+        return self._done(self._build(build.pad, source, amounts, self.value(self.splat(value, x.dtype))), x.dtype)
 
     def concat(self, tensors: Sequence[Tensor], axis: int) -> Tensor:
         tensors = [t for t in tensors if t.shape[axis]] or tensors[:1]
         if len(tensors) == 1:
             return tensors[0]
         arrays = [t.array for t in tensors if t.array is not None]
-        shape = list(tensors[0].shape)
-        shape[axis] = sum(t.shape[axis] for t in tensors)
         if len(arrays) == len(tensors):
+            shape = list(tensors[0].shape)
+            shape[axis] = sum(t.shape[axis] for t in tensors)
             self.growth.take(shape, tensors[0].dtype)
             return Tensor.constant(np.concatenate(arrays, axis))
-        dtype = tensors[0].dtype
-        op = tosa.ConcatOp(
-            [self.value(t) for t in tensors], axis, results=[tensor_type(shape, dtype)], loc=self._loc, ip=self._ip
-        )
-        return self._done(op, dtype)
+        return self._done(self._build(build.concat, [self.value(t) for t in tensors], axis), tensors[0].dtype)
 
     def tile(self, x: Tensor, multiples: Sequence[int]) -> Tensor:
         if all(m == 1 for m in multiples):
@@ -108,16 +82,14 @@ class Movement(Emitter):
             self.growth.take(shape, x.dtype)
             return Tensor.constant(np.tile(x.array, multiples))
         refuse_empty(shape)
-        op = tosa.TileOp(tensor_type(shape, x.dtype), self.value(x), self._shape(multiples), loc=self._loc, ip=self._ip)
-        return self._done(op, x.dtype)
+        return self._done(self._build(build.tile, self.value(x), self._shape(multiples)), x.dtype)
 
     def reverse(self, x: Tensor, axis: int) -> Tensor:
         if x.shape[axis] == 1:
             return x
         if x.array is not None:
             return Tensor.constant(np.flip(x.array, axis))
-        op = tosa.ReverseOp(tensor_type(x.shape, x.dtype), self.value(x), axis, loc=self._loc, ip=self._ip)
-        return self._done(op, x.dtype)
+        return self._done(self._build(build.reverse, self.value(x), axis), x.dtype)
 
     def broadcast_to(self, x: Tensor, shape: Sequence[int]) -> Tensor:
         """Repeat dimensions of size one until `x` has `shape`, as NumPy does."""
@@ -129,11 +101,5 @@ class Movement(Emitter):
         rows, columns = x.shape
         picked = indices.size
         values = self.reshape(x, (1, rows, columns))
-        op = tosa.GatherOp(
-            tensor_type((1, picked, columns), x.dtype),
-            self.value(values),
-            self.value(self.reshape(indices, (1, picked))),
-            loc=self._loc,
-            ip=self._ip,
-        )
-        return self.reshape(self._done(op, x.dtype), (picked, columns))
+        found = self._build(build.gather, self.value(values), self.value(self.reshape(indices, (1, picked))))
+        return self.reshape(self._done(found, x.dtype), (picked, columns))

@@ -14,7 +14,6 @@ from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.arithmetic import narrowed, require_supported, widened
 from quantune_mlir.importers.onnx.ops.functions import expm1, softplus
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
 _LARGE: Final = 2.0**100
 
@@ -54,9 +53,9 @@ def _clipped(b: Builder, x: Tensor, low: Tensor | None, high: Tensor | None) -> 
             return b.clamp(x, *bounds)
     result = widened(b, x)
     if low is not None:
-        result = b.binary(tosa.MaximumOp, result, widened(b, low))
+        result = b.binary("maximum", result, widened(b, low))
     if high is not None:
-        result = b.binary(tosa.MinimumOp, result, widened(b, high))
+        result = b.binary("minimum", result, widened(b, high))
     return narrowed(b, result, x.dtype)
 
 
@@ -66,7 +65,7 @@ def leaky_relu(b: Builder, node: Node) -> Tensor:
     slope = node.attribute("alpha", 0.01)
     scaled = b.scaled(x, slope)
     if 0 <= slope <= 1:
-        return b.binary(tosa.MaximumOp, x, scaled)
+        return b.binary("maximum", x, scaled)
     return _where_positive(b, x, x, scaled)
 
 
@@ -102,7 +101,7 @@ def _exponential_unit(b: Builder, x: Tensor, alpha: float, rate: float) -> Tenso
 @operator("ThresholdedRelu")
 def thresholded_relu(b: Builder, node: Node) -> Tensor:
     x = _float_input(node)
-    above = b.compare(tosa.GreaterOp, x, b.splat(node.attribute("alpha", 1.0), x.dtype, x.rank))
+    above = b.compare("greater", x, b.splat(node.attribute("alpha", 1.0), x.dtype, x.rank))
     return b.select(above, x, b.splat(0, x.dtype, x.rank))
 
 
@@ -114,30 +113,30 @@ def softplus_node(b: Builder, node: Node) -> Tensor:
 @operator("Mish")
 def mish(b: Builder, node: Node) -> Tensor:
     x = _float_input(node)
-    return b.mul(x, b.unary(tosa.TanhOp, softplus(b, x)))
+    return b.mul(x, b.unary("tanh", softplus(b, x)))
 
 
 @operator("Softsign")
 def softsign(b: Builder, node: Node) -> Tensor:
     """x / (1 + |x|), which is +-1 long before the reciprocal of a large |x| is lost."""
     x = b.clamp(_float_input(node), -_LARGE, _LARGE)
-    return b.mul(x, b.unary(tosa.ReciprocalOp, b.shifted(b.unary(tosa.AbsOp, x), 1)))
+    return b.mul(x, b.unary("reciprocal", b.shifted(b.unary("abs", x), 1)))
 
 
 def _where_positive(b: Builder, x: Tensor, positive: Tensor, otherwise: Tensor) -> Tensor:
-    return b.select(b.compare(tosa.GreaterEqualOp, x, b.splat(0, x.dtype, x.rank)), positive, otherwise)
+    return b.select(b.compare("greater_equal", x, b.splat(0, x.dtype, x.rank)), positive, otherwise)
 
 
 @operator("Sigmoid", "Tanh", "Erf")
 def native(b: Builder, node: Node) -> Tensor:
-    op_class = {"Sigmoid": tosa.SigmoidOp, "Tanh": tosa.TanhOp, "Erf": tosa.ErfOp}[node.op_type]
-    return b.unary(op_class, _float_input(node))
+    function = {"Sigmoid": "sigmoid", "Tanh": "tanh", "Erf": "erf"}[node.op_type]
+    return b.unary(function, _float_input(node))
 
 
 @operator("Swish")
 def swish(b: Builder, node: Node) -> Tensor:
     x = _float_input(node)
-    return b.mul(x, b.unary(tosa.SigmoidOp, b.scaled(x, node.attribute("alpha", 1.0))))
+    return b.mul(x, b.unary("sigmoid", b.scaled(x, node.attribute("alpha", 1.0))))
 
 
 @operator("Shrink")
@@ -145,10 +144,10 @@ def shrink(b: Builder, node: Node) -> Tensor:
     """x pulled towards zero by `bias` beyond `lambd` on either side, zero between."""
     x = _float_input(node)
     bound, bias = node.attribute("lambd", 0.5), node.attribute("bias", 0.0)
-    above = b.compare(tosa.GreaterOp, x, b.splat(bound, x.dtype, x.rank))
-    below = b.compare(tosa.GreaterOp, b.splat(-bound, x.dtype, x.rank), x)
+    above = b.compare("greater", x, b.splat(bound, x.dtype, x.rank))
+    below = b.compare("greater", b.splat(-bound, x.dtype, x.rank), x)
     outside = b.select(above, b.shifted(x, -bias), b.shifted(x, bias))
-    return b.select(b.binary(tosa.LogicalOrOp, above, below), outside, b.splat(0, x.dtype, x.rank))
+    return b.select(b.binary("logical_or", above, below), outside, b.splat(0, x.dtype, x.rank))
 
 
 @operator("HardSigmoid")
@@ -173,7 +172,7 @@ def gelu(b: Builder, node: Node) -> Tensor:
     if node.attribute("approximate", "none") == "tanh":
         cube = b.mul(b.mul(x, x), x)
         inner = b.scaled(b.add(x, b.scaled(cube, 0.044715)), math.sqrt(2 / math.pi))
-        step = b.unary(tosa.TanhOp, inner)
+        step = b.unary("tanh", inner)
     else:
-        step = b.unary(tosa.ErfOp, b.scaled(x, math.sqrt(0.5)))
+        step = b.unary("erf", b.scaled(x, math.sqrt(0.5)))
     return b.mul(b.scaled(x, 0.5), b.shifted(step, 1))

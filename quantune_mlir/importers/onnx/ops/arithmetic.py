@@ -12,7 +12,6 @@ from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.half import computed_type
-from quantune_mlir.mlir.bindings import tosa
 
 _WIDER = {
     np.dtype(np.int8): np.dtype(np.int32),
@@ -46,7 +45,7 @@ def widened(b: Builder, x: Tensor) -> Tensor:
     result = b.cast(x, wider)
     if x.is_unsigned:
         mask = b.splat((1 << (8 * x.dtype.itemsize)) - 1, wider, x.rank)
-        result = b.binary(tosa.BitwiseAndOp, result, mask)
+        result = b.binary("bitwise_and", result, mask)
     return result
 
 
@@ -72,7 +71,7 @@ def converted(b: Builder, x: Tensor, dtype: np.dtype) -> Tensor:
         return _from_bool(b, x, dtype)
     x = widened(b, x)
     if dtype == np.bool_:
-        return b.logical_not(b.compare(tosa.EqualOp, x, b.splat(0, x.dtype, x.rank)))
+        return b.logical_not(b.compare("equal", x, b.splat(0, x.dtype, x.rank)))
     if dtype.kind == "f":
         if x.dtype == np.int64:
             x = b.cast(x, np.int32)
@@ -102,10 +101,10 @@ def finite_mask(x: Tensor) -> Tensor:
 def is_infinite(b: Builder, x: Tensor, *, positive: bool) -> Tensor:
     """Whether numbers are infinite, or what `finite_mask` made of infinities and sums of them."""
     bound = b.splat(LARGEST_MASK / 2 if positive else -LARGEST_MASK / 2, x.dtype, x.rank)
-    return b.compare(tosa.GreaterEqualOp, x, bound) if positive else b.compare(tosa.GreaterEqualOp, bound, x)
+    return b.compare("greater_equal", x, bound) if positive else b.compare("greater_equal", bound, x)
 
 
 def truncated(b: Builder, x: Tensor) -> Tensor:
     """Floats rounded toward zero."""
-    negative = b.compare(tosa.GreaterOp, b.splat(0, x.dtype, x.rank), x)
-    return b.select(negative, b.unary(tosa.CeilOp, x), b.unary(tosa.FloorOp, x))
+    negative = b.compare("greater", b.splat(0, x.dtype, x.rank), x)
+    return b.select(negative, b.unary("ceil", x), b.unary("floor", x))

@@ -10,7 +10,6 @@ from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.windows import Window, fit_image, from_image, pair, resolve_window, to_image
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 from quantune_mlir.mlir.tosa.channel_groups import spread_groups
 
 _MOST_GROUPS = 4096
@@ -58,7 +57,7 @@ def _depthwise(b: Builder, x: Tensor, weights: Tensor, bias: Tensor, window: Win
     weights = b.reshape(weights, (channels, outputs // channels, *window.kernel))
     weights = b.transpose(weights, (2, 3, 0, 1))
     shape = (x.shape[0], *window.output, outputs)
-    return b.convolution(tosa.DepthwiseConv2DOp, x, weights, bias, shape, pads, window.stride, window.dilation)
+    return b.convolution("depthwise_conv2d", x, weights, bias, shape, pads, window.stride, window.dilation)
 
 
 def _grouped(
@@ -71,13 +70,13 @@ def _grouped(
     if groups > 1 and weights.array is not None:
         weights = Tensor.constant(spread_groups(weights.array, groups))
         shape = (*shape[:3], outputs * groups)
-        return b.convolution(tosa.Conv2DOp, x, weights, bias, shape, pads, window.stride, window.dilation)
+        return b.convolution("conv2d", x, weights, bias, shape, pads, window.stride, window.dilation)
     results = []
     _check_groups(groups)
     for group in range(groups):
         results.append(
             b.convolution(
-                tosa.Conv2DOp,
+                "conv2d",
                 b.slice_axis(x, 3, group * inputs, inputs),
                 b.slice_axis(weights, 0, group * outputs, outputs),
                 b.slice_axis(bias, 0, group * outputs, outputs),
@@ -121,7 +120,7 @@ def transposed_convolution(b: Builder, node: Node) -> Tensor:
     for group in range(groups):
         results.append(
             b.convolution(
-                tosa.TransposeConv2DOp,
+                "transpose_conv2d",
                 b.slice_axis(image, 3, group * inputs, inputs),
                 b.slice_axis(weights, 3, group * inputs, inputs),
                 b.slice_axis(bias, 0, group * outputs, outputs),

@@ -10,13 +10,12 @@ import numpy as np
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.ops.windows import Window
-from quantune_mlir.mlir.bindings import tosa
 
 
 def dilated_max_pool(b: Builder, image: Tensor, window: Window, pads: list[int]) -> Tensor:
     """Maximum over the taps of `window`; `image` [N, H, W, C] and `pads` as `fit_image` gives them."""
     lowest = -np.inf if image.is_float else np.iinfo(image.dtype).min
-    return reduce(lambda x, y: b.binary(tosa.MaximumOp, x, y), _taps(b, _padded(b, image, pads, lowest), window))
+    return reduce(lambda x, y: b.binary("maximum", x, y), _taps(b, _padded(b, image, pads, lowest), window))
 
 
 def dilated_average_pool(b: Builder, image: Tensor, window: Window, pads: list[int], counted: list[int]) -> Tensor:

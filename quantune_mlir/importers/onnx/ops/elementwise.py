@@ -20,10 +20,9 @@ from quantune_mlir.importers.onnx.ops.arithmetic import (
     widened,
 )
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
-_UNARY_FLOAT = {"Exp": tosa.ExpOp, "Log": tosa.LogOp, "Reciprocal": tosa.ReciprocalOp}
-_VARIADIC = {"Min": tosa.MinimumOp, "Max": tosa.MaximumOp, "Sum": tosa.AddOp, "Mean": tosa.AddOp}
+_UNARY_FLOAT = {"Exp": "exp", "Log": "log", "Reciprocal": "reciprocal"}
+_VARIADIC = {"Min": "minimum", "Max": "maximum", "Sum": "add", "Mean": "add"}
 
 
 def _widened_inputs(b: Builder, node: Node) -> list[Tensor]:
@@ -44,11 +43,11 @@ def arithmetic(b: Builder, node: Node) -> Tensor:
 
 def _divide(b: Builder, x: Tensor, y: Tensor) -> Tensor:
     if not x.is_float:
-        return b.binary(tosa.IntDivOp, x, y)
+        return b.binary("intdiv", x, y)
     if y.array is not None:
         with np.errstate(divide="ignore", over="ignore"):
             return b.mul(x, Tensor.constant((1 / y.array.astype(np.float64)).astype(y.dtype)))
-    return b.mul(x, b.unary(tosa.ReciprocalOp, y))
+    return b.mul(x, b.unary("reciprocal", y))
 
 
 @operator("Min", "Max", "Sum", "Mean")
@@ -69,7 +68,7 @@ def unary_float(b: Builder, node: Node) -> Tensor:
 
 @operator("Floor", "Ceil")
 def rounding(b: Builder, node: Node) -> Tensor:
-    return b.unary(tosa.FloorOp if node.op_type == "Floor" else tosa.CeilOp, node.input(0))
+    return b.unary("floor" if node.op_type == "Floor" else "ceil", node.input(0))
 
 
 @operator("Abs", "Neg")
@@ -77,14 +76,14 @@ def signed(b: Builder, node: Node) -> Tensor:
     x = widened(b, node.input(0))
     if node.input(0).is_unsigned and node.op_type == "Abs":
         return node.input(0)
-    return narrowed(b, b.unary(tosa.AbsOp, x) if node.op_type == "Abs" else b.negate(x), node.input(0).dtype)
+    return narrowed(b, b.unary("abs", x) if node.op_type == "Abs" else b.negate(x), node.input(0).dtype)
 
 
 @operator("Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", since=7)
 def comparison(b: Builder, node: Node) -> Tensor:
     if node.input(0).dtype == np.bool_:
         x, y = node.input(0), node.input(1)
-        return b.logical_not(b.binary(tosa.LogicalXorOp, x, y))
+        return b.logical_not(b.binary("logical_xor", x, y))
     x, y = _widened_inputs(b, node)
     for constant, other in ((x, y), (y, x)):
         if node.op_type == "Equal" and constant.array is not None and constant.size == 1 and other.is_float:
@@ -94,16 +93,14 @@ def comparison(b: Builder, node: Node) -> Tensor:
                 return b.reshape(is_infinite(b, other, positive=value > 0), shape)
     if node.op_type.startswith("Less"):
         x, y = y, x
-    op_class = {"Equal": tosa.EqualOp, "Greater": tosa.GreaterOp, "Less": tosa.GreaterOp}.get(
-        node.op_type, tosa.GreaterEqualOp
-    )
-    return b.compare(op_class, x, y)
+    name = {"Equal": "equal", "Greater": "greater", "Less": "greater"}.get(node.op_type, "greater_equal")
+    return b.compare(name, x, y)
 
 
 @operator("And", "Or", "Xor", since=7)
 def logic(b: Builder, node: Node) -> Tensor:
-    op_class = {"And": tosa.LogicalAndOp, "Or": tosa.LogicalOrOp, "Xor": tosa.LogicalXorOp}[node.op_type]
-    return b.binary(op_class, node.input(0), node.input(1))
+    name = {"And": "logical_and", "Or": "logical_or", "Xor": "logical_xor"}[node.op_type]
+    return b.binary(name, node.input(0), node.input(1))
 
 
 @operator("Not")

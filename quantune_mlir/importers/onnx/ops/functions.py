@@ -7,7 +7,6 @@ from typing import Final
 
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.mlir.bindings import tosa
 
 # pi in three parts: the first two have 8 and 11 bits, so that their products with k are exact up to |k| = 2^12.
 _PI_PARTS: Final = (3.140625, 9.67502593994140625e-4, 1.509957990978376432e-7)
@@ -21,18 +20,18 @@ def log1p(b: Builder, x: Tensor) -> Tensor:
     """
     u = b.shifted(x, 1)
     lost = b.sub(x, b.shifted(u, -1))
-    return b.add(b.unary(tosa.LogOp, u), b.mul(lost, b.unary(tosa.ReciprocalOp, u)))
+    return b.add(b.unary("log", u), b.mul(lost, b.unary("reciprocal", u)))
 
 
 def expm1(b: Builder, x: Tensor) -> Tensor:
     """exp(x) - 1 for x <= 0, as 2 t / (1 - t) with t = tanh(x / 2), where nothing cancels."""
-    t = b.unary(tosa.TanhOp, b.scaled(x, 0.5))
-    return b.mul(b.scaled(t, 2), b.unary(tosa.ReciprocalOp, b.sub(b.splat(1, x.dtype, x.rank), t)))
+    t = b.unary("tanh", b.scaled(x, 0.5))
+    return b.mul(b.scaled(t, 2), b.unary("reciprocal", b.sub(b.splat(1, x.dtype, x.rank), t)))
 
 
 def softplus(b: Builder, x: Tensor) -> Tensor:
     """log(1 + exp(x)), as max(x, 0) + log(1 + exp(-|x|)), which cannot overflow."""
-    rest = b.unary(tosa.ExpOp, b.negate(b.unary(tosa.AbsOp, x)))
+    rest = b.unary("exp", b.negate(b.unary("abs", x)))
     return b.add(b.clamp(x, 0, math.inf), log1p(b, rest))
 
 
@@ -41,13 +40,13 @@ def sine(b: Builder, x: Tensor) -> Tensor:
 
     tosa.sin, as IREE compiles it, is 6e-8 at 0 and gets worse with every turn.
     """
-    k = b.unary(tosa.FloorOp, b.shifted(b.scaled(x, 1 / math.pi), 0.5))
+    k = b.unary("floor", b.shifted(b.scaled(x, 1 / math.pi), 0.5))
     return b.mul(_sine_near_zero(b, _beyond(b, x, k)), _alternating(b, k))
 
 
 def cosine(b: Builder, x: Tensor) -> Tensor:
     """cos(x) = (-1)^(k + 1) sin(x - (k + 1/2) pi), with (k + 1/2) pi the zero of the cosine nearest to x."""
-    k = b.unary(tosa.FloorOp, b.scaled(x, 1 / math.pi))
+    k = b.unary("floor", b.scaled(x, 1 / math.pi))
     return b.mul(_sine_near_zero(b, _beyond(b, x, b.shifted(k, 0.5))), b.negate(_alternating(b, k)))
 
 
@@ -70,5 +69,5 @@ def _sine_near_zero(b: Builder, x: Tensor) -> Tensor:
 
 def _alternating(b: Builder, k: Tensor) -> Tensor:
     """1 for even whole numbers, -1 for odd ones."""
-    odd = b.sub(k, b.scaled(b.unary(tosa.FloorOp, b.scaled(k, 0.5)), 2))
+    odd = b.sub(k, b.scaled(b.unary("floor", b.scaled(k, 0.5)), 2))
     return b.shifted(b.scaled(odd, -2), 1)

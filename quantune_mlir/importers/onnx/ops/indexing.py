@@ -18,7 +18,6 @@ from quantune_mlir.importers.onnx.half import computed_type
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.slicing import gather_axis, nonnegative
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
 
 @operator("GatherElements")
@@ -85,8 +84,8 @@ def scatter(b: Builder, node: Node) -> Tensor:
 _REDUCTIONS: Final[dict[str, tuple[Callable[[Builder, Tensor, Tensor], Tensor], float]]] = {
     "add": (lambda b, x, y: b.add(x, y), 0),
     "mul": (lambda b, x, y: b.mul(x, y), 1),
-    "max": (lambda b, x, y: b.binary(tosa.MaximumOp, x, y), -np.inf),
-    "min": (lambda b, x, y: b.binary(tosa.MinimumOp, x, y), np.inf),
+    "max": (lambda b, x, y: b.binary("maximum", x, y), -np.inf),
+    "min": (lambda b, x, y: b.binary("minimum", x, y), np.inf),
 }
 
 
@@ -165,4 +164,4 @@ def one_hot(b: Builder, node: Node) -> Tensor:
     picked = b.reshape(nonnegative(b, indices, count), shape)
     places = np.arange(count, dtype=np.int32).reshape([count if i == axis else 1 for i in range(len(shape))])
     off, on = (b.slice_axis(values, 0, i, 1) for i in (0, 1))
-    return b.select(b.compare(tosa.EqualOp, picked, Tensor.constant(places)), on, off)
+    return b.select(b.compare("equal", picked, Tensor.constant(places)), on, off)

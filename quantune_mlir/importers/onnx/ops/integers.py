@@ -12,9 +12,8 @@ from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.arithmetic import LARGEST_MASK, is_infinite, narrowed, widened
 from quantune_mlir.importers.onnx.ops.normalization import softmax_maximum
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
-_BITWISE: Final = {"BitwiseAnd": tosa.BitwiseAndOp, "BitwiseOr": tosa.BitwiseOrOp, "BitwiseXor": tosa.BitwiseXorOp}
+_BITWISE: Final = {"BitwiseAnd": "bitwise_and", "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor"}
 _WHOLE_FROM: Final = 2.0**23  # fp32 has no fractions from here on
 
 
@@ -26,7 +25,7 @@ def bitwise(b: Builder, node: Node) -> Tensor:
 
 @operator("BitwiseNot")
 def bitwise_not(b: Builder, node: Node) -> Tensor:
-    return narrowed(b, b.unary(tosa.BitwiseNotOp, widened(b, node.input(0))), node.input(0).dtype)
+    return narrowed(b, b.unary("bitwise_not", widened(b, node.input(0))), node.input(0).dtype)
 
 
 @operator("BitShift")
@@ -35,11 +34,11 @@ def bit_shift(b: Builder, node: Node) -> Tensor:
     x, y = (widened(b, node.input(i)) for i in (0, 1))
     if node.attribute("direction") == "LEFT" or node.input(0).is_unsigned:
         left = node.attribute("direction") == "LEFT"
-        shifted = b.binary(tosa.LogicalLeftShiftOp if left else tosa.LogicalRightShiftOp, x, y)
+        shifted = b.binary("logical_left_shift" if left else "logical_right_shift", x, y)
     else:
         most = b.splat(8 * x.dtype.itemsize - 1, x.dtype, y.rank)
-        beyond = b.compare(tosa.GreaterOp, b.splat(0, y.dtype, y.rank), y)
-        shifted = b.shift_right(x, b.select(beyond, most, b.binary(tosa.MinimumOp, y, most)))
+        beyond = b.compare("greater", b.splat(0, y.dtype, y.rank), y)
+        shifted = b.shift_right(x, b.select(beyond, most, b.binary("minimum", y, most)))
     return narrowed(b, shifted, node.input(0).dtype)
 
 
@@ -47,33 +46,33 @@ def bit_shift(b: Builder, node: Node) -> Tensor:
 def modulo(b: Builder, node: Node) -> Tensor:
     """x - y * (x / y rounded toward zero), which has the sign of x; with fmod=0 that of y."""
     x, y = (widened(b, node.input(i)) for i in (0, 1))
-    rest = _float_rest(b, x, y) if x.is_float else b.sub(x, b.mul(b.binary(tosa.IntDivOp, x, y), y))
+    rest = _float_rest(b, x, y) if x.is_float else b.sub(x, b.mul(b.binary("intdiv", x, y), y))
     if not node.attribute("fmod", 0):
         zero = b.splat(0, x.dtype, rest.rank)
-        negative = [b.compare(tosa.GreaterOp, zero, t) for t in (rest, y)]
-        exact = b.compare(tosa.EqualOp, rest, zero)
-        wrong = b.binary(tosa.LogicalAndOp, b.binary(tosa.LogicalXorOp, *negative), b.logical_not(exact))
+        negative = [b.compare("greater", zero, t) for t in (rest, y)]
+        exact = b.compare("equal", rest, zero)
+        wrong = b.binary("logical_and", b.binary("logical_xor", *negative), b.logical_not(exact))
         rest = b.select(wrong, b.add(rest, y), rest)
     return narrowed(b, rest, node.input(0).dtype)
 
 
 def _float_rest(b: Builder, x: Tensor, y: Tensor) -> Tensor:
     """The rest of |x| by |y|, with the sign of x. The quotient may be one off, as it comes of a reciprocal."""
-    size, step = b.unary(tosa.AbsOp, x), b.unary(tosa.AbsOp, y)
+    size, step = b.unary("abs", x), b.unary("abs", y)
     zero = b.splat(0, x.dtype)
-    quotient = b.unary(tosa.FloorOp, b.mul(size, b.unary(tosa.ReciprocalOp, step)))
-    whole = b.select(b.compare(tosa.EqualOp, quotient, zero), zero, b.mul(quotient, step))
+    quotient = b.unary("floor", b.mul(size, b.unary("reciprocal", step)))
+    whole = b.select(b.compare("equal", quotient, zero), zero, b.mul(quotient, step))
     rest = b.sub(size, whole)
-    rest = b.select(b.compare(tosa.GreaterOp, zero, rest), b.add(rest, step), rest)
-    rest = b.select(b.compare(tosa.GreaterEqualOp, rest, step), b.sub(rest, step), rest)
-    return b.select(b.compare(tosa.GreaterOp, zero, x), b.negate(rest), rest)
+    rest = b.select(b.compare("greater", zero, rest), b.add(rest, step), rest)
+    rest = b.select(b.compare("greater_equal", rest, step), b.sub(rest, step), rest)
+    return b.select(b.compare("greater", zero, x), b.negate(rest), rest)
 
 
 @operator("Sign")
 def sign(b: Builder, node: Node) -> Tensor:
     x = widened(b, node.input(0))
     one, zero = (b.splat(value, x.dtype, x.rank) for value in (1, 0))
-    positive, negative = b.compare(tosa.GreaterOp, x, zero), b.compare(tosa.GreaterOp, zero, x)
+    positive, negative = b.compare("greater", x, zero), b.compare("greater", zero, x)
     result = b.select(positive, one, b.select(negative, b.splat(-1, x.dtype, x.rank), x))
     return narrowed(b, result, node.input(0).dtype)
 
@@ -83,7 +82,7 @@ def rounding(b: Builder, node: Node) -> Tensor:
     """Half to even, as tosa.cast does."""
     x = node.input(0)
     rounded = b.cast(b.cast(b.clamp(x, -_WHOLE_FROM, _WHOLE_FROM), np.int32), x.dtype)
-    small = b.compare(tosa.GreaterOp, b.splat(_WHOLE_FROM, x.dtype, x.rank), b.unary(tosa.AbsOp, x))
+    small = b.compare("greater", b.splat(_WHOLE_FROM, x.dtype, x.rank), b.unary("abs", x))
     return b.select(small, rounded, x)
 
 
@@ -91,12 +90,12 @@ def rounding(b: Builder, node: Node) -> Tensor:
 def is_nan(b: Builder, node: Node) -> Tensor:
     """Of a softmax also where all of a row is masked: minus infinity there would have given NaN."""
     x = node.input(0)
-    result = b.logical_not(b.compare(tosa.EqualOp, x, x))
+    result = b.logical_not(b.compare("equal", x, x))
     largest = softmax_maximum(x)
     if largest is None:
         return result
-    masked = b.compare(tosa.GreaterEqualOp, b.splat(-LARGEST_MASK / 2, x.dtype, x.rank), largest)
-    return b.binary(tosa.LogicalOrOp, result, masked)
+    masked = b.compare("greater_equal", b.splat(-LARGEST_MASK / 2, x.dtype, x.rank), largest)
+    return b.binary("logical_or", result, masked)
 
 
 @operator("IsInf")
@@ -110,4 +109,4 @@ def is_inf(b: Builder, node: Node) -> Tensor:
     if not found:
         return Tensor.constant(np.zeros(x.shape, np.bool_))
     first, *others = found
-    return b.binary(tosa.LogicalOrOp, first, others[0]) if others else first
+    return b.binary("logical_or", first, others[0]) if others else first

@@ -12,7 +12,6 @@ from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
 _INTEGERS = (np.dtype(np.int32), np.dtype(np.int64))
 
@@ -74,7 +73,7 @@ def pixel_product(b: Builder, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor
     outputs = kernel.shape[0]
     image = b.reshape(x, (rows, 1, 1, inputs))
     shape = (rows, 1, 1, outputs)
-    result = b.convolution(tosa.Conv2DOp, image, kernel, bias, shape, [0, 0, 0, 0], [1, 1], [1, 1])
+    result = b.convolution("conv2d", image, kernel, bias, shape, [0, 0, 0, 0], [1, 1], [1, 1])
     return b.reshape(result, (rows, outputs))
 
 

@@ -12,7 +12,6 @@ from quantune_mlir.importers.common.shapes import normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 from quantune_mlir.mlir.edit import defining_op
 
 
@@ -47,7 +46,7 @@ def _computed_batch_normalization(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
     channels = (1, node.input(1).size, *([1] * (x.rank - 2)))
     gamma, beta, mean, variance = (b.reshape(node.input(i), channels) for i in range(1, 5))
-    deviation = b.unary(tosa.RsqrtOp, b.shifted(variance, node.attribute("epsilon", 1e-5)))
+    deviation = b.unary("rsqrt", b.shifted(variance, node.attribute("epsilon", 1e-5)))
     return b.add(b.mul(b.sub(x, mean), b.mul(deviation, gamma)), beta)
 
 
@@ -74,12 +73,12 @@ def standardized(b: Builder, x: Tensor, axes: Sequence[int], epsilon: float) -> 
 
     def mean_of(t: Tensor) -> Tensor:
         for axis in axes:
-            t = b.reduce(tosa.ReduceSumOp, t, axis)
+            t = b.reduce("sum", t, axis)
         return b.scaled(t, 1 / count)
 
     mean = mean_of(x)
     centred = b.sub(x, mean)
-    deviation = b.unary(tosa.RsqrtOp, b.shifted(mean_of(b.mul(centred, centred)), epsilon))
+    deviation = b.unary("rsqrt", b.shifted(mean_of(b.mul(centred, centred)), epsilon))
     return b.mul(centred, deviation), mean, deviation
 
 
@@ -102,12 +101,12 @@ def softmax(b: Builder, node: Node) -> Tensor:
 
 
 def _softmax(b: Builder, op_type: str, x: Tensor, axis: int) -> Tensor:
-    shifted = b.sub(x, b.reduce(tosa.ReduceMaxOp, x, axis))
-    exponentials = b.unary(tosa.ExpOp, shifted)
-    total = b.reduce(tosa.ReduceSumOp, exponentials, axis)
+    shifted = b.sub(x, b.reduce("max", x, axis))
+    exponentials = b.unary("exp", shifted)
+    total = b.reduce("sum", exponentials, axis)
     if op_type == "LogSoftmax":
-        return b.sub(shifted, b.unary(tosa.LogOp, total))
-    return b.mul(exponentials, b.unary(tosa.ReciprocalOp, total))
+        return b.sub(shifted, b.unary("log", total))
+    return b.mul(exponentials, b.unary("reciprocal", total))
 
 
 def softmax_maximum(x: Tensor) -> Tensor | None:

@@ -15,7 +15,6 @@ from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.normalization import standardized
 from quantune_mlir.importers.onnx.ops.powers import constant_power, sqrt
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
 _NEARLY_ZERO: Final = 1e-37  # what a norm of zero is taken for: zeros stay zeros
 
@@ -26,9 +25,9 @@ def rms_normalization(b: Builder, node: Node) -> Tensor:
     axes = range(normalized_axis(node.attribute("axis", -1), x.rank), x.rank)
     total = b.mul(x, x)
     for axis in axes:
-        total = b.reduce(tosa.ReduceSumOp, total, axis)
+        total = b.reduce("sum", total, axis)
     mean = b.scaled(total, 1 / math.prod(x.shape[a] for a in axes))
-    factor = b.unary(tosa.RsqrtOp, b.shifted(mean, node.attribute("epsilon", 1e-5)))
+    factor = b.unary("rsqrt", b.shifted(mean, node.attribute("epsilon", 1e-5)))
     return b.mul(b.mul(x, factor), node.input(1))
 
 
@@ -61,8 +60,8 @@ def mean_variance_normalization(b: Builder, node: Node) -> Tensor:
 def lp_normalization(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
     axis, p = normalized_axis(node.attribute("axis", -1), x.rank), node.attribute("p", 2)
-    total = b.clamp(b.reduce(tosa.ReduceSumOp, _powers(b, x, p), axis), _NEARLY_ZERO, math.inf)
-    return b.mul(x, b.unary(tosa.ReciprocalOp if p == 1 else tosa.RsqrtOp, total))
+    total = b.clamp(b.reduce("sum", _powers(b, x, p), axis), _NEARLY_ZERO, math.inf)
+    return b.mul(x, b.unary("reciprocal" if p == 1 else "rsqrt", total))
 
 
 @operator("GlobalLpPool")
@@ -70,14 +69,14 @@ def global_lp_pool(b: Builder, node: Node) -> Tensor:
     x, p = node.input(0), node.attribute("p", 2)
     total = _powers(b, x, p)
     for axis in range(2, x.rank):
-        total = b.reduce(tosa.ReduceSumOp, total, axis)
+        total = b.reduce("sum", total, axis)
     return total if p == 1 else sqrt(b, total)
 
 
 def _powers(b: Builder, x: Tensor, p: int) -> Tensor:
     if p not in (1, 2):
         raise Unsupported(f"p = {p}; 1 and 2 are supported")
-    return b.unary(tosa.AbsOp, x) if p == 1 else b.mul(x, x)
+    return b.unary("abs", x) if p == 1 else b.mul(x, x)
 
 
 @operator("LRN")

@@ -13,7 +13,6 @@ from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.dilated_pooling import dilated_average_pool, dilated_max_pool
 from quantune_mlir.importers.onnx.ops.windows import Window, fit_image, from_image, resolve_window, to_image
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
 _NO_PADS = [0, 0, 0, 0]
 
@@ -35,7 +34,7 @@ def max_pool(b: Builder, node: Node) -> Tensor:
 
 def _sign_flipped(b: Builder, x: Tensor, dtype: type[np.int8] | type[np.uint8]) -> Tensor:
     """Eight-bit integers with the top bit inverted: uint8 and int8 in the same order, since TOSA pools int8 only."""
-    flipped = b.binary(tosa.BitwiseXorOp, x, b.splat(-128, np.int8, x.rank))
+    flipped = b.binary("bitwise_xor", x, b.splat(-128, np.int8, x.rank))
     return Tensor.computed(b.value(flipped), dtype)
 
 

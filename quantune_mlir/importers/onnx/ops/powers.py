@@ -11,7 +11,6 @@ from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.arithmetic import converted, narrowed, require_supported, widened
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
 _LARGEST_PRODUCT: Final = 32
 
@@ -24,13 +23,13 @@ def square_root(b: Builder, node: Node) -> Tensor:
 
 def sqrt(b: Builder, x: Tensor) -> Tensor:
     """TOSA has no square root; 1 / rsqrt(x) is right at 0 and infinity, which x * rsqrt(x) is not."""
-    return b.unary(tosa.ReciprocalOp, b.unary(tosa.RsqrtOp, x))
+    return b.unary("reciprocal", b.unary("rsqrt", x))
 
 
 def constant_power(b: Builder, x: Tensor, exponent: float) -> Tensor:
     """x, which is not negative, to a number."""
     result = _by_multiplication(b, x, exponent)
-    return b.binary(tosa.PowOp, x, b.splat(exponent, x.dtype, x.rank)) if result is None else result
+    return b.binary("pow", x, b.splat(exponent, x.dtype, x.rank)) if result is None else result
 
 
 @operator("Pow", since=7)
@@ -49,7 +48,7 @@ def power(b: Builder, node: Node) -> Tensor:
 
 
 def _rounded(b: Builder, x: Tensor) -> Tensor:
-    return b.unary(tosa.FloorOp, b.shifted(x, 0.5))
+    return b.unary("floor", b.shifted(x, 0.5))
 
 
 def _by_multiplication(b: Builder, x: Tensor, exponent: float) -> Tensor | None:
@@ -59,7 +58,7 @@ def _by_multiplication(b: Builder, x: Tensor, exponent: float) -> Tensor | None:
     if not x.is_float and (exponent < 0 or exponent % 1 != 0):
         return None
     if exponent == -0.5:
-        return b.unary(tosa.RsqrtOp, x)
+        return b.unary("rsqrt", x)
     whole, fraction = divmod(abs(exponent), 1)
     root = sqrt(b, x) if fraction else None
     result = root if fraction >= 0.5 else None
@@ -73,7 +72,7 @@ def _by_multiplication(b: Builder, x: Tensor, exponent: float) -> Tensor | None:
         remaining //= 2
         square = b.mul(square, square) if remaining else square
     assert result is not None
-    return b.unary(tosa.ReciprocalOp, result) if exponent < 0 else result
+    return b.unary("reciprocal", result) if exponent < 0 else result
 
 
 def _power(b: Builder, base: Tensor, exponent: Tensor) -> Tensor:
@@ -82,13 +81,13 @@ def _power(b: Builder, base: Tensor, exponent: Tensor) -> Tensor:
     TOSA's own power is defined for a base that is not negative, and not for 0^0, which is 1.
     """
     if exponent.array is not None and (exponent.array % 1 != 0).all():
-        return b.binary(tosa.PowOp, base, exponent)
+        return b.binary("pow", base, exponent)
     zero = b.splat(0, base.dtype)
-    magnitude = b.binary(tosa.PowOp, b.unary(tosa.AbsOp, base), exponent)
-    magnitude = b.select(b.compare(tosa.EqualOp, exponent, zero), b.splat(1, base.dtype), magnitude)
+    magnitude = b.binary("pow", b.unary("abs", base), exponent)
+    magnitude = b.select(b.compare("equal", exponent, zero), b.splat(1, base.dtype), magnitude)
     half = b.scaled(exponent, 0.5)
-    even = b.compare(tosa.EqualOp, half, b.unary(tosa.FloorOp, half))
-    whole = b.compare(tosa.EqualOp, exponent, b.unary(tosa.FloorOp, exponent))
+    even = b.compare("equal", half, b.unary("floor", half))
+    whole = b.compare("equal", exponent, b.unary("floor", exponent))
     odd_or_none = b.select(whole, b.negate(magnitude), b.splat(np.nan, base.dtype))
-    negative = b.compare(tosa.GreaterOp, zero, base)
+    negative = b.compare("greater", zero, base)
     return b.select(negative, b.select(even, magnitude, odd_or_none), magnitude)

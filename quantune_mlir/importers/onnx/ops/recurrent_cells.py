@@ -18,7 +18,6 @@ from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.ops.functions import expm1, softplus
 from quantune_mlir.importers.onnx.ops.linear import pixel_kernel, pixel_product
-from quantune_mlir.mlir.bindings import tosa
 
 Activation = Callable[[Builder, Tensor], Tensor]
 
@@ -158,7 +157,7 @@ def _affine(scale: float, shift: float) -> Activation:
 
 def _where_above(bound: float, below: Activation) -> Activation:
     def activation(b: Builder, x: Tensor) -> Tensor:
-        above = b.compare(tosa.GreaterOp, x, b.splat(bound, x.dtype, x.rank))
+        above = b.compare("greater", x, b.splat(bound, x.dtype, x.rank))
         return b.select(above, x, below(b, x))
 
     return activation
@@ -169,7 +168,7 @@ def _elu(alpha: float) -> Activation:
 
 
 def _softsign(b: Builder, x: Tensor) -> Tensor:
-    return b.mul(x, b.unary(tosa.ReciprocalOp, b.shifted(b.unary(tosa.AbsOp, x), 1)))
+    return b.mul(x, b.unary("reciprocal", b.shifted(b.unary("abs", x), 1)))
 
 
 _ACTIVATIONS: Final[Mapping[str, tuple[float, float, Callable[[float, float], Activation]]]] = {
@@ -178,11 +177,11 @@ _ACTIVATIONS: Final[Mapping[str, tuple[float, float, Callable[[float, float], Ac
     "hardsigmoid": (0.2, 0.5, lambda alpha, beta: lambda b, x: b.clamp(_affine(alpha, beta)(b, x), 0, 1)),
     "leakyrelu": (0.01, 0.0, lambda alpha, beta: _where_above(0, lambda b, x: b.scaled(x, alpha))),
     "relu": (0.0, 0.0, lambda alpha, beta: lambda b, x: b.clamp(x, 0, math.inf)),
-    "scaledtanh": (1.0, 1.0, lambda alpha, beta: lambda b, x: b.scaled(b.unary(tosa.TanhOp, b.scaled(x, beta)), alpha)),
-    "sigmoid": (0.0, 0.0, lambda alpha, beta: lambda b, x: b.unary(tosa.SigmoidOp, x)),
+    "scaledtanh": (1.0, 1.0, lambda alpha, beta: lambda b, x: b.scaled(b.unary("tanh", b.scaled(x, beta)), alpha)),
+    "sigmoid": (0.0, 0.0, lambda alpha, beta: lambda b, x: b.unary("sigmoid", x)),
     "softplus": (0.0, 0.0, lambda alpha, beta: softplus),
     "softsign": (0.0, 0.0, lambda alpha, beta: _softsign),
-    "tanh": (0.0, 0.0, lambda alpha, beta: lambda b, x: b.unary(tosa.TanhOp, x)),
+    "tanh": (0.0, 0.0, lambda alpha, beta: lambda b, x: b.unary("tanh", x)),
     "thresholdedrelu": (1.0, 0.0, lambda alpha, beta: _where_above(alpha, lambda b, x: b.scaled(x, 0.0))),
 }
 """By lower-case name: alpha and beta if the node gives none, and the function of both."""

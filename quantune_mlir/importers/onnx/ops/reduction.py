@@ -15,16 +15,15 @@ from quantune_mlir.importers.onnx.ops.arithmetic import converted, narrowed, wid
 from quantune_mlir.importers.onnx.ops.pooling import mean_image
 from quantune_mlir.importers.onnx.ops.powers import sqrt
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
 _ORDERED = tuple(np.dtype(t) for t in (np.float32, np.float16, np.int8, np.int16))
 _AXES_INPUT_SINCE = {"ReduceSum": 13}
 _OPS = {
-    "ReduceSum": tosa.ReduceSumOp,
-    "ReduceMean": tosa.ReduceSumOp,
-    "ReduceProd": tosa.ReduceProductOp,
-    "ReduceMax": tosa.ReduceMaxOp,
-    "ReduceMin": tosa.ReduceMinOp,
+    "ReduceSum": "sum",
+    "ReduceMean": "sum",
+    "ReduceProd": "product",
+    "ReduceMax": "max",
+    "ReduceMin": "min",
 }
 
 
@@ -60,25 +59,25 @@ def composed_reduction(b: Builder, node: Node) -> Tensor:
         raise Unsupported(f"element type {x.dtype}; f32 and f16 are supported")
     terms, largest = widened(b, x), None
     if node.op_type == "ReduceL1":
-        terms = b.unary(tosa.AbsOp, terms)
+        terms = b.unary("abs", terms)
     elif node.op_type in ("ReduceL2", "ReduceSumSquare"):
         terms = b.mul(terms, terms)
     elif node.op_type == "ReduceLogSumExp":
-        largest = _over(b, tosa.ReduceMaxOp, x, axes)
-        terms = b.unary(tosa.ExpOp, b.sub(x, largest))
-    total = _over(b, tosa.ReduceSumOp, terms, axes)
+        largest = _over(b, "max", x, axes)
+        terms = b.unary("exp", b.sub(x, largest))
+    total = _over(b, "sum", terms, axes)
     if node.op_type == "ReduceL2":
         total = sqrt(b, total)
     elif node.op_type.startswith("ReduceLog"):
-        total = b.unary(tosa.LogOp, total)
+        total = b.unary("log", total)
     result = total if largest is None else b.add(total, largest)
     kept = [size for i, size in enumerate(result.shape) if node.attribute("keepdims", 1) or i not in axes]
     return b.reshape(narrowed(b, result, x.dtype), kept)
 
 
-def _over(b: Builder, op_class: type, x: Tensor, axes: list[int]) -> Tensor:
+def _over(b: Builder, name: str, x: Tensor, axes: list[int]) -> Tensor:
     for axis in axes:
-        x = b.reduce(op_class, x, axis)
+        x = b.reduce(name, x, axis)
     return x
 
 

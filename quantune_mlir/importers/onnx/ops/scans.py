@@ -13,7 +13,6 @@ from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.arithmetic import narrowed, widened
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
 _MOST_PICKED: Final = 32
 
@@ -32,7 +31,7 @@ def top_k(b: Builder, node: Node) -> list[Tensor]:
     values: list[Tensor] = []
     indices: list[Tensor] = []
     for _ in range(count):
-        values.append(b.reduce(tosa.ReduceMaxOp, rest, axis))
+        values.append(b.reduce("max", rest, axis))
         best = b.argmax(rest, axis)
         indices.append(b.reshape(best, values[-1].shape))
         if len(values) < count:
@@ -44,7 +43,7 @@ def top_k(b: Builder, node: Node) -> list[Tensor]:
 def _is_at(b: Builder, shape: tuple[int, ...], axis: int, index: Tensor) -> Tensor:
     """Whether an element stands at `index`, int32 with size one on the axis."""
     places = np.arange(shape[axis], dtype=np.int32).reshape([-1 if i == axis else 1 for i in range(len(shape))])
-    return b.compare(tosa.EqualOp, Tensor.constant(places), index)
+    return b.compare("equal", Tensor.constant(places), index)
 
 
 @operator("Hardmax", since=13)

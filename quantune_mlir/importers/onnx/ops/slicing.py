@@ -11,7 +11,6 @@ from quantune_mlir.importers.common.shapes import normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.registry import operator
-from quantune_mlir.mlir.bindings import tosa
 
 _POOLED = tuple(np.dtype(t) for t in (np.float32, np.float16, np.int8))
 
@@ -123,5 +122,5 @@ def gather_axis(b: Builder, x: Tensor, indices: Tensor, axis: int) -> Tensor:
 def nonnegative(b: Builder, indices: Tensor, count: int) -> Tensor:
     """Indices computed at run time, flattened, as int32 in [0, count): negative ones count from the end."""
     indices = b.cast(b.reshape(indices, (indices.size,)), np.int32)
-    negative = b.compare(tosa.GreaterOp, b.splat(0, np.int32), indices)
+    negative = b.compare("greater", b.splat(0, np.int32), indices)
     return b.select(negative, b.shifted(indices, count), indices)

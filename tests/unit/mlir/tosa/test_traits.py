@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from iree.compiler.dialects import tosa
 
-from quantune_mlir.mlir.bindings import ir, make_context, tosa
+from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.tosa.traits import TRAITS
 from tests.support import call, compile_module, load_program
 from tests.unit.mlir.tosa.sample_ops import EVALUATED, built, computed, element_types

@@ -7,8 +7,9 @@ import numpy as np
 from quantune_mlir.backend.compiler import compile_module
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.mlir.bindings import func, ir, make_context, tosa
-from quantune_mlir.mlir.constants import tensor_type
+from quantune_mlir.mlir.bindings import func, ir, make_context
+from quantune_mlir.mlir.constants import element_type, tensor_type
+from quantune_mlir.mlir.tosa import build
 from quantune_mlir.passes.kernels.expand_rounding import ExpandRounding
 from quantune_mlir.pipeline.driver import run_pipeline
 
@@ -17,13 +18,13 @@ def rounding(size: int, *, expand: bool) -> ir.Module:
     """@main rounds an f32 tensor to i8, and takes the integers back to f32."""
     with make_context(), ir.Location.unknown():
         module = ir.Module.create()
-        f32, i8 = tensor_type([size], np.float32), tensor_type([size], np.int8)
+        f32, i8 = tensor_type([size], np.float32), element_type(np.int8)
         with ir.InsertionPoint(module.body):
 
             @func.FuncOp.from_py_func(f32, name="main")
             def main(x: ir.Value) -> tuple[ir.Value, ir.Value]:
-                integers = tosa.CastOp(i8, x).result
-                return integers, tosa.CastOp(f32, integers).result
+                integers = build.cast(x, i8)
+                return integers, build.cast(integers, f32.element_type)
 
         if expand:
             run_pipeline(module, [ExpandRounding()])
