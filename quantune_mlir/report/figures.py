@@ -7,11 +7,17 @@ import math
 
 def decibels(value: float | None) -> str:
     """`31.4 dB`; exact where there is no noise."""
+    bare = bare_decibels(value)
+    return bare if value is None or math.isinf(value) else f"{bare} dB"
+
+
+def bare_decibels(value: float | None) -> str:
+    """The same without its unit."""
     if value is None:
         return "–"
     if math.isinf(value):
         return "exact" if value > 0 else "noise only"
-    return f"{value:.1f} dB"
+    return f"{value:.1f}"
 
 
 def size(value: float) -> str:
