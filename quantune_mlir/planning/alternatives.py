@@ -9,7 +9,6 @@ from typing import Final
 
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.front import Point
-from quantune_mlir.planning.plan import Precision
 from quantune_mlir.planning.planner import Planned
 
 _MOST_DECIMALS: Final = 9
@@ -50,9 +49,9 @@ def alternatives(planned: Planned) -> list[Alternative]:
     if problem.costs.unit == "MACs":
         return []
     free = {layer.name for layer in problem.layers}
-    made = [name for name, decision in planned.decisions.items() if decision.precision is Precision.FP32]
-    cost = problem.costs.total(made)
-    noise = problem.noise_model.noise(planned.plan.int8_layers)
+    made = [name for name, decision in planned.decisions.items() if not decision.precision.is_integer]
+    cost = problem.costs.total({name: decision.precision for name, decision in planned.decisions.items()})
+    noise = problem.noise_model.noise(planned.plan.integer_layers)
     chosen = Alternative(_sorted(free.intersection(made)), float(noise.max(initial=0.0)), cost.time, cost.size, True)
     found = [
         Alternative(

@@ -8,28 +8,31 @@ less than what has grown of its own error.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from quantune_mlir.numerics.formats import NumberFormat
 from quantune_mlir.planning.noise_model import NoiseModel, Powers
 
 TRUSTED: Final = 2.0
 """3 dB: by so much a prediction may be off."""
 
 
-def corrected(model: NoiseModel, int8: Collection[str], grown: Mapping[str, Powers], measured: Powers) -> NoiseModel:
+def corrected(
+    model: NoiseModel, formats: Mapping[str, NumberFormat], grown: Mapping[str, Powers], measured: Powers
+) -> NoiseModel:
     """The noise model that does not contradict a measurement.
 
     Args:
         model: what predicted.
-        int8: the layers that the measured plan has in int8.
+        formats: of the layers that compute in integers under the measured plan.
         grown: by layer the noise at each part, as energies grew under that plan.
         measured: its noise-to-signal power at each part; NaN where it is not known.
     """
-    wrong = np.nan_to_num(measured) > TRUSTED * model.noise(int8)
+    wrong = np.nan_to_num(measured) > TRUSTED * model.noise(formats)
     raised = {
         name: np.where(wrong, np.maximum(model.layers[name], noise), model.layers[name])
         for name, noise in grown.items()

@@ -1,8 +1,8 @@
-"""What each precision of each layer costs: time and bytes, and the price of changing precision between layers.
+"""What each format of each layer costs: time and bytes, and the price of changing formats between layers.
 
-A value that is read in one precision only costs nothing extra: the op that makes it stores it in that precision. A
-value that is read in both is converted once more, in a pass over the tensor of its own, unless those that want the
-other form are element-wise: these convert as they read.
+A value that is read in one format only costs nothing extra: the op that makes it stores it in that format. For each
+other one in which it is read as well it is converted once more, in a pass over the tensor of its own, unless those that
+want it are element-wise: these convert as they read. Formats whose activations are alike are one here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
 
 TimeUnit = Literal["µs", "cycles", "MACs"]
 """MACs where nothing else is known."""
@@ -29,12 +31,8 @@ class Cost:
         return Cost(self.time - other.time, self.size - other.size)
 
 
-@dataclass(frozen=True)
-class LayerCost:
-    """What a layer costs in each precision: its fusion group's time, if it starts one, and its weights."""
-
-    int8: Cost
-    fp32: Cost
+LayerCost = Mapping[NumberFormat, Cost]
+"""What a layer costs in each format: its fusion group's time, if it starts one, and its weights."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Stream:
     Attributes:
         producer: the layer that makes it, or the name of a graph input.
         readers: the layers that read it.
-        conversion: time of a pass that changes its precision.
+        conversion: time of a pass that changes its format.
     """
 
     producer: str
@@ -65,7 +63,7 @@ class CostModel:
     """Additive costs of a network.
 
     Attributes:
-        layers: those whose precision is a choice; whatever else the streams name is fp32.
+        layers: those whose format is a choice; whatever else the streams name is fp32.
         streams: values between layers.
         fixed: what costs the same under any plan.
         unit: of all times.
@@ -76,60 +74,63 @@ class CostModel:
     fixed: Cost
     unit: TimeUnit
 
-    def total(self, fp32: Iterable[str]) -> Cost:
-        """The cost of the network with these layers in fp32 and the others in int8."""
-        return Ledger(self, fp32).total
+    def total(self, formats: Mapping[str, NumberFormat]) -> Cost:
+        """The cost of the network with its layers in these formats."""
+        ledger = Ledger(self)
+        for name, format_ in formats.items():
+            ledger.move(name, format_)
+        return ledger.total
 
     @staticmethod
     def by_macs(layers: Mapping[str, int]) -> CostModel:
         """A model that knows nothing but multiply-accumulates: four in int8 take as long as one in fp32."""
-        costs = {name: LayerCost(Cost(macs, macs), Cost(4.0 * macs, 4.0 * macs)) for name, macs in layers.items()}
+        costs = {name: {INT8: Cost(macs, macs), FP32: Cost(4.0 * macs, 4.0 * macs)} for name, macs in layers.items()}
         return CostModel(costs, (), Cost(), "MACs")
 
 
 class Ledger:
-    """The cost of a network while layers move from int8 to fp32, one by one."""
+    """The cost of a network while layers move from format to format, one by one."""
 
-    def __init__(self, costs: CostModel, fp32: Iterable[str] = ()) -> None:
-        """Start with these layers in fp32 and the others in int8."""
+    def __init__(self, costs: CostModel, start: NumberFormat = INT8, fp32: Iterable[str] = ()) -> None:
+        """Start with these layers in fp32 and the others in one format."""
         self._costs = costs
         self._streams: dict[str, list[Stream]] = {}
         for stream in costs.streams:
             for name in {stream.producer, *(reader.layer for reader in stream.readers)}:
                 self._streams.setdefault(name, []).append(stream)
-        self._int8 = dict.fromkeys(costs.layers)
+        self._formats = dict.fromkeys(costs.layers, start)
         self.total = costs.fixed
         for layer in costs.layers.values():
-            self.total += layer.int8
+            self.total += layer[start]
         self.total += Cost(sum(self._conversion(stream) for stream in costs.streams))
         for name in fp32:
-            self.to_fp32(name)
+            self.move(name)
 
-    def in_int8(self, name: str) -> bool:
-        """Whether a layer is int8 at present."""
-        return name in self._int8
+    def format_of(self, name: str) -> NumberFormat:
+        """The format that a layer has at present."""
+        return self._formats.get(name, FP32)
 
-    def price(self, name: str) -> Cost:
-        """What moving an int8 layer to fp32 would add to the total, changed boundaries included."""
-        before = self._conversions_at(name)
-        del self._int8[name]
+    def price(self, name: str, format_: NumberFormat = FP32) -> Cost:
+        """What moving a layer to a format would add to the total, changed boundaries included."""
+        before, old = self._conversions_at(name), self._formats[name]
+        self._formats[name] = format_
         after = self._conversions_at(name)
-        self._int8[name] = None
+        self._formats[name] = old
         layer = self._costs.layers[name]
-        return layer.fp32 - layer.int8 + Cost(after - before)
+        return layer[format_] - layer[old] + Cost(after - before)
 
-    def to_fp32(self, name: str) -> None:
-        """Move a layer to fp32; nothing happens if it is there, or never was in int8."""
-        if name in self._int8:
-            self.total += self.price(name)
-            del self._int8[name]
+    def move(self, name: str, format_: NumberFormat = FP32) -> None:
+        """Move a layer to a format; nothing happens if it is there, or is no choice."""
+        if name in self._formats and self._formats[name] != format_:
+            self.total += self.price(name, format_)
+            self._formats[name] = format_
 
     def neighbours(self, name: str) -> list[str]:
-        """The int8 layers that share a stream with a layer, each once."""
+        """The integer layers that share a stream with a layer, each once."""
         found: dict[str, None] = {}
         for stream in self._streams.get(name, ()):
             for other in (stream.producer, *(reader.layer for reader in stream.readers)):
-                if other != name and other in self._int8:
+                if other != name and self.format_of(other).is_integer:
                     found[other] = None
         return list(found)
 
@@ -137,7 +138,9 @@ class Ledger:
         return sum(self._conversion(stream) for stream in self._streams.get(name, ()))
 
     def _conversion(self, stream: Stream) -> float:
-        stored = stream.producer in self._int8
-        same = any((reader.layer in self._int8) == stored for reader in stream.readers)
-        other = any((reader.layer in self._int8) != stored and not reader.converts for reader in stream.readers)
-        return stream.conversion if same and other else 0.0
+        stored = self.format_of(stream.producer).activations
+        read = [(self.format_of(reader.layer).activations, reader.converts) for reader in stream.readers]
+        others = {form for form, converts in read if form != stored and not converts}
+        if all(form != stored for form, _ in read):
+            return stream.conversion * max(0, len({form for form, _ in read}) - 1)
+        return stream.conversion * len(others)

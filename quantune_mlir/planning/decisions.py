@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
 
+from quantune_mlir.numerics.formats import NumberFormat
 from quantune_mlir.planning.costs import LayerCost
 from quantune_mlir.planning.front import Point, Problem, Step
-from quantune_mlir.planning.plan import Precision
 
 
 class Ground(str, Enum):
@@ -62,7 +62,7 @@ class Decision:
         cost: of its own, in each precision; None if it is fp32 whatever is decided.
     """
 
-    precision: Precision
+    precision: NumberFormat
     ground: Ground
     named: str = ""
     rank: int | None = None
@@ -82,7 +82,7 @@ def decided(problem: Problem, point: Point, *, int8: Ground = Ground.QUIET, fp32
     order = sorted(problem.layers, key=lambda layer: (-problem.noise_model.weight(layer.name), layer.index))
     free = {
         layer.name: Decision(
-            Precision.INT8,
+            problem.formats[0],
             int8,
             rank=rank,
             brings=problem.noise_model.weight(layer.name),
@@ -95,11 +95,12 @@ def decided(problem: Problem, point: Point, *, int8: Ground = Ground.QUIET, fp32
     for before, step in pairwise(point.trail.steps[: point.steps + 1]):
         for layer in step.layers:
             free[layer.name] = _in_fp32(free[layer.name], layer.name, before, step, fp32)
-    ledger, noise = problem.ledger(point.fp32), problem.noise_ledger()
-    for layer in point.fp32:
-        noise.to_fp32(layer.name)
+    ledger, noise = problem.ledger(), problem.noise_ledger()
+    for name, format_ in point.moved.items():
+        ledger.move(name, format_)
+        noise.move(name, format_)
     for name, decision in free.items():
-        if decision.precision is Precision.INT8:
+        if decision.precision.is_integer:
             free[name] = replace(
                 decision,
                 noise_int8=noise.worst,
@@ -114,7 +115,7 @@ def _in_fp32(decision: Decision, name: str, before: Step, step: Step, ground: Gr
     comes_along = ground is Ground.BUYS and name != first
     return replace(
         decision,
-        precision=Precision.FP32,
+        precision=step.format,
         ground=Ground.NEIGHBOUR if comes_along else ground,
         named=first if comes_along else "",
         noise_int8=before.noise,

@@ -1,9 +1,9 @@
 """The front: plans of which none is quicker, smaller and less noisy than another.
 
 Candidates are the prefixes of a few lists of layers: sorted by what they buy, but also all that has no
-multiply-accumulates first, and the network from its front or from its end, with and without that. Layers move from int8
-to fp32 one by one, and each takes along the neighbours that are no slower in fp32 once it is: so no boundary is left
-that costs more than it returns.
+multiply-accumulates first, and the network from its front or from its end, with and without that. Layers move from the
+coarsest format to fp32 one by one, or first all of them to a format between, and each takes along the neighbours that
+are no slower there once it is: so no boundary is left that costs more than it returns.
 Everything is O(n log n) in the number of layers of a network whose values have a bounded number of readers.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
 from quantune_mlir.planning.costs import Cost, CostModel, Ledger
 from quantune_mlir.planning.noise_model import NoiseLedger, NoiseModel
 from quantune_mlir.planning.sensitivity import LayerSensitivity
@@ -30,6 +31,7 @@ class Problem:
         costs: of the whole network.
         kept: layers that are fp32 whatever is decided.
         in_order: whether layers may become fp32 in the order of `layers` only.
+        formats: what the layers may be in, from the coarsest to the finest; the last one is fp32.
     """
 
     layers: Sequence[LayerSensitivity]
@@ -37,20 +39,22 @@ class Problem:
     costs: CostModel
     kept: Collection[str] = ()
     in_order: bool = False
+    formats: tuple[NumberFormat, ...] = (INT8, FP32)
 
     @cached_property
     def start(self) -> Cost:
-        """The cost of all int8."""
+        """The cost of the coarsest format throughout."""
         return self.ledger().total
 
     @cached_property
     def end(self) -> Cost:
         """The cost of all fp32."""
-        return self.ledger(self.layers).total
+        ledger = Ledger(self.costs, self.formats[0], [*self.kept, *(layer.name for layer in self.layers)])
+        return ledger.total
 
     @cached_property
     def noise(self) -> float:
-        """Predicted noise-to-signal power, at the worst part of the output, of all int8."""
+        """Predicted noise-to-signal power, at the worst part of the output, of the coarsest format throughout."""
         return self.noise_ledger().worst
 
     @cached_property
@@ -58,18 +62,18 @@ class Problem:
         """The plans worth having, quickest first."""
         return pareto_front(self)
 
-    def ledger(self, fp32: Sequence[LayerSensitivity] = ()) -> Ledger:
-        """Costs, with these layers in fp32, and all others in int8 that may be."""
-        return Ledger(self.costs, [*self.kept, *(layer.name for layer in fp32)])
+    def ledger(self) -> Ledger:
+        """Costs, with all layers in the coarsest format that may be."""
+        return Ledger(self.costs, self.formats[0], self.kept)
 
     def noise_ledger(self) -> NoiseLedger:
-        """Noise, with all layers in int8 that may be."""
-        return NoiseLedger(self.noise_model, [layer.name for layer in self.layers])
+        """Noise, with all layers in the coarsest format that may be."""
+        return NoiseLedger(self.noise_model, {layer.name: self.formats[0] for layer in self.layers})
 
 
 @dataclass(frozen=True)
 class Step:
-    """One move along a trail: a layer, the neighbours that come along, and where that leads.
+    """One move along a trail: a layer, the neighbours that come along, to what format, and where that leads.
 
     `noise` is that of the worst part of the output.
     """
@@ -77,17 +81,14 @@ class Step:
     layers: tuple[LayerSensitivity, ...]
     noise: float
     cost: Cost
+    format: NumberFormat = FP32
 
 
 @dataclass(frozen=True)
 class Trail:
-    """From all int8 to all fp32. `steps[0]` moves nothing."""
+    """From the coarsest format to finer ones, up to fp32. `steps[0]` moves nothing."""
 
     steps: tuple[Step, ...]
-
-    def fp32(self, steps: int) -> list[LayerSensitivity]:
-        """The layers that are fp32 after so many steps, in the order in which they became it."""
-        return [layer for step in self.steps[: steps + 1] for layer in step.layers]
 
 
 @dataclass(frozen=True)
@@ -108,24 +109,41 @@ class Point:
         return self.trail.steps[self.steps].cost
 
     @property
+    def moved(self) -> dict[str, NumberFormat]:
+        """The layers that are not in the coarsest format any more, in the order in which they were taken."""
+        steps = self.trail.steps[: self.steps + 1]
+        return {layer.name: step.format for step in steps for layer in step.layers}
+
+    @property
     def fp32(self) -> list[LayerSensitivity]:
         """The layers in fp32, in the order in which they were taken."""
-        return self.trail.fp32(self.steps)
+        steps = self.trail.steps[: self.steps + 1]
+        return [layer for step in steps if not step.format.is_integer for layer in step.layers]
 
 
-def walk(problem: Problem, order: Sequence[LayerSensitivity], *, alone: bool = False) -> Trail:
-    """The trail that takes the layers in this order; each `alone`, or with the neighbours that come along."""
+def walk(
+    problem: Problem,
+    order: Sequence[LayerSensitivity],
+    *,
+    alone: bool = False,
+    by_way_of: Sequence[NumberFormat] = (),
+) -> Trail:
+    """The trail that takes the layers in this order to fp32; each `alone`, or with the neighbours that come along.
+
+    Before that it takes them, in the same order, to each format `by_way_of` which it goes.
+    """
     ledger = problem.ledger()
     free = {layer.name: layer for layer in problem.layers}
     noise = problem.noise_ledger()
     steps = [Step((), noise.worst, ledger.total)]
-    for layer in order:
-        if not ledger.in_int8(layer.name):
-            continue
-        moved = _move(ledger, layer, {} if alone else free)
-        for each in moved:
-            noise.to_fp32(each.name)
-        steps.append(Step(tuple(moved), noise.worst, ledger.total))
+    for format_ in (*by_way_of, FP32):
+        for layer in order:
+            if ledger.format_of(layer.name) in (format_, FP32):
+                continue
+            moved = _move(ledger, layer, format_, {} if alone else free)
+            for each in moved:
+                noise.move(each.name, format_)
+            steps.append(Step(tuple(moved), noise.worst, ledger.total, format_))
     return Trail(tuple(steps))
 
 
@@ -147,7 +165,8 @@ def best_buys(problem: Problem, cost: Callable[[Cost], float]) -> list[LayerSens
 
 def pareto_front(problem: Problem) -> list[Point]:
     """The plans worth having, quickest first."""
-    trails = [walk(problem, order) for order in _orders(problem)]
+    ways = [(), *((format_,) for format_ in problem.formats[1:-1])]
+    trails = [walk(problem, order, by_way_of=way) for order in _orders(problem) for way in ways]
     points = [Point(trail, steps) for trail in trails for steps in range(len(trail.steps))]
     points.append(
         Point(Trail((Step((), problem.noise, problem.start), Step(tuple(problem.layers), 0.0, problem.end))), 1)
@@ -185,14 +204,16 @@ def _undominated(points: Sequence[Point]) -> list[Point]:
     return front
 
 
-def _move(ledger: Ledger, first: LayerSensitivity, free: dict[str, LayerSensitivity]) -> list[LayerSensitivity]:
-    """Moves a layer to fp32, and every int8 neighbour that is then no slower there; what was moved."""
+def _move(
+    ledger: Ledger, first: LayerSensitivity, format_: NumberFormat, free: dict[str, LayerSensitivity]
+) -> list[LayerSensitivity]:
+    """Moves a layer to a format, and every integer neighbour that is then no slower there; what was moved."""
     moved, pending = [first], [first.name]
-    ledger.to_fp32(first.name)
+    ledger.move(first.name, format_)
     while pending:
         for name in ledger.neighbours(pending.pop()):
-            if name in free and ledger.in_int8(name) and ledger.price(name).time <= 0:
-                ledger.to_fp32(name)
+            if name in free and ledger.format_of(name) != format_ and ledger.price(name, format_).time <= 0:
+                ledger.move(name, format_)
                 moved.append(free[name])
                 pending.append(name)
     return moved

@@ -1,6 +1,8 @@
 """What noise a plan is predicted to have at each part of the network's output.
 
-A layer in int8 brings noise of its own: the error of its weights, and of rounding what nobody else reads in int8. A
+A layer in int8 brings noise of its own: the error of its weights, and of rounding what nobody else reads in int8. In
+another integer format it brings as much more or less as the squares of its steps are larger or smaller: 4 times for
+each bit, of the weights' error that of the weights' codes, of the rest that of the activations'. A
 tensor that several layers read brings the noise of its rounding for those that read it rounded. If the layer that makes
 it is int8 and any reader is, it is stored in int8, and all of them do; else only the int8 readers do. (The result of a
 table is int8 in any case: its rounding is part of the layer's own noise.) Between fp32 layers nothing is rounded, and
@@ -15,13 +17,14 @@ its worst part.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from quantune_mlir.numerics.formats import FP32, INT8, IntegerRange, NumberFormat
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.sensitivity import LayerSensitivity, RoundedTensor, SensitivityList
 
@@ -41,6 +44,7 @@ class NoiseModel:
     Attributes:
         parts: names of the parts.
         layers: what each layer in int8 brings of its own; others bring none.
+        weights: of that the share that the error of the weights has; 0 of a layer that is not listed.
         tensors: what the rounding of tensors brings that several layers read.
         constant: what remains under any plan.
     """
@@ -49,6 +53,7 @@ class NoiseModel:
     layers: Mapping[str, Powers]
     tensors: Sequence[RoundedTensor] = ()
     constant: ArrayLike = 0.0
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @staticmethod
     def of(sensitivity: SensitivityList) -> NoiseModel:
@@ -57,21 +62,31 @@ class NoiseModel:
         if not sensitivity.parts:
             return NoiseModel.additive(sensitivity.layers, rounding)
         layers = {layer.name: _known(layer.own_noise) for layer in sensitivity.layers if layer.own_noise}
-        return NoiseModel(sensitivity.parts, layers, sensitivity.rounded)
+        return NoiseModel(sensitivity.parts, layers, sensitivity.rounded, weights=_weight_shares(sensitivity.layers))
 
     @staticmethod
     def additive(layers: Iterable[LayerSensitivity], constant: float = 0.0) -> NoiseModel:
         """One part; each layer brings its output normalized MSE."""
+        layers = list(layers)
         noise = {layer.name: _known((layer.noise,)) for layer in layers}
-        return NoiseModel(("output",), noise, constant=constant)
+        return NoiseModel(("output",), noise, constant=constant, weights=_weight_shares(layers))
 
-    def noise(self, int8: Iterable[str]) -> Powers:
-        """At each part, with these layers in int8 and all others in fp32."""
-        return NoiseLedger(self, int8).parts
+    def noise(self, formats: Mapping[str, NumberFormat]) -> Powers:
+        """At each part, with layers in these formats and all others in fp32."""
+        return NoiseLedger(self, formats).parts
 
     def sqnr_db(self, int8: Iterable[str]) -> float:
         """The SQNR of the worst part, with these layers in int8 and all others in fp32; +inf without noise."""
-        return decibels(NoiseLedger(self, int8).worst)
+        return decibels(NoiseLedger(self, dict.fromkeys(int8, INT8)).worst)
+
+    def own(self, name: str, format_: NumberFormat) -> Powers | None:
+        """What a layer brings of its own in a format; None if it brings nothing."""
+        noise = self.layers.get(name)
+        if noise is None or format_.activations is None or format_.weights is None:
+            return None
+        share = self.weights.get(name, 0.0)
+        factor = share * _steps_squared(format_.weights) + (1 - share) * _steps_squared(format_.activations)
+        return noise if format_ == INT8 else factor * noise
 
     def brought_by(self, name: str) -> Powers:
         """What a layer brings in int8, with its share in the rounding of what others read as well."""
@@ -96,18 +111,18 @@ class NoiseModel:
 
 
 class NoiseLedger:
-    """The noise of a network while layers move from int8 to fp32, one by one.
+    """The noise of a network while layers move from format to format, one by one.
 
     It is summed up in integers, in units of 2**-80, so that it is the same on whatever way a plan is come by.
     """
 
-    def __init__(self, model: NoiseModel, int8: Iterable[str]) -> None:
-        """Start with these layers in int8 and all others in fp32."""
+    def __init__(self, model: NoiseModel, formats: Mapping[str, NumberFormat]) -> None:
+        """Start with layers in these formats and all others in fp32."""
         self._model = model
-        self._int8 = set(int8)
+        self._formats = {name: format_ for name, format_ in formats.items() if format_.is_integer}
         self._noise = [0] * len(model.parts)
-        for name in self._int8:
-            self._add(model.layers.get(name), 1)
+        for name, format_ in self._formats.items():
+            self._add(model.own(name, format_), 1)
         for tensor in model.tensors:
             self._add(self._rounding(tensor), 1)
 
@@ -123,23 +138,27 @@ class NoiseLedger:
 
     def worst_without(self, name: str) -> float:
         """What would be at the worst part if a layer moved to fp32."""
-        noise, int8 = list(self._noise), set(self._int8)
-        self.to_fp32(name)
+        noise, formats = list(self._noise), dict(self._formats)
+        self.move(name)
         worst = self.worst
-        self._noise, self._int8 = noise, int8
+        self._noise, self._formats = noise, formats
         return worst
 
-    def to_fp32(self, name: str) -> None:
-        """Move a layer to fp32; nothing happens if it is there."""
-        if name not in self._int8:
+    def move(self, name: str, format_: NumberFormat = FP32) -> None:
+        """Move a layer to a format; nothing happens if it is there."""
+        old = self._formats.get(name, FP32)
+        if old == format_:
             return
         tensors = self._model.read_by.get(name, ())
         for tensor in tensors:
             self._add(self._rounding(tensor), -1)
-        self._int8.remove(name)
+        self._formats.pop(name, None)
+        if format_.is_integer:
+            self._formats[name] = format_
         for tensor in tensors:
             self._add(self._rounding(tensor), 1)
-        self._add(self._model.layers.get(name), -1)
+        self._add(self._model.own(name, old), -1)
+        self._add(self._model.own(name, format_), 1)
 
     def _add(self, noise: Powers | None, sign: int) -> None:
         if noise is not None:
@@ -148,10 +167,31 @@ class NoiseLedger:
             ]
 
     def _rounding(self, tensor: RoundedTensor) -> Powers:
-        share = sum(share for reader, share in tensor.readers.items() if reader in self._int8)
-        if tensor.maker in self._int8:
-            share = 0.0 if tensor.counted or not share else 1.0
+        shares = [share * self._step_of(reader) for reader, share in tensor.readers.items() if reader in self._formats]
+        share = sum(shares)
+        if tensor.maker in self._formats:
+            share = 0.0 if tensor.counted or not shares else self._step_of(tensor.maker)
         return share * _known(tensor.noise)
+
+    def _step_of(self, name: str) -> float:
+        """The square of a layer's activation steps, those of int8 being 1."""
+        codes = self._formats[name].activations
+        assert codes is not None
+        return _steps_squared(codes)
+
+
+def _steps_squared(codes: IntegerRange) -> float:
+    """The square of the steps of a tensor's codes over that of 8 bits."""
+    return 4.0 ** (8 - codes.bits)
+
+
+def _weight_shares(layers: Iterable[LayerSensitivity]) -> dict[str, float]:
+    """Of each layer with weights, their error's share in what it brings alone, as its SQNRs tell."""
+    shares: dict[str, float] = {}
+    for layer in layers:
+        if layer.weight_sqnr_db is not None and layer.local_sqnr_db is not None:
+            shares[layer.name] = min(1.0, 10 ** ((layer.local_sqnr_db - layer.weight_sqnr_db) / 10))
+    return shares
 
 
 def _known(noise: Sequence[float]) -> Powers:

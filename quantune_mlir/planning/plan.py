@@ -1,30 +1,31 @@
-"""The precision plan: which layer runs in int8 and which in fp32. A YAML file that a person can edit."""
+"""The precision plan: which layer computes in which number format. A YAML file that a person can edit."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
-from enum import Enum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer
 
-from quantune_mlir.errors import PlanError
+from quantune_mlir.errors import DataError, PlanError
 from quantune_mlir.files import yaml_file
+from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat, format_named
 from quantune_mlir.planning.graph import LayerNode
 
 _LISTED = 10
 
 
-class Precision(str, Enum):
-    """What a layer computes in."""
+def _named(value: object) -> object:
+    try:
+        return format_named(value) if isinstance(value, str) else value
+    except DataError as error:
+        raise ValueError(f"{error.what}; {error.remedy}") from error
 
-    INT8 = "int8"
-    FP32 = "fp32"
 
-    def __str__(self) -> str:
-        return self.value
+Precision = Annotated[InstanceOf[NumberFormat], BeforeValidator(_named), PlainSerializer(str)]
+"""A number format; in files, its name."""
 
 
 class LayerPlan(BaseModel):
@@ -110,7 +111,7 @@ class PrecisionPlan(BaseModel):
         impossible = [
             node
             for node in graph
-            if not node.quantizable and node.name in listed and listed[node.name].precision is Precision.INT8
+            if not node.quantizable and node.name in listed and listed[node.name].precision.is_integer
         ]
         if impossible:
             raise PlanError(
@@ -130,19 +131,19 @@ class PrecisionPlan(BaseModel):
                 remedy="make a new plan, or delete the line `model:` to use it all the same",
             )
 
-    def precision_of(self) -> dict[str, Precision]:
+    def precision_of(self) -> dict[str, NumberFormat]:
         """Precision by layer name."""
         return {layer.name: layer.precision for layer in self.layers}
 
     @property
-    def int8_layers(self) -> list[str]:
-        """The listed layers that are int8."""
-        return [layer.name for layer in self.layers if layer.precision is Precision.INT8]
+    def integer_layers(self) -> dict[str, NumberFormat]:
+        """The listed layers that compute in integers."""
+        return {layer.name: layer.precision for layer in self.layers if layer.precision.is_integer}
 
     def _planned(self, node: LayerNode, layer: LayerPlan | None) -> LayerPlan:
         if layer is not None:
             return layer.model_copy(update={"op": node.op})
-        precision = self.default if self.default is not None and node.quantizable else Precision.FP32
+        precision = self.default if self.default is not None and node.quantizable else FP32
         return LayerPlan(name=node.name, op=node.op, precision=precision, reason="not listed in the plan: its default")
 
     def refuse_unknown(self, names: Collection[str], where: str | None = None) -> None:
@@ -157,7 +158,7 @@ class PrecisionPlan(BaseModel):
             )
 
 
-ALL_INT8: Final = PrecisionPlan(format=1, policy="all int8", default=Precision.INT8)
+ALL_INT8: Final = PrecisionPlan(format=1, policy="all int8", default=INT8)
 """Every layer in int8 that can be, of any model."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from quantune_mlir.errors import PlanError
+from quantune_mlir.numerics.formats import FP32
 from quantune_mlir.planning.correction import corrected
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.decisions import Decision, Decisions, Ground
@@ -15,7 +16,7 @@ from quantune_mlir.planning.front import Problem
 from quantune_mlir.planning.graph import LayerNode
 from quantune_mlir.planning.metric import DEFAULT_METRIC
 from quantune_mlir.planning.noise_model import NoiseModel, Powers
-from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
+from quantune_mlir.planning.plan import LayerPlan, PrecisionPlan
 from quantune_mlir.planning.policies import Policy
 from quantune_mlir.planning.reasons import reason
 from quantune_mlir.planning.sensitivity import SensitivityList
@@ -82,12 +83,10 @@ class Planner:
         self._model = sensitivity.model
         self._suffix = ""
         self._fixed = {
-            node.name: Decision(Precision.FP32, Ground.WITHOUT_INT8, node.without_int8)
-            for node in graph
-            if not node.quantizable
+            node.name: Decision(FP32, Ground.WITHOUT_INT8, node.without_int8) for node in graph if not node.quantizable
         }
         if keep_fp32 is not None:
-            kept = Decision(Precision.FP32, Ground.KEPT, keep_fp32)
+            kept = Decision(FP32, Ground.KEPT, keep_fp32)
             self._fixed |= dict.fromkeys(matching(names, keep_fp32), kept)
             self._suffix = f", keep_fp32 {keep_fp32!r}"
         self.problem = Problem(
@@ -100,7 +99,7 @@ class Planner:
 
     def learn(self, plan: PrecisionPlan, grown: Mapping[str, Powers], measured: Powers) -> None:
         """Correct the noise model by a plan that was measured, see correction.py."""
-        noise_model = corrected(self.problem.noise_model, plan.int8_layers, grown, measured)
+        noise_model = corrected(self.problem.noise_model, plan.integer_layers, grown, measured)
         self.problem = replace(self.problem, noise_model=noise_model)
 
     def plan(self, policy: Policy, policy_name: str) -> Planned:
@@ -134,13 +133,13 @@ def without_needless_boundaries(decisions: Decisions, graph: Sequence[LayerNode]
     decided = dict(decisions)
 
     def in_fp32(name: str) -> bool:
-        return decided[name].precision is Precision.FP32
+        return not decided[name].precision.is_integer
 
     def passive(node: LayerNode) -> bool:
         return not in_fp32(node.name) and node.macs == 0
 
     def to_fp32(name: str, ground: Ground) -> None:
-        decided[name] = replace(decided[name], precision=Precision.FP32, ground=ground, named="")
+        decided[name] = replace(decided[name], precision=FP32, ground=ground, named="")
 
     consumers: dict[str, list[str]] = {node.name: [] for node in graph}
     before_all_macs: set[str] = set()

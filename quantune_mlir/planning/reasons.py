@@ -5,7 +5,6 @@ from __future__ import annotations
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.decisions import Decision, Ground
 from quantune_mlir.planning.front import Problem
-from quantune_mlir.planning.plan import Precision
 
 
 def reason(decision: Decision, problem: Problem) -> str:
@@ -31,7 +30,7 @@ def reason(decision: Decision, problem: Problem) -> str:
 
 def _weighed(decision: Decision, problem: Problem) -> str:
     price = _of_int8(decision.extra_time or 0.0, problem)
-    if decision.precision is Precision.INT8:
+    if decision.ground is Ground.QUIET:
         share = 100 * (decision.brings or 0.0) / problem.noise if problem.noise else 0.0
         return (
             f"{share:.2g} % of the noise that int8 throughout is predicted to have at the output; "
@@ -39,8 +38,8 @@ def _weighed(decision: Decision, problem: Problem) -> str:
         )
     before, after = decibels(decision.noise_int8 or 0.0), decibels(decision.noise_fp32 or 0.0)
     return (
-        f"adds the {_ordinal(decision.rank or 0)} most noise to the output; keeping it fp32 raises the predicted "
-        f"output SQNR from {before:.1f} to {after:.1f} dB and takes {price}"
+        f"adds the {_ordinal(decision.rank or 0)} most noise to the output; keeping it {decision.precision} raises the "
+        f"predicted output SQNR from {before:.1f} to {after:.1f} dB and takes {price}"
     )
 
 

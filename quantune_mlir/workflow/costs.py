@@ -1,4 +1,4 @@
-"""What each precision of each layer costs on a target: measured on this machine, or modelled."""
+"""What each format of each layer costs on a target: measured on this machine, or modelled."""
 
 from __future__ import annotations
 
@@ -16,24 +16,28 @@ from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
-from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
+from quantune_mlir.numerics.formats import FP32, NumberFormat
+from quantune_mlir.planning.costs import Cost, CostModel, Reader, Stream
 
 CostSource = Literal["model", "measured"]
 _CONVERTING = frozenset({Kind.BINARY, Kind.UNARY, Kind.CLAMP})
 """Kinds that change the precision of what they read as they read it."""
 
 
-def modelled_costs(model: Model, fp32: Sequence[KernelGroup], int8: Sequence[KernelGroup], target: Target) -> CostModel:
+Groups = Mapping[NumberFormat, Sequence[KernelGroup]]
+"""The kernel groups of a network by the format that its layers have throughout, fp32 among them."""
+
+
+def modelled_costs(model: Model, groups: Groups, target: Target) -> CostModel:
     """Costs in cycles, as the instruction set's throughput tells; the same on every machine.
 
     All weights are read from memory if those of fp32 are too many for the cache, in whatever precision they then are.
     """
     speed = THROUGHPUTS[isa_of(target) or "generic"]
-    from_memory = sum(group.work.constants for group in fp32) > speed.cache
+    from_memory = sum(group.work.constants for group in groups[FP32]) > speed.cache
     return _cost_model(
         model,
-        fp32,
-        int8,
+        groups,
         time=lambda group: speed.cycles(group.work, from_memory=from_memory),
         conversion=lambda shape: speed.conversion(prod(shape)),
         unit="cycles",
@@ -42,35 +46,32 @@ def modelled_costs(model: Model, fp32: Sequence[KernelGroup], int8: Sequence[Ker
 
 def measured_costs(
     model: Model,
-    fp32: Sequence[KernelGroup],
-    int8: Sequence[KernelGroup],
+    groups: Groups,
     target: Target,
     on_groups: Callable[[], None] = lambda: None,
 ) -> CostModel:
     """Costs in µs on this machine, each distinct kernel measured unless it was before."""
     shapes = {shape for *_, shape in _shared_values(model)}
     cache = latency_cache(target)
-    times = measure_latencies([*fp32, *int8], sorted(shapes), target, cache, on_groups)
+    times = measure_latencies(_all(groups), sorted(shapes), target, cache, on_groups)
     return _cost_model(
         model,
-        fp32,
-        int8,
+        groups,
         time=lambda group: times[group.key],
         conversion=lambda shape: times[conversion_key(shape)],
         unit="µs",
     )
 
 
-def number_of_costs(model: Model, fp32: Sequence[KernelGroup], int8: Sequence[KernelGroup]) -> int:
+def number_of_costs(model: Model, groups: Groups) -> int:
     """How many distinct things `measured_costs` has to know."""
-    keys = {group.key for group in (*fp32, *int8)}
+    keys = {group.key for group in _all(groups)}
     return len(keys) + len({shape for *_, shape in _shared_values(model)})
 
 
 def _cost_model(
     model: Model,
-    fp32: Sequence[KernelGroup],
-    int8: Sequence[KernelGroup],
+    groups: Groups,
     *,
     time: Callable[[KernelGroup], float],
     conversion: Callable[[tuple[int, ...]], float],
@@ -78,17 +79,21 @@ def _cost_model(
 ) -> CostModel:
     deciding = {layer.name: layer for layer in model.layers if layer.decides}
     owner_of = model.network.owners
-    times = {precision: _by_owner(module, owner_of, time) for precision, module in (("int8", int8), ("fp32", fp32))}
+    times = {format_: _by_owner(mine, owner_of, time) for format_, mine in groups.items()}
     layers = {
-        name: LayerCost(
-            int8=Cost(times["int8"].get(name, 0.0), layer.weight_elements),
-            fp32=Cost(times["fp32"].get(name, 0.0), 4.0 * layer.weight_elements),
-        )
+        name: {
+            format_: Cost(mine.get(name, 0.0), format_.weight_bytes * layer.weight_elements)
+            for format_, mine in times.items()
+        }
         for name, layer in deciding.items()
     }
-    fixed = Cost(times["fp32"].get("", 0.0), 4.0 * sum(x.weight_elements for x in model.layers if not x.decides))
+    fixed = Cost(times[FP32].get("", 0.0), 4.0 * sum(x.weight_elements for x in model.layers if not x.decides))
     streams = [Stream(producer, readers, conversion(shape)) for producer, readers, shape in _shared_values(model)]
     return CostModel(layers, streams, fixed, unit)
+
+
+def _all(groups: Groups) -> list[KernelGroup]:
+    return [group for mine in groups.values() for group in mine]
 
 
 def _by_owner(

@@ -18,6 +18,7 @@ from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.quantize.layer_graph import planned_layers
@@ -242,12 +243,12 @@ def find_costs(model: Model, rewriter: PlanRewriter, policy: PlanPolicy, watch: 
     """What each precision of each layer costs on the target: modelled, or measured on this machine."""
     target = load_target(rewriter.options.target)
     with watch.stage("model_costs", "model the costs"):
-        fp32, int8 = kernel_groups(model.module), kernel_groups(rewriter.rewrite(ALL_INT8).module)
+        groups = {INT8: kernel_groups(rewriter.rewrite(ALL_INT8).module), FP32: kernel_groups(model.module)}
         if not policy.measures:
-            return modelled_costs(model, fp32, int8, target)
-    number = number_of_costs(model, fp32, int8)
+            return modelled_costs(model, groups, target)
+    number = number_of_costs(model, groups)
     with watch.stage("measure_costs", "measure the kernels, once on each machine", number) as tick:
-        return measured_costs(model, fp32, int8, target, tick)
+        return measured_costs(model, groups, target, tick)
 
 
 def quantize(

@@ -18,7 +18,7 @@ def described(record: LayerRecord) -> dict[str, Any]:
     cost = None if decision is None else decision.cost
     return {
         "decision": None if decision is None else _decision(decision),
-        "cost": None if cost is None else {"int8": _cost(cost.int8), "fp32": _cost(cost.fp32)},
+        "cost": None if cost is None else {format_.name: _cost(each) for format_, each in cost.items()},
         "weights": None
         if record.weights is None
         else {"channels": record.weights.channels, "largest": list(record.weights.largest)},

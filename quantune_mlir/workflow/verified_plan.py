@@ -65,7 +65,7 @@ class PlanVerifier:
         """Rewrite, compile and measure a plan, beside what a noise model says of it."""
         mixed = self._rewriter.rewrite(planned.plan)
         verified = self._verifier(mixed.module)
-        predicted = noise.noise(planned.plan.int8_layers)
+        predicted = noise.noise(planned.plan.integer_layers)
         parts = (
             VerifiedPart(measured, decibels(float(predicted[at].max())) if at else None)
             for measured, at in zip(verified.noise, self._predicted_at, strict=True)

@@ -23,8 +23,9 @@ from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
+from quantune_mlir.planning.plan import LayerPlan, PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
 from tests.conformance.integer_part import integer_part
@@ -150,13 +151,13 @@ def network(request: pytest.FixtureRequest) -> Calibrated:
 
 
 def everything_int8(model: Model) -> PrecisionPlan:
-    return PrecisionPlan(format=1, default=Precision.INT8)
+    return PrecisionPlan(format=1, default=INT8)
 
 
 def every_third_fp32(model: Model) -> PrecisionPlan:
     deciding = [layer.name for layer in model.layers if layer.decides]
-    layers = tuple(LayerPlan(name=name, precision=Precision.FP32) for name in deciding[1::3])
-    return PrecisionPlan(format=1, default=Precision.INT8, layers=layers)
+    layers = tuple(LayerPlan(name=name, precision=FP32) for name in deciding[1::3])
+    return PrecisionPlan(format=1, default=INT8, layers=layers)
 
 
 @pytest.mark.zoo

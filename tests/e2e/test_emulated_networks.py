@@ -19,8 +19,9 @@ from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.passes.simplify.remove_dead_code import RemoveDeadCode
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
@@ -46,7 +47,7 @@ def quantized(zoo: Path) -> Quantized:
         model = Model.load(Zoo(zoo).model(network))
         samples = Zoo(zoo).samples(network, "calib", SAMPLES)
         profile = Calibrator(model, host).run(SampleSet.open(samples, model.inputs))
-        plan = PrecisionPlan(format=1, default=Precision.INT8)
+        plan = PrecisionPlan(format=1, default=INT8)
         module = PlanRewriter(model, profile, QuantizeOptions(requantize="integer")).rewrite(plan).module
         return_logits(module)
         (sample,) = (array[:1] for array in samples.values())

@@ -24,11 +24,12 @@ from quantune_mlir.cli.quantune import main
 from quantune_mlir.cli.quantune_opt import main as quantune_opt
 from quantune_mlir.mlir.text import module_text
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.passes.calibrate.shadow_int8 import PROBE
 from quantune_mlir.planning.metric import Metric
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.report.summary_file import Summary
 from quantune_mlir.samples.sample_set import SampleSet
@@ -331,7 +332,7 @@ class TestPlan:
         output = quantized("--plan", file, "--profile", digits / "profile.npz")
         assert dot_inputs(output / "mixed.mlir") == ["i8", "i8", "f32", "i8", "i8"]
         written = PrecisionPlan.load(output / "plan.yaml").precision_of()
-        assert written == {name: Precision.FP32 if name == "pointwise/conv" else Precision.INT8 for name in written}
+        assert written == {name: FP32 if name == "pointwise/conv" else INT8 for name in written}
         summary = json.loads((output / "summary.json").read_text())
         assert {layer["name"] for layer in summary["layers"] if layer["precision"] == "fp32"} == {"pointwise/conv"}
 

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.integer.options import Granularity
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.metrics import decibels
+from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.decisions import decided
 from quantune_mlir.planning.front import Point
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
@@ -56,7 +58,7 @@ def measure_front(zoo: Zoo, network: str, granularity: Granularity, *, samples: 
             "plan": name,
             "fp32_layers": len(in_fp32[name]),
             "int8_macs": 1 - sum(macs[layer] for layer in in_fp32[name]) / sum(macs.values()),
-            "time": costs.total(in_fp32[name]).time / costs.total(judge.model.names).time,
+            "time": _time(costs, in_fp32[name]) / _time(costs, judge.model.names),
             "noise": noise,
             **_changes(right[:, 0], right[:, 1 + place]),
         }
@@ -100,8 +102,12 @@ def _some(front: Sequence[Point]) -> list[Point]:
 
 
 def _int8(plan: PrecisionPlan) -> list[str]:
-    return [layer.name for layer in plan.layers if layer.precision is Precision.INT8]
+    return [layer.name for layer in plan.layers if layer.precision is INT8]
 
 
 def _changes(fp32: NDArray[np.bool_], plan: NDArray[np.bool_]) -> dict[str, int]:
     return {"won": int((plan & ~fp32).sum()), "lost": int((fp32 & ~plan).sum())}
+
+
+def _time(costs: CostModel, fp32: Sequence[str]) -> float:
+    return costs.total(dict.fromkeys(fp32, FP32)).time

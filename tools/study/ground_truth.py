@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from quantune_mlir.integer.options import Granularity
+from quantune_mlir.numerics.formats import FP32
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.metric import Metric
 from quantune_mlir.planning.sensitivity import SensitivityList
@@ -93,7 +94,7 @@ def curves(judge: Judge, sensitivity: SensitivityList, costs: CostModel) -> dict
     found |= {f"random_{seed}": (orders.random_order(names, seed), 0) for seed in range(RANDOM_ORDERS)}
     found["greedy"] = greedy(judge), len(names) * (len(names) + 1) // 2
     macs = {layer.name: layer.macs for layer in judge.model.layers}
-    all_fp32 = costs.total(names).time
+    all_fp32 = costs.total(dict.fromkeys(names, FP32)).time
     prefixes = {f"{name} {i}": order[i:] for name, (order, _) in found.items() for i in range(len(order) + 1)}
     judged = _judged(judge, prefixes)
     return {
@@ -102,7 +103,7 @@ def curves(judge: Judge, sensitivity: SensitivityList, costs: CostModel) -> dict
             [judged[f"{name} {i}"]["noise"] for i in range(len(order) + 1)],
             [judged[f"{name} {i}"]["top1"] for i in range(len(order) + 1)],
             [sum(macs[layer] for layer in order[:i]) / (sum(macs.values()) or 1) for i in range(len(order) + 1)],
-            [costs.total(order[:i]).time / all_fp32 for i in range(len(order) + 1)],
+            [costs.total(dict.fromkeys(order[:i], FP32)).time / all_fp32 for i in range(len(order) + 1)],
             runs,
         )
         for name, (order, runs) in found.items()

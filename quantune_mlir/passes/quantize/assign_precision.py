@@ -48,7 +48,7 @@ def assign_precision(plan: PrecisionPlan, network: Network) -> dict[ir.Value, Nu
 def planned_formats(plan: PrecisionPlan, network: Network) -> dict[ir.Value, NumberFormat]:
     """The format of each unit under a plan, by its output."""
     plan = plan.fitted_to(planned_layers(network.layers, plan.precision_of()))
-    return network.formats({name: format_named(precision.value) for name, precision in plan.precision_of().items()})
+    return network.formats(plan.precision_of())
 
 
 def annotated_formats(network: Network) -> dict[ir.Value, NumberFormat]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
 from quantune_mlir.planning.front import Problem
 from quantune_mlir.planning.noise_model import NoiseModel
@@ -31,7 +32,7 @@ def problems(draw: st.DrawFn) -> Problem:
     costs: dict[str, LayerCost] = {}
     for each in layers:
         time, size = draw(numbers), draw(numbers)
-        costs[each.name] = LayerCost(Cost(time, size), Cost(time + draw(st.integers(-5, 50)), 4 * size))
+        costs[each.name] = {INT8: Cost(time, size), FP32: Cost(time + draw(st.integers(-5, 50)), 4 * size)}
     streams: list[Stream] = []
     for i in range(count):
         readers = draw(st.lists(st.sampled_from(range(count)), unique=True, min_size=0, max_size=3))

@@ -6,11 +6,12 @@ import math
 
 from hypothesis import given
 
+from quantune_mlir.numerics.formats import FP32
 from quantune_mlir.planning.alternatives import Alternative, alternatives
 from quantune_mlir.planning.budget import Budget, Limit
 from quantune_mlir.planning.decisions import decided
 from quantune_mlir.planning.front import Problem
-from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
+from quantune_mlir.planning.plan import LayerPlan, PrecisionPlan
 from quantune_mlir.planning.planner import Planned
 from tests.unit.planning.problems import problems
 
@@ -46,7 +47,7 @@ def test_the_plan_that_was_made_stands_among_them_once(problem: Problem) -> None
     made = planned(problem)
     found = alternatives(made)
     (chosen,) = [each for each in found if each.chosen]
-    fp32 = sorted(name for name, decision in made.decisions.items() if decision.precision is Precision.FP32)
+    fp32 = sorted(name for name, decision in made.decisions.items() if decision.precision is FP32)
     assert list(chosen.fp32) == fp32
     assert sum(each.fp32 == chosen.fp32 for each in found) == 1
     assert [each.time for each in found] == sorted(each.time for each in found)

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Ledger, Reader, Stream
+from quantune_mlir.numerics.formats import FP32, INT8
+from quantune_mlir.planning.costs import Cost, CostModel, Ledger, Reader, Stream
 from quantune_mlir.planning.front import Problem
 from tests.unit.planning.problems import problems
 
-COSTS = {name: LayerCost(Cost(10, 1), Cost(30, 4)) for name in ("a", "b", "sum")}
+COSTS = {name: {INT8: Cost(10, 1), FP32: Cost(30, 4)} for name in ("a", "b", "sum")}
 
 
 def model(*readers: Reader) -> CostModel:
@@ -16,7 +17,7 @@ def model(*readers: Reader) -> CostModel:
 
 
 def conversions(costs: CostModel, *fp32: str) -> float:
-    return costs.total(fp32).time - 5 - 30 - 20 * len(fp32)
+    return costs.total(dict.fromkeys(fp32, FP32)).time - 5 - 30 - 20 * len(fp32)
 
 
 def test_a_value_read_in_one_precision_is_converted_by_the_op_that_makes_it() -> None:
@@ -51,14 +52,14 @@ def test_prices_add_up_in_any_order(problem: Problem, data: st.DataObject) -> No
     ledger = Ledger(problem.costs)
     for name in chosen:
         before, price = ledger.total, ledger.price(name)
-        ledger.to_fp32(name)
+        ledger.move(name)
         assert ledger.total == before + price
-    assert ledger.total.time == pytest.approx(problem.costs.total(sorted(chosen)).time)
+    assert ledger.total.time == pytest.approx(problem.costs.total(dict.fromkeys(sorted(chosen), FP32)).time)
 
 
 def test_moving_a_layer_twice_costs_once() -> None:
     ledger = Ledger(model(Reader("b", False)))
-    ledger.to_fp32("a")
+    ledger.move("a")
     total = ledger.total
-    ledger.to_fp32("a")
+    ledger.move("a")
     assert ledger.total == total

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.decisions import Ground, decided
 from quantune_mlir.planning.front import Point, Problem, walk
-from quantune_mlir.planning.plan import Precision
 from tests.unit.planning.problems import problems
 
 
@@ -21,10 +21,11 @@ def test_what_a_layer_in_int8_brings_and_costs_is_told_beside_the_plan(problem: 
             continue
         int8 = [layer.name for layer in problem.layers if layer.name not in fp32]
         moved = [other for other in int8 if other != name]
-        assert decision.precision is Precision.INT8 and decision.ground is Ground.QUIET
-        assert decision.noise_int8 == pytest.approx(problem.noise_model.noise(int8).max(), abs=1e-12)
-        assert decision.noise_fp32 == pytest.approx(problem.noise_model.noise(moved).max(), abs=1e-12)
-        before, after = (problem.costs.total(names).time for names in (fp32, {*fp32, name}))
+        now, then = (problem.noise_model.noise(dict.fromkeys(names, INT8)).max() for names in (int8, moved))
+        assert decision.precision is INT8 and decision.ground is Ground.QUIET
+        assert decision.noise_int8 == pytest.approx(now, abs=1e-12)
+        assert decision.noise_fp32 == pytest.approx(then, abs=1e-12)
+        before, after = (problem.costs.total(dict.fromkeys(names, FP32)).time for names in (fp32, {*fp32, name}))
         assert decision.extra_time == pytest.approx(after - before, abs=1e-9)
 
 

@@ -5,7 +5,8 @@ import math
 import pytest
 from hypothesis import given
 
-from quantune_mlir.planning.costs import Cost, CostModel, LayerCost, Reader, Stream
+from quantune_mlir.numerics.formats import FP32, INT8
+from quantune_mlir.planning.costs import Cost, CostModel, Reader, Stream
 from quantune_mlir.planning.front import Point, Problem, best_buys, pareto_front, walk
 from quantune_mlir.planning.noise_model import NoiseModel
 from tests.unit.planning.problems import layer, problems
@@ -39,7 +40,7 @@ def test_points_cost_what_their_layers_cost(problem: Problem) -> None:
     for point in pareto_front(problem):
         names = [each.name for each in point.fp32]
         assert len(set(names)) == len(names)
-        assert point.cost.time == pytest.approx(problem.costs.total(names).time)
+        assert point.cost.time == pytest.approx(problem.costs.total(dict.fromkeys(names, FP32)).time)
         left = math.fsum(each.noise for each in problem.layers if each.name not in names)
         everything = len(names) == len(problem.layers) and point.noise == 0
         assert everything or point.noise == pytest.approx(problem.noise_model.constant + left)
@@ -51,13 +52,13 @@ def test_no_boundary_is_left_that_costs_more_than_it_returns(problem: Problem) -
     ledger = problem.ledger()
     for step in trail.steps:
         for moved in step.layers:
-            ledger.to_fp32(moved.name)
+            ledger.move(moved.name)
         for moved in step.layers:
             assert all(ledger.price(name).time > 0 for name in ledger.neighbours(moved.name))
 
 
 def test_a_neighbour_comes_along_where_that_takes_a_boundary_away() -> None:
-    costs = {name: LayerCost(Cost(10), Cost(14)) for name in ("layer0", "layer1", "layer2")}
+    costs = {name: {INT8: Cost(10), FP32: Cost(14)} for name in ("layer0", "layer1", "layer2")}
     readers = (Reader("layer1", False), Reader("layer2", False))
     layers = [layer(1, 0.5), layer(0, 0.1), layer(2, 0.1)]
     problem = Problem(

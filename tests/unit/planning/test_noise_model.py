@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.planning.noise_model import WORST, NoiseLedger, NoiseModel
 from quantune_mlir.planning.sensitivity import RoundedTensor, SensitivityList
 from tests.unit.planning.problems import layer
@@ -24,11 +25,11 @@ SHARED = NoiseModel(("a", "b"), OWN, [tensor({"left": 0.75, "right": 0.25})])
 
 def brought(model: NoiseModel, *int8: str) -> float:
     """What rounding brings at the first part."""
-    return float(model.noise(int8)[0]) - 0.01 * len(int8)
+    return float(model.noise(dict.fromkeys(int8, INT8))[0]) - 0.01 * len(int8)
 
 
 def test_between_fp32_layers_nothing_is_rounded() -> None:
-    assert SHARED.noise([]).tolist() == [0.0, 0.0]
+    assert SHARED.noise({}).tolist() == [0.0, 0.0]
     assert brought(SHARED, "stem") == pytest.approx(0.0), "it ends in fp32 where fp32 layers alone read it"
 
 
@@ -50,7 +51,7 @@ def test_the_result_of_a_table_is_rounded_once() -> None:
 
 
 def test_the_worst_part_counts() -> None:
-    assert NoiseLedger(SHARED, ["stem"]).worst == pytest.approx(0.1)
+    assert NoiseLedger(SHARED, {"stem": INT8}).worst == pytest.approx(0.1)
     assert SHARED.sqnr_db(["stem"]) == pytest.approx(10.0)
     assert SHARED.sqnr_db([]) == math.inf
     assert SHARED.weight("left") == pytest.approx(0.01 + 0.75 * 0.4)
@@ -58,16 +59,16 @@ def test_the_worst_part_counts() -> None:
 
 @given(st.permutations(["stem", "left", "right"]))
 def test_the_way_to_a_plan_does_not_matter(order: list[str]) -> None:
-    ledger = NoiseLedger(SHARED, order)
+    ledger = NoiseLedger(SHARED, dict.fromkeys(order, INT8))
     for taken, name in enumerate(order, start=1):
-        ledger.to_fp32(name)
-        assert ledger.parts.tolist() == SHARED.noise(order[taken:]).tolist()
+        ledger.move(name)
+        assert ledger.parts.tolist() == SHARED.noise(dict.fromkeys(order[taken:], INT8)).tolist()
 
 
 def test_what_is_not_known_is_the_worst() -> None:
     unknown = NoiseModel.additive([layer(0, math.inf), layer(1, 0.1)])
-    assert unknown.noise(["layer0"])[0] == WORST
-    assert unknown.noise(["layer1"])[0] == pytest.approx(0.1)
+    assert unknown.noise({"layer0": INT8})[0] == WORST
+    assert unknown.noise({"layer1": INT8})[0] == pytest.approx(0.1)
 
 
 def test_a_list_of_an_older_format_adds_a_constant() -> None:
@@ -77,4 +78,4 @@ def test_a_list_of_an_older_format_adds_a_constant() -> None:
     )
     assert "own_noise" not in older and "rounded" not in older
     model = NoiseModel.of(SensitivityList.from_yaml(older))
-    assert model.noise(["layer0"])[0] == 0.75 and model.noise([])[0] == 0.25
+    assert model.noise({"layer0": INT8})[0] == 0.75 and model.noise({})[0] == 0.25

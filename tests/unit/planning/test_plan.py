@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantune_mlir.errors import PlanError
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.planning.graph import LayerNode
-from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
+from quantune_mlir.planning.plan import LayerPlan, PrecisionPlan
 
 GRAPH = [
     LayerNode("conv1", "Conv", True, 100),
@@ -33,15 +34,20 @@ def refused(text: str, **options: str) -> str:
     return str(caught.value)
 
 
+FORMATS = st.sampled_from([INT8, FP32])
+
+
 @given(
     st.builds(
         PrecisionPlan,
         format=st.just(1),
         model=st.text(),
         policy=st.text(),
-        default=st.none() | st.sampled_from(Precision),
+        default=st.none() | FORMATS,
         layers=st.lists(
-            st.builds(LayerPlan, name=st.text(), op=st.text(), precision=st.sampled_from(Precision), reason=st.text()),
+            st.builds(
+                LayerPlan, name=st.text(), op=st.text(), precision=st.sampled_from([INT8, FP32]), reason=st.text()
+            ),
             unique_by=lambda layer: layer.name,
             max_size=4,
         ).map(tuple),
@@ -53,20 +59,20 @@ def test_yaml_round_trips(plan: PrecisionPlan) -> None:
 
 def test_an_edited_plan_is_honoured_in_graph_order() -> None:
     plan = PrecisionPlan.from_yaml(EDITED).fitted_to(GRAPH, model="abc")
-    assert [(layer.name, layer.op, layer.precision.value) for layer in plan.layers] == [
+    assert [(layer.name, layer.op, layer.precision.name) for layer in plan.layers] == [
         ("conv1", "Conv", "fp32"),
         ("conv2", "Conv", "int8"),
         ("softmax", "Softmax", "fp32"),
     ]
     assert plan.layers[0].reason == "because I say so"
-    assert plan.precision_of()["conv2"] is Precision.INT8
+    assert plan.precision_of()["conv2"] is INT8
 
 
 def test_default_fills_in_what_is_missing_as_far_as_it_can() -> None:
     plan = PrecisionPlan.from_yaml("format: 1\ndefault: int8\nlayers:\n- {name: conv1, precision: fp32}").fitted_to(
         GRAPH
     )
-    assert [layer.precision.value for layer in plan.layers] == ["fp32", "int8", "fp32"]
+    assert [layer.precision.name for layer in plan.layers] == ["fp32", "int8", "fp32"]
 
 
 def test_numeric_names_need_no_quotes() -> None:

@@ -8,11 +8,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from quantune_mlir.errors import PlanError
+from quantune_mlir.numerics.formats import FP32
 from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.front import Problem, pareto_front
 from quantune_mlir.planning.graph import LayerNode
 from quantune_mlir.planning.noise_model import NoiseModel
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planner
 from quantune_mlir.planning.policies import (
     FLOOR_DB,
@@ -58,7 +59,7 @@ def planned(net: Net, policy: Policy, **options: str) -> PrecisionPlan:
 
 
 def fp32(plan: PrecisionPlan) -> list[int]:
-    return [i for i, layer in enumerate(plan.layers) if layer.precision is Precision.FP32]
+    return [i for i, layer in enumerate(plan.layers) if layer.precision is FP32]
 
 
 def predicted(net: Net, fp32_layers: list[int]) -> float:
@@ -121,7 +122,7 @@ def test_min_sqnr_takes_no_more_than_is_needed(net: Net, target: float) -> None:
 
 
 def time_of(problem: Problem, chosen: list[int]) -> float:
-    return problem.costs.total(f"layer{i}" for i in chosen).time
+    return problem.costs.total({f"layer{i}": FP32 for i in chosen}).time
 
 
 def test_min_sqnr_beyond_what_rounding_allows_keeps_every_layer_fp32() -> None:

@@ -24,7 +24,7 @@ from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import RangeMethod
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysed_runs import AnalysedRuns
@@ -94,7 +94,7 @@ def analyzed(request, tmp_path_factory) -> Analyzed:
 
 def test_the_noise_of_the_outputs_is_that_of_the_all_int8_program(analyzed: Analyzed) -> None:
     options = analyzed.options
-    everything = PrecisionPlan(format=1, default=Precision.INT8)
+    everything = PrecisionPlan(format=1, default=INT8)
     int8 = analyzed.repaired.after("rewrite", plan=everything, **vars(options)).module
     programs = [Program(compile_program(m, load_target("host"))) for m in (analyzed.model.module, int8)]
     energies = {"classifier": ErrorEnergy(), "softmax": ErrorEnergy()}

@@ -19,9 +19,10 @@ from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import Granularity, IntegerOptions
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_STRANDS, ROUNDING, Noise
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.noise_model import WORST, NoiseModel
-from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
+from quantune_mlir.planning.plan import LayerPlan, PrecisionPlan
 from quantune_mlir.planning.propagation import SATURATED
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysis import Analyzer
@@ -57,7 +58,7 @@ class Digits:
     def predicted(self, fp32: str | None = None) -> float:
         """Noise-to-signal power at the output with all layers int8 but one."""
         model = NoiseModel(self.budget.parts, self.budget.own, self.budget.rounded)
-        return float(model.noise(name for name in self.budget.own if name != fp32).max())
+        return float(model.noise({name: INT8 for name in self.budget.own if name != fp32}).max())
 
     def measured(self, fp32: str) -> float:
         """What the program does of which `predicted` speaks."""
@@ -69,7 +70,7 @@ class Digits:
 
     def _noise(self, int8: Set[str]) -> float:
         layers = tuple(
-            LayerPlan(name=layer.name, precision=Precision.INT8 if layer.name in int8 else Precision.FP32)
+            LayerPlan(name=layer.name, precision=INT8 if layer.name in int8 else FP32)
             for layer in self.model.layers
             if layer.decides
         )

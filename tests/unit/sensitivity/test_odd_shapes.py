@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 import quantune_mlir as qt
-from quantune_mlir.planning.plan import Precision
+from quantune_mlir.numerics.formats import INT8
 from tests.onnx_models import build_model, reference
 
 SAMPLES = 6
@@ -19,7 +19,7 @@ def quantized(path: Path, model: onnx.ModelProto, data: np.ndarray) -> tuple[lis
     """ONNX Runtime's results for the first sample, and those of the program with as much int8 as can be."""
     onnx.save(model, path)
     loaded = qt.Model.load(path)
-    plan = qt.PrecisionPlan(format=1, default=Precision.INT8)
+    plan = qt.PrecisionPlan(format=1, default=INT8)
     result = qt.quantize(loaded, qt.SampleSet.open({"x": data}, loaded.inputs), plan=plan)
     return reference(model, {"x": data[:1]}), list(result.program()(data[:1]))
 

@@ -14,7 +14,8 @@ from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import Granularity
 from quantune_mlir.model import Model
-from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
+from quantune_mlir.numerics.formats import FP32, INT8
+from quantune_mlir.planning.plan import LayerPlan, PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
@@ -42,7 +43,7 @@ def test_any_plan_is_the_plan_rewritten(granularity: Granularity) -> None:
     found = list(switchable.run([switchable.plan(int8) for int8 in plans], samples))
     for i, int8 in enumerate(plans):
         layers = tuple(
-            LayerPlan(name=layer.name, precision=Precision.INT8 if layer.name in int8 else Precision.FP32)
+            LayerPlan(name=layer.name, precision=INT8 if layer.name in int8 else FP32)
             for layer in model.layers
             if layer.decides or not layer.quantizable
         )

@@ -16,6 +16,7 @@ from quantune_mlir.backend.kernel_groups import KernelGroup, kernel_groups
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
@@ -34,18 +35,19 @@ def forms() -> Forms:
     samples = SampleSet.open(DATA / "digits_calibration.npz", model.inputs, count=8)
     profile = Calibrator(model, HOST).run(samples)
     int8 = PlanRewriter(model, profile, DEFAULTS).rewrite(ALL_INT8)
-    return model, kernel_groups(model.module), kernel_groups(int8.module)
+    return model, {FP32: kernel_groups(model.module), INT8: kernel_groups(int8.module)}
 
 
 def test_every_dispatch_belongs_to_the_layer_that_starts_it(forms: Forms) -> None:
-    _, fp32, int8 = forms
+    fp32, int8 = forms[1][FP32], forms[1][INT8]
     first = [group.layers[0] for group in int8 if group.work.macs]
     assert first == ["stem/conv", "depthwise/conv", "pointwise/conv", "head/conv", "classifier/gemm"]
     assert first == [group.layers[0] for group in fp32 if group.work.macs]
 
 
 def test_work_is_counted_in_the_precision_of_the_multiplications(forms: Forms) -> None:
-    model, fp32, int8 = forms
+    model, groups = forms
+    fp32, int8 = groups[FP32], groups[INT8]
     macs = {layer.name: layer.macs for layer in model.layers if layer.macs}
     for module, precision, weight_bytes in ((fp32, "fp32", 4), (int8, "int8", 1)):
         dots = [group for group in module if group.work.macs]
@@ -60,7 +62,7 @@ def test_int8_is_modelled_as_quicker_and_smaller(forms: Forms) -> None:
     assert costs.unit == "cycles"
     deciding = [layer.name for layer in forms[0].layers if layer.decides]
     assert list(costs.layers) == deciding
-    int8, fp32 = costs.total(()), costs.total(deciding)
+    int8, fp32 = costs.total({}), costs.total(dict.fromkeys(deciding, FP32))
     assert int8.time < fp32.time and int8.size < fp32.size / 3
     assert costs == modelled_costs(*forms, HOST)
 
@@ -70,7 +72,7 @@ def test_weights_that_the_cache_does_not_keep_are_read_from_memory(
 ) -> None:
     kept = modelled_costs(*forms, HOST)
     isa = isa_of(HOST) or ""
-    constants = sum(group.work.constants for group in forms[1])
+    constants = sum(group.work.constants for group in forms[1][FP32])
     very_slow = replace(THROUGHPUTS[isa], cache=constants, memory=1e-3)
     monkeypatch.setitem(THROUGHPUTS, isa, very_slow)
     assert modelled_costs(*forms, HOST) == kept
@@ -78,7 +80,7 @@ def test_weights_that_the_cache_does_not_keep_are_read_from_memory(
     layers = modelled_costs(*forms, HOST).layers
     for layer in forms[0].layers:
         if layer.weight_elements:
-            fp32, int8 = layers[layer.name].fp32.time, layers[layer.name].int8.time
+            fp32, int8 = layers[layer.name][FP32].time, layers[layer.name][INT8].time
             assert fp32 == pytest.approx(4e3 * layer.weight_elements, rel=0.2)
             assert int8 < fp32 / 2
 
@@ -92,10 +94,10 @@ def test_what_is_read_twice_has_a_boundary(forms: Forms) -> None:
 
 
 def test_slower_instruction_sets_take_longer(forms: Forms) -> None:
-    model, fp32, int8 = forms
+    model, groups = forms
     everything = [layer.name for layer in model.layers if layer.decides]
     times = [
-        modelled_costs(model, fp32, int8, load_target(name)).total(everything).time
+        modelled_costs(model, groups, load_target(name)).total(dict.fromkeys(everything, FP32)).time
         for name in ("x86-64-avx512vnni", "x86-64-avx2", "cortex-a53")
     ]
     assert times == sorted(set(times))
@@ -107,8 +109,8 @@ def test_measured_once(forms: Forms, tmp_path: Path, monkeypatch: pytest.MonkeyP
     costs = measured_costs(*forms, HOST, lambda: known.append(1))
     assert costs.unit == "µs"
     assert len(known) == number_of_costs(*forms)
-    assert all(cost.int8.time >= 0 and cost.fp32.time >= 0 for cost in costs.layers.values())
-    assert costs.layers["stem/conv"].int8.time > 0
+    assert all(cost[INT8].time >= 0 and cost[FP32].time >= 0 for cost in costs.layers.values())
+    assert costs.layers["stem/conv"][INT8].time > 0
     monkeypatch.setattr(group_latency, "_measure", lambda *_: pytest.fail("measured again"))
     assert measured_costs(*forms, HOST) == costs
 

@@ -18,8 +18,9 @@ from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.text import module_text
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.numerics.profile import Profile, merge
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
@@ -31,7 +32,7 @@ from quantune_mlir.workflow.summary import summarize
 from tests.onnx_models import build_model
 
 CHANNELS = 16
-INT8 = PrecisionPlan(format=1, default=Precision.INT8)
+INT8 = PrecisionPlan(format=1, default=INT8)
 SAMPLES = {"x": np.random.default_rng(1).uniform(0, 2, (24, 3, 8, 8)).astype(np.float32)}
 
 

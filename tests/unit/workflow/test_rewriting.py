@@ -9,8 +9,9 @@ import pytest
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.text import module_text
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.planning.plan import ALL_INT8, LayerPlan, Precision, PrecisionPlan
+from quantune_mlir.planning.plan import ALL_INT8, LayerPlan, PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import DEFAULTS
@@ -32,7 +33,7 @@ def profile(model: Model) -> Profile:
 
 def planned(model: Model, *in_fp32: str) -> PrecisionPlan:
     layers = tuple(
-        LayerPlan(name=layer.name, precision=Precision.FP32 if layer.name in in_fp32 else Precision.INT8)
+        LayerPlan(name=layer.name, precision=FP32 if layer.name in in_fp32 else INT8)
         for layer in model.layers
         if layer.decides
     )

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from quantune_mlir.numerics.drop import ScoreDrop, estimate_drop
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.planning.front import pareto_front
 from quantune_mlir.planning.graph import LayerNode
-from quantune_mlir.planning.plan import Precision, PrecisionPlan
+from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planner
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.workflow.search import Found, search, slower_and_cleaner
@@ -30,13 +31,13 @@ def planner() -> Planner:
 
 
 def scores(plan: PrecisionPlan) -> np.ndarray:
-    int8 = [p.precision is Precision.INT8 for p in plan.layers]
+    int8 = [p.precision is INT8 for p in plan.layers]
     return REFERENCE + 0.15 * np.einsum("l,lij->ij", np.array(int8, float), DIRECTIONS)
 
 
 def find(max_drop: float) -> tuple[Found, int]:
     found = search(planner(), lambda plan: estimate_drop(REFERENCE, scores(plan), None), max_drop=max_drop)
-    return found, sum(p.precision is Precision.FP32 for p in found.planned.plan.layers)
+    return found, sum(p.precision is FP32 for p in found.planned.plan.layers)
 
 
 def test_all_int8_is_tried_first_and_taken_if_it_will_do() -> None:
@@ -69,7 +70,7 @@ def test_a_score_counts_in_percent_of_that_of_fp32() -> None:
     assert ScoreDrop(0.9, 0.8).points < 0
 
     def drop(plan: PrecisionPlan) -> ScoreDrop:
-        return ScoreDrop(40.0 - sum(p.precision is Precision.INT8 for p in plan.layers), 40.0)
+        return ScoreDrop(40.0 - sum(p.precision is INT8 for p in plan.layers), 40.0)
 
     found = search(planner(), drop, max_drop=25.0)
-    assert sum(p.precision is Precision.INT8 for p in found.planned.plan.layers) == 10
+    assert sum(p.precision is INT8 for p in found.planned.plan.layers) == 10

@@ -56,18 +56,18 @@ class Device:
 
     def __call__(self, planned: Planned, noise: NoiseModel) -> VerifiedPlan:
         plan = planned.plan
-        self.plans.append(plan.int8_layers)
-        energy = ErrorEnergy(1.0, sum(self.truth[name] for name in plan.int8_layers), 4.0)
+        self.plans.append(list(plan.integer_layers))
+        energy = ErrorEnergy(1.0, sum(self.truth[name] for name in plan.integer_layers), 4.0)
         measured = PartNoise(PART, energy, energy)
         verified = Verified(b"", None, [measured])
-        return VerifiedPlan(planned, None, verified, (VerifiedPart(measured, noise.sqnr_db(plan.int8_layers)),))  # type: ignore[arg-type]
+        return VerifiedPlan(planned, None, verified, (VerifiedPart(measured, noise.sqnr_db(plan.integer_layers)),))  # type: ignore[arg-type]
 
     def measured(self, verified: Verified, noise: NoiseModel) -> Powers:
         return np.array([verified.noise[0].normalized_mse])
 
     def grow(self, plan: PrecisionPlan) -> dict[str, Powers]:
-        self.grown.append(plan.int8_layers)
-        return {name: np.array([self.truth[name]]) for name in plan.int8_layers}
+        self.grown.append(list(plan.integer_layers))
+        return {name: np.array([self.truth[name]]) for name in plan.integer_layers}
 
 
 def verified(device: Device, of: Planner, floor_db: float | None = 20.0) -> VerifiedPlan:
@@ -86,7 +86,7 @@ def test_who_makes_the_noise_becomes_fp32() -> None:
     device = Device({"front": 0.1, "body": 1e-4, "tail": 1e-4})
     found = verified(device, planner(1e-4, 1e-4, 1e-4))
     assert device.plans == [list(NAMES), ["body", "tail"]]
-    assert found.plan.int8_layers == ["body", "tail"] and found.worst_db > 36
+    assert list(found.plan.integer_layers) == ["body", "tail"] and found.worst_db > 36
 
 
 def test_without_a_floor_whatever_comes_is_taken() -> None:
@@ -100,7 +100,7 @@ def test_the_best_is_taken_if_none_holds() -> None:
 
     class Misled(Device):
         def grow(self, plan: PrecisionPlan) -> dict[str, Powers]:
-            innocent = [name for name in plan.int8_layers if name != "front"]
+            innocent = [name for name in plan.integer_layers if name != "front"]
             return {name: np.array([0.1 if name == innocent[0] else 1e-4]) for name in innocent}
 
     device = Misled({"front": 0.1, "body": 1e-4, "tail": 0.05})

@@ -21,7 +21,8 @@ from quantune_mlir.errors import OutputError
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import Granularity
 from quantune_mlir.model import Model
-from quantune_mlir.planning.plan import LayerPlan, Precision, PrecisionPlan
+from quantune_mlir.numerics.formats import FP32, INT8
+from quantune_mlir.planning.plan import LayerPlan, PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
@@ -58,9 +59,9 @@ class Network:
 
     def plan(self, *in_fp32: str) -> PrecisionPlan:
         layers = tuple(
-            LayerPlan(name=layer.name, precision=Precision.FP32) for layer in self.model.layers if layer.name in in_fp32
+            LayerPlan(name=layer.name, precision=FP32) for layer in self.model.layers if layer.name in in_fp32
         )
-        return PrecisionPlan(format=1, default=Precision.INT8, layers=layers)
+        return PrecisionPlan(format=1, default=INT8, layers=layers)
 
     def export(self, *in_fp32: str) -> QdqModel:
         annotated = self.rewriter.annotated(self.plan(*in_fp32))
