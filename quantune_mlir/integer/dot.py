@@ -28,6 +28,7 @@ from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.numerics.accumulators import dot_scale
+from quantune_mlir.numerics.formats import INT8_WEIGHTS, IntegerRange
 from quantune_mlir.numerics.quantized_weights import Blocks, QuantizedWeights, quantize_product
 
 _SPATIAL_ATTRIBUTES: Final = ("pad", "stride", "dilation", "out_pad")
@@ -46,8 +47,10 @@ def weights_of(unit: Unit) -> tuple[NDArray[np.float32], int] | None:
     return weights, 0
 
 
-def quantized_weights(unit: Unit, input_scale: float, options: IntegerOptions) -> QuantizedWeights:
-    """The int8 form of the constant weights of a dot unit, in the shape that `weights_of` gives, and of its bias."""
+def quantized_weights(
+    unit: Unit, input_scale: float, options: IntegerOptions, codes: IntegerRange = INT8_WEIGHTS
+) -> QuantizedWeights:
+    """The integer form of the constant weights of a dot unit, in the shape that `weights_of` gives, and of its bias."""
     op, found = unit.op, weights_of(unit)
     assert found is not None
     weights, axis = found
@@ -60,16 +63,21 @@ def quantized_weights(unit: Unit, input_scale: float, options: IntegerOptions) -
         return _mean_error(op, weights, axis, rounded)
 
     correction = mean_error if INPUT_MEANS in op.attributes else None
-    return quantize_product(weights, bias, input_scale, options.scheme, channel_axis, correction)
+    return quantize_product(weights, bias, input_scale, options.scheme, channel_axis, correction, codes)
 
 
 def emit_convolution(
-    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+    emitter: Emitter,
+    unit: Unit,
+    inputs: Sequence[Quantized],
+    end: End,
+    options: IntegerOptions,
+    codes: IntegerRange,
 ) -> ir.Value:
     """conv2d, depthwise_conv2d or transpose_conv2d with constant weights and bias."""
     (source,) = inputs
     op = unit.op
-    quantized = quantized_weights(unit, source.params.scale, options)
+    quantized = quantized_weights(unit, source.params.scale, options, codes)
     assert quantized.bias is not None
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
     constants = [
@@ -95,12 +103,17 @@ def _mean_error(op: ir.Operation, weights: NDArray[np.float32], axis: int, round
 
 
 def emit_matmul(
-    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+    emitter: Emitter,
+    unit: Unit,
+    inputs: Sequence[Quantized],
+    end: End,
+    options: IntegerOptions,
+    codes: IntegerRange,
 ) -> ir.Value:
     """matmul of two activations, or of one (`inputs` has no second) with constant weights on the right."""
     left = inputs[0]
     if is_constant(unit.op.operands[1]):
-        quantized = quantized_weights(unit, left.params.scale, options)
+        quantized = quantized_weights(unit, left.params.scale, options, codes)
         right, right_zero_point, scales = emitter.constant(quantized.integers), 0, quantized.scales
     else:
         other = inputs[1]

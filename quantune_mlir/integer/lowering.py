@@ -1,26 +1,38 @@
-"""One unit to int8: the table from kind of unit to the file that emits it."""
+"""One unit to integers: the table from kind of unit to the file that emits it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from quantune_mlir.errors import QuantuneError
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, dot, movement, table
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import End
 from quantune_mlir.integer.options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.numerics.formats import INT8_ACTIVATIONS, NumberFormat
 
 
 def lower_unit(
-    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions, format_: NumberFormat
 ) -> ir.Value:
-    """The int8 form of `unit`: `inputs` follow `unit.inputs` (for binary ops and matmul: their operands)."""
+    """The integer form of `unit`: `inputs` follow `unit.inputs` (for binary ops and matmul: their operands).
+
+    Raises:
+        QuantuneError: there are no integer forms of the format's activations.
+    """
+    if format_.activations != INT8_ACTIVATIONS or format_.weights is None:
+        raise QuantuneError(
+            f"activations of {format_} have no integer form here",
+            where=unit.layer,
+            remedy="plan the layer in int8 or fp32",
+        )
     match unit.kind, unit.op.name:
         case Kind.DOT, "tosa.matmul":
-            return dot.emit_matmul(emitter, unit, inputs, end, options)
+            return dot.emit_matmul(emitter, unit, inputs, end, options, format_.weights)
         case Kind.DOT, _:
-            return dot.emit_convolution(emitter, unit, inputs, end, options)
+            return dot.emit_convolution(emitter, unit, inputs, end, options, format_.weights)
         case Kind.BINARY, "tosa.mul":
             return arithmetic.emit_product(emitter, unit, inputs, end, options)
         case Kind.BINARY, _:

@@ -52,7 +52,7 @@ class Rewriter:
         params = None if step.form is Form.TO_FP32 else self._params[step.end]
         clamps = (unit for unit in (step.clamp, step.unit) if unit is not None and unit.kind is Kind.CLAMP)
         end = End(params, next((clamp_bounds(unit) for unit in clamps), None), self._options.requantize)
-        result = lower_unit(emitter, step.unit, inputs, end, self._options)
+        result = lower_unit(emitter, step.unit, inputs, end, self._options, step.format)
         self._forms[step.end] = _Forms(f32=result) if params is None else _Forms(int8=Quantized(result, params))
 
     def _emit_fp32(self, unit: Unit, before: ir.Operation) -> None:

@@ -48,7 +48,9 @@ class NumberFormat:
 
 
 FP32: Final = NumberFormat("fp32")
-INT8: Final = NumberFormat("int8", IntegerRange(8, -128, 127), IntegerRange(8, -127, 127), 32)
+INT8_ACTIVATIONS: Final = IntegerRange(8, -128, 127)
+INT8_WEIGHTS: Final = IntegerRange(8, -127, 127)
+INT8: Final = NumberFormat("int8", INT8_ACTIVATIONS, INT8_WEIGHTS, 32)
 """TOSA's int8: activations with a zero point, weights symmetric."""
 
 FORMATS: Final = {format_.name: format_ for format_ in (INT8, FP32)}

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from quantune_mlir.errors import DataError
+from quantune_mlir.numerics.formats import INT8_ACTIVATIONS, INT8_WEIGHTS, IntegerRange
 from quantune_mlir.numerics.schemes import Scheme
 
-QMIN: Final = -128
-QMAX: Final = 127
-WEIGHT_QMAX: Final = 127
+QMIN: Final = INT8_ACTIVATIONS.minimum
+QMAX: Final = INT8_ACTIVATIONS.maximum
 SMALLEST_SCALE: Final = 2.0**-126
 """Smallest normal float32: below it, devices may flush a scale to zero."""
 LARGEST_BIAS: Final = 2.0**30
@@ -102,8 +102,10 @@ def scales_and_zero_points(
             return scale, np.zeros_like(scale)
 
 
-def weight_params(weights: NDArray[np.float32], channel_axis: int | None, scheme: Scheme) -> NDArray[np.float32]:
-    """Symmetric scales of weights in [-127, 127]: float32[channels], or float32[1] if `channel_axis` is None.
+def weight_params(
+    weights: NDArray[np.float32], channel_axis: int | None, scheme: Scheme, codes: IntegerRange = INT8_WEIGHTS
+) -> NDArray[np.float32]:
+    """Symmetric scales of weights in `codes`: float32[channels], or float32[1] if `channel_axis` is None.
 
     The schemes with a zero point apply to activations only; SYMMETRIC_WITH_POWER2_SCALE gives powers of two here too.
     A channel of zeros takes the largest scale of the tensor (1 if all weights are zero), so that its bias, whose scale
@@ -118,7 +120,7 @@ def weight_params(weights: NDArray[np.float32], channel_axis: int | None, scheme
     amax = amax.reshape(-1).astype(np.float64)
     if not np.isfinite(amax).all():
         raise DataError("the weights hold NaN or Inf", remedy="re-export or retrain the model")
-    scales = amax / WEIGHT_QMAX
+    scales = amax / codes.maximum
     largest = scales.max(initial=0.0)
     scales = np.where(amax > 0, scales, largest if largest > 0 else 1.0)
     if scheme is Scheme.SYMMETRIC_WITH_POWER2_SCALE:
@@ -163,14 +165,17 @@ def dequantize(quantized: NDArray[np.int8], params: QuantParams) -> NDArray[np.f
 
 
 def quantize_weights(
-    weights: NDArray[np.float32], scales: NDArray[np.float32], channel_axis: int | None
+    weights: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    channel_axis: int | None,
+    codes: IntegerRange = INT8_WEIGHTS,
 ) -> NDArray[np.int8]:
-    """Weights in [-127, 127]: round_half_even(weights / scale), saturated; scales as from `weight_params`."""
+    """Weights in `codes`: round_half_even(weights / scale), saturated; scales as from `weight_params`."""
     quantized = np.empty(weights.shape, np.int8)
     for part, scale in _blocks(weights, scales, channel_axis):
         quotient = np.divide(weights[part], scale, dtype=np.float64)
         np.rint(quotient, out=quotient)
-        quantized[part] = np.clip(quotient, -WEIGHT_QMAX, WEIGHT_QMAX, out=quotient)
+        quantized[part] = np.clip(quotient, codes.minimum, codes.maximum, out=quotient)
     return quantized
 
 

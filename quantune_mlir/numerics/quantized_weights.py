@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quantune_mlir.numerics.formats import INT8_WEIGHTS, IntegerRange
 from quantune_mlir.numerics.parameters import (
     dequantized_blocks,
     fit_scales_to_bias,
@@ -23,7 +24,7 @@ Blocks = Iterable[tuple[slice, NDArray[np.float32]]]
 
 @dataclass(frozen=True)
 class QuantizedWeights:
-    """The constants of a product in int8.
+    """The constants of a product in integers.
 
     Attributes:
         integers: weights, in the shape that they had.
@@ -43,8 +44,9 @@ def quantize_product(
     scheme: Scheme,
     channel_axis: int | None,
     mean_error: Callable[[Blocks], NDArray[np.float64]] | None = None,
+    codes: IntegerRange = INT8_WEIGHTS,
 ) -> QuantizedWeights:
-    """Symmetric int8 weights and an int32 bias.
+    """Symmetric integer weights and an int32 bias.
 
     Args:
         weights: of any shape.
@@ -54,14 +56,15 @@ def quantize_product(
         channel_axis: the weights' axis with a scale for each index; None: one scale.
         mean_error: what rounded weights add to each output channel on average, which is taken off the bias (Nagel et
             al., arXiv 1906.04721, 4.2); None: nothing is.
+        codes: of the weights.
 
     Raises:
         DataError: a weight is NaN or Inf.
     """
-    scales = weight_params(weights, channel_axis, scheme)
+    scales = weight_params(weights, channel_axis, scheme, codes)
     if bias is None:
-        return QuantizedWeights(quantize_weights(weights, scales, channel_axis), scales, None)
+        return QuantizedWeights(quantize_weights(weights, scales, channel_axis, codes), scales, None)
     scales = fit_scales_to_bias(scales, bias, input_scale, scheme)
-    integers = quantize_weights(weights, scales, channel_axis)
+    integers = quantize_weights(weights, scales, channel_axis, codes)
     corrected = bias if mean_error is None else bias - mean_error(dequantized_blocks(integers, scales, channel_axis))
     return QuantizedWeights(integers, scales, quantize_bias(corrected, input_scale, scales))

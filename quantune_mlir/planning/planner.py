@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from quantune_mlir.errors import PlanError
-from quantune_mlir.numerics.formats import FP32
+from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
 from quantune_mlir.planning.correction import corrected
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.decisions import Decision, Decisions, Ground
@@ -48,7 +48,7 @@ class Planned:
     @property
     def noise(self) -> list[PredictedNoise]:
         """What is predicted at each part of the output."""
-        mixed = self.problem.noise_model.noise(self.plan.int8_layers).tolist()
+        mixed = self.problem.noise_model.noise(self.plan.integer_layers).tolist()
         int8 = self.problem.noise_ledger().parts.tolist()
         return list(map(PredictedNoise, self.problem.noise_model.parts, int8, mixed))
 
@@ -63,6 +63,7 @@ class Planner:
         costs: CostModel | None = None,
         *,
         keep_fp32: str | None = None,
+        formats: tuple[NumberFormat, ...] = (INT8, FP32),
     ) -> None:
         """What there is to decide.
 
@@ -70,8 +71,9 @@ class Planner:
             sensitivity: every layer of the graph, the most sensitive first. Sorted by another metric than the default
                 one, its order is the only one in which layers become fp32.
             graph: the layers in graph order.
-            costs: of both precisions; None: as multiply-accumulates tell.
+            costs: of each format; None: as multiply-accumulates tell, of int8 and fp32.
             keep_fp32: a regular expression; layers in whose name it is found stay fp32, whatever the policy.
+            formats: what layers may be in, from the coarsest to the finest; the last one is fp32.
 
         Raises:
             PlanError: list and graph differ, or `keep_fp32` is no regular expression or matches no layer.
@@ -95,6 +97,7 @@ class Planner:
             costs or CostModel.by_macs({node.name: node.macs for node in graph if node.quantizable}),
             kept=list(self._fixed),
             in_order=sensitivity.metric is not DEFAULT_METRIC,
+            formats=formats,
         )
 
     def learn(self, plan: PrecisionPlan, grown: Mapping[str, Powers], measured: Powers) -> None:
