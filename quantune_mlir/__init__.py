@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from quantune_mlir.errors import QuantuneError
     from quantune_mlir.model import Model
     from quantune_mlir.planning.plan import PrecisionPlan
+    from quantune_mlir.pytorch import from_torch
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.options import QuantizeOptions
     from quantune_mlir.workflow.policy import PlanPolicy
@@ -32,6 +33,7 @@ __all__ = [
     "QuantuneError",
     "SampleSet",
     "Scorer",
+    "from_torch",
     "quantize",
     "save",
 ]
@@ -46,6 +48,7 @@ _HOMES = {
     "QuantuneError": "errors",
     "SampleSet": "samples.sample_set",
     "Scorer": "workflow.scoring",
+    "from_torch": "pytorch",
     "quantize": "workflow.quantization",
     "save": "workflow.save",
 }

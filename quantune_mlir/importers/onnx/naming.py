@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import onnx
 
+from quantune_mlir.importers.onnx.torch_scopes import module_names
+
 
 class NodeNames:
     """Gives each node of a model a name of its own, graph after graph.
 
-    It is the node's own, else op type and number, e.g. "Conv_3" for the fourth Conv. A name that occurs again gets a
-    number appended. The result depends on nothing but the nodes' order.
+    It is that of the PyTorch module that the node comes from, else the node's own, else op type and number, e.g.
+    "Conv_3" for the fourth Conv. A name that occurs again gets a number appended. The result depends on nothing but the
+    nodes' order.
     """
 
     def __init__(self) -> None:
@@ -20,16 +23,17 @@ class NodeNames:
 
     def of(self, nodes: Sequence[onnx.NodeProto]) -> list[str]:
         """The names of the nodes of one graph; a node without a name gets none that another of them has."""
-        own = {n.name for n in nodes if n.name} | self._taken
-        return [self._name(node, own) for node in nodes]
+        given = [module or node.name for module, node in zip(module_names(nodes), nodes, strict=True)]
+        own = {name for name in given if name} | self._taken
+        return [self._name(node, name, own) for node, name in zip(nodes, given, strict=True)]
 
-    def _name(self, node: onnx.NodeProto, own: set[str]) -> str:
+    def _name(self, node: onnx.NodeProto, given: str, own: set[str]) -> str:
         index = self._counts.get(node.op_type, 0)
         self._counts[node.op_type] = index + 1
-        if node.name and node.name not in self._taken:
-            name = node.name
+        if given and given not in self._taken:
+            name = given
         else:
-            name = _free(node.name or node.op_type, 1 if node.name else index, own | self._taken)
+            name = _free(given or node.op_type, 1 if given else index, own | self._taken)
         self._taken.add(name)
         return name
 

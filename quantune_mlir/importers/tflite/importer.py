@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from quantune_mlir.errors import ModelError
+from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
 from quantune_mlir.files.access import read_file
 from quantune_mlir.importers.common.adoption import adopt
 from quantune_mlir.importers.common.options import ImportOptions
@@ -15,7 +15,7 @@ from quantune_mlir.importers.tflite.converter import converted, require_installe
 from quantune_mlir.importers.tflite.corrections import correct
 from quantune_mlir.importers.tflite.custom import expand_custom
 from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer
-from quantune_mlir.importers.tflite.labels import label_layers
+from quantune_mlir.importers.tflite.labels import label_layers, layer_names
 from quantune_mlir.importers.tflite.model_file import ModelFile
 from quantune_mlir.importers.tflite.sparse import densify
 from quantune_mlir.mlir.bindings import ir
@@ -24,6 +24,7 @@ from quantune_mlir.mlir.text import parse_module
 
 _LARGEST_FILE: Final = 1 << 31
 """What a FlatBuffer can hold."""
+_STATE: Final = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
 _QUANTIZED_TYPES: Final = ("int8", "uint8", "int16", "int4")
 
 
@@ -41,6 +42,7 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
     require_installed(where)
     try:
         model = ModelFile(bytearray(content))
+        _refuse_state(model, where)
         if not options.keep_quantized:
             _refuse_quantized(model, where)
         _pin_shapes(model, options.shapes, where)
@@ -59,6 +61,15 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
         ) from error
     adopt(module, function, tensors, names, options.edits, hashlib.sha256(content).hexdigest(), where)
     return module
+
+
+def _refuse_state(model: ModelFile, where: str) -> None:
+    reason = "state that one run leaves to the next"
+    found = [UnsupportedNode(name, op.kind, reason) for op, name in layer_names(model).items() if op.kind in _STATE]
+    if found:
+        raise UnsupportedOperatorsError(
+            found, where=where, remedy="export the model with its state as inputs and outputs"
+        )
 
 
 def _refuse_quantized(model: ModelFile, where: str) -> None:

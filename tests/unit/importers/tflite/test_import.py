@@ -142,6 +142,16 @@ def test_custom_operators_are_listed_and_can_be_cut_off(tmp_path: Path) -> None:
     assert [layer.name for layer in Model.load(path, outputs=["scores"]).layers] == ["scores"]
 
 
+def test_state_is_refused(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.input("x", [1, 4])
+    handle = graph.op("VAR_HANDLE", [], "state", [], np.int32)
+    graph.operator("ASSIGN_VARIABLE", [handle, x], [])
+    path = graph.save(tmp_path / "m.tflite", graph.op("READ_VARIABLE", [handle], "y", [1, 4]))
+    text = message(path)
+    assert "3 node(s)" in text and "state (VAR_HANDLE): state that one run leaves to the next" in text
+
+
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     graph = Graph()
     x, w = graph.input("x", [1, 2]), graph.constant("w", [[np.nan, 1], [1, 1]])
