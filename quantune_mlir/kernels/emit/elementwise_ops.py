@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.trigonometry import cosine, sine
 from quantune_mlir.mlir.bindings import arith, ir, math, vector
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.tosa.traits import data_operands
@@ -319,6 +320,8 @@ EMITTERS: Final[dict[str, Emitter]] = {
     "tosa.reciprocal": Emitter(_reciprocal, float_only=True),
     "tosa.rsqrt": Emitter(_rsqrt, float_only=True),
     "tosa.negate": Emitter(_negate, float_only=True),
+    "tosa.sin": Emitter(lambda op, x, context: Lanes(sine(x[0].value, context.lanes)), float_only=True),
+    "tosa.cos": Emitter(lambda op, x, context: Lanes(cosine(x[0].value, context.lanes)), float_only=True),
 }
 """The ops that have a kernel, by name."""
 
