@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -30,9 +30,15 @@ from quantune_mlir.samples.sample_set import ArrayShapes, InputSpec
 
 @dataclass(frozen=True)
 class Model:
-    """A simplified fp32 module. It is never changed: `after` works on a copy."""
+    """A simplified fp32 module. It is never changed: `after` works on a copy.
+
+    Attributes:
+        module: the module.
+        found: its network, if whoever made it knows it already.
+    """
 
     module: ir.Module
+    found: Network | None = field(default=None, repr=False, compare=False)
 
     @staticmethod
     def load(
@@ -98,7 +104,7 @@ class Model:
     @cached_property
     def network(self) -> Network:
         """What it is to quantization."""
-        return Network(self.function)
+        return self.found or Network(self.function)
 
     @property
     def layers(self) -> list[Layer]:
@@ -119,8 +125,7 @@ class Model:
     def after(self, pipeline: str, **values: object) -> Model:
         """The model that a named pipeline makes of it, given the values of its parameters."""
         copy = copy_module(self.module)
-        run_named_pipeline(copy, pipeline, values)
-        return Model(copy)
+        return Model(copy, run_named_pipeline(copy, pipeline, values))
 
     def apart(self, pipeline: str, **values: object) -> ir.Module:
         """The same as a module in a context of its own, so that what the passes make goes with it."""

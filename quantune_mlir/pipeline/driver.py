@@ -27,8 +27,8 @@ def run_pipeline(
     print_after_all: bool = False,
     stream: TextIO | None = None,
     on_pass: Callable[[str], None] | None = None,
-) -> None:
-    """Run `pipeline` over `module`, in place.
+) -> Network | None:
+    """Run `pipeline` over `module`, in place. Returns the network that it is, if the last passes left it as it was.
 
     Args:
         pipeline: text, a parsed pipeline, or pass instances.
@@ -58,15 +58,16 @@ def run_pipeline(
                 out = stream or sys.stderr
                 print(f"// -----// IR after {text} //----- //", file=out)
                 print(module.operation.get_asm(large_elements_limit=LARGE_CONSTANT), file=out)
+        return network
 
 
-def run_named_pipeline(module: ir.Module, name: str, values: Mapping[str, object] | None = None) -> None:
-    """Run pipelines/`name`.pipeline over `module`, in place, with the values of its parameters.
+def run_named_pipeline(module: ir.Module, name: str, values: Mapping[str, object] | None = None) -> Network | None:
+    """Run pipelines/`name`.pipeline over `module` with the values of its parameters; returns as `run_pipeline` does.
 
     Raises:
         PassError: a value is missing, a pass refuses the module, or a pass broke it; the message names the pass.
     """
-    run_pipeline(module, Pipeline.named(name, values or {}))
+    return run_pipeline(module, Pipeline.named(name, values or {}))
 
 
 def verify(module: ir.Module, when: str) -> None:
