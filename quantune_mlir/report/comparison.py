@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quantune_mlir.printable import printable
 from quantune_mlir.report import figures, verdict
 from quantune_mlir.report.run import Run
 
@@ -34,13 +35,13 @@ class Table:
 
 def named(directories: Sequence[Path]) -> list[str]:
     """What runs are called: the last parts of their paths, as many as tell them apart."""
-    paths = [path.resolve().parts for path in directories]
+    paths = [tuple(map(printable, path.resolve().parts)) for path in directories]
     longest = max(map(len, paths))
     for length in range(1, longest):
         names = ["/".join(parts[-length:]) for parts in paths]
         if len(set(names)) == len(names):
             return names
-    return [str(path) for path in directories]
+    return [printable(str(path)) for path in directories]
 
 
 def tables(names: Sequence[str], runs: Sequence[Run]) -> list[Table]:
