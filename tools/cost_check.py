@@ -23,8 +23,8 @@ import numpy as np
 from quantune_mlir.backend.group_latency import latency_cache, measure_latencies
 from quantune_mlir.backend.kernel_groups import KernelGroup, kernel_groups
 from quantune_mlir.hardware.host_isa import host_flags, needs
-from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.kernels.isa.throughput import THROUGHPUTS, Work
+from quantune_mlir.hardware.targets import load_target, throughput_of
+from quantune_mlir.hardware.throughput import Work
 from quantune_mlir.model import Model
 from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.samples.sample_set import SampleSet
@@ -88,7 +88,7 @@ def measure_network(networks: Networks, name: str, isas: Sequence[str]) -> list[
 
 
 def _row(isa: str, network: str, program: str, group: KernelGroup, us: float) -> Row:
-    return Row(isa, network, program, group.work, us, THROUGHPUTS[isa].cycles(group.work))
+    return Row(isa, network, program, group.work, us, throughput_of(isa).cycles(group.work))
 
 
 def fit(rows: Sequence[Row]) -> Fit:

@@ -77,4 +77,4 @@ def _lower_to_kernels(module: ir.Module, target: Target, tiles: TunedTiles | Non
     """Let `module` dispatch kernels, where the target names an instruction set."""
     isa = isa_of(target)
     if isa is not None:
-        run_named_pipeline(module, "kernels", {"isa": isa, "tiles": tiles})
+        run_named_pipeline(module, "kernels", {"isa": isa, "tiles": tiles, "target": target})

@@ -8,9 +8,9 @@ from functools import cached_property
 from math import prod
 
 from quantune_mlir.graph.layers import channel_groups, multiply_accumulates
+from quantune_mlir.hardware.throughput import Family, Work
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.fusion.isolate_group import outside_values
-from quantune_mlir.kernels.isa.throughput import Family, Work
 from quantune_mlir.mlir.attributes import LAYER, string_attribute
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONSTANTS, is_constant

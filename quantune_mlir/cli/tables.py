@@ -9,6 +9,7 @@ import click
 
 from quantune_mlir.backend.deliverables.qdq.export import QdqModel
 from quantune_mlir.cli.console import OUT, Column, print_table
+from quantune_mlir.hardware.sources import sources_of
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.tiling.tuning import Kernel
 from quantune_mlir.planning.metric import Metric
@@ -199,14 +200,21 @@ def print_tuning(sites: Sequence[Site], found: Mapping[Kernel, Choice]) -> None:
 
 def print_target(target: Target) -> None:
     """All that is known of a target, and what it means."""
-    rows = [(key, getattr(target, key), field) for key, field in type(target).model_fields.items() if key != "c"]
-    rows += [(f"c.{key}", getattr(target.c, key), field) for key, field in type(target.c).model_fields.items()]
+    tables = {"": target, "memory.": target.memory, "throughput.": target.throughput, "c.": target.c}
+    rows = [
+        (f"{prefix}{key}", getattr(table, key), field)
+        for prefix, table in tables.items()
+        for key, field in type(table).model_fields.items()
+        if prefix or f"{key}." not in tables
+    ]
+    sources = sources_of(target)
     print_table(
         f"Target {target.name}",
         [
             Column("key", [key for key, _, _ in rows], text=True),
             Column("value", [_told(value) for _, value, _ in rows], text=True),
             Column("meaning", [(field.description or "").split("\n")[0] for _, _, field in rows], text=True),
+            Column("source", [sources.get(key, "") for key, _, _ in rows], text=True),
         ],
     )
 

@@ -36,10 +36,19 @@ def dialect_path() -> Traversable:
     return files(_PACKAGE) / "dialects" / "quantune.irdl.mlir"
 
 
-def targets() -> dict[str, str]:
-    """The text of each target description, by name."""
-    folder = files(_PACKAGE) / "pipelines" / "targets"
-    return {name: file.read_text(encoding="utf-8") for name, file in _by_stem(folder, _TARGET_SUFFIX).items()}
+def targets() -> list[str]:
+    """The names of all target descriptions, sorted."""
+    return sorted(_by_stem(files(_PACKAGE) / "pipelines" / "targets", _TARGET_SUFFIX))
+
+
+def target_text(name: str) -> str:
+    """The text of pipelines/targets/`name`.toml, which has to be there."""
+    return (files(_PACKAGE) / "pipelines" / "targets" / f"{name}{_TARGET_SUFFIX}").read_text(encoding="utf-8")
+
+
+def isa_text(name: str) -> str:
+    """What targets of an instruction set share: the text of pipelines/targets/isa/`name`.toml."""
+    return target_text(f"isa/{name}")
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal, get_args
 
 IsaName = Literal[
     "avx512vnni",
@@ -19,3 +19,6 @@ IsaName = Literal[
     "scalar",
     "generic",
 ]
+HOST: Final = "host"
+"""In a target's description: this machine's best one."""
+ISA_NAMES: Final[tuple[str, ...]] = get_args(IsaName)

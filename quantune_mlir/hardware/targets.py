@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import sys
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quantune_mlir.errors import TargetError
 from quantune_mlir.files import resources
 from quantune_mlir.files.access import MIB, read_file
-from quantune_mlir.hardware.isa_names import IsaName
+from quantune_mlir.hardware.host_isa import GENERIC, host_isa
+from quantune_mlir.hardware.isa_names import HOST, ISA_NAMES, IsaName
+from quantune_mlir.hardware.memory import Memory
+from quantune_mlir.hardware.throughput import Throughput
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,16 +26,33 @@ else:
 
 
 _STACK_BYTES: Final = 128 * 1024
-"""The stack of one of IREE's worker threads. Kernels pack their input there (kernels/tiling/tiles.py)."""
+"""The stack of one of IREE's worker threads. Kernels pack their input there."""
 _SUFFIX: Final = ".toml"
 _KEY: Final = re.compile(r"\s*(?P<key>[\w-]+)\s*=")
 _TABLE: Final = re.compile(r"\s*\[(?P<table>[\w-]+)\]")
+_TABLES: Final = ("c", "memory", "throughput")
 _ONE_READER: Final = "--iree-dispatch-creation-fuse-multi-use=false"
 """IREE cannot compile what it makes of an op that two dispatches read, a softmax and an observer, say, at O2 and above:
 it computes the op in the first, and stores a vector in the middle of a loop there."""
 _NO_EVALUATION: Final = "--iree-opt-const-eval=false"
 """What depends on constants alone is computed when the program is loaded. IREE cannot do so earlier where a kernel
 takes part, and what is constant to it cannot be foretold: what is read from a table of one value, say."""
+
+
+@cache
+def isa_defaults(isa: str) -> dict[str, Any]:
+    """What all targets of an instruction set have unless they say otherwise, by key."""
+    return tomllib.loads(resources.isa_text(isa))
+
+
+def throughput_of(isa: str) -> Throughput:
+    """What a core with these kernels does in a cycle, unless a target says otherwise."""
+    return Throughput.model_validate(isa_defaults(isa)["throughput"])
+
+
+def memory_of(isa: str) -> Memory:
+    """The memory of a core with these kernels, unless a target says otherwise."""
+    return Memory.model_validate(isa_defaults(isa)["memory"])
 
 
 class CToolchain(BaseModel):
@@ -86,10 +107,37 @@ class Target(BaseModel):
     """Bytes of memory for arena, stack, inputs and outputs of a C bundle; None: not limited."""
     flash: int | None = Field(None, ge=1)
     """Bytes of read-only memory for code and constants of a C bundle; None: not limited."""
+    registers: int = Field(ge=1)
+    """Registers that kernels keep accumulators in: vectors, or integers where there are none."""
+    memory: Memory
+    """Caches, and what kernels may pack to the stack."""
+    throughput: Throughput
+    """What it does in a cycle, for the costs of layers."""
     flags: tuple[str, ...] = ()
     """Given to iree-compile as they are; they replace what all targets share."""
     c: CToolchain = CToolchain()
     """How C code is compiled and run."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What is not given is as all targets of the instruction set have it; the scratch, half of the stack."""
+        isa = host_isa() if given.get("isa") == HOST else given.get("isa", GENERIC)
+        if isa not in ISA_NAMES:
+            return given
+        merged = {**isa_defaults(isa), **given}
+        for table in ("memory", "throughput"):
+            if isinstance(merged[table], dict):
+                merged[table] = {**isa_defaults(isa)[table], **merged[table]}
+        stack = given.get("stack", _STACK_BYTES)
+        if isinstance(stack, int) and isinstance(merged["memory"], dict):
+            merged["memory"].setdefault("scratch", stack // 2)
+        return merged
+
+    @staticmethod
+    def load(name: Path) -> Target:
+        """How an option of a pass reads a target; see `load_target`."""
+        return load_target(str(name))
 
     def compile_flags(self) -> list[str]:
         """All flags of iree-compile for this target; its own replace what others have."""
@@ -119,12 +167,12 @@ def load_target(name: str) -> Target:
     texts = resources.targets()
     if name not in texts:
         near = get_close_matches(name, texts, n=1)
-        known = ", ".join(sorted(texts))
+        known = ", ".join(texts)
         raise TargetError(
             f"unknown target '{name}'",
             remedy=f"did you mean '{near[0]}'?" if near else f"known targets: {known}; or give a file, NAME.toml",
         )
-    return _parsed(texts[name], name, f"{name}{_SUFFIX}")
+    return _parsed(resources.target_text(name), name, f"{name}{_SUFFIX}")
 
 
 def _parsed(text: str, name: str, where: str) -> Target:
@@ -137,7 +185,7 @@ def _parsed(text: str, name: str, where: str) -> Target:
         path = [str(part) for part in first["loc"]]
         said = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
         line = _line_of(text, path)
-        key = ".".join(path[: 2 if path[0] == "c" else 1])
+        key = ".".join(path[: 2 if path[0] in _TABLES else 1])
         raise TargetError(
             f"{key}: {said}",
             where=where if line is None else f"{where}:{line}",
@@ -147,7 +195,7 @@ def _parsed(text: str, name: str, where: str) -> Target:
 
 def _line_of(text: str, path: list[str]) -> int | None:
     """Where a key stands, given with its table; None if it does not."""
-    *tables, key = path[:2] if path[0] == "c" else path[:1]
+    *tables, key = path[:2] if path[0] in _TABLES else path[:1]
     table: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
         if header := _TABLE.match(line):

@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Literal
 
-from quantune_mlir.backend.compilation import isa_of
 from quantune_mlir.backend.group_latency import conversion_key, latency_cache, measure_latencies
 from quantune_mlir.backend.kernel_groups import KernelGroup
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.units import Kind
 from quantune_mlir.hardware.targets import Target
-from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, NumberFormat
@@ -33,7 +31,7 @@ def modelled_costs(model: Model, groups: Groups, target: Target) -> CostModel:
 
     All weights are read from memory if those of fp32 are too many for the cache, in whatever precision they then are.
     """
-    speed = THROUGHPUTS[isa_of(target) or "generic"]
+    speed = target.throughput
     from_memory = sum(group.work.constants for group in groups[FP32]) > speed.cache
     return _cost_model(
         model,

@@ -16,12 +16,11 @@ from quantune_mlir.backend.host_cache import HostCache
 from quantune_mlir.backend.kernel_groups import KernelGroup, kernel_groups
 from quantune_mlir.errors import TilesError
 from quantune_mlir.hardware.host_isa import cpu_name, host_flags, needs
-from quantune_mlir.hardware.targets import Target
+from quantune_mlir.hardware.targets import Target, throughput_of
 from quantune_mlir.kernels.families.dense import DenseKernel
 from quantune_mlir.kernels.fusion.group import CONVOLUTION, Group
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.kernels.isa.table import ISAS
-from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
+from quantune_mlir.kernels.isa.table import kernel_isa
 from quantune_mlir.kernels.tiling.tiles import Tile, Workgroup
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedKernel, TunedTiles
 from quantune_mlir.kernels.tiling.tuning import Kernel, Tiling, candidates
@@ -92,7 +91,7 @@ def tuned_isa(target: Target) -> Isa:
             where=f"--target {target.name}",
             remedy="run `quantune tune --target host` on the machine that the program is for",
         )
-    return ISAS[isa]
+    return kernel_isa(isa, target.memory)
 
 
 def find_sites(modules: Mapping[str, ir.Module], isa: Isa) -> list[Site]:
@@ -106,7 +105,7 @@ def find_sites(modules: Mapping[str, ir.Module], isa: Isa) -> list[Site]:
             if (kernel := _kernel_of(group.op, isa)) is not None:
                 groups.setdefault(kernel.kind, []).append(group)
                 counts[kernel.kind][name] += 1
-    speed = THROUGHPUTS[isa.name]
+    speed = throughput_of(isa.name)
     sites = [
         Site(
             kernel,

@@ -58,7 +58,6 @@ from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
 _UNROLLED_STEPS: Final = 2
 _AHEAD: Final = 24
 """Steps from the prefetch of weights to their use."""
-_LINE_BYTES: Final = 64
 _SLACK: Final = 16
 """Elements after the scratch that the last step may read; they meet weights of 0."""
 
@@ -414,7 +413,7 @@ class DenseKernel:
                     code.prefetch(view.buffer, code.add(x_at, code.mul(j, share), count * share))
                 if has_heavy_weights(shape, step) and step.prefetches:
                     w_of_step = code.add(w_at, code.mul(j, weight))
-                    for first in range(0, weight, _LINE_BYTES // step.weight_bytes):
+                    for first in range(0, weight, step.memory.line // step.weight_bytes):
                         code.prefetch(lines.weights, code.add(w_of_step, _AHEAD * weight, first))
                 return several(j, step.unrolled, carried)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, prod
 
+from quantune_mlir.hardware.memory import Memory
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.depthwise import PLANES, UNIT
 from quantune_mlir.kernels.tiling.thread_balance import START_CYCLES, Load, most_even, part_sizes
-from quantune_mlir.kernels.tiling.tiles import MAX_SCRATCH_BYTES, SCRATCH_BYTES, scratch_columns
+from quantune_mlir.kernels.tiling.tiles import scratch_columns
 from quantune_mlir.mlir.bindings import ir
 
 _WORD_BYTES = 4
@@ -59,7 +60,7 @@ def scratch_size(shape: ConvolutionShape, depth: int, columns: int, units: int) 
     return ceil(shape.kernel[0] / depth) * PLANES * positions * units * PLANES * _WORD_BYTES
 
 
-def choose_block(shape: ConvolutionShape, depth: int, width: int) -> Block | None:
+def choose_block(shape: ConvolutionShape, depth: int, width: int, memory: Memory) -> Block | None:
     """The block with the least redundant work whose interleaved input fits the scratch; None if none fits.
 
     Its rows, or units, are fewer where threads then share the blocks more evenly.
@@ -68,10 +69,11 @@ def choose_block(shape: ConvolutionShape, depth: int, width: int) -> Block | Non
         shape: the convolution.
         depth: kernel rows of a word.
         width: units of a vector; vectors reach across columns only where a block has all units.
+        memory: of the core.
     """
     all_units = ceil(shape.channels / UNIT)
     found: list[tuple[int, int, int, int]] = []
-    for limit in (SCRATCH_BYTES, MAX_SCRATCH_BYTES):
+    for limit in (memory.pack, max(memory.pack, memory.scratch)):
         for units in (all_units, *range(all_units // width * width, 0, -width)):
             for parts in range(1, shape.out_width + 1):
                 columns = ceil(shape.out_width / parts)

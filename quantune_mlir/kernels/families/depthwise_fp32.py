@@ -31,7 +31,7 @@ from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.tiling.thread_balance import START_CYCLES, Load, most_even, part_sizes
-from quantune_mlir.kernels.tiling.tiles import SCRATCH_BYTES, scratch_columns, scratch_rows
+from quantune_mlir.kernels.tiling.tiles import scratch_columns, scratch_rows
 from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant, constant_value
 
@@ -198,7 +198,7 @@ class DepthwiseKernel:
         It is better the other way round if what a block of channels reads stays in the first-level cache.
         """
         rows, columns = scratch_rows(self.shape, self.share.rows), scratch_columns(self.shape, self.shape.out_width)
-        return rows * columns * self.step.lanes * code.bytes_of("f32") > SCRATCH_BYTES
+        return rows * columns * self.step.lanes * code.bytes_of("f32") > self.step.memory.l1
 
     def _for_each_block(self, part: _Part, body: Callable[[_Part], None]) -> None:
         def one(b: Index) -> list[ir.Value]:

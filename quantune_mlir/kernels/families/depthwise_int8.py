@@ -48,7 +48,7 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     assert root is not None
     source = group.views[0].operands[0] if group.views else root.operands[0]
     shape = convolution_shape(root, source, group.views)
-    block = choose_block(shape, isa.depthwise.depth, isa.lanes // RUN)
+    block = choose_block(shape, isa.depthwise.depth, isa.lanes // RUN, isa.memory)
     epilogue = Epilogue(group)
     if block is None or len(epilogue.scalars) >= MAX_SCALARS:
         return None

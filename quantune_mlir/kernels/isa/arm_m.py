@@ -27,7 +27,6 @@ class Smlad(DotStep):
     offset: int = 0
     accumulator: str = "i32"
     unrolled: int = 4
-    scratch: int = 8 * 1024
     prefetches: bool = False
 
     def pack(self, values: ir.Value) -> ir.Value:

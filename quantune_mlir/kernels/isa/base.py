@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from quantune_mlir.hardware.memory import ANY_CORE, Memory
 from quantune_mlir.kernels.emit.rounding import Narrowing
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.depthwise import WIDENED, DepthwiseStep
@@ -38,8 +39,8 @@ class DotStep(ABC):
     """Vectors of output channels that may be computed together."""
     unrolled: int = 1
     """Steps in one turn of the innermost loop."""
-    scratch: int = 64 * 1024
-    """Bytes that a workgroup may pack if less is not enough for a tile: half the stack of IREE's worker threads."""
+    memory: Memory = ANY_CORE
+    """Of the core that the step is made for."""
     prefetches: bool = True
     """Whether there are caches to read ahead for."""
 
@@ -120,3 +121,12 @@ class Isa:
     """A quicker step for int8 weights that suit it."""
     features: tuple[str, ...] = ()
     """LLVM features that kernels are compiled with; none: the target's."""
+
+    memory: Memory = ANY_CORE
+    """Of the core that kernels are made for."""
+
+    def on(self, memory: Memory) -> Isa:
+        """The same on a core with this memory."""
+        words = self.int8_words and replace(self.int8_words, memory=memory)
+        int8, fp32 = replace(self.int8, memory=memory), replace(self.fp32, memory=memory)
+        return replace(self, int8=int8, fp32=fp32, int8_words=words, memory=memory)

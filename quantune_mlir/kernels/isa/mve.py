@@ -25,7 +25,6 @@ class Vmladava(DotStep):
     element: str = "i8"
     offset: int = 0
     accumulator: str = "i32"
-    scratch: int = 8 * 1024
     prefetches: bool = False
 
     def pack(self, values: ir.Value) -> ir.Value:

@@ -14,35 +14,12 @@ from quantune_mlir.kernels.emit.vector_builder import Index, bytes_of
 from quantune_mlir.kernels.isa.base import DotStep
 from quantune_mlir.kernels.tiling.thread_balance import START_CYCLES, Load, most_even, part_sizes
 
-_CACHE_BYTES: Final = 40 * 1024
-"""What the weights of a block and the packed input may fill together: most of a first-level cache."""
-SCRATCH_BYTES: Final = 32 * 1024
-"""The most to pack at a time, if it can be so little."""
-_LEAST_SCRATCH_BYTES: Final = 8 * 1024
-"""What to pack at a time where tiles share nothing of it: it never leaves the first-level cache."""
-_INPUT_BYTES: Final = 96 * 1024
-"""What a workgroup may read of an input that is not packed."""
-_HEAVY_WEIGHTS: Final = 512 * 1024
-"""Weights that a second-level cache does not keep beside an input: a workgroup should read its part of them once."""
-_HEAVY_INPUT_BYTES: Final = 1024 * 1024
-"""What a workgroup may then read of an input that is not packed."""
-MAX_SCRATCH_BYTES: Final = 64 * 1024
-"""What depthwise kernels may pack if less is not enough for a tile."""
-_WAY_BYTES: Final = 4096
-_WAYS: Final = 8
-"""Of lines that lie multiples of _WAY_BYTES apart, a first-level cache keeps so many."""
 _COMPARED: Final = 16
 """Of so many tiles the workgroups are looked at, too."""
 _WORKGROUPS: Final = 4
 """Enough for a few threads."""
 _MANY: Final = 8
 """So many are enough for threads of unequal speed: then output channels are not split, and input not packed twice."""
-_PACKED_BYTES: Final = 8
-"""Of the input that are packed in a cycle."""
-_NEAR_BYTES: Final = 64
-"""Of weights that come in a cycle from the second-level cache."""
-_FAR_BYTES: Final = 8
-"""The same from beyond it."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +117,7 @@ def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, vectors: in
 def _is_crowded(shape: ConvolutionShape, step: DotStep, pixels: int) -> bool:
     """Whether pixels side by side displace each other from the first-level cache: where a tile reads a line of each."""
     apart = shape.stride[1] * shape.channels * bytes_of(step.element)
-    return pixels * gcd(apart, _WAY_BYTES) > _WAYS * _WAY_BYTES
+    return pixels * gcd(apart, step.memory.way) > step.memory.l1
 
 
 def _skips_borders(shape: ConvolutionShape, *, packed: bool) -> bool:
@@ -181,7 +158,7 @@ def scratch_bytes(shape: ConvolutionShape, step: DotStep, rows: int, columns: in
 
 def has_heavy_weights(shape: ConvolutionShape, step: DotStep) -> bool:
     """Whether the weights come from beyond the second-level cache."""
-    return _reduction_bytes(shape, step) * shape.out_channels >= _HEAVY_WEIGHTS
+    return _reduction_bytes(shape, step) * shape.out_channels >= step.memory.heavy_weights
 
 
 def _reduction_bytes(shape: ConvolutionShape, step: DotStep) -> int:
@@ -215,19 +192,19 @@ def _sizes(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) 
 
 def _largest(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> tuple[int, int] | None:
     """As many pixels as fit a cache, rows x columns, whole rows before many rows; None if not even a tile fits."""
-    reduction = _reduction_bytes(shape, step)
+    reduction, memory = _reduction_bytes(shape, step), step.memory
     is_heavy = has_heavy_weights(shape, step)
-    beside_weights = _CACHE_BYTES - reduction * tile.vectors * step.lanes
-    budget = min(max(beside_weights, _LEAST_SCRATCH_BYTES), SCRATCH_BYTES)
+    beside_weights = memory.block - reduction * tile.vectors * step.lanes
+    budget = min(max(beside_weights, memory.least_pack), memory.pack)
     if not packed:
-        budget = _HEAVY_INPUT_BYTES if is_heavy else _INPUT_BYTES
+        budget = memory.heavy_input if is_heavy else memory.input
     elif is_heavy:
-        budget = step.scratch
+        budget = memory.scratch
     elif shape.kernel == (1, 1):
-        budget = _LEAST_SCRATCH_BYTES
+        budget = memory.least_pack
 
     if packed:
-        budget = min(budget, step.scratch)
+        budget = min(budget, memory.scratch)
 
     def fits(rows: int, columns: int, limit: int = budget) -> bool:
         return scratch_bytes(shape, step, rows, columns) <= limit
@@ -236,7 +213,7 @@ def _largest(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool
     whole_rows = _skips_borders(shape, packed=packed)
     while columns > tile.columns and not whole_rows and not fits(tile.rows, columns):
         columns = max(tile.columns, ceil(columns / 2 / tile.columns) * tile.columns)
-    if packed and not fits(tile.rows, columns, step.scratch):
+    if packed and not fits(tile.rows, columns, memory.scratch):
         return None
     rows = tile.rows
     while rows < shape.out_height and fits(min(rows + tile.rows, shape.out_height), columns):
@@ -251,13 +228,14 @@ def _blocks(shape: ConvolutionShape, step: DotStep, tile: Tile) -> int:
 
 def _load(shape: ConvolutionShape, step: DotStep, tile: Tile, group: Workgroup, *, packed: bool) -> Load:
     """What workgroups compute and pack, and the weights that each brings to the first-level cache."""
+    memory = step.memory
     full, rest = divmod(ceil(shape.out_channels / step.lanes), tile.vectors)
     tiles = ceil(group.rows / tile.rows) * ceil(group.columns / tile.columns)
     block = tiles * _tile_cycles(shape, step, tile, tile.vectors)
     weights = _reduction_bytes(shape, step) * shape.out_channels / group.splits
-    start = START_CYCLES + weights / (_FAR_BYTES if has_heavy_weights(shape, step) else _NEAR_BYTES)
+    start = START_CYCLES + weights / (memory.far_rate if has_heavy_weights(shape, step) else memory.l2_rate)
     if packed:
-        start += scratch_bytes(shape, step, group.rows, group.columns) / _PACKED_BYTES
+        start += scratch_bytes(shape, step, group.rows, group.columns) / memory.pack_rate
     firsts = [group.first_block(split, full) for split in range(group.splits + 1)]
     cycles = [start + (end - first) * block for first, end in pairwise(firsts)]
     cycles[-1] += tiles * _tile_cycles(shape, step, tile, rest) if rest else 0.0
@@ -282,7 +260,7 @@ def varied_workgroups(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pac
     found += [Workgroup(r, c, min(blocks, ceil(least / _count(shape, r, c)))) for r, c in sizes]
 
     def is_possible(group: Workgroup) -> bool:
-        fits = not packed or scratch_bytes(shape, step, group.rows, group.columns) <= step.scratch
+        fits = not packed or scratch_bytes(shape, step, group.rows, group.columns) <= step.memory.scratch
         return fits and group.splits <= blocks and _count(shape, group.rows, group.columns) * group.splits >= least
 
     return list(dict.fromkeys(filter(is_possible, found)))

@@ -114,8 +114,8 @@ def misfits(kernel: Kernel, tiling: Tiling, isa: Isa) -> Iterator[str]:
     blocks = max(1, shape.out_channels // (tile.vectors * step.lanes))
     if group.splits > blocks:
         yield f"{group.splits} workgroups cannot share the {blocks} blocks of output channels"
-    if packed and scratch_bytes(shape, step, group.rows, group.columns) > step.scratch:
-        yield f"the workgroup's input does not fit the {step.scratch} bytes that may be packed"
+    if packed and scratch_bytes(shape, step, group.rows, group.columns) > step.memory.scratch:
+        yield f"the workgroup's input does not fit the {step.memory.scratch} bytes that may be packed"
     if shape.pads and not packed and (tile.rows > 1 or group.columns < shape.out_width):
         yield "the input is padded but not packed: tiles must be of one row, workgroups of whole rows"
 

@@ -4,7 +4,9 @@ In:  `quantune.fused` ops.
 Out: dispatches of kernels made for an instruction set; what has no kernel is TOSA again. A concatenation of channels is
      gone: the kernels that compute its operands write into one tensor, and what no kernel computes is copied there.
 
-Tiles are those of a file that `quantune tune` wrote, if it is given and has some for a kernel, else the static model's.
+How much a kernel packs and reads at a time follows from the memory of `target`; without, from what targets of the
+instruction set have unless they say otherwise. Tiles are those of a file that `quantune tune` wrote, if it is given and
+has some for a kernel, else the static model's.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from quantune_mlir.hardware.isa_names import IsaName
+from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.emit.executable import Library
 from quantune_mlir.kernels.families import dense, depthwise, elementwise, interleave, pooling, product, rows
 from quantune_mlir.kernels.fusion.concat_in_place import Join
@@ -28,7 +31,7 @@ from quantune_mlir.kernels.fusion.group import (
     Group,
 )
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.table import kernel_isa
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import FUSED
@@ -60,11 +63,12 @@ class LowerKernels(Pass):
 
     isa: IsaName = "generic"
     tiles: TunedTiles | None = None
+    target: Target | None = None
 
     def apply(self, module: ir.Module) -> None:
         if self.tiles is not None:
             self.tiles.require(self.isa)
-        isa = ISAS[self.isa]
+        isa = kernel_isa(self.isa, None if self.target is None else self.target.memory)
         library = Library(module, isa, self.tiles)
         for function in functions(module):
             _lower_all(entry_block(function), isa, library)

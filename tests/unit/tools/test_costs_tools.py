@@ -7,7 +7,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from quantune_mlir.kernels.isa.throughput import THROUGHPUTS, Work
+from quantune_mlir.hardware.targets import throughput_of
+from quantune_mlir.hardware.throughput import Work
 from quantune_mlir.model import Model
 from tools import linearity
 from tools.cost_check import Row, fit, markdown
@@ -19,7 +20,7 @@ DEPTHWISE = Work("depthwise", "fp32", 10**5, 1000, 20_000)
 
 def rows(*pairs: tuple[Work, float], program: str = "int8") -> list[Row]:
     """Groups that take a quarter of a nanosecond a cycle, times a factor."""
-    cycles = [THROUGHPUTS["avx2"].cycles(work) for work, _ in pairs]
+    cycles = [throughput_of("avx2").cycles(work) for work, _ in pairs]
     return [
         Row("avx2", "net", program, work, factor * each * 0.25e-3, each)
         for (work, factor), each in zip(pairs, cycles, strict=True)

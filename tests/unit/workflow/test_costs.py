@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from quantune_mlir.backend import group_latency
-from quantune_mlir.backend.compilation import isa_of
 from quantune_mlir.backend.compile_cache import CACHE_VARIABLE
 from quantune_mlir.backend.host_cache import HostCache
 from quantune_mlir.backend.kernel_groups import KernelGroup, kernel_groups
-from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.kernels.isa.throughput import THROUGHPUTS
+from quantune_mlir.hardware.targets import Target, load_target
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.planning.plan import ALL_INT8
@@ -67,17 +64,16 @@ def test_int8_is_modelled_as_quicker_and_smaller(forms: Forms) -> None:
     assert costs == modelled_costs(*forms, HOST)
 
 
-def test_weights_that_the_cache_does_not_keep_are_read_from_memory(
-    forms: Forms, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_that_the_cache_does_not_keep_are_read_from_memory(forms: Forms) -> None:
     kept = modelled_costs(*forms, HOST)
-    isa = isa_of(HOST) or ""
     constants = sum(group.work.constants for group in forms[1][FP32])
-    very_slow = replace(THROUGHPUTS[isa], cache=constants, memory=1e-3)
-    monkeypatch.setitem(THROUGHPUTS, isa, very_slow)
-    assert modelled_costs(*forms, HOST) == kept
-    monkeypatch.setitem(THROUGHPUTS, isa, replace(very_slow, cache=constants - 1))
-    layers = modelled_costs(*forms, HOST).layers
+
+    def very_slow(cache: int) -> Target:
+        slow = HOST.throughput.model_copy(update={"cache": cache, "memory": 1e-3})
+        return HOST.model_copy(update={"throughput": slow})
+
+    assert modelled_costs(*forms, very_slow(constants)) == kept
+    layers = modelled_costs(*forms, very_slow(constants - 1)).layers
     for layer in forms[0].layers:
         if layer.weight_elements:
             fp32, int8 = layers[layer.name][FP32].time, layers[layer.name][INT8].time

@@ -18,7 +18,7 @@ from quantune_mlir.errors import TilesError
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.table import ISAS, kernel_isa
 from quantune_mlir.kernels.tiling.tiles import Tile, Workgroup, choose_tile, choose_workgroup, ranked_tiles
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedKernel, TunedTiles
 from quantune_mlir.kernels.tiling.tuning import Kernel, Tiling, candidates, misfits
@@ -63,7 +63,7 @@ def kernels(draw: st.DrawFn) -> Kernel:
 
 @given(kernels(), st.sampled_from(sorted(ISAS)))
 def test_candidates_fit_and_begin_with_the_model(kernel: Kernel, isa_name: str) -> None:
-    isa = ISAS[isa_name]
+    isa = kernel_isa(isa_name)
     step, packed = kernel.step(isa), kernel.is_packed(isa)
     tile = choose_tile(kernel.shape, step, packed=packed)
     group = choose_workgroup(kernel.shape, step, tile, packed=packed)
@@ -196,7 +196,7 @@ def test_any_tiles_give_the_same_bits(isa: str, shapes: list[Convolution], seed:
         is_loose = isa == "generic" and convolution.mode == "float"
         (replace(convolution, mode="integer") if is_loose else convolution).write(graph, rng)
     module = parse_module(str(graph), make_context())
-    tiles = any_tiles(module, ISAS[isa], rng)
+    tiles = any_tiles(module, kernel_isa(isa), rng)
     assert len(tiles.kernels) > 5
     inputs = [x.value for x in graph.inputs]
     with_model, with_others = (Program(compile_program(module, target, tiles=t))(*inputs) for t in (None, tiles))

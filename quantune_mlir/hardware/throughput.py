@@ -11,7 +11,9 @@ at least. What is measured of this is told in docs/planning.md, with how far the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 Family = Literal["dense", "depthwise", "other"]
 
@@ -37,26 +39,29 @@ class Work:
     constants: int = 0
 
 
-@dataclass(frozen=True)
-class Throughput:
-    """What a core does in a cycle: multiply-accumulates by kernel and precision, result elements, and bytes.
+class Throughput(BaseModel):
+    """What a core does in a cycle."""
 
-    Attributes:
-        bytes: from cache.
-        cache: bytes of constants that are still there in the next inference.
-        memory: bytes from memory.
-        dispatch: cycles that a dispatch costs before its first instruction.
-    """
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    dense_int8: float
-    dense_fp32: float
-    depthwise_int8: float
-    depthwise_fp32: float
-    elements: float
-    bytes: float
-    cache: int
-    memory: float = 2.0
-    dispatch: float = 1200.0
+    dense_int8: float = Field(gt=0)
+    """Multiply-accumulates of convolutions and matmuls in int8."""
+    dense_fp32: float = Field(gt=0)
+    """The same in fp32."""
+    depthwise_int8: float = Field(gt=0)
+    """Multiply-accumulates of depthwise convolutions in int8."""
+    depthwise_fp32: float = Field(gt=0)
+    """The same in fp32."""
+    elements: float = Field(gt=0)
+    """Elements of results requantized, clamped and stored."""
+    bytes: float = Field(gt=0)
+    """Bytes read and written, from cache."""
+    cache: int = Field(ge=0)
+    """Bytes of constants that are still in a cache in the next inference."""
+    memory: float = Field(gt=0)
+    """Bytes read from memory."""
+    dispatch: float = Field(ge=0)
+    """Cycles that a dispatch costs before its first instruction."""
 
     def cycles(self, work: Work, *, from_memory: bool = False) -> float:
         """Cycles of one dispatch; `from_memory`: of a network whose constants the cache does not keep."""
@@ -72,25 +77,3 @@ class Throughput:
     def conversion(self, elements: int) -> float:
         """Cycles of a pass that changes the precision of so many elements."""
         return self.cycles(Work("other", "fp32", 0, elements, 5 * elements))
-
-
-_MIB: Final = 1 << 20
-
-THROUGHPUTS: Final[dict[str, Throughput]] = {
-    "avx512vnni": Throughput(98, 26, 26, 16, 2.9, 40, 16 * _MIB),
-    "avxvnni": Throughput(54, 17, 27, 14, 3.1, 40, 16 * _MIB),
-    "avx2": Throughput(28, 16, 11, 12, 2.8, 40, 16 * _MIB),
-    "sse4": Throughput(13, 9, 5, 8, 2.2, 20, 4 * _MIB),
-    "i8mm": Throughput(40, 6, 8, 4, 1.5, 12, 4 * _MIB),
-    "dotprod": Throughput(22, 6, 8, 4, 1.5, 12, 2 * _MIB),
-    "armv8": Throughput(7, 3, 4, 2, 0.7, 6, _MIB),
-    "armv7neon": Throughput(4, 2, 3, 1.5, 0.5, 4, _MIB // 2),
-    "armv7em": Throughput(0.7, 0.3, 0.2, 0.3, 0.1, 4, 0, dispatch=300.0),
-    "mve": Throughput(4, 1, 1, 1, 0.2, 8, 0, dispatch=300.0),
-    "rvv": Throughput(8, 6, 4, 3, 1, 8, _MIB),
-    "generic": Throughput(4, 3, 3, 2, 0.7, 8, _MIB),
-    "scalar": Throughput(1, 0.5, 1, 0.5, 0.2, 2, 0),
-}
-"""By name of the instruction set. Those of x86 are fitted to measurements; the others are scaled by the width of
-their vectors and the rate of their dot products, and were not measured. What memory gives is measured on one x86, two
-bytes a cycle or 8 GB/s; caches are what such cores commonly have."""
