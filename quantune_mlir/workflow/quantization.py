@@ -154,8 +154,12 @@ class Quantization:
             return self.verified.program
         return compile_program(self.mixed.module, load_target(name), tiles=tiles)
 
-    def report(self, path: Path | str) -> None:
+    def report(self, path: Path | str, *, source: Path | str = MODEL) -> None:
         """Write the report, as `save` does among other files; the mixed program is compiled if it was not.
+
+        Args:
+            path: the file.
+            source: the model's file, for the title.
 
         Raises:
             OutputError: the file cannot be written.
@@ -163,7 +167,7 @@ class Quantization:
         from quantune_mlir.workflow.reports import report_bytes, run_of
         from quantune_mlir.workflow.summary import summarize
 
-        summary = summarize(self, source=MODEL, mixed_bytes=len(self.compile()), seconds=self.seconds)
+        summary = summarize(self, source=source, mixed_bytes=len(self.compile()), seconds=self.seconds)
         write_atomically(Path(path), report_bytes(run_of(summary, self.profile)))
 
     def _repr_html_(self) -> str:
