@@ -71,6 +71,10 @@ class ScoreError(QuantuneError):
     """A user's own score function is missing, fails, or returns no number."""
 
 
+class OptionsError(QuantuneError):
+    """A file of options is malformed, or has an option that there is not."""
+
+
 class PlanError(QuantuneError):
     """A precision plan does not fit the model."""
 

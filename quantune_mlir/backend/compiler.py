@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from mmap import mmap
 from pathlib import Path
+from typing import Final
 
 from quantune_mlir.backend.compile_cache import cache_in_use, digest
 from quantune_mlir.backend.executable_sources import PROBE, Variant, brings_executables, move_executables
@@ -18,13 +21,16 @@ from quantune_mlir.backend.kernel_units import can_take_kernels, take_kernels
 from quantune_mlir.backend.locations import give_places
 from quantune_mlir.backend.memory import give_back
 from quantune_mlir.backend.program import Program, in_pages
-from quantune_mlir.errors import OutputError, TargetError
+from quantune_mlir.errors import CompileError, OutputError, TargetError
 from quantune_mlir.files.staging import scratch_directory
 from quantune_mlir.hardware.host_isa import cpu_name, host_flags
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.edit import copy_module
 from quantune_mlir.mlir.text import parse_module, write_text
+
+KEEP_VARIABLE: Final = "QUANTUNE_KEEP_IR"
+"""Names a folder for modules that IREE refuses; `--debug` sets it."""
 
 
 class Source:
@@ -95,7 +101,8 @@ class Source:
             key = self._key() if cache else ""
             pages = cache.get(key) if cache else None
             if pages is None:
-                pages = in_pages(self._compiled(folder, arguments))
+                with self._keeping_refused():
+                    pages = in_pages(self._compiled(folder, arguments))
                 if cache:
                     cache.put(key, pages)
         if cache and self._made_from:
@@ -113,6 +120,19 @@ class Source:
             arguments = from_executables(halfway, target)
         iree_compile([*arguments, "-o", str(program)], target.name)
         return program
+
+    @contextmanager
+    def _keeping_refused(self) -> Generator[None]:
+        """Copies a module that IREE refuses to the folder that KEEP_VARIABLE names, and says where."""
+        try:
+            yield
+        except CompileError as error:
+            kept = os.environ.get(KEEP_VARIABLE)
+            if kept:
+                place = Path(kept) / f"refused-{digest('refused', self._module.read_bytes())[:12]}.mlirbc"
+                shutil.copyfile(self._module, place)
+                raise CompileError(f"{error.what}\nits module: {place}", where=error.where) from error
+            raise
 
     def _key(self) -> str:
         """Of all that the program depends on. Kernels that are linked are named after what they are made of."""

@@ -14,6 +14,7 @@ import numpy as np
 from iree.runtime.array_interop import map_dtype_to_element_type
 from numpy.typing import NDArray
 
+from quantune_mlir.backend.declaration import Declaration
 from quantune_mlir.errors import CompileError, DataError
 
 Array = NDArray[np.generic]
@@ -87,6 +88,12 @@ class Program:
             raise DataError(f"the program refuses its inputs: {_reason(error)}", where=self._where) from error
         views = (results.get_as_object(position, iree_rt.HalBufferView) for position in range(len(results))[keep])
         return [to_host(view) for view in views]
+
+    @property
+    def declaration(self) -> Declaration | None:
+        """The inputs and outputs of @main; None if the program does not say, or not with static shapes."""
+        text = self._function("main").reflection.get("iree.abi.declaration")
+        return None if text is None else Declaration.parse(text)
 
     def give_back(self) -> None:
         """Give back the memory that was kept for the next call."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from quantune_mlir.cli.inputs import (
     FILE,
     cache_option,
     calibration_option,
+    json_option,
     profile_option,
     quantization_options,
     quantize_options,
@@ -31,7 +31,7 @@ from quantune_mlir.planning.metric import Metric
     metavar="METRIC",
     help="Sort by it, not by what the policies go by: " + ", ".join(Metric) + ".",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option("the sensitivity list")
 @click.option("--output", type=FILE, metavar="FILE", help="Write the sensitivity list as YAML.")
 @quantization_options
 @model_options
@@ -42,7 +42,7 @@ def command(
     calibration: Path,
     profile_file: Path | None,
     metric: str | None,
-    as_json: bool,
+    json_file: Path | None,
     output: Path | None,
     **chosen: Any,
 ) -> None:
@@ -55,7 +55,7 @@ def command(
     weights  of the layer's weights
     """
     from quantune_mlir.cli import tables
-    from quantune_mlir.cli.console import Display
+    from quantune_mlir.cli.console import Display, check_json, told_as_json
     from quantune_mlir.files.access import check_writable, write_atomically
     from quantune_mlir.model import Model
     from quantune_mlir.numerics.profile import Profile
@@ -65,6 +65,7 @@ def command(
 
     imported = import_options(chosen)
     options = quantize_options(**chosen)
+    check_json(json_file)
     if output is not None:
         check_writable(output)
     display = Display()
@@ -77,7 +78,5 @@ def command(
         ranked = ranked.sorted_by(Metric(metric))
     if output is not None:
         write_atomically(output, ranked.to_yaml().encode())
-    if as_json:
-        click.echo(json.dumps(ranked.model_dump(mode="json"), indent=1))
-    else:
+    if not told_as_json(json_file, ranked.model_dump(mode="json")):
         tables.print_sensitivity(ranked)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quantune_mlir.backend.peers.names import PEERS
-from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option, tiles_option
+from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option, json_option, tiles_option
 from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES
 from quantune_mlir.workflow.variant import VARIANTS, Variant
@@ -38,7 +38,7 @@ from quantune_mlir.workflow.variant import VARIANTS, Variant
     "--threads", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Threads of each program."
 )
 @click.option("--seconds", type=SECONDS, default=3.0, show_default=True, metavar="S", help="How long to measure.")
-@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the latencies, keyed by variant and peer.")
+@json_option("the latencies, keyed by variant and peer,")
 @cache_option
 @reports_errors
 def command(
@@ -61,8 +61,7 @@ def command(
     """
     from quantune_mlir.backend.peers.registry import check_names
     from quantune_mlir.cli import tables
-    from quantune_mlir.cli.console import Display, write_json
-    from quantune_mlir.files.access import check_writable
+    from quantune_mlir.cli.console import Display, check_json, told_as_json
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.artifacts import Artifacts
     from quantune_mlir.workflow.comparison import compare
@@ -70,8 +69,7 @@ def command(
 
     peers = tuple(dict.fromkeys(name.strip() for name in against.split(","))) if against else ()
     check_names(peers)
-    if json_file is not None:
-        check_writable(json_file)
+    check_json(json_file)
     variants = Variants(Artifacts.open(directory), target=target, tiles=tiles_file)
     samples = SampleSet.open(calibration, variants.model.inputs, count=DEFAULT_SAMPLES) if calibration else None
     comparison = compare(
@@ -84,7 +82,7 @@ def command(
         calibration=samples,
         progress=Display(),
     )
-    write_json(json_file, comparison.as_dict())
-    tables.print_latency(comparison, threads=threads)
+    if not told_as_json(json_file, comparison.as_dict()):
+        tables.print_latency(comparison, threads=threads)
     for name, reason in comparison.absent.items():
         click.echo(f"{name} is left out: {reason}", err=True)

@@ -1,12 +1,14 @@
-"""The arguments that a command was given, to say how its result is made again."""
+"""The arguments that a command was given, by itself or in a file, to say how its result is made again."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
+
+_GIVEN: Final = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 
 
 def given_arguments(without: Collection[str] = ()) -> list[str]:
@@ -15,7 +17,7 @@ def given_arguments(without: Collection[str] = ()) -> list[str]:
     shown = [
         parameter
         for parameter in context.command.params
-        if parameter.name not in without and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        if parameter.name not in without and context.get_parameter_source(parameter.name) in _GIVEN
     ]
     shown.sort(key=lambda parameter: isinstance(parameter, click.Option))
     return [part for parameter in shown for part in _written(parameter, context.params[parameter.name])]

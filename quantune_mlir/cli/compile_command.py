@@ -79,7 +79,7 @@ def command(
     from quantune_mlir.backend.compilation import compile_program, load_tiles
     from quantune_mlir.backend.delivery import Delivery, write_files
     from quantune_mlir.cli.console import Display
-    from quantune_mlir.cli.tables import warn_of_left_in_fp32
+    from quantune_mlir.cli.outcome import warn_of_left_in_fp32
     from quantune_mlir.files.access import check_writable, write_atomically
     from quantune_mlir.hardware.targets import load_target
     from quantune_mlir.workflow.artifacts import DELIVERED, MIXED, Artifacts, check_output, written_as_a_whole

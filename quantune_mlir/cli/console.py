@@ -7,30 +7,33 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from quantune_mlir.files.access import write_atomically
+from quantune_mlir.cli.inputs import STDOUT
+from quantune_mlir.cli.reporting import Verbosity, verbosity
+from quantune_mlir.files.access import check_writable, write_atomically
 from quantune_mlir.printable import printable
 
 _GAP: Final = 2
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 OUT: Final = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
 ERR: Final = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
 
 class Display:
-    """Shows each stage of the work as a bar with an estimate, on stderr."""
+    """Shows each stage of the work as a bar with an estimate, on a terminal's stderr.
+
+    Finished bars go, unless --verbose keeps them as a protocol of what took how long.
+    """
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Generator[Callable[[], None]]:
-        """A bar that stays, finished, on the screen."""
+        """A bar."""
         columns = (
             TextColumn("{task.description:32s}"),
             BarColumn(),
@@ -38,7 +41,9 @@ class Display:
             TimeElapsedColumn(),
             *([TimeRemainingColumn()] if total else []),
         )
-        with Bars(*columns, console=ERR, disable=not ERR.is_terminal) as bars:
+        level = verbosity()
+        silent = level is Verbosity.QUIET or not ERR.is_terminal
+        with Bars(*columns, console=ERR, disable=silent, transient=level is not Verbosity.VERBOSE) as bars:
             task = bars.add_task(name, total=total)
             yield lambda: bars.advance(task)
             bars.update(task, total=total or 1, completed=total or 1)
@@ -92,7 +97,25 @@ def _line(columns: Sequence[Column], cells: Sequence[str]) -> str:
     return (_GAP * " ").join(aligned).rstrip()
 
 
-def write_json(path: Path | None, content: Any) -> None:
-    """Writes a JSON file whole, if a path is given."""
-    if path is not None:
-        write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+def check_json(file: Path | None) -> None:
+    """Fail early if what --json names cannot be written. Raises OutputError."""
+    if file is not None and file != STDOUT:
+        check_writable(file)
+
+
+def told_as_json(file: Path | None, content: Any) -> bool:
+    """Writes a JSON file whole, if a path is given; whether it went to stdout, which then takes nothing else."""
+    if file is None:
+        return False
+    text = json.dumps(content, indent=1) + "\n"
+    if file == STDOUT:
+        click.echo(text, nl=False)
+        return True
+    write_atomically(file, text.encode())
+    return False
+
+
+def summarize(line: str = "") -> None:
+    """Prints a line of a summary, which --quiet leaves out."""
+    if verbosity() is not Verbosity.QUIET:
+        OUT.print(line)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from quantune_mlir.cli.inputs import FILE, cache_option, score_option
+from quantune_mlir.cli.inputs import FILE, cache_option, json_option, score_option
 from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.errors import OutputError
 from quantune_mlir.workflow.variant import VARIANTS, Variant
@@ -30,7 +30,7 @@ from quantune_mlir.workflow.variant import VARIANTS, Variant
     help="Chooses which, where the data holds more.",
 )
 @score_option
-@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the scores, keyed by variant.")
+@json_option("the scores, keyed by variant,")
 @click.option(
     "--outputs", type=FILE, metavar="FILE", help="Write the raw first outputs of the one variant chosen, as .npy."
 )
@@ -52,7 +52,7 @@ def command(
     function makes of them.
     """
     from quantune_mlir.cli import tables
-    from quantune_mlir.cli.console import Display, write_json
+    from quantune_mlir.cli.console import Display, check_json, told_as_json
     from quantune_mlir.files.access import check_writable, write_array
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.artifacts import Artifacts
@@ -62,8 +62,9 @@ def command(
 
     if outputs is not None and len(chosen) != 1:
         raise OutputError("holds the outputs of one variant", where="--outputs", remedy="give one --variant")
-    for file in filter(None, (json_file, outputs)):
-        check_writable(file)
+    check_json(json_file)
+    if outputs is not None:
+        check_writable(outputs)
     scorer = None if score_file is None else Scorer.load(score_file)
     variants = Variants(Artifacts.open(directory))
     samples = SampleSet.open(data, variants.model.inputs, count=count, seed=seed)
@@ -77,5 +78,5 @@ def command(
     )
     if outputs is not None:
         write_array(outputs, result.outputs[chosen[0]])
-    write_json(json_file, result.scores)
-    tables.print_evaluation(result.scores)
+    if not told_as_json(json_file, result.scores):
+        tables.print_evaluation(result.scores)

@@ -33,6 +33,7 @@ class _Seconds(click.FloatRange):
 
 
 SECONDS: Final = _Seconds(min=0)
+STDOUT: Final = Path("-")
 
 
 calibration_option: Final = click.option(
@@ -68,6 +69,17 @@ score_option: Final = click.option(
     help="A Python file with your yardstick: score(outputs, references, labels) gets lists of arrays, samples along "
     "axis 0, and returns a number, the higher the better. It is run as it is.",
 )
+
+
+def json_option(what: str) -> Callable[[F], F]:
+    """--json, which writes `what`."""
+    return click.option(
+        "--json",
+        "json_file",
+        type=FILE,
+        metavar="FILE|-",
+        help=f"Write {what} as JSON; to stdout, and nothing else there, if -.",
+    )
 
 
 def _size(_: click.Context, option: click.Parameter, text: str | None) -> int | None:

@@ -76,8 +76,8 @@ def merge_command(profiles: tuple[Path, ...], output: Path) -> None:
 
 
 def _write(profile: Profile, output: Path) -> None:
-    from quantune_mlir.cli.console import OUT
+    from quantune_mlir.cli.console import summarize
     from quantune_mlir.files.access import write_atomically
 
     write_atomically(output, profile.to_bytes())
-    OUT.print(f"{output}: {len(profile)} tensors, {profile.samples} samples")
+    summarize(f"{output}: {len(profile)} tensors, {profile.samples} samples")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from quantune_mlir.backend.deliverable import Activations, Deliverable
 from quantune_mlir.cli.command_line import given_arguments
+from quantune_mlir.cli.config_file import config_option, written
 from quantune_mlir.cli.inputs import (
     FILE,
     activations_option,
     cache_option,
     calibration_option,
     deliverable_options,
+    json_option,
     profile_option,
     quantization_options,
     quantize_options,
@@ -24,12 +26,16 @@ from quantune_mlir.cli.inputs import (
 )
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.policy_options import POLICY_PARAMETERS, plan_policy, policy_options
-from quantune_mlir.cli.reporting import reports_errors
+from quantune_mlir.cli.reporting import Verbosity, reports_errors, verbosity
 from quantune_mlir.errors import PlanError
+
+NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file")
+"""Parameters that do not shape the result, or are recorded apart."""
 
 
 @click.command("quantize")
 @click.argument("model", type=FILE)
+@config_option
 @calibration_option
 @click.option("--output", type=FILE, metavar="DIR", required=True, help="Directory to write.")
 @click.option("--force", is_flag=True, help="Replace an older output directory of this command.")
@@ -54,6 +60,7 @@ from quantune_mlir.errors import PlanError
     show_default=True,
     help="Run the mixed program once over the samples of run 2, and measure the noise of its outputs.",
 )
+@json_option("what summary.json holds")
 @quantization_options
 @model_options
 @cache_option
@@ -75,6 +82,7 @@ def command(
     validation_data: Path | None,
     score_file: Path | None,
     verify: bool,
+    json_file: Path | None,
     **chosen: Any,
 ) -> None:
     """Quantize a model in two inference runs over the calibration samples.
@@ -84,7 +92,8 @@ def command(
     from quantune_mlir.backend.compilation import load_tiles
     from quantune_mlir.backend.delivery import Delivery
     from quantune_mlir.cli import tables
-    from quantune_mlir.cli.console import OUT, Display
+    from quantune_mlir.cli.console import OUT, Display, check_json, told_as_json
+    from quantune_mlir.cli.outcome import print_outcome, warn_of_left_in_fp32
     from quantune_mlir.hardware.targets import load_target
     from quantune_mlir.model import Model
     from quantune_mlir.numerics.profile import Profile
@@ -93,11 +102,13 @@ def command(
     from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
     from quantune_mlir.workflow.qdq import qdq_of, require_onnx
     from quantune_mlir.workflow.quantization import quantize
+    from quantune_mlir.workflow.reports import run_of
     from quantune_mlir.workflow.save import save
     from quantune_mlir.workflow.scoring import Scorer
     from quantune_mlir.workflow.warnings import warnings
 
     artifacts.check_output(output, force=force)
+    check_json(json_file)
     description = load_target(target)
     tiles = load_tiles(tiles_file, description)
     delivery = None
@@ -153,17 +164,18 @@ def command(
         tiles=tiles,
         delivery=delivery,
         qdq=None if qdq is None else qdq.to_bytes(),
-        command=given_arguments(without=("force", "output", "plan_file", "debug", *POLICY_PARAMETERS)),
+        config=written(click.get_current_context()),
+        command=given_arguments(without=(*NOT_RECORDED, *POLICY_PARAMETERS)),
         progress=display,
     )
     if qdq is not None:
-        tables.warn_of_left_in_fp32(qdq)
-    if quantization.verification is not None:
-        tables.print_verification(quantization.verification)
-        for warning in warnings(quantization):
-            click.echo(f"quantune: warning: {warning}", err=True)
-    tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
-    OUT.print()
+        warn_of_left_in_fp32(qdq)
+    for warning in warnings(quantization):
+        click.echo(f"quantune: warning: {warning}", err=True)
+    if told_as_json(json_file, summary) or verbosity() is Verbosity.QUIET:
+        return
     tables.print_trials(quantization.trials)
-    tables.print_outcome(summary)
-    OUT.print(f"written to {output}")
+    if verbosity() is Verbosity.VERBOSE:
+        tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
+        OUT.print()
+    print_outcome(run_of(summary, quantization.profile), output, output / artifacts.REPORT)

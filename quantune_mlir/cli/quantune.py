@@ -12,6 +12,7 @@ from quantune_mlir.cli.stopping import reports_stop
 
 _COMMANDS: Final = {
     "quantize": "Quantize a model in two inference runs.",
+    "init": "Write a file of options, explained, for `quantize --config`.",
     "analyze": "Print how sensitive each layer is to int8.",
     "evaluate": "Compare the accuracy of fp32, int8 and mixed.",
     "bench": "Compare the latency of fp32, int8 and mixed.",
@@ -22,6 +23,7 @@ _COMMANDS: Final = {
     "run": "Run a compiled program.",
     "profile": "Make and merge calibration profiles.",
     "targets": "List the targets.",
+    "doctor": "Tell what is installed, and what is missing.",
     "cache": "Show or empty the cache of what was compiled.",
 }
 

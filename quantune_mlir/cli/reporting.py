@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, NoReturn, ParamSpec, TypeVar
 
 import click
 
@@ -40,6 +42,12 @@ def _tell(level: Verbosity) -> Callable[[click.Context, click.Parameter, bool], 
     return chosen
 
 
+def fail(error: QuantuneError) -> NoReturn:
+    """Say what a user can mend, and end with status 1."""
+    click.echo(f"quantune: error: {error}", err=True)
+    sys.exit(1)
+
+
 def reports_errors(command: Callable[P, R]) -> Callable[..., R]:
     """Adds --quiet, --verbose and --debug, and turns a user's mistake into one message and exit status 1."""
 
@@ -63,12 +71,13 @@ def reports_errors(command: Callable[P, R]) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         debug = kwargs.pop("debug")
+        if debug:
+            os.environ.setdefault("QUANTUNE_KEEP_IR", tempfile.gettempdir())
         try:
             return command(*args, **kwargs)
         except QuantuneError as error:
             if debug:
                 raise
-            click.echo(f"quantune: error: {error}", err=True)
-            sys.exit(1)
+            fail(error)
 
     return wrapped

@@ -1,14 +1,21 @@
-"""`quantune run Y.vmfb --input x.npy --output y.npy`."""
+"""`quantune run PROGRAM --input samples.npz --output outputs.npz`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from quantune_mlir.cli.inputs import FILE
+from quantune_mlir.cli.inputs import FILE, json_option
 from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.errors import OutputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ARCHIVE: Final = ".npz"
 
 
 @click.command("run")
@@ -20,7 +27,8 @@ from quantune_mlir.errors import OutputError
     metavar="FILE",
     multiple=True,
     required=True,
-    help="A .npy for each input, in order.",
+    help="An .npz or a folder of .npy files with an array for each input, or an .npy for each, in order. An array may "
+    "hold many samples along axis 0.",
 )
 @click.option(
     "--output",
@@ -28,28 +36,53 @@ from quantune_mlir.errors import OutputError
     type=FILE,
     metavar="FILE",
     multiple=True,
-    help="A .npy for each output, in order. [default: print]",
+    help="An .npz for all outputs, or an .npy for each, in order. [default: print]",
 )
+@json_option("the outputs, by name,")
 @reports_errors
-def command(program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...]) -> None:
-    """Run a compiled program once."""
-    from quantune_mlir.backend.program import Program
-    from quantune_mlir.cli.console import OUT
-    from quantune_mlir.files.access import check_writable, write_array
-    from quantune_mlir.samples.sources import load_array
+def command(program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], json_file: Path | None) -> None:
+    """Run a compiled program over samples.
 
+    PROGRAM is a .vmfb, or an output directory of `quantune quantize`.
+    """
+    from quantune_mlir.backend.program import Program
+    from quantune_mlir.cli.console import OUT, Display, check_json, told_as_json
+    from quantune_mlir.files.access import check_writable
+    from quantune_mlir.workflow.artifacts import PROGRAM, Artifacts
+    from quantune_mlir.workflow.running import run_over
+
+    check_json(json_file)
     for path in outputs:
         check_writable(path)
-    results = Program(program)(*(load_array(path) for path in inputs))
-    if not outputs:
-        for index, result in enumerate(results):
-            OUT.print(f"result {index}: {result.dtype}{list(result.shape)}\n{result}")
+    file = Artifacts.open(program)[PROGRAM] if program.is_dir() else program
+    results = run_over(Program(file), inputs, Display())
+    _write(outputs, results)
+    if told_as_json(json_file, {name: result.tolist() for name, result in results.items()}) or outputs:
         return
-    if len(outputs) != len(results):
+    for name, result in results.items():
+        OUT.print(f"{name}: {result.dtype}{list(result.shape)}\n{result}")
+
+
+def _write(files: tuple[Path, ...], results: dict[str, NDArray[np.generic]]) -> None:
+    """Writes all outputs to one archive, or each to a file of its own. Raises OutputError."""
+    import io
+
+    import numpy as np
+
+    from quantune_mlir.files.access import write_array, write_atomically
+
+    if not files:
+        return
+    if len(files) == 1 and files[0].suffix == _ARCHIVE:
+        content, arrays = io.BytesIO(), dict[str, Any](results)
+        np.savez_compressed(content, **arrays)
+        write_atomically(files[0], content.getvalue())
+        return
+    if len(files) != len(results):
         raise OutputError(
-            f"the program has {len(results)} output(s), not {len(outputs)}",
+            f"the program has {len(results)} output(s), not {len(files)}",
             where="--output",
-            remedy="give one file for each, or none",
+            remedy="give one file for each, one .npz for all, or none",
         )
-    for path, result in zip(outputs, results, strict=True):
+    for path, result in zip(files, results.values(), strict=True):
         write_array(path, result)

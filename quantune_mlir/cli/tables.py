@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import click
-
-from quantune_mlir.backend.deliverables.qdq.export import QdqModel
 from quantune_mlir.cli.console import OUT, Column, print_table
 from quantune_mlir.hardware.sources import sources_of
 from quantune_mlir.hardware.targets import Target
@@ -18,7 +15,6 @@ from quantune_mlir.workflow.comparison import Comparison
 from quantune_mlir.workflow.search import Trial
 from quantune_mlir.workflow.tuning import Choice, Site
 from quantune_mlir.workflow.variant import Variant
-from quantune_mlir.workflow.verification import Verification
 
 _ACCURACY: Final = {"score": "score", "top1": "top1", "top5": "top5", "agreement": "agreement with fp32"}
 _FIGURES: Final = {
@@ -52,22 +48,6 @@ def print_sensitivity(ranked: SensitivityList, precision: Mapping[str, str] | No
     )
 
 
-def print_verification(verification: Verification) -> None:
-    """What the mixed program's outputs differ by from fp32's."""
-    parts = verification.parts
-    predicted = [part.predicted_db for part in parts]
-    print_table(
-        f"Noise of the mixed program beside fp32, over {verification.samples} samples; SQNR in dB",
-        [
-            Column("part", [part.noise.part.name for part in parts], text=True),
-            Column("measured", [_decibels(part.noise.sqnr_db) for part in parts]),
-            *([Column("predicted", [_decibels(value) for value in predicted])] if any(predicted) else []),
-            Column("signal", [part.noise.signal for part in parts], text=True, optional=1),
-        ],
-    )
-    OUT.print()
-
-
 def print_trials(trials: Sequence[Trial]) -> None:
     """The plans that were run to find one that loses few samples; nothing if there are none."""
     if not trials:
@@ -84,25 +64,6 @@ def print_trials(trials: Sequence[Trial]) -> None:
         ],
     )
     OUT.print()
-
-
-def print_outcome(summary: Mapping[str, Any]) -> None:
-    """What a quantization came to, from the content of summary.json."""
-    totals, runs, seconds = summary["totals"], summary["inference_runs"], summary["timings_s"]
-    compiling = sum(value for name, value in seconds.items() if name.startswith("compile_"))
-    rows = {
-        "policy": summary["policy"],
-        "layers in int8": f"{totals['int8_layers']} of {totals['layers']}",
-        "MACs in int8": f"{100 * totals['int8_mac_share']:.1f} % of {totals['macs'] / 1e6:.2f} million",
-        "program": f"{_kib(totals['mixed_program_bytes'])}, with fp32 weights {_kib(totals['fp32_program_bytes'])}",
-        "inference runs": f"{runs['fp32']} fp32 over {runs['samples']} samples, "
-        f"{runs['int8']} int8 over {runs['int8_samples']}{_verifying(summary)}",
-        "time": f"{sum(seconds.values()):.1f} s, of which run 1 {seconds.get('run_fp32', 0.0):.2f} s, "
-        f"run 2 {seconds['run_int8']:.2f} s, compiling {compiling:.1f} s",
-    }
-    width = max(map(len, rows))
-    for name, value in rows.items():
-        OUT.print(f"{name:{width}}  {value}")
 
 
 def print_evaluation(scores: Mapping[Variant, Mapping[str, Any]]) -> None:
@@ -238,11 +199,6 @@ def print_targets(targets: list[Target]) -> None:
     )
 
 
-def _verifying(summary: Mapping[str, Any]) -> str:
-    verification = summary["verification"]
-    return "" if verification is None else f", and 1 to verify over {verification['samples']}"
-
-
 def _figure(name: str, value: float) -> str:
     return f"{value:.4g}" if name.endswith("score") else f"{value:.2f}"
 
@@ -273,14 +229,3 @@ def _activation_sqnr(layer: LayerSensitivity) -> str:
 def _decibels(value: float | str | None) -> str:
     """A ratio for people: one decimal, inf, or a dash where it is undefined."""
     return "-" if value is None else f"{float(value):.1f}"
-
-
-def _kib(size: int) -> str:
-    return f"{size / 1024:.0f} KiB"
-
-
-def warn_of_left_in_fp32(model: QdqModel) -> None:
-    """Say which int8 layers of the plan a QDQ ONNX model leaves in fp32."""
-    if model.left_in_fp32:
-        layers = ", ".join(model.left_in_fp32)
-        click.echo(f"quantune: warning: in fp32, as no ONNX node has their weights: {layers}", err=True)

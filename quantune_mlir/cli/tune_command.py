@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option
+from quantune_mlir.cli.inputs import FILE, SECONDS, STDOUT, cache_option, json_option
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.workflow.variant import VARIANTS, Variant
+
+if TYPE_CHECKING:
+    from quantune_mlir.kernels.tiling.tuning import Kernel
+    from quantune_mlir.workflow.tuning import Choice, Site
 
 
 @click.command("tune")
@@ -36,6 +41,7 @@ from quantune_mlir.workflow.variant import VARIANTS, Variant
     metavar="S",
     help="Begin with no other kernel after so long; those that take most of the time come first. [default: no limit]",
 )
+@json_option("what was measured of each kernel")
 @model_options
 @cache_option
 @reports_errors
@@ -46,6 +52,7 @@ def command(
     variants: tuple[Variant, ...],
     calibration: Path | None,
     seconds: float | None,
+    json_file: Path | None,
     **chosen: Any,
 ) -> None:
     """Find the tiles with which convolutions and matmuls are quickest on this machine, for --tiles of other commands.
@@ -55,7 +62,7 @@ def command(
     What is measured is kept in the user's cache at once: an interrupted search goes on where it stopped.
     """
     from quantune_mlir.cli import tables
-    from quantune_mlir.cli.console import OUT, Display
+    from quantune_mlir.cli.console import Display, check_json, summarize, told_as_json
     from quantune_mlir.files.access import check_writable, write_atomically
     from quantune_mlir.hardware.targets import load_target
     from quantune_mlir.workflow.tiling_timer import host_timers
@@ -65,6 +72,7 @@ def command(
     description = load_target(target)
     isa = tuned_isa(description)
     check_writable(output)
+    check_json(json_file)
     display = Display()
     given = TuningInput(model, target, variants, calibration, import_options(chosen))
     sites = find_sites(given.modules(display), isa)
@@ -77,8 +85,24 @@ def command(
         raise
     tiles = tuned_tiles(found, isa)
     write_atomically(output, tiles.to_yaml().encode())
-    tables.print_tuning(sites, found)
+    if not told_as_json(json_file, _described(sites, found)):
+        tables.print_tuning(sites, found)
     if len(found) < len(sites):
         left = len(sites) - len(found)
         click.echo(f"{left} of {len(sites)} kernels are not measured: run the command again to go on", err=True)
-    OUT.print(f"{output}: tiles of {len(tiles.kernels)} kernels")
+    if json_file != STDOUT:
+        summarize(f"{output}: tiles of {len(tiles.kernels)} kernels")
+
+
+def _described(sites: Sequence[Site], found: Mapping[Kernel, Choice]) -> list[dict[str, Any]]:
+    """What was found for each kernel that was measured."""
+    return [
+        {
+            "kernel": str(site.kernel),
+            "calls": dict(site.counts),
+            "model": {"tile": str(found[site.kernel].model), "us": found[site.kernel].model_us},
+            "best": {"tile": str(found[site.kernel].best), "us": found[site.kernel].best_us},
+        }
+        for site in sites
+        if site.kernel in found
+    ]

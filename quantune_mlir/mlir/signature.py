@@ -49,6 +49,14 @@ def result_specs(function: ir.Operation) -> list[tuple[str, tuple[int, ...], np.
     return _specs(function, "res_attrs", kind.results)
 
 
+def specs_of(
+    function: ir.Operation,
+) -> tuple[list[tuple[str, tuple[int, ...], np.dtype]], list[tuple[str, tuple[int, ...], np.dtype]]]:
+    """Name, shape and dtype of the arguments and of the results of a function that need not have a body."""
+    kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
+    return _specs(function, "arg_attrs", kind.inputs), _specs(function, "res_attrs", kind.results)
+
+
 def _specs(
     function: ir.Operation, attributes: str, types: Sequence[ir.Type]
 ) -> list[tuple[str, tuple[int, ...], np.dtype]]:

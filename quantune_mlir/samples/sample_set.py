@@ -134,6 +134,12 @@ class SampleSet:
         return self._feeds[0].rows
 
     @property
+    def left_over(self) -> int:
+        """Samples at the end of the data that make no whole run."""
+        feed = self._feeds[0]
+        return feed.source.shape[0] % feed.rows
+
+    @property
     def samples(self) -> int:
         """Number of samples in all runs."""
         return len(self) * self.batch

@@ -24,6 +24,8 @@ MIXED: Final = "mixed.mlir"
 PROGRAM: Final = "model.vmfb"
 SUMMARY: Final = "summary.json"
 REPORT: Final = "report.html"
+CONFIG: Final = "config.yaml"
+"""The options of the command that wrote it; not there if Python did."""
 TILES: Final = "tiles.yaml"
 """Only there if the programs were compiled with tuned tiles."""
 QDQ: Final = "qdq.onnx"
@@ -37,7 +39,10 @@ FOLDERS: Final = frozenset({"c-bundle", "static-library"})
 """Deliverables beside the rest."""
 
 _FILES: Final = frozenset(
-    {FP32, PROFILE, SENSITIVITY, PLAN, MIXED, PROGRAM, SUMMARY, REPORT, TILES, QDQ, "evaluation.json", "bench.json"}
+    {
+        *(FP32, PROFILE, SENSITIVITY, PLAN, MIXED, PROGRAM, SUMMARY, REPORT, CONFIG, TILES, QDQ),
+        *("evaluation.json", "bench.json"),
+    }
 )
 """What may be replaced with the directory: what is written to it, and what `make demo` and the README put there."""
 _BUILD_FILES: Final = frozenset({"CMakeLists.txt", "Makefile", "README.md", "board.ld"})

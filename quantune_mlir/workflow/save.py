@@ -26,6 +26,7 @@ def save(
     tiles: TunedTiles | None = None,
     delivery: Delivery | None = None,
     command: Sequence[str] = (),
+    config: str | None = None,
     qdq: bytes | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, object]:
@@ -39,6 +40,7 @@ def save(
         tiles: what to use instead of the model's tiles; written beside the programs.
         delivery: what else to make of the mixed program, in a folder named after it.
         command: the arguments of `quantune quantize` that made it, policy and output apart, for the summary.
+        config: the options of the command that made it, as a file that makes it again.
         qdq: the plan as an ONNX model, to be written as well.
         progress: who is told how far the work is.
 
@@ -74,6 +76,8 @@ def save(
         files[artifacts.SUMMARY].write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         if delivery is not None:
             write_files(delivered, files[delivery.deliverable])
+        if config is not None:
+            files[artifacts.CONFIG].write_text(config, encoding="utf-8")
         if qdq is not None:
             files[artifacts.QDQ].write_bytes(qdq)
         report = report_bytes(run_of(summary, quantization.profile, files))

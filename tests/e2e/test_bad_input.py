@@ -190,7 +190,7 @@ def test_activations_become_nan(refused: Refused, work: Path, op: str, bad: floa
 
 def test_constant_zero_activations_work(quantune: Quantune, work: Path) -> None:
     save_samples(work / "d.npz", x=np.zeros((3, 2, 4, 4), np.float32))
-    outcome = quantune("quantize", "good.onnx", "--calibration", "d.npz", "--output", "out")
+    outcome = quantune("quantize", "good.onnx", "--calibration", "d.npz", "--output", "out", "-v")
     assert outcome.status == 0, outcome.stderr
     assert "nan" not in outcome.stdout.lower()
     assert [line.split().count("zero") for line in outcome.stdout.splitlines() if line.startswith("conv ")] == [1]
@@ -433,13 +433,13 @@ class TestRun:
         )
         assert quantune("compile", "m.mlir", "-o", "m.vmfb").status == 0
         for array, expected in (
-            (np.zeros(3, np.float32), "expected shape `2`, actual shape `3`"),
-            (np.zeros((1, 2), np.float32), "rank mismatch"),
-            (np.zeros(2, np.float64), "expected f32"),
+            (np.zeros(3, np.float32), "1 sample(s) are left over: a run of the program takes 2"),
+            (np.zeros((1, 3), np.float32), "has shape [1, 3]"),
+            (np.zeros(2, np.float64), "is float64, the model takes float32"),
         ):
             np.save(work / "x.npy", array)
             message = refused("run", "m.vmfb", "--input", "x.npy")
-            assert "m.vmfb: the program refuses its inputs: " in message and expected in message
+            assert expected in message
         assert "x.npz" in refused("run", "m.vmfb", "--input", save_samples(work / "x.npz", x=images()))
         np.save(work / "x.npy", np.ones(2, np.float32))
         message = refused("run", "m.vmfb", "--input", "x.npy", "--output", "a.npy", "--output", "b.npy")

@@ -11,10 +11,10 @@ import pytest
 
 from quantune_mlir.backend.compile_cache import CACHE_VARIABLE
 from quantune_mlir.backend.program import Program
-from quantune_mlir.cli import tune_command
 from quantune_mlir.hardware.host_isa import host_isa
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.kernels.tiling.tuning import Tiling
+from quantune_mlir.workflow import tiling_timer
 from quantune_mlir.workflow.tuning import Site, Timer, Timers
 from tests.e2e.conftest import DIGITS, Quantune
 
@@ -34,7 +34,7 @@ def the_last_is_quickest(*_: object) -> Timers:
 @pytest.fixture(autouse=True)
 def _measures_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(tune_command, "host_timers", the_last_is_quickest)
+    monkeypatch.setattr(tiling_timer, "host_timers", the_last_is_quickest)
     monkeypatch.chdir(tmp_path)
 
 
@@ -83,7 +83,7 @@ def test_interrupted(quantune: Quantune, monkeypatch: pytest.MonkeyPatch) -> Non
 
         return timer_of
 
-    monkeypatch.setattr(tune_command, "host_timers", interrupt)
+    monkeypatch.setattr(tiling_timer, "host_timers", interrupt)
     outcome = quantune("tune", MODEL, "-o", "tiles.yaml")
     assert outcome.status == 130
     assert "what was measured is kept: run the command again to go on" in outcome.stderr

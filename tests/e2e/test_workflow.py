@@ -292,17 +292,27 @@ class TestTwoRuns:
         runs = json.loads((output / "summary.json").read_text())["inference_runs"]
         assert runs == {"fp32": 0, "int8": 1, "samples": SAMPLES, "int8_samples": 40}
 
+    def test_again_from_the_options_that_were_saved(self, quantune: Quantune, digits: Path, tmp_path: Path) -> None:
+        output = tmp_path / "again"
+        made = quantune("quantize", "--config", digits / "config.yaml", "--output", output)
+        assert made.status == 0, made.stderr
+        again = (*REPRODUCIBLE, "config.yaml")
+        assert [n for n in again if (output / n).read_bytes() != (digits / n).read_bytes()] == []
+
 
 class TestVerification:
     def test_comes_first_and_can_be_left_out(self, quantune: Quantune, digits: Path, tmp_path: Path) -> None:
         given = ("--calibration", CALIBRATION, "--profile", digits / "profile.npz", "--samples", 4)
         made = quantune("quantize", MODEL, *given, "--output", tmp_path / "a")
-        first, heading, part, *_ = made.stdout.splitlines()
-        assert first.startswith("Noise of the mixed program") and "over 4 samples" in first
-        assert heading.split()[:2] == ["part", "measured"] and part.split()[0] == "logits"
-        assert "verify over 4" in made.stdout and "warning" not in made.stderr
+        lines = made.stdout.splitlines()
+        assert max(map(len, lines[:-2])) <= 80
+        assert lines[0] == "digits.onnx" and "multiply-accumulates in int8" in lines[1]
+        assert lines[3].split() == ["fp32", "int8", "mixed"] and lines[4].startswith("noise, worst part: SQNR")
+        measured = next(place for place, line in enumerate(lines) if line.split()[-2:] == ["measured", "predicted"])
+        assert lines[measured + 1].split()[0] == "logits"
+        assert "verified over 4" in made.stdout and "warning" not in made.stderr
         without = quantune("quantize", MODEL, *given, "--no-verify", "--output", tmp_path / "b")
-        assert without.status == 0 and without.stdout.startswith("Sensitivity"), without.stdout
+        assert without.status == 0 and "measured" not in without.stdout, without.stdout
         summary = json.loads((tmp_path / "b" / "summary.json").read_text())
         assert summary["format"] == 3 and summary["verification"] is None
         assert not any(stage.endswith("verified") for stage in summary["timings_s"])
@@ -500,7 +510,11 @@ class TestStockTools:
         assert quantune("compile", digits / "mixed.mlir", "--target", "host", "-o", program).status == 0
         assert quantune("run", program, "--input", tmp_path / "x.npy", "--output", result).status == 0
         np.testing.assert_array_equal(np.load(result), outputs_of(digits / "model.vmfb", image))
-        assert quantune("run", program, "--input", tmp_path / "x.npy").stdout.startswith("result 0: float32[1, 10]\n")
+        assert quantune("run", program, "--input", tmp_path / "x.npy").stdout.startswith("logits: float32[1, 10]\n")
+        assert quantune("run", digits, "--input", TEST, "--output", tmp_path / "y.npz").status == 0
+        with np.load(tmp_path / "y.npz") as outputs:
+            assert outputs["logits"].shape == (400, 10)
+            np.testing.assert_array_equal(outputs["logits"][:1], np.load(result))
 
 
 class TestQuantuneOpt:
@@ -552,7 +566,7 @@ class TestPrinting:
 
     def test_analyze_prints_and_writes_the_list(self, quantune: Quantune, digits: Path, tmp_path: Path) -> None:
         written = tmp_path / "list.yaml"
-        arguments = ("--profile", digits / "profile.npz", "--metric", "weight_sqnr", "--json", "--output", written)
+        arguments = ("--profile", digits / "profile.npz", "--metric", "weight_sqnr", "--json", "-", "--output", written)
         outcome = quantune("analyze", MODEL, "--calibration", CALIBRATION, *arguments)
         printed = SensitivityList.model_validate(json.loads(outcome.stdout))
         assert printed == SensitivityList.load(written)
@@ -602,7 +616,7 @@ def _peak_memory(work: Path, model: Path, samples: np.ndarray) -> int:
     arguments = ["quantize", model, "--calibration", data, "--samples", count, "--output", output]
     command = [sys.executable, "-c", script, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"over {count} samples" in done.stdout
+    assert f"{count} samples, " in done.stdout
     return int(done.stderr.split()[-2])
 
 

@@ -1,0 +1,108 @@
+"""What `quantune quantize` says in the end: 80 columns, what matters first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from quantune_mlir.cli.console import summarize
+from quantune_mlir.printable import printable
+from quantune_mlir.report import figures, verdict
+from quantune_mlir.report.run import Run
+
+if TYPE_CHECKING:
+    from quantune_mlir.backend.deliverables.qdq.export import QdqModel
+
+WIDTH: Final = 80
+_MOST_PARTS: Final = 8
+_MOST_NAMES: Final = 3
+
+
+def print_outcome(run: Run, directory: Path, report: Path) -> None:
+    """The verdict, the noise of each output, what stays fp32, and where the rest is told.
+
+    Args:
+        run: what was made.
+        directory: where it is.
+        report: its report.
+    """
+    for line in outcome(run):
+        summarize(line)
+    summarize(f"written to {directory}")
+    summarize(f"report: {report}")
+
+
+def outcome(run: Run) -> Iterator[str]:
+    """Lines of at most 80 columns, but for names that are longer."""
+    totals = run.summary.totals
+    yield printable(run.name)
+    yield (
+        f"{figures.percent(totals.int8_mac_share)} of {figures.short(totals.macs)} multiply-accumulates in int8, "
+        f"{totals.int8_layers} of {totals.layers} layers"
+    )
+    yield ""
+    yield from _table(
+        [
+            ("", "fp32", "int8", "mixed"),
+            *((_short(row.title), row.fp32, row.int8, row.mixed) for row in verdict.rows(run)),
+        ]
+    )
+    parts = verdict.parts(run)
+    if parts:
+        yield ""
+        shown = [
+            (printable(part.name), figures.decibels(part.measured_db), figures.decibels(part.predicted_db))
+            for part in parts[:_MOST_PARTS]
+        ]
+        yield from _table([("noise of the outputs, the noisiest first: SQNR", "measured", "predicted"), *shown])
+        if len(parts) > _MOST_PARTS:
+            yield f"and {len(parts) - _MOST_PARTS} parts with less noise"
+    yield ""
+    yield from _kept(run)
+    yield _time(run)
+
+
+def _short(title: str) -> str:
+    return title.replace(" of the worst part of the outputs, SQNR", ", worst part: SQNR")
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Rows, the first column aligned to the left; two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        yield "  ".join(cells).rstrip()
+
+
+def _kept(run: Run) -> Iterator[str]:
+    """The layers that could be int8 and are fp32, those with the most work first."""
+    kept = [layer for layer in run.summary.layers if layer.precision == "fp32" and layer.macs]
+    if not kept:
+        return
+    kept.sort(key=lambda layer: -layer.macs)
+    names = [printable(layer.name) for layer in kept]
+    more = f" and {len(kept) - _MOST_NAMES} more" if len(kept) > _MOST_NAMES else ""
+    told = f"kept in fp32: {', '.join(names[:_MOST_NAMES])}{more}"
+    first = f"kept in fp32: {len(kept)} layers with weights, most work in {names[0]}"
+    counted = f"kept in fp32: {len(kept)} layers with weights"
+    yield next((line for line in (told, first) if len(line) <= WIDTH), counted)
+
+
+def _time(run: Run) -> str:
+    runs, seconds = run.summary.inference_runs, run.summary.timings_s
+    compiling = sum(value for name, value in seconds.items() if name.startswith("compile_"))
+    verified = "" if run.summary.verification is None else f", verified over {run.summary.verification.samples}"
+    return (
+        f"{runs.get('samples', 0)} samples, int8 over {runs.get('int8_samples', 0)}{verified}; "
+        f"{figures.seconds(sum(seconds.values()))}, compiling {figures.seconds(compiling)}"
+    )
+
+
+def warn_of_left_in_fp32(model: QdqModel) -> None:
+    """Say which int8 layers of the plan a QDQ ONNX model leaves in fp32."""
+    if model.left_in_fp32:
+        layers = ", ".join(model.left_in_fp32)
+        click.echo(f"quantune: warning: in fp32, as no ONNX node has their weights: {layers}", err=True)
