@@ -17,7 +17,9 @@ def given_arguments(without: Collection[str] = ()) -> list[str]:
     shown = [
         parameter
         for parameter in context.command.params
-        if parameter.name not in without and context.get_parameter_source(parameter.name) in _GIVEN
+        if parameter.expose_value
+        and parameter.name not in without
+        and context.get_parameter_source(parameter.name) in _GIVEN
     ]
     shown.sort(key=lambda parameter: isinstance(parameter, click.Option))
     return [part for parameter in shown for part in _written(parameter, context.params[parameter.name])]

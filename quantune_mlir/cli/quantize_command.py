@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -29,7 +29,10 @@ from quantune_mlir.cli.policy_options import POLICY_PARAMETERS, plan_policy, pol
 from quantune_mlir.cli.reporting import Verbosity, reports_errors, verbosity
 from quantune_mlir.errors import PlanError
 
-NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file")
+if TYPE_CHECKING:
+    from quantune_mlir.workflow.quantization import InferenceRuns
+
+NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume")
 """Parameters that do not shape the result, or are recorded apart."""
 
 
@@ -63,6 +66,11 @@ NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file")
 @json_option("what summary.json holds")
 @quantization_options
 @model_options
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on after an interruption: take what run 1 and run 2 gave, if model, samples and options are the same.",
+)
 @cache_option
 @reports_errors
 def command(
@@ -82,6 +90,7 @@ def command(
     validation_data: Path | None,
     score_file: Path | None,
     verify: bool,
+    resume: bool,
     json_file: Path | None,
     **chosen: Any,
 ) -> None:
@@ -148,8 +157,11 @@ def command(
         scorer=scorer,
         verify=verify,
         tiles=tiles,
+        resume=resume,
         progress=display,
     )
+    if resume:
+        _tell_of_resumption(quantization.runs, profiled=profile is not None)
     if delivery is not None:
         delivery = replace(delivery, inputs=next(iter(samples)))
     qdq = None
@@ -179,3 +191,10 @@ def command(
         tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
         OUT.print()
     print_outcome(run_of(summary, quantization.profile), output, output / artifacts.REPORT)
+
+
+def _tell_of_resumption(runs: InferenceRuns, *, profiled: bool) -> None:
+    """Say what was not done again."""
+    taken = [*(["run 1"] if not runs.fp32 and not profiled else []), *(["run 2"] if not runs.int8 else [])]
+    told = f"{' and '.join(taken)} had been finished before" if taken else "nothing had been finished before"
+    click.echo(f"quantune: {told} with this model, these samples and options", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,7 +126,8 @@ class SampleSet:
         """Some of the runs, by ascending positions, without labels."""
         part = copy.copy(self)
         part._chosen, part._label_source = self._chosen[list(runs)], None
-        vars(part).pop("labels", None)
+        for known in ("labels", "digest"):
+            vars(part).pop(known, None)
         return part
 
     @property
@@ -148,10 +150,24 @@ class SampleSet:
         """Where in the data, counted from 0, the first sample of a run stands."""
         return int(self._chosen[run]) * self.batch
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all samples, which are read for it.
+
+        Raises:
+            DataError: one holds NaN or Inf; with its array and place.
+        """
+        found = hashlib.sha256()
+        for spec in (feed.spec for feed in self._feeds):
+            found.update(f"{spec.name!r} {spec.shape} {spec.dtype}\n".encode())
+        for run in self:
+            for array in run:
+                found.update(np.ascontiguousarray(array).data.cast("B"))
+        return found.hexdigest()
+
     def require_finite(self) -> None:
         """Read all samples once. Raises DataError that names the array and the sample with a NaN or Inf."""
-        for _ in self:
-            pass
+        _ = self.digest
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.generic], ...]]:
         """The runs: arrays in the order and shape of the model's inputs, each its own memory."""

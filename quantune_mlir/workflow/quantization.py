@@ -33,6 +33,7 @@ from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysis import Analyzer
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
+from quantune_mlir.workflow.finished_stages import RUN_1, RUN_2, FinishedStages
 from quantune_mlir.workflow.judges import check_decides, class_judge, score_judge
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.outputs import all_outputs, check_labels
@@ -205,31 +206,50 @@ def analyze(
     watch: Stopwatch,
     profile: Profile | None = None,
     references: ReferenceRuns | None = None,
+    finished: FinishedStages | None = None,
 ) -> Analyzed:
     """The two inference runs: the profile, and the sensitivity list made with it. A given profile saves run 1.
 
-    `references` takes what fp32 gives in run 2.
+    `references` takes what fp32 gives in run 2; `finished` what both runs give, for other processes to go on with.
 
     Raises:
         DataError: a sample or a tensor holds NaN or Inf, or the profile is of another model.
     """
-    calibrations = 0 if profile else 1
-    if profile is None:
-        profile = calibrate(model, samples, watch)
-    else:
-        _require_profile_of(model, profile)
-        with watch.stage("check_samples", "check the samples"):
-            samples.require_finite()
-    target = load_target(ANALYSIS_TARGET)
-    integer = integer_options(options)
+    finished = finished or FinishedStages()
+    given = profile
+    if given is not None:
+        _require_profile_of(model, given)
+    with watch.stage("check_samples", "check the samples"):
+        samples.require_finite()
+    profile = given or finished.profile(model, samples, lambda: calibrate(model, samples, watch))
     model = prepared(model, profile, options)
+
+    def run_2() -> SensitivityList:
+        return _sensitivity(model, samples, options, profile, references, watch)
+
+    sensitivity = finished.sensitivity(model, samples, profile, options, references, run_2)
+    calibrations = int(given is None and RUN_1 not in finished.taken)
+    runs = InferenceRuns(fp32=calibrations, int8=int(RUN_2 not in finished.taken), samples=samples.samples)
+    return Analyzed(model, profile, sensitivity, runs)
+
+
+def _sensitivity(
+    model: Model,
+    samples: SampleSet,
+    options: QuantizeOptions,
+    profile: Profile,
+    references: ReferenceRuns | None,
+    watch: Stopwatch,
+) -> SensitivityList:
+    """Run 2."""
+    target, integer = load_target(ANALYSIS_TARGET), integer_options(options)
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
         on_run = None if references is None else references.add
         analyzer = Analyzer(repaired(model, profile, options), integer, target, on_run)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(analyzer.runs(samples))) as tick:
         analysis = analyzer.run(samples, tick)
     del analyzer  # Its program is several times as large as the model.
-    sensitivity = SensitivityList.of(
+    return SensitivityList.of(
         analysis.layers,
         rounding=analysis.noise.rounding,
         parts=analysis.noise.parts,
@@ -240,7 +260,6 @@ def analyze(
         samples=analysis.samples,
         options=options.as_dict(),
     )
-    return Analyzed(model, profile, sensitivity, InferenceRuns(fp32=calibrations, int8=1, samples=samples.samples))
 
 
 def find_costs(model: Model, rewriter: PlanRewriter, policy: PlanPolicy, watch: Stopwatch) -> CostModel:
@@ -267,6 +286,7 @@ def quantize(
     scorer: Scorer | None = None,
     verify: bool = True,
     tiles: TunedTiles | None = None,
+    resume: bool = False,
     progress: Progress = SILENT,
 ) -> Quantization:
     """Quantize a model in two inference runs, and verify the outcome: run it once over the samples of run 2.
@@ -283,6 +303,7 @@ def quantize(
         verify: whether the mixed program is compiled for this machine and the noise of each part of its outputs
             measured.
         tiles: if the target is this machine, what the program is to be saved with: so it is compiled once.
+        resume: take what run 1 and run 2 gave in an earlier process, if model, samples and options are the same.
         progress: who is told how far the work is.
 
     Raises:
@@ -299,7 +320,7 @@ def quantize(
         check_decides(model, checked)
     watch = Stopwatch(progress)
     references = ReferenceRuns() if verify else None
-    analyzed = analyze(model, samples, options, watch, profile, references)
+    analyzed = analyze(model, samples, options, watch, profile, references, FinishedStages(resume=resume))
     model, profile = analyzed.model, analyzed.profile
     sensitivity = analyzed.sensitivity.sorted_by(policy.metric)
     with watch.stage("assign_parameters", "repair and assign parameters"):

@@ -5,7 +5,7 @@ It runs once over the samples of run 2, and is compared with what fp32 gave ther
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,6 +54,10 @@ class ReferenceRuns:
                 self._kept = self._kept[::2]
                 self._stride *= 2
         self._seen += 1
+
+    def restore(self, kept: Iterable[ReferenceRun]) -> None:
+        """The runs that another object with the same limit kept."""
+        self._kept = list(kept)
 
     @property
     def _too_many(self) -> bool:

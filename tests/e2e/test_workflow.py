@@ -48,6 +48,7 @@ CALIBRATION = DIGITS / "digits_calibration.npz"
 TEST = DIGITS / "digits_test.npz"
 SAMPLES = 100
 FILES = [
+    "config.yaml",
     "fp32.mlir",
     "mixed.mlir",
     "model.vmfb",

@@ -1,0 +1,115 @@
+"""What run 1 and run 2 gave, kept by content in the user's cache, so that an interrupted run can go on from there.
+
+A key tells all that a result follows from: the model's module, the samples that were read, the options, the versions
+of what compiles and this machine's CPU. Entries go as all others of the cache do.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from quantune_mlir.backend.compile_cache import CompileCache, cache_in_use, digest
+from quantune_mlir.backend.compiler import compiler_key
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.text import module_bytecode
+from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.workflow.verification import ReferenceRun, ReferenceRuns
+
+if TYPE_CHECKING:
+    from quantune_mlir.model import Model
+    from quantune_mlir.samples.sample_set import SampleSet
+    from quantune_mlir.workflow.options import QuantizeOptions
+
+_HOST: Final = "host"
+RUN_1: Final = "run 1"
+RUN_2: Final = "run 2"
+
+
+class FinishedStages:
+    """Keeps what runs give; gives back what an earlier process kept, if it is to go on with that.
+
+    Attributes:
+        taken: the runs that were not made again.
+    """
+
+    def __init__(self, *, resume: bool = False) -> None:
+        self._resume = resume
+        self.taken: list[str] = []
+
+    def profile(self, model: Model, samples: SampleSet, make: Callable[[], Profile]) -> Profile:
+        """What run 1 gives. Raises as `make` does."""
+        cache = cache_in_use()
+        if cache is None:
+            return make()
+        key = _key(RUN_1, model, samples)
+        found = self._found(cache, key)
+        if found is not None:
+            self.taken.append(RUN_1)
+            return Profile.from_bytes(found)
+        profile = make()
+        cache.put(key, profile.to_bytes())
+        return profile
+
+    def sensitivity(
+        self,
+        model: Model,
+        samples: SampleSet,
+        profile: Profile,
+        options: QuantizeOptions,
+        references: ReferenceRuns | None,
+        make: Callable[[], SensitivityList],
+    ) -> SensitivityList:
+        """What run 2 gives, and what it adds to `references`. Raises as `make` does."""
+        cache = cache_in_use()
+        if cache is None:
+            return make()
+        options_text = json.dumps(options.as_dict(), sort_keys=True)
+        key = _key(RUN_2, model, samples, profile.to_bytes(), options_text)
+        found, kept = self._found(cache, key), self._found(cache, digest("references", key))
+        if found is not None and (references is None or kept is not None):
+            self.taken.append(RUN_2)
+            if references is not None and kept is not None:
+                _restore(references, kept)
+            return SensitivityList.from_yaml(found.decode())
+        sensitivity = make()
+        cache.put(key, sensitivity.to_yaml().encode())
+        if references is not None:
+            cache.put(digest("references", key), _stored(references))
+        return sensitivity
+
+    def _found(self, cache: CompileCache, key: str) -> bytes | None:
+        found = cache.get(key) if self._resume else None
+        return None if found is None else bytes(found)
+
+
+def _key(run: str, model: Model, samples: SampleSet, *more: bytes | str) -> str:
+    made_with = compiler_key(load_target(_HOST))
+    return digest(run, made_with, module_bytecode(model.module), samples.digest, *more)
+
+
+def _stored(references: ReferenceRuns) -> bytes:
+    arrays = {
+        f"{place}.{kind}.{index}": array
+        for place, run in enumerate(references)
+        for kind, values in (("inputs", run.inputs), ("outputs", run.outputs))
+        for index, array in enumerate(values)
+    }
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # pyright: ignore[reportArgumentType]
+    return content.getvalue()
+
+
+def _restore(references: ReferenceRuns, content: bytes) -> None:
+    runs: dict[int, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+    with np.load(io.BytesIO(content)) as archive:
+        for name in archive.files:
+            place, kind, _ = name.split(".")
+            inputs, outputs = runs.setdefault(int(place), ([], []))
+            (inputs if kind == "inputs" else outputs).append(archive[name])
+    references.restore(ReferenceRun(tuple(inputs), outputs) for inputs, outputs in runs.values())

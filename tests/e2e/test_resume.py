@@ -1,0 +1,69 @@
+"""A run that was killed goes on with what it had finished."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.e2e.models import conv_relu, images, save_model, save_samples
+
+KILLED = """
+import os, signal, sys
+from quantune_mlir.cli.quantune import main
+from quantune_mlir.{module} import {cls}
+def killed(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
+{cls}.{method} = killed
+main(sys.argv[1:])
+"""
+WHOLE = "import sys; from quantune_mlir.cli.quantune import main; main(sys.argv[1:])"
+SAME = ("plan.yaml", "sensitivity.yaml", "profile.npz", "mixed.mlir", "model.vmfb")
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    save_model(conv_relu(), tmp_path / "m.onnx")
+    save_samples(tmp_path / "d.npz", x=images(8))
+    return tmp_path
+
+
+def quantize(work: Path, script: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """`quantune quantize` in a process of its own, with a cache of its own."""
+    arguments = ["quantize", "m.onnx", "--calibration", "d.npz", *options]
+    environment = os.environ | {"QUANTUNE_CACHE": str(work / "cache")}
+    command = [sys.executable, "-c", script, *arguments]
+    return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "cls", "method", "taken"),
+    [
+        ("sensitivity.calibration", "Calibrator", "run", "nothing had"),
+        ("sensitivity.analysis", "Analyzer", "run", "run 1 had"),
+        ("workflow.verification", "Verifier", "__call__", "run 1 and run 2 had"),
+    ],
+)
+def test_it_goes_on_after_the_last_finished_run(work: Path, module: str, cls: str, method: str, taken: str) -> None:
+    killed = quantize(work, KILLED.format(module=module, cls=cls, method=method), "--output", "out")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = quantize(work, WHOLE, "--output", "out", "--resume")
+    assert resumed.returncode == 0 and f"quantune: {taken} been finished before" in resumed.stderr, resumed.stderr
+    anew = quantize(work, WHOLE, "--output", "anew")
+    assert anew.returncode == 0 and "finished" not in anew.stderr
+    assert [n for n in SAME if (work / "out" / n).read_bytes() != (work / "anew" / n).read_bytes()] == []
+
+
+@pytest.mark.slow
+def test_other_samples_or_options_are_not_taken_for_the_same(work: Path) -> None:
+    assert quantize(work, WHOLE, "--output", "first").returncode == 0
+    other = quantize(work, WHOLE, "--output", "second", "--resume", "--range", "minmax")
+    assert "quantune: run 1 had been finished before" in other.stderr, other.stderr
+    save_samples(work / "d.npz", x=images(8) * np.float32(0.5))
+    third = quantize(work, WHOLE, "--output", "third", "--resume")
+    assert "quantune: nothing had been finished before" in third.stderr, third.stderr
