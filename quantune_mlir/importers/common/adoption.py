@@ -10,13 +10,15 @@ from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperato
 from quantune_mlir.importers.common.cutting import cut
 from quantune_mlir.importers.common.edits import Edits
 from quantune_mlir.importers.common.foreign_ops import (
+    bounded_masks,
     refusal,
     single_rounding,
     static_value,
     unbounded_clamp,
     widened_constant,
 )
-from quantune_mlir.mlir.attributes import EDITS, LAYER, MODEL, NAME, OP
+from quantune_mlir.importers.common.unsigned import signless_boundaries
+from quantune_mlir.mlir.attributes import EDITS, ELEMENT_TYPE, LAYER, MODEL, NAME, OP
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONST, constant_value
 from quantune_mlir.mlir.edit import users
@@ -59,12 +61,14 @@ def adopt(
         for view in list(block.operations):
             widened_constant(view.operation)
         _erase_unused(block)
+        unsigned = signless_boundaries(block)
         _refuse(block, where)
         _refuse_bad_weights(block, where)
-        for view in block.operations:
+        for view in list(block.operations):
             unbounded_clamp(view.operation)
+            bounded_masks(view.operation)
             single_rounding(view.operation)
-        _sign(function, block, inputs, outputs)
+        _sign(function, block, (inputs, outputs), unsigned)
         module.operation.attributes[MODEL] = ir.StringAttr.get(digest)
         if told := edits.to_text():
             module.operation.attributes[EDITS] = ir.StringAttr.get(told)
@@ -125,16 +129,24 @@ def _refuse_bad_weights(block: ir.Block, where: str) -> None:
             )
 
 
-def _sign(function: ir.Operation, block: ir.Block, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+def _sign(
+    function: ir.Operation,
+    block: ir.Block,
+    names: tuple[Sequence[str], Sequence[str]],
+    unsigned: tuple[set[int], set[int]],
+) -> None:
     results = [operand.type for operand in block.operations[len(block.operations) - 1].operands]
     arguments = [argument.type for argument in block.arguments]
     function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(arguments, results))
-    function.attributes["arg_attrs"] = _named(inputs)
-    function.attributes["res_attrs"] = _named(outputs)
+    for kind, named, of_uint8 in zip(("arg_attrs", "res_attrs"), names, unsigned, strict=True):
+        function.attributes[kind] = ir.ArrayAttr.get(
+            [ir.DictAttr.get(_described(name, number in of_uint8)) for number, name in enumerate(named)]
+        )
 
 
-def _named(names: Sequence[str]) -> ir.ArrayAttr:
-    return ir.ArrayAttr.get([ir.DictAttr.get({NAME: ir.StringAttr.get(name)}) for name in names])
+def _described(name: str, is_uint8: bool) -> dict[str, ir.Attribute]:
+    told: dict[str, ir.Attribute] = {NAME: ir.StringAttr.get(name)}
+    return told | {ELEMENT_TYPE: ir.StringAttr.get("uint8")} if is_uint8 else told
 
 
 def _text(op: ir.Operation, attribute: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from quantune_mlir.importers.common.masks import finite_mask, is_mask
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONST, constant, constant_value
 from quantune_mlir.mlir.edit import defining_op, is_static_tensor, replace
@@ -13,6 +14,8 @@ from quantune_mlir.mlir.edit import defining_op, is_static_tensor, replace
 _COMPUTED_IN: Final = frozenset({"f32", "i1", "i8", "i16", "i32", "i64"})
 _LARGEST: Final = float(np.finfo(np.float32).max)
 _DIALECT: Final = "tosa."
+_MASKED: Final = ("add", "sub", "select")
+"""Ops whose constants may be masks."""
 
 
 def refusal(op: ir.Operation) -> str | None:
@@ -54,6 +57,15 @@ def static_value(op: ir.Operation) -> None:
     """Replace a cast of a tensor of static shape to a dynamic one by the tensor."""
     if op.name == "tensor.cast" and is_static_tensor(op.operands[0]):
         replace(op, op.operands[0])
+
+
+def bounded_masks(op: ir.Operation) -> None:
+    """Let no constant that is added or chosen be infinite; see `masks`."""
+    if op.name.removeprefix(_DIALECT) in _MASKED:
+        for number, operand in enumerate(op.operands):
+            array = constant_value(operand)
+            if array is not None and is_mask(array):
+                op.operands[number] = constant(finite_mask(array), loc=op.location, ip=ir.InsertionPoint(op))
 
 
 def unbounded_clamp(op: ir.Operation) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from quantune_mlir.importers.common import masks
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
+from quantune_mlir.importers.common.masks import LARGEST_MASK, is_mask
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.half import computed_type
 
@@ -20,8 +22,6 @@ _WIDER = {
     np.dtype(np.uint16): np.dtype(np.int32),
     np.dtype(np.uint32): np.dtype(np.int64),
 }
-
-LARGEST_MASK = 2.0**120
 
 
 def require_supported(dtype: np.dtype) -> None:
@@ -88,14 +88,8 @@ def _from_bool(b: Builder, x: Tensor, dtype: np.dtype) -> Tensor:
 
 
 def finite_mask(x: Tensor) -> Tensor:
-    """A constant that is added or chosen, without infinities and what is nearly infinite.
-
-    So masks of attention are written: minus infinity, or the least number of fp32, of which two make an infinity.
-    Whatever is that far below the rest has no share in a softmax, and numbers so made can be profiled and measured.
-    """
-    if x.array is None or not x.is_float or not (np.abs(x.array) > LARGEST_MASK).any():
-        return x
-    return Tensor.constant(np.clip(x.array, -LARGEST_MASK, LARGEST_MASK).astype(x.dtype))
+    """A constant that is added or chosen, without infinities and what is nearly infinite; see `masks`."""
+    return x if x.array is None or not is_mask(x.array) else Tensor.constant(masks.finite_mask(x.array))
 
 
 def is_infinite(b: Builder, x: Tensor, *, positive: bool) -> Tensor:

@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.masks import LARGEST_MASK
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.ops.arithmetic import LARGEST_MASK, is_infinite, narrowed, widened
+from quantune_mlir.importers.onnx.ops.arithmetic import is_infinite, narrowed, widened
 from quantune_mlir.importers.onnx.ops.normalization import softmax_maximum
 from quantune_mlir.importers.onnx.registry import operator
 

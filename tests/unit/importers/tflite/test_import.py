@@ -142,6 +142,18 @@ def test_custom_operators_are_listed_and_can_be_cut_off(tmp_path: Path) -> None:
     assert [layer.name for layer in Model.load(path, outputs=["scores"]).layers] == ["scores"]
 
 
+def test_masks_of_attention_are_finite(tmp_path: Path) -> None:
+    graph = Graph()
+    scores = graph.input("scores", [4, 4])
+    mask = graph.constant("mask", np.where(np.tri(4), 0, -np.inf))
+    masked = graph.op("ADD", [scores, mask], "masked", [4, 4])
+    path = graph.save(tmp_path / "m.tflite", masked, graph.op("SOFTMAX", [masked], "y", [4, 4], beta=1.0))
+    x = image(4, 4)
+    (got, share), (_, wanted) = run_module(Model.load(path).module, x), litert(path, x)
+    assert np.isfinite(got).all()
+    np.testing.assert_allclose(share, wanted, atol=1e-6)
+
+
 def test_state_is_refused(tmp_path: Path) -> None:
     graph = Graph()
     x = graph.input("x", [1, 4])

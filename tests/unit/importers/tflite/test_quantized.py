@@ -12,7 +12,9 @@ from quantune_mlir.backend.compilation import with_kernels
 from quantune_mlir.backend.program import Program
 from quantune_mlir.cli.compile_command import command
 from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.signature import result_specs
 from quantune_mlir.model import Model
+from tests.support import run_module
 from tests.tflite_models import RELU, SAME, Graph, litert
 
 RNG = np.random.default_rng(11)
@@ -57,6 +59,26 @@ def test_they_run_in_kernels(network: Path) -> None:
     assert "DOUBLE_ROUND" not in str(model.module)
     lowered = str(with_kernels(model.module, load_target("x86-64-avx512vnni"), None))
     assert "flow.dispatch" in lowered and "tosa.conv2d" not in lowered and "tosa.rescale" not in lowered
+
+
+def test_bytes_without_sign(tmp_path: Path) -> None:
+    """Quantized to uint8, as older models are; the results are bytes, whose sign the caller knows."""
+    told = {"scale": [0.1], "zero_point": 10}
+    graph = Graph()
+    y = graph.op("RELU", [graph.input("x", [1, 256], np.uint8, **told)], "y", [1, 256], np.uint8, quantization=told)
+    model = Model.load(graph.save(tmp_path / "m.tflite", y), keep_quantized=True)
+    assert model.inputs[0].dtype == np.uint8
+    assert [dtype for *_, dtype in result_specs(model.function)] == [np.uint8]
+    x = np.arange(256, dtype=np.uint8)[None]
+    np.testing.assert_array_equal(run_module(model.module, x)[0].view(np.uint8), np.maximum(x, 10))
+
+
+def test_images_of_bytes(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.input("x", [1, 256], np.uint8)
+    path = graph.save(tmp_path / "m.tflite", graph.op("CAST", [x], "y", [1, 256], inDataType=3, outDataType=0))
+    values = np.arange(256, dtype=np.uint8)[None]
+    np.testing.assert_array_equal(run_module(Model.load(path).module, values)[0], values.astype(np.float32))
 
 
 def test_a_float_model_is_compiled_in_fp32(tmp_path: Path) -> None:
