@@ -31,6 +31,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-insert-observers": "calibrate.insert_observers:InsertObservers",
     "quantune-join-functions": "simplify.join_functions:JoinFunctions",
     "quantune-keep-defined": "quantize.keep_defined:KeepDefined",
+    "quantune-locate-layers": "simplify.locate_layers:LocateLayers",
     "quantune-lower-adjoints": "calibrate.lower_adjoints:LowerAdjoints",
     "quantune-lower-kernels": "kernels.lower_kernels:LowerKernels",
     "quantune-lower-observers": "calibrate.lower_observers:LowerObservers",
