@@ -1,5 +1,6 @@
-// The quantune dialect. `iree-opt --irdl-file=` loads it; quantune_mlir/ir/quantune_dialect.py is its twin in Python.
-// IRDL cannot look into built-in types: that tensors hold f32 or i8 is checked by the twin only.
+// The quantune dialect. `iree-opt --irdl-file=` loads it; what verifies ops in process, quantune_mlir/mlir/dialects/quantune.py,
+// is tested to accept and refuse the same (tests/unit/mlir/dialects/test_irdl.py). IRDL cannot look into built-in types and
+// regions: that tensors hold f32 or i8, and what the body of quantune.fused is, is checked in process only.
 
 irdl.dialect @quantune {
   // Marks a f32 tensor to be profiled under a name.

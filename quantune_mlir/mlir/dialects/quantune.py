@@ -61,11 +61,11 @@ ROUNDED: Final = "rounded"
 
 @dataclass(frozen=True)
 class _OpDefinition:
-    """What an op holds: operand element types, attributes with their types, and how many results."""
+    """What an op holds: element types of operands and results, which are tensors, and attributes with their types."""
 
     operands: tuple[tuple[str, ...], ...]
     attributes: dict[str, str]
-    results: int = 0
+    results: tuple[tuple[str, ...], ...] = ()
 
 
 _STRING: Final = "string"
@@ -82,7 +82,7 @@ _DEFINITIONS: Final = {
         {"tensor_name": _STRING, "part": _STRING, "scale": "f32", "zero_point": "i32"},
     ),
     MAX_POOL_ADJOINT: _OpDefinition(
-        (_F32, _F32, _F32), {"kernel": _INTEGERS, "stride": _INTEGERS, "pad": _INTEGERS}, results=1
+        (_F32, _F32, _F32), {"kernel": _INTEGERS, "stride": _INTEGERS, "pad": _INTEGERS}, (_F32,)
     ),
 }
 
@@ -181,13 +181,19 @@ def _problem(op: ir.Operation) -> str | None:
     definition = _DEFINITIONS.get(op.name)
     if definition is None:
         return "is not defined in the quantune dialect"
-    if len(op.results) != definition.results:
-        return f"has {definition.results or 'no'} results by definition"
+    if len(op.results) != len(definition.results):
+        return f"has {len(definition.results) or 'no'} results by definition"
     if len(op.operands) != len(definition.operands):
         return f"expects {len(definition.operands)} operand(s)"
-    for index, (operand, elements) in enumerate(zip(op.operands, definition.operands, strict=True)):
-        if not isinstance(operand.type, ir.RankedTensorType) or str(operand.type.element_type) not in elements:
-            return f"expects a tensor of {' or '.join(elements)} as operand {index}, got {operand.type}"
+    if len(op.regions):
+        return "has no regions by definition"
+    for role, values, expected in (
+        ("operand", op.operands, definition.operands),
+        ("result", op.results, definition.results),
+    ):
+        for index, (value, elements) in enumerate(zip(values, expected, strict=True)):
+            if not isinstance(value.type, ir.RankedTensorType) or str(value.type.element_type) not in elements:
+                return f"expects a tensor of {' or '.join(elements)} as {role} {index}, got {value.type}"
     for name, kind in definition.attributes.items():
         if name not in op.attributes:
             return f"lacks the attribute '{name}'"
@@ -201,6 +207,8 @@ def _problem_of_fused(op: ir.Operation) -> str | None:
         return f"expects an attribute '{KERNEL}' of type {_STRING}"
     if len(op.results) != 1 or len(op.regions) != 1 or len(op.regions[0].blocks) != 1:
         return "expects one result and a region of one block"
+    if not isinstance(op.results[0].type, ir.RankedTensorType):
+        return f"expects a tensor as result, got {op.results[0].type}"
     if len(op.operands) or len(op.regions[0].blocks[0].arguments):
         return "has no operands by definition: its body uses values from outside"
     *_, last = op.regions[0].blocks[0].operations
