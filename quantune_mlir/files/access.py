@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -63,15 +62,6 @@ def check_writable(path: Path) -> None:
                 pass
     except OSError as error:
         raise unwritable(path, error) from error
-
-
-def probe_directory(directory: Path, *, where: Path) -> None:
-    """Makes and removes a nameless file in `directory`. Raises OutputError about `where` if that cannot be done."""
-    try:
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise unwritable(where, error) from error
 
 
 def write_array(path: Path, array: NDArray[np.generic]) -> None:

@@ -17,7 +17,6 @@ from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, NumberFormat
 from quantune_mlir.planning.costs import Cost, CostModel, Reader, Stream
 
-CostSource = Literal["model", "measured"]
 _CONVERTING = frozenset({Kind.BINARY, Kind.UNARY, Kind.CLAMP})
 """Kinds that change the precision of what they read as they read it."""
 

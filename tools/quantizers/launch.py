@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
+
+import psutil
 
 from quantune_mlir.backend.peers.isa import onednn_isa
 from quantune_mlir.hardware.host_isa import host_flags
@@ -58,16 +58,18 @@ def run_worker(limits: Limits, *arguments: object) -> Step:
     peak = 0
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, env=environment(limits), stdout=said, stderr=subprocess.STDOUT)
+        watched = psutil.Process(process.pid)
         try:
             while process.poll() is None:
-                peak = max(peak, _tree_kib(process.pid))
+                peak = max(peak, _tree_bytes(watched) // 1024)
                 if time.monotonic() - start > limits.seconds:
                     raise StepFailed(f"stopped after {limits.seconds:.0f} s at {peak / 2**20:.1f} GiB")
                 time.sleep(_POLL_SECONDS)
         finally:
             if process.poll() is None:
-                for pid in reversed(_tree(process.pid)):
-                    _kill(pid)
+                for child in [*reversed(_started(watched)), watched]:
+                    with suppress(psutil.NoSuchProcess):
+                        child.kill()
             process.wait()
         if process.returncode:
             said.seek(0)
@@ -97,38 +99,29 @@ def environment(limits: Limits) -> dict[str, str]:
     }
 
 
-def _tree(pid: int) -> list[int]:
-    """A process and its descendants, parents first; without those that ended meanwhile."""
+def _started(worker: psutil.Process) -> list[psutil.Process]:
+    """A worker's descendants; without those that ended meanwhile."""
     try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except OSError:
-        return [pid]
-    return [pid, *(descendant for child in children for descendant in _tree(child))]
+        return worker.children(recursive=True)
+    except psutil.Error:
+        return []
 
 
-def _tree_kib(pid: int) -> int:
+def _tree_bytes(worker: psutil.Process) -> int:
     """Resident memory of a worker and of other programs that it started; its forks share its memory."""
-    program = _program(pid)
-    started = [child for child in _tree(pid)[1:] if _program(child) != program]
-    return sum(map(_resident_kib, [pid, *started]))
+    program = _program(worker)
+    return sum(map(_resident, [worker, *(child for child in _started(worker) if _program(child) != program)]))
 
 
-def _program(pid: int) -> str:
+def _program(process: psutil.Process) -> str:
     try:
-        return os.readlink(f"/proc/{pid}/exe")
-    except OSError:
+        return process.exe()
+    except psutil.Error:
         return ""
 
 
-def _resident_kib(pid: int) -> int:
+def _resident(process: psutil.Process) -> int:
     try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except OSError:
+        return process.memory_info().rss
+    except psutil.Error:
         return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)

@@ -85,7 +85,7 @@ class Builder(Movement):
         return self._done(self._build(build.elementwise, "select", *operands), x.dtype)
 
     def cast(self, x: Tensor, dtype: np.dtype | type) -> Tensor:
-        """A bare tosa.cast, which rounds floats half to even and saturates; see dtypes.py for ONNX's Cast."""
+        """A bare tosa.cast, which rounds floats half to even and saturates."""
         if x.dtype == dtype:
             return x
         return self._done(self._build(build.cast, self.value(x), element_type(dtype)), dtype)

@@ -33,7 +33,7 @@ class Kernel:
     precision: Precision
     shape: ConvolutionShape
     in_words: bool = False
-    """Whether its weights are arranged in words (words.py), which have a dot product of their own."""
+    """Whether its weights are arranged in words (families/maddubs_packing.py): they have a dot product of their own."""
 
     def step(self, isa: Isa) -> DotStep:
         """The dot product that computes it."""
