@@ -1,4 +1,4 @@
-"""The data files that come with the package: named pipelines and target descriptions, kernels, C templates."""
+"""The data files that come with the package: named pipelines, targets, the dialect, kernels, C templates."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def pipeline_text(name: str) -> str:
     if name not in known:
         raise PassError(f"unknown pipeline '{name}'", remedy=f"known: {', '.join(sorted(known)) or 'none'}")
     return known[name].read_text(encoding="utf-8")
+
+
+def dialect_path() -> Traversable:
+    """The IRDL definition of the quantune dialect, a file for `iree-opt --irdl-file=`."""
+    return files(_PACKAGE) / "dialects" / "quantune.irdl.mlir"
 
 
 def targets() -> list[str]:
