@@ -17,10 +17,12 @@ from quantune_mlir.importers import registry
 from quantune_mlir.importers.common.edits import Edits
 from quantune_mlir.importers.common.options import ImportOptions
 from quantune_mlir.importers.common.static_shapes import StaticShapes
+from quantune_mlir.integer.options import RequantizeMode
+from quantune_mlir.mlir.attributes import QPARAMS
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.context_copy import in_own_context
 from quantune_mlir.mlir.edit import copy_module
-from quantune_mlir.mlir.function import main_function
+from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.signature import argument_specs, model_hash
 from quantune_mlir.mlir.text import module_bytecode, parse_module
 from quantune_mlir.numerics.parts import Part
@@ -73,12 +75,15 @@ class Model:
         return Model.imported(path, ImportOptions(static, edits, keep_quantized))
 
     @staticmethod
-    def imported(path: Path, options: ImportOptions) -> Model:
-        """The simplified model of a file. Raises ModelError as `load` does."""
+    def imported(path: Path, options: ImportOptions, requantize: RequantizeMode = "float") -> Model:
+        """The simplified model of a file; one that is quantized by its own scales, and is kept so, in int8.
+
+        `requantize` says how int32 becomes int8 in that. Raises ModelError as `load` does.
+        """
         found = registry.load(path, options)
         if found.is_simplified:
             return Model(found.module)
-        model = Model(parse_module(_simplified(found), make_context()))
+        model = Model(parse_module(_simplified(found, requantize), make_context()))
         if not model.layers:
             raise ModelError("the model computes nothing: there is no layer to quantize", where=str(path))
         return model
@@ -134,7 +139,10 @@ class Model:
         return copy
 
 
-def _simplified(imported: registry.Imported) -> bytes:
+def _simplified(imported: registry.Imported, requantize: RequantizeMode) -> bytes:
     """A simplified model as bytecode: what was imported and then replaced stays in the context that it leaves."""
-    run_named_pipeline(imported.module, "simplify")
+    if any(QPARAMS in op.operation.attributes for op in entry_block(main_function(imported.module))):
+        run_named_pipeline(imported.module, "lower-qdq", {"requantize": requantize})
+    else:
+        run_named_pipeline(imported.module, "simplify")
     return module_bytecode(imported.module)

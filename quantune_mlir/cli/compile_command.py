@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from quantune_mlir.errors import TilesError
 if TYPE_CHECKING:
     import numpy as np
 
+    from quantune_mlir.hardware.targets import Target
     from quantune_mlir.importers.common.options import ImportOptions
     from quantune_mlir.mlir.bindings import ir
 
@@ -74,7 +76,8 @@ def command(
     """Compile a module, a model, or the mixed module of a directory that `quantune quantize` wrote.
 
     A module may be text or bytecode. It is compiled with the kernels and flags of a target. A model is compiled as it
-    is: in fp32, or with --keep-quantized as it was quantized.
+    is: in fp32, an ONNX model with QuantizeLinear nodes in int8 where they say so, and another that is quantized with
+    --keep-quantized.
     """
     from quantune_mlir.backend.compilation import compile_program, load_tiles
     from quantune_mlir.backend.delivery import Delivery, write_files
@@ -105,13 +108,13 @@ def command(
     tiles = load_tiles(tiles_file, description)
     if deliverable == "vmfb":
         check_writable(output)
-        loaded = _loaded(source, options)
+        loaded = _loaded(source, options, description)
         with Display().stage(f"compile for {description.name}"):
             program = compile_program(loaded, description, kernels=kernels, tiles=tiles)
         write_atomically(output, program)
         return
     check_output(output, force=force, kind=DELIVERED)
-    loaded = _loaded(source, options)
+    loaded = _loaded(source, options, description)
     delivery = Delivery(deliverable, name, title, kernels, _first_inputs(loaded, data), max_ram, max_flash)
     delivery.check(description)
     with Display().stage(f"compile for {description.name}"):
@@ -120,16 +123,19 @@ def command(
         write_files(files, folder.directory)
 
 
-def _loaded(source: Path, options: ImportOptions) -> ir.Module:
+def _loaded(source: Path, options: ImportOptions, target: Target) -> ir.Module:
     """A module of MLIR as it stands, whatever it holds; a model as it is imported."""
-    from quantune_mlir.importers.registry import MLIR, find_front_end
+    from quantune_mlir.importers.registry import MLIR, ONNX, find_front_end
     from quantune_mlir.mlir.bindings import make_context
     from quantune_mlir.mlir.text import load_module
     from quantune_mlir.model import Model
 
-    if find_front_end(source, otherwise=MLIR) is MLIR:
+    front_end = find_front_end(source, otherwise=MLIR)
+    if front_end is MLIR:
         return load_module(source, make_context())
-    return Model.imported(source, options).module
+    if front_end is ONNX:  # its nodes tell which parts are int8
+        options = replace(options, keep_quantized=True)
+    return Model.imported(source, options, target.requantize).module
 
 
 def _first_inputs(module: ir.Module, data: Path | None) -> Sequence[np.ndarray] | None:

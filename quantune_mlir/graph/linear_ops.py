@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from quantune_mlir.mlir.attributes import WEIGHT_SCALES
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value, is_float
 from quantune_mlir.mlir.tosa.facts import Weights
@@ -49,6 +50,7 @@ class Product:
         axes = self._channels.output_axes
         if (scale != 1).any():
             self._set(_WEIGHTS, self.weights * _along(self.weights, axes, scale))
+            self._scale_stored(scale)
         if self.bias is not None:
             self._set(_BIAS, self.bias * scale + shift)
 
@@ -61,6 +63,18 @@ class Product:
         if self.bias is not None:
             self._set(_BIAS, self.bias + response(self.op, self.weights, shift))
         self._set(_WEIGHTS, self.weights * _along(self.weights, axes, scale))
+        if self._channels.depthwise:
+            self._scale_stored(np.repeat(scale, self.weights.shape[3]))
+        elif (scale == scale[0]).all():
+            self._scale_stored(np.full(self.output_channels, scale[0]))
+        elif WEIGHT_SCALES in self.op.attributes:
+            del self.op.attributes[WEIGHT_SCALES]
+
+    def _scale_stored(self, factors: np.ndarray) -> None:
+        """Multiply what each output channel's weights were stored with, so that they stay the same integers."""
+        if WEIGHT_SCALES in self.op.attributes:
+            scales = np.array(list(ir.DenseF32ArrayAttr(self.op.attributes[WEIGHT_SCALES]))) * np.abs(factors)
+            self.op.attributes[WEIGHT_SCALES] = ir.DenseF32ArrayAttr.get(scales.astype(np.float32).tolist())
 
     @property
     def magnitudes(self) -> Magnitudes:

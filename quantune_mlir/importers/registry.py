@@ -110,6 +110,7 @@ def _load_onnx(path: Path, options: ImportOptions, context: ir.Context) -> tuple
         shapes=shapes.given,
         samples=shapes.samples,
         edits=options.edits,
+        keep_quantized=options.keep_quantized,
         context=context,
     )
     return module, False

@@ -25,6 +25,20 @@ def quantize(emitter: Emitter, value: ir.Value, params: QuantParams) -> Quantize
     return Quantized(emitter.cast(scaled, emitter.i8), params)
 
 
+def quantize_before_shifting(emitter: Emitter, value: ir.Value, params: QuantParams) -> Quantized:
+    """The i8 form of an fp32 tensor as ONNX defines it: saturate(round_half_even(x * (1 / s)) + z).
+
+    It differs where z is odd and x lies between two integers, as means of few of them often do.
+    """
+    if params.zero_point % 2 == 0:
+        return quantize(emitter, value, params)
+    shape = shape_of(value)
+    rounded = emitter.cast(multiply(emitter, value, np.float32(params.inverse_scale)), emitter.i32)
+    for op, number in (("add", params.zero_point), ("maximum", params.qmin), ("minimum", params.qmax)):
+        rounded = emitter.emit(build.elementwise, op, rounded, emitter.scalar(number, np.int32, len(shape)))
+    return Quantized(emitter.cast(rounded, emitter.i8), params)
+
+
 def dequantize(emitter: Emitter, tensor: Quantized) -> ir.Value:
     """The fp32 form of an i8 tensor."""
     shape = shape_of(tensor.value)

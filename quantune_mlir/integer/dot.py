@@ -21,7 +21,7 @@ from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import End, finish
 from quantune_mlir.integer.options import IntegerOptions
-from quantune_mlir.mlir.attributes import INPUT_MEANS
+from quantune_mlir.mlir.attributes import INPUT_MEANS, WEIGHT_SCALES
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
@@ -30,6 +30,7 @@ from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.numerics.accumulators import dot_scale
 from quantune_mlir.numerics.formats import INT8_WEIGHTS, IntegerRange
 from quantune_mlir.numerics.quantized_weights import Blocks, QuantizedWeights, quantize_product
+from quantune_mlir.numerics.stored_weights import stored_dot_scale, stored_integers, stored_product
 
 _SPATIAL_ATTRIBUTES: Final = ("pad", "stride", "dilation", "out_pad")
 
@@ -58,12 +59,32 @@ def quantized_weights(
     kind = traits_of(op).weights
     has_bias = kind is not None and kind.bias
     bias = np.broadcast_to(_constant(op.operands[2]), (weights.shape[axis],)) if has_bias else None
+    if WEIGHT_SCALES in op.attributes:
+        return stored_product(weights, bias, input_scale, _stored_scales(op), axis)
 
     def mean_error(rounded: Blocks) -> NDArray[np.float64]:
         return _mean_error(op, weights, axis, rounded)
 
     correction = mean_error if INPUT_MEANS in op.attributes else None
     return quantize_product(weights, bias, input_scale, options.scheme, channel_axis, correction, codes)
+
+
+def has_stored_weights(unit: Unit) -> bool:
+    """Whether the constant weights of a dot unit are int8 with the scales that `quantune.weight_scales` tells."""
+    found = weights_of(unit)
+    return (
+        found is not None
+        and WEIGHT_SCALES in unit.op.attributes
+        and (stored_integers(found[0], _stored_scales(unit.op), found[1]) is not None)
+    )
+
+
+def _stored_scales(op: ir.Operation) -> NDArray[np.float32]:
+    return np.array(list(ir.DenseF32ArrayAttr(op.attributes[WEIGHT_SCALES])), np.float32)
+
+
+def _accumulator_scale(op: ir.Operation, input_scale: float, scales: NDArray[np.float32]) -> NDArray[np.float64]:
+    return (stored_dot_scale if WEIGHT_SCALES in op.attributes else dot_scale)(input_scale, scales)
 
 
 def emit_convolution(
@@ -88,7 +109,8 @@ def emit_convolution(
     accumulator = emitter.emit(
         build.convolution, name, [source.value, *constants], zero_points, shape, emitter.i32, emitter.i32, spatial
     )
-    return finish(emitter, accumulator, dot_scale(source.params.scale, quantized.scales), end)
+    scale = _accumulator_scale(op, source.params.scale, quantized.scales)
+    return finish(emitter, accumulator, scale, end, quantized.rest)
 
 
 def _mean_error(op: ir.Operation, weights: NDArray[np.float32], axis: int, rounded: Blocks) -> NDArray[np.float64]:
@@ -121,7 +143,7 @@ def emit_matmul(
         scales = np.array([other.params.scale], np.float32)
     zero_points = emitter.scalar(left.params.zero_point, np.int8), emitter.scalar(right_zero_point, np.int8)
     accumulator = emitter.emit(build.matmul, left.value, right, zero_points, emitter.i32)
-    return finish(emitter, accumulator, dot_scale(left.params.scale, scales), end)
+    return finish(emitter, accumulator, _accumulator_scale(unit.op, left.params.scale, scales), end)
 
 
 def _constant(value: ir.Value) -> NDArray[np.float32]:

@@ -56,10 +56,21 @@ class End:
         return bounds if (bounds != bounds.flat[0]).any() else None
 
 
-def finish(emitter: Emitter, accumulator: ir.Value, scale: float | NDArray[np.float64], end: End) -> ir.Value:
-    """The i8 (or, without output parameters, fp32) result of an i32 accumulator."""
+def finish(
+    emitter: Emitter,
+    accumulator: ir.Value,
+    scale: float | NDArray[np.float64],
+    end: End,
+    rest: NDArray[np.float64] | None = None,
+) -> ir.Value:
+    """The i8 (or, without output parameters, fp32) result of an i32 accumulator.
+
+    `rest` is what each channel's bias is more than the accumulator has of it; integer mode does without.
+    """
     if end.params is None:
         value = multiply(emitter, emitter.cast(accumulator, emitter.f32), np.asarray(scale, np.float32))
+        if rest is not None:
+            value = _add_to_channels(emitter, value, rest)
         return value if end.clamp is None else _clamp_fp32(emitter, value, *end.clamp)
     factors = ratio(scale, end.params.scale)
     if end.mode == "integer":
@@ -78,14 +89,19 @@ def finish(emitter: Emitter, accumulator: ir.Value, scale: float | NDArray[np.fl
         )
         return value if (low, high) == (QMIN, QMAX) else emitter.emit(build.clamp, value, low, high)
     value = multiply(emitter, emitter.cast(accumulator, emitter.f32), factors.astype(np.float32))
-    return round_to_int8(emitter, value, end)
+    return round_to_int8(emitter, value, end, None if rest is None else ratio(rest, end.params.scale))
 
 
-def round_to_int8(emitter: Emitter, value: ir.Value, end: End) -> ir.Value:
-    """Adds the zero point to an fp32 tensor in units of the output scale, clamps, rounds half to even, saturates."""
+def round_to_int8(emitter: Emitter, value: ir.Value, end: End, rest: NDArray[np.float64] | None = None) -> ir.Value:
+    """Adds the zero point to an fp32 tensor in units of the output scale, clamps, rounds half to even, saturates.
+
+    `rest`, in these units, is added with it, to each channel its own.
+    """
     assert end.params is not None
     shape = shape_of(value)
-    if end.params.zero_point:
+    if rest is not None:
+        value = _add_to_channels(emitter, value, rest + end.params.zero_point)
+    elif end.params.zero_point:
         zero_point = emitter.scalar(end.params.zero_point, np.float32, len(shape))
         value = emitter.emit(build.elementwise, "add", value, zero_point)
     bounds = end.channel_bounds()
@@ -113,6 +129,12 @@ def rescale(
     of_output = np.int8 if element == emitter.i8 else np.int32
     zero_points = emitter.scalar(input_zp, of_input), emitter.scalar(output_zp, of_output)
     return emitter.emit(build.rescale, value, *numbers, zero_points, element)
+
+
+def _add_to_channels(emitter: Emitter, value: ir.Value, terms: NDArray[np.float64]) -> ir.Value:
+    shape = shape_of(value)
+    along = terms.astype(np.float32).reshape((1,) * (len(shape) - 1) + (terms.size,))
+    return emitter.emit(build.elementwise, "add", value, emitter.constant(along))
 
 
 def _clamp_fp32(emitter: Emitter, value: ir.Value, low: float, high: float | NDArray[np.float32]) -> ir.Value:

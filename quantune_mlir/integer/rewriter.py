@@ -12,15 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from quantune_mlir.graph.lowering import Form, Step
+from quantune_mlir.graph.tensors import joined_constants
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, boundary
 from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import Bounds, End
 from quantune_mlir.integer.lowering import lower_unit
 from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.mlir.attributes import CONSTANT_QPARAMS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
-from quantune_mlir.numerics.parameters import QuantParams, params_of_constant
+from quantune_mlir.mlir.qparams import from_attribute
+from quantune_mlir.numerics.formats import INT8
+from quantune_mlir.numerics.parameters import QuantParams, dequantize, params_of_constant, quantize
 
 
 @dataclass
@@ -48,7 +52,7 @@ class Rewriter:
 
     def _emit_integer(self, step: Step, before: ir.Operation) -> None:
         emitter = Emitter(step.unit, before)
-        inputs = [self._operand(value, emitter) for value in self._operands_of(step.unit)]
+        inputs = [self._operand(value, step.unit, emitter) for value in self._operands_of(step.unit)]
         params = None if step.form is Form.TO_FP32 else self._params[step.end]
         clamps = (unit for unit in (step.clamp, step.unit) if unit is not None and unit.kind is Kind.CLAMP)
         end = End(params, next((clamp_bounds(unit) for unit in clamps), None), self._options.requantize)
@@ -65,6 +69,39 @@ class Rewriter:
             element = ir.RankedTensorType(op.results[0].type).element_type
             inside[op.results[0]] = emitter.clone(op, operands, element)
         self._forms[unit.output] = _Forms(f32=inside[unit.output])
+
+    def given_int8(self, value: ir.Value) -> Quantized | None:
+        """The i8 form of an original value, if it has one already."""
+        return self._forms[value].int8 if value in self._forms else None
+
+    def alias(self, value: ir.Value, source: ir.Value) -> None:
+        """Lets an original value have the forms of another."""
+        self._forms[value] = self._forms[source]
+
+    def round(self, source: ir.Value, value: ir.Value, emitter: Emitter) -> None:
+        """Lets `value` be `source`, which is fp32, rounded to int8."""
+        numbers = self.fp32(source, emitter)
+        self._forms[value] = _Forms(int8=boundary.quantize_before_shifting(emitter, numbers, self._params[value]))
+
+    def move(self, unit: Unit, before: ir.Operation, params: QuantParams) -> bool:
+        """Emits a move or concatenation of i8 tensors, brought to `params` first.
+
+        Returns whether it did: a constant that joins them may be no number of theirs.
+        """
+        for array in joined_constants(unit).values():
+            if not np.allclose(dequantize(quantize(array, params), params), array, rtol=1e-5, atol=0):
+                return False
+        emitter = Emitter(unit, before)
+        end = End(params, None, self._options.requantize)
+        inputs: list[Quantized] = []
+        for value in unit.inputs:
+            source = self.int8(value, emitter)
+            if source.params != params:
+                source = Quantized(arithmetic.emit_clamp(emitter, unit, [source], end, self._options), params)
+            inputs.append(source)
+        result = lower_unit(emitter, unit, inputs, end, self._options, INT8)
+        self._forms[unit.output] = _Forms(int8=Quantized(result, params))
+        return True
 
     def fp32(self, value: ir.Value, emitter: Emitter) -> ir.Value:
         """The fp32 form of an original value."""
@@ -104,9 +141,12 @@ class Rewriter:
             return left_and_right[:1] if is_constant(left_and_right[1]) else left_and_right
         return unit.inputs
 
-    def _operand(self, value: ir.Value, emitter: Emitter) -> Quantized:
+    def _operand(self, value: ir.Value, unit: Unit, emitter: Emitter) -> Quantized:
         if not is_constant(value):
             return self.int8(value, emitter)
+        if CONSTANT_QPARAMS in unit.op.attributes:
+            given = from_attribute(unit.op.attributes[CONSTANT_QPARAMS])
+            return arithmetic.quantize_constant(emitter, value, given)
         array = constant_value(value)
         assert array is not None
         return arithmetic.quantize_constant(emitter, value, params_of_constant(array, self._options.scheme))

@@ -13,6 +13,8 @@
 | `quantune.edits`     | the module                 | inputs pinned and tensors cut at before, as JSON           |
 | `quantune.extremes`  | ops                        | least and largest number that the result held, array<f32>  |
 | `quantune.fp32_only` | ops                        | why the op has no int8 form, although others of its kind do |
+| `quantune.weight_scales` | products               | scales that the weights were stored with, array<f32>       |
+| `quantune.constant_qparams` | add, sub, mul       | parameters that the constant operand was stored with       |
 
 Layout transposes, which belong to no node, may lack `quantune.layer`.
 """
@@ -34,6 +36,8 @@ MODEL: Final = "quantune.model"
 EDITS: Final = "quantune.edits"
 EXTREMES: Final = "quantune.extremes"
 FP32_ONLY: Final = "quantune.fp32_only"
+WEIGHT_SCALES: Final = "quantune.weight_scales"
+CONSTANT_QPARAMS: Final = "quantune.constant_qparams"
 
 
 def string_attribute(op: ir.Operation, name: str) -> str | None:

@@ -30,11 +30,13 @@ class QuantizedWeights:
         integers: weights, in the shape that they had.
         scales: of the weights, float32[output channels], or float32[1].
         bias: int32[output channels], with scale input scale * `scales`; None of a product without one.
+        rest: float64[output channels], what the bias is more than that; None if it does not count.
     """
 
     integers: NDArray[np.int8]
     scales: NDArray[np.float32]
     bias: NDArray[np.int32] | None
+    rest: NDArray[np.float64] | None = None
 
 
 def quantize_product(

@@ -9,8 +9,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.program import Program
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.model import Model
 from tests.e2e.conftest import Quantune
 from tests.e2e.models import conv_relu, images, save_model, save_samples
 from tools.zoo import Zoo
@@ -99,3 +104,46 @@ def test_onnx_runtime_is_as_accurate_with_our_plan(quantune: Quantune, zoo: Path
     assert scores[0] == pytest.approx(scores[1], abs=0.003)
     noise = [np.square(fp32 - outputs).sum() for outputs in (theirs, ours)]
     assert 10 * np.log10(noise[0] / noise[1]) < 1
+
+
+def test_a_model_of_others_is_compiled_with_its_scales(
+    quantune: Quantune, refused: Refused, tmp_path: Path, source: Path, samples: Path
+) -> None:
+    """Our own model comes back in as if it were another's."""
+    made = tmp_path / "out"
+    options = ("--fp32-layers", "0", "--no-verify", "--deliverable", "qdq-onnx")
+    done = quantune("quantize", source, "--calibration", samples, *options, "--output", made)
+    assert done.status == 0, done.stderr
+    program = tmp_path / "model.vmfb"
+    done = quantune("compile", made / "qdq.onnx", "--output", program)
+    assert done.status == 0, done.stderr
+    x = images(1)
+    ours = Program((made / "model.vmfb").read_bytes())(x)[0]
+    again = Program(program.read_bytes())(x)[0]
+    np.testing.assert_allclose(again, ours, atol=np.abs(ours).max() / 200)
+    command = ("analyze", made / "qdq.onnx", "--calibration", samples)
+    assert "give the fp32 model that it was made from" in refused(*command)
+
+
+@pytest.mark.zoo
+def test_a_network_that_onnx_runtime_quantized(zoo: Path, tmp_path: Path) -> None:
+    networks, network, count = Zoo(zoo), "kws_dscnn", 100
+    ((name, calibration),) = networks.samples(network, "calib", 20).items()
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._feeds = iter([{name: sample[None]} for sample in calibration])
+
+        def get_next(self) -> dict[str, np.ndarray] | None:  # type: ignore[override]
+            return next(self._feeds, None)
+
+    ready, quantized = tmp_path / "ready.onnx", tmp_path / "int8.onnx"
+    quant_pre_process(networks.model(network), ready, skip_symbolic_shape=True)
+    quantize_static(ready, quantized, Reader(), quant_format=QuantFormat.QDQ, per_channel=True)
+    model = Model.load(quantized, keep_quantized=True)
+    program, theirs = Program(compile_program(model.module, load_target("host"))), session(quantized)
+    (x,) = networks.samples(network, "val", count).values()
+    outputs = [np.concatenate([run(image[None]) for image in x]) for run in (lambda image: program(image)[0], theirs)]
+    assert networks.score(network, outputs[0], count) == networks.score(network, outputs[1], count)
+    lsb = 1 / 255  # of the softmax, which is rounded too
+    assert (np.abs(outputs[0] - outputs[1]) > 1.01 * lsb).mean() < 0.01

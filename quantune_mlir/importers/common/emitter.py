@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ParamSpec
 from weakref import ReferenceType, ref
@@ -15,6 +15,7 @@ from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.mlir import attributes
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, shape_constant
+from quantune_mlir.mlir.tosa.traits import traits_of
 
 _SHARED_CONSTANT_BYTES = 64
 _P = ParamSpec("_P")
@@ -28,21 +29,26 @@ class Emitter:
         self._ip = ir.InsertionPoint(block)
         self._loc = ir.Location.unknown()
         self._labels: dict[str, ir.Attribute] = {}
+        self._scales: dict[str, ir.Attribute] = {}
         self._values: dict[object, ir.Value] = {}
         self._large: dict[int, tuple[ReferenceType[np.ndarray], ir.Value]] = {}
 
     @contextmanager
-    def importing(self, name: str, op_type: str) -> Generator[None]:
-        """Label everything built inside as coming from the model's node of this name and type."""
+    def importing(self, name: str, op_type: str, scales: Mapping[str, ir.Attribute] | None = None) -> Generator[None]:
+        """Label all that is built inside as coming from the model's node of this name and type.
+
+        What computes with the node's constant gets `scales` too.
+        """
         self._loc = ir.Location.name(name)
         self._labels = {
             attributes.LAYER: ir.StringAttr.get(name),
             attributes.OP: ir.StringAttr.get(op_type),
         }
+        self._scales = dict(scales or {})
         try:
             yield
         finally:
-            self._loc, self._labels = ir.Location.unknown(), {}
+            self._loc, self._labels, self._scales = ir.Location.unknown(), {}, {}
 
     @contextmanager
     def part(self, name: str) -> Generator[None]:
@@ -103,6 +109,9 @@ class Emitter:
             raise Unsupported(f"{name} does not allow it: {error.error_diagnostics[0].message}") from error
         if not layout:
             for name, attribute in self._labels.items():
+                op.attributes[name] = attribute
+        if self._scales and traits_of(op).int8 in ("dot", "binary"):
+            for name, attribute in self._scales.items():
                 op.attributes[name] = attribute
         return Tensor.computed(op.results[0], dtype)
 

@@ -5,8 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.mlir.bindings import ir
+
+
+@dataclass(frozen=True)
+class StoredScales:
+    """What a tensor is stored with in int8: one scale and zero point, or one for each index of an axis."""
+
+    scales: NDArray[np.float32]
+    zero_points: NDArray[np.int32]
+    axis: int
+
+    def is_equal(self, other: StoredScales) -> bool:
+        """Whether the same integers are the same numbers."""
+        alike = np.array_equal(self.scales, other.scales) and np.array_equal(self.zero_points, other.zero_points)
+        return alike and (self.scales.size == 1 or self.axis == other.axis)
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,13 +29,16 @@ class Tensor:
     """An ONNX value with its ONNX dtype and static shape.
 
     `dtype` keeps what MLIR's signless integers lose: uint8 and int8 are both stored as i8. Exactly one of `array`
-    (known at import) and `value` (computed at run time) is given.
+    (known at import) and `value` (computed at run time) is given. What a quantized model stores in
+    int8 may have `scales`; integers that were rounded have `rounded`, the fp32 value that they stand for.
     """
 
     dtype: np.dtype
     shape: tuple[int, ...]
     array: np.ndarray | None = None
     value: ir.Value | None = None
+    scales: StoredScales | None = None
+    rounded: ir.Value | None = None
 
     @staticmethod
     def constant(array: np.ndarray) -> Tensor:

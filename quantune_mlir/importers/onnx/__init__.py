@@ -15,6 +15,7 @@ from quantune_mlir.importers.onnx.ops import (  # noqa: F401  (each registers it
     padding,
     pooling,
     powers,
+    quantization,
     recurrent,
     reduction,
     resize,

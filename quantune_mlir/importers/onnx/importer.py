@@ -29,6 +29,7 @@ from quantune_mlir.importers.onnx.naming import NodeNames
 from quantune_mlir.importers.onnx.node import Node, attribute_values
 from quantune_mlir.importers.onnx.ops.arithmetic import require_supported
 from quantune_mlir.importers.onnx.pruning import live_values
+from quantune_mlir.importers.onnx.quantized import fold_pair, moved_scales, scale_attributes
 from quantune_mlir.importers.onnx.refusals import remedy, unknown_operator, unknown_operators
 from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import Parameter, input_parameters
@@ -52,6 +53,7 @@ def import_onnx(
     shapes: Mapping[str, Sequence[int]] | None = None,
     samples: Mapping[str, Sequence[int]] | None = None,
     edits: Edits = NO_EDITS,
+    keep_quantized: bool = False,
     context: ir.Context | None = None,
 ) -> ir.Module:
     """Import an fp32 ONNX model as a module of TOSA ops with one function, `@main`.
@@ -67,6 +69,8 @@ def import_onnx(
         shapes: whole shapes by input name, for other dynamic dimensions.
         samples: shapes of arrays of samples by input name, which tell dynamic dimensions that nothing else tells.
         edits: inputs to pin, and tensors to cut at.
+        keep_quantized: import a quantized model as one of QuantizeLinear and DequantizeLinear nodes, instead of
+            refusing it.
         context: the MLIR context to build in; a new one by default.
 
     Raises:
@@ -74,7 +78,7 @@ def import_onnx(
         UnsupportedOperatorsError: some nodes cannot be imported; it lists all of them.
     """
     where = (source.graph.name or "model") if isinstance(source, onnx.ModelProto) else str(source)
-    loaded = load_model(source)
+    loaded = load_model(source, keep_quantized=keep_quantized)
     model = apply_edits(edits, loaded.proto, where)
     try:
         parameters = input_parameters(model.graph, StaticShapes(batch, shapes or {}, samples or {}), where)
@@ -194,7 +198,10 @@ class _GraphImport:
         blocked = any(tensor is None for name, tensor in zip(proto.input, inputs, strict=True) if name)
         shapes = [] if blocked else inferred_shapes(proto, inputs, self._opset)
         if not blocked and can_fold(proto, inputs):
-            return fold(proto, inputs, self._opset, shapes, self._growth)
+            pair = fold_pair(proto, inputs)
+            if pair is not None:
+                return pair
+            return moved_scales(proto, inputs, fold(proto, inputs, self._opset, shapes, self._growth))
         if proto.op_type == "If":
             return None if blocked else self._inlined(builder, chosen_branch(proto, inputs))
         handler = find_handler(proto.op_type, self._opset)
@@ -205,7 +212,8 @@ class _GraphImport:
         if blocked:
             return None
         node = Node(name, proto.op_type, self._opset, inputs, attribute_values(proto), proto.output)
-        with builder.importing(name, proto.op_type):
+        scales = scale_attributes(proto.op_type, inputs, bool(node.attribute("transB", 0)))
+        with builder.importing(name, proto.op_type, scales):
             for tensor in inputs:
                 if tensor is not None and tensor.array is None:
                     refuse_empty(tensor.shape)

@@ -18,6 +18,7 @@ from quantune_mlir.importers.kinds import refuse_other_kinds
 from quantune_mlir.importers.onnx.bodies import all_graphs, all_nodes
 from quantune_mlir.importers.onnx.external import load_external
 from quantune_mlir.importers.onnx.inlining import inlined
+from quantune_mlir.importers.onnx.qlinear import KEPT, taken_apart
 from quantune_mlir.importers.onnx.stored import stored_array
 
 _LARGEST_FILE = 1 << 31
@@ -72,8 +73,8 @@ class LoadedModel:
     size: int
 
 
-def load_model(source: Path | str | onnx.ModelProto) -> LoadedModel:
-    """The model of a file or protobuf.
+def load_model(source: Path | str | onnx.ModelProto, *, keep_quantized: bool = False) -> LoadedModel:
+    """The model of a file or protobuf; of a quantized one, if that is to be kept, QLinear nodes are taken apart.
 
     Raises:
         ModelError: the file is missing, not ONNX, invalid, of an unknown opset, already quantized, or has NaN or
@@ -87,7 +88,9 @@ def load_model(source: Path | str | onnx.ModelProto) -> LoadedModel:
     _check_opset(model, where)
     _check(model, where, None if isinstance(source, onnx.ModelProto) else Path(source))
     model = inlined(model, where)
-    _refuse_quantized(model, where)
+    _refuse_quantized(model, where, keep_quantized)
+    if keep_quantized:
+        model = taken_apart(model)
     _refuse_bad_weights(model, where)
     return replace(loaded, proto=model)
 
@@ -149,15 +152,26 @@ def _check_opset(model: onnx.ModelProto, where: str) -> None:
         )
 
 
-def _refuse_quantized(model: onnx.ModelProto, where: str) -> None:
+def _refuse_quantized(model: onnx.ModelProto, where: str, keep_quantized: bool) -> None:
     found = [n for n in all_nodes(model.graph) if n.op_type in _QUANTIZED]
-    if found:
-        first = found[0].name or found[0].output[0]
+    if keep_quantized:
+        found = [n for n in found if n.op_type not in KEPT]
+    if not found:
+        return
+    first = found[0].name or found[0].output[0]
+    such = f"{len(found)} node(s) such as {first!r} ({found[0].op_type})"
+    if keep_quantized:
         raise ModelError(
-            f"the model is quantized already: {len(found)} node(s) such as {first!r} ({found[0].op_type})",
+            f"the model is quantized in a form that cannot be kept: {such}",
             where=where,
-            remedy="give the fp32 model that it was made from",
+            remedy="quantize it statically, to QuantizeLinear and DequantizeLinear nodes "
+            "(onnxruntime: quantize_static with QuantFormat.QDQ)",
         )
+    raise ModelError(
+        f"the model is quantized already: {such}",
+        where=where,
+        remedy="give the fp32 model that it was made from, or compile it as it is: quantune compile MODEL -o FILE.vmfb",
+    )
 
 
 def _refuse_bad_weights(model: onnx.ModelProto, where: str) -> None:

@@ -40,11 +40,11 @@ class Quantize(NetworkPass):
         originals = [op.operation for op in network.block]
         for step in lowering_steps(network, annotated_formats(network), float_epilogues=self.requantize == "float"):
             rewriter.emit(step, step.unit.op)
-        _replace(originals, network, rewriter)
+        return_rewritten(originals, network, rewriter)
         remove_argument_qparams(network.function)
 
 
-def _replace(originals: Sequence[ir.Operation], network: Network, rewriter: Rewriter) -> None:
+def return_rewritten(originals: Sequence[ir.Operation], network: Network, rewriter: Rewriter) -> None:
     """Returns the rewritten values and erases the original ops; their constants stay for dead-code removal."""
     *_, terminator = originals
     makers = network.makers
