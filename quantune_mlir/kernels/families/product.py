@@ -12,14 +12,13 @@ from math import ceil, inf
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers, described
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
-from quantune_mlir.kernels.emit.epilogue import Epilogue
 from quantune_mlir.kernels.emit.executable import Library, Signature
 from quantune_mlir.kernels.emit.vector_builder import Index
-from quantune_mlir.kernels.families.dense import DenseKernel, Lines
+from quantune_mlir.kernels.families.dense import DenseKernel
+from quantune_mlir.kernels.families.dense_tiles import Lines, choose
 from quantune_mlir.kernels.families.right_operand import RightOperand
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.kernels.tiling.tiles import choose_tile, choose_workgroup, is_packed
 from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import shape_of
@@ -37,16 +36,10 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     step = isa.int8 if stored == "i8" else isa.fp32
     one = (1, 1)
     shape = ConvolutionShape(batch, 1, rows, depth, 1, rows, columns, one, one, one, (0, 0))
-    packed = is_packed(shape, step, stored)
-    tile = choose_tile(shape, step, packed=packed)
-    workgroup = choose_workgroup(shape, step, tile, packed=packed)
-    epilogue = Epilogue(group)
-    if workgroup is None or not Buffers(epilogue).fit:
+    found = choose(group, shape, step, stored)
+    if found is None:
         return None
-    kernel = ProductKernel(
-        group, step, stored, shape, tile, workgroup, packed, epilogue, root.operands[0], isa.narrowing
-    )
-    return kernel.dispatch(library)
+    return ProductKernel(group, step, stored, shape, *found, root.operands[0], isa.narrowing).dispatch(library)
 
 
 @dataclass(frozen=True)
