@@ -7,7 +7,7 @@ random signs,
     E[ (v . J e)^2 ] = |J e|^2        and        v . J e = (J^T v) . e
 
 and J^T v comes for all layers from one sweep back through the fp32 run (sweep.py). So each layer costs two inner
-products, each in 64 strands (sensitivity/noise.py tells what for). The signs are drawn anew for each sample: from the
+products, each in 64 lanes (sensitivity/noise.py tells what for). The signs are drawn anew for each sample: from the
 digits of the output itself, far behind the point. Of several outputs, or parts of one, a run looks at those that its
 last argument names: a number for each, by which v is multiplied there.
 

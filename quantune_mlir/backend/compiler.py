@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from quantune_mlir.backend.compile_cache import cache_in_use, digest
-from quantune_mlir.backend.executable_sources import PROBE, Variant, brings_executables, move_executables
+from quantune_mlir.backend.executable_sources import (
+    VARIANT_PROBE,
+    ExecutableVariant,
+    brings_executables,
+    move_executables,
+)
 from quantune_mlir.backend.expand_floats import expand_floats
 from quantune_mlir.backend.iree_tool import iree_compile, versions
 from quantune_mlir.backend.kernel_compiler import make_objects, take_known_objects
@@ -56,7 +61,7 @@ class Source:
             self._folder = ExitStack()
             self._path = self._folder.enter_context(scratch_directory())
             if brings_executables(module):
-                variant = Variant.of(parse_module(_probe(target.name, tuple(self._flags)), module.context))
+                variant = ExecutableVariant.of(parse_module(_probe(target.name, tuple(self._flags)), module.context))
                 self._kernels_path.mkdir()
                 if can_take_kernels(variant) and target.floats == "full" and not whole:
                     self._kernels = take_kernels(module, variant, self._kernels_path)
@@ -222,10 +227,10 @@ def _temporary_files() -> Generator[None]:
 def _probe(target: str, flags: tuple[str, ...]) -> bytes:
     """A module with an executable, as IREE makes them for a target."""
     cache = cache_in_use()
-    key = digest("probe", PROBE, json.dumps([*flags, *versions(), cpu_name(), *sorted(host_flags())]))
+    key = digest("probe", VARIANT_PROBE, json.dumps([*flags, *versions(), cpu_name(), *sorted(host_flags())]))
     if cache and (known := cache.get(key)) is not None:
         return bytes(known)
-    made = iree_compile(["-", *flags, "--compile-to=executable-sources"], target, PROBE.encode())
+    made = iree_compile(["-", *flags, "--compile-to=executable-sources"], target, VARIANT_PROBE.encode())
     if cache:
         cache.put(key, made)
     return made

@@ -17,7 +17,7 @@ from typing import Final
 from quantune_mlir.mlir.bindings import func, hal, ir, passmanager
 from quantune_mlir.mlir.text import module_bytecode
 
-PROBE: Final = """
+VARIANT_PROBE: Final = """
 hal.executable.source private @probe {
   hal.executable.export public @probe ordinal(0) layout(#hal.pipeline.layout<bindings = [
     #hal.pipeline.binding<storage_buffer>]>) count(%device: !hal.device) -> (index, index, index) {
@@ -49,14 +49,14 @@ _TO_LLVM: Final = "#iree_codegen.translation_info<pipeline = #iree_codegen.no_pi
 
 
 @dataclass(frozen=True)
-class Variant:
+class ExecutableVariant:
     """The kind of machine code that IREE makes of executables for a target."""
 
     name: str
     target: ir.Attribute
 
     @classmethod
-    def of(cls, compiled: ir.Module) -> Variant:
+    def of(cls, compiled: ir.Module) -> ExecutableVariant:
         """That of a module which IREE compiled up to its executables' sources."""
         (executable,) = (op for op in compiled.body.operations if isinstance(op, hal.ExecutableOp))
         (variant,) = (op for op in inside(executable) if isinstance(op, hal.ExecutableVariantOp))
@@ -68,7 +68,7 @@ def brings_executables(module: ir.Module) -> bool:
     return any(can_move(op) for op in module.body.operations)
 
 
-def move_executables(module: ir.Module, variant: Variant, folder: Path) -> None:
+def move_executables(module: ir.Module, variant: ExecutableVariant, folder: Path) -> None:
     """Write the code of each executable to a file in `folder`, and leave stubs instead."""
     for source in list(module.body.operations):
         if can_move(source):
@@ -86,7 +86,7 @@ def can_move(op: ir.OpView) -> bool:
     )
 
 
-def executable_of(source: hal.ExecutableSourceOp, variant: Variant) -> ir.Module:
+def executable_of(source: hal.ExecutableSourceOp, variant: ExecutableVariant) -> ir.Module:
     """A module with the executable that IREE makes of `source`."""
     to_llvm = ir.Attribute.parse(_TO_LLVM, source.context)
     for entry in _entries(source):

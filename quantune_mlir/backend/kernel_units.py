@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from quantune_mlir.backend.compile_cache import digest
-from quantune_mlir.backend.executable_sources import Variant, can_move, code_of, executable_of, inside
+from quantune_mlir.backend.executable_sources import ExecutableVariant, can_move, code_of, executable_of, inside
 from quantune_mlir.mlir.bindings import arith, hal, ir, passmanager
 from quantune_mlir.mlir.text import module_bytecode, parse_module
 
@@ -34,12 +34,12 @@ llvm.func @{entry}(%environment: !llvm.ptr, %dispatch: !llvm.ptr, %workgroup: !l
 """
 
 
-def can_take_kernels(variant: Variant) -> bool:
+def can_take_kernels(variant: ExecutableVariant) -> bool:
     """Whether object files of this kind can be made here, and taken apart: see kernel_compiler.py, kernel_object.py."""
     return variant.name in _LINKED and os.name == "posix"
 
 
-def take_kernels(module: ir.Module, variant: Variant, folder: Path) -> list[str]:
+def take_kernels(module: ir.Module, variant: ExecutableVariant, folder: Path) -> list[str]:
     """Write the code of each kernel to a file in `folder`, and leave a jump to the object file of the same name.
 
     Returns:
@@ -50,7 +50,7 @@ def take_kernels(module: ir.Module, variant: Variant, folder: Path) -> list[str]
         unit_target = _unit_target(variant.target)
         for source in list(module.body.operations):
             if can_move(source) and len(_functions(source)) == 1:
-                unit = _unit(source, Variant(variant.name, unit_target))
+                unit = _unit(source, ExecutableVariant(variant.name, unit_target))
                 name = f"{_KERNEL}_{digest(module_bytecode(unit))[:_KEY_LENGTH]}"
                 if name not in names:
                     _rename(unit, name)
@@ -110,7 +110,7 @@ def _functions(source: hal.ExecutableSourceOp) -> list[ir.OpView]:
     return [op for op in inside(source) if isinstance(op, hal.ExecutableExportOp)]
 
 
-def _unit(source: hal.ExecutableSourceOp, variant: Variant) -> ir.Module:
+def _unit(source: hal.ExecutableSourceOp, variant: ExecutableVariant) -> ir.Module:
     """A module with the executable that IREE makes of `source`, but for its name, its place and its grid."""
     module = executable_of(source, variant)
     (executable,) = module.body.operations
@@ -140,7 +140,7 @@ def _rename(unit: ir.Module, name: str) -> None:
         op.attributes["sym_name"] = ir.StringAttr.get(name)
 
 
-def _leave_jump(source: hal.ExecutableSourceOp, name: str, variant: Variant) -> None:
+def _leave_jump(source: hal.ExecutableSourceOp, name: str, variant: ExecutableVariant) -> None:
     (entry,) = (op.sym_name.value for op in _functions(source))
     for function in code_of(source):
         function.operation.erase()

@@ -16,9 +16,9 @@ from quantune_mlir.mlir.dialects.quantune import (
     ACCUMULATED,
     LOCAL,
     PROJECTED,
+    PROJECTED_LANES,
     PROJECTED_ROUNDING,
-    PROJECTED_ROUNDING_STRANDS,
-    PROJECTED_STRANDS,
+    PROJECTED_ROUNDING_LANES,
     RESIDUAL,
     ROUNDING,
     Noise,
@@ -143,32 +143,32 @@ def _beside_measured(budget: NoiseBudget, energies: Energies) -> tuple[Powers, P
 def _projected(model: Model, measurement: Measurement, outputs: Sequence[str]) -> NoiseBudget:
     signals = [measurement.energies[name, ACCUMULATED].signal for name in outputs]
 
-    def at_parts(name: str, whole: Noise, strands: Noise) -> Powers:
-        made = (_made(energies, (name, whole), (name, strands)) for energies in measurement.projections)
+    def at_parts(name: str, whole: Noise, lanes: Noise) -> Powers:
+        made = (_made(energies, (name, whole), (name, lanes)) for energies in measurement.projections)
         return np.array([_ratio(noise, signal) for noise, signal in zip(made, signals, strict=True)])
 
-    alone = {layer.name: at_parts(layer.name, PROJECTED, PROJECTED_STRANDS) for layer in model.layers if layer.decides}
+    alone = {layer.name: at_parts(layer.name, PROJECTED, PROJECTED_LANES) for layer in model.layers if layer.decides}
     own = {
         name: noise * [_removed_share(energies, name) for energies in measurement.projections]
         for name, noise in alone.items()
     }
     kept = {name: float((noise - own[name]).max()) for name, noise in alone.items()}
     rounded = {
-        layer.name: at_parts(layer.name, PROJECTED_ROUNDING, PROJECTED_ROUNDING_STRANDS)
+        layer.name: at_parts(layer.name, PROJECTED_ROUNDING, PROJECTED_ROUNDING_LANES)
         for layer in model.layers
         if any((layer.name, PROJECTED_ROUNDING) in energies for energies in measurement.projections)
     }
     return NoiseBudget(tuple(outputs), own, _rounded_tensors(model, rounded, kept), alone)
 
 
-def _made(energies: Energies, whole: tuple[str, Noise], strands: tuple[str, Noise]) -> float:
-    """What was projected, by two estimates: one scatters, the other leaves out what its strands have in common.
+def _made(energies: Energies, whole: tuple[str, Noise], lanes: tuple[str, Noise]) -> float:
+    """What was projected, by two estimates: one scatters, the other leaves out what its lanes have in common.
 
     It is their mean, or nearer to the first where the second has less than a quarter of it. See docs/definitions.md.
     """
     if whole not in energies:
         return 0.0
-    one, other = energies[whole].signal, energies[strands].signal
+    one, other = energies[whole].signal, energies[lanes].signal
     weight = max(0.5, 1 - 2 * other / one) if one else 0.5
     return weight * one + (1 - weight) * other
 

@@ -287,7 +287,7 @@ def _number(attribute: ir.Attribute) -> float:
 
 
 @dataclass(frozen=True)
-class Emitter:
+class ElementwiseEmitter:
     """The function of an op; whether it takes only f32, and whether all operands have lanes, parameters too."""
 
     emit: Emit
@@ -295,33 +295,33 @@ class Emitter:
     lanes_of_parameters: bool = False
 
 
-def _function(builder: type[ir.OpView]) -> Emitter:
+def _function(builder: type[ir.OpView]) -> ElementwiseEmitter:
     """A function of f32 that IREE expands in vectors."""
-    return Emitter(lambda op, operands, context: Lanes(builder(operands[0].value).result), float_only=True)
+    return ElementwiseEmitter(lambda op, operands, context: Lanes(builder(operands[0].value).result), float_only=True)
 
 
-EMITTERS: Final[dict[str, Emitter]] = {
-    "tosa.identity": Emitter(lambda op, operands, context: operands[0]),
-    "tosa.cast": Emitter(_cast),
-    "tosa.add": Emitter(_add),
-    "tosa.sub": Emitter(_sub),
-    "tosa.mul": Emitter(_mul),
-    "tosa.clamp": Emitter(_clamp),
-    "tosa.maximum": Emitter(_extreme(larger, arith.MaxSIOp)),
-    "tosa.minimum": Emitter(_extreme(smaller, arith.MinSIOp)),
-    "tosa.rescale": Emitter(_rescale, lanes_of_parameters=True),
-    "tosa.table": Emitter(_table),
+EMITTERS: Final[dict[str, ElementwiseEmitter]] = {
+    "tosa.identity": ElementwiseEmitter(lambda op, operands, context: operands[0]),
+    "tosa.cast": ElementwiseEmitter(_cast),
+    "tosa.add": ElementwiseEmitter(_add),
+    "tosa.sub": ElementwiseEmitter(_sub),
+    "tosa.mul": ElementwiseEmitter(_mul),
+    "tosa.clamp": ElementwiseEmitter(_clamp),
+    "tosa.maximum": ElementwiseEmitter(_extreme(larger, arith.MaxSIOp)),
+    "tosa.minimum": ElementwiseEmitter(_extreme(smaller, arith.MinSIOp)),
+    "tosa.rescale": ElementwiseEmitter(_rescale, lanes_of_parameters=True),
+    "tosa.table": ElementwiseEmitter(_table),
     "tosa.abs": _function(math.AbsFOp),
     "tosa.exp": _function(math.ExpOp),
     "tosa.tanh": _function(math.TanhOp),
     "tosa.erf": _function(math.ErfOp),
     "tosa.log": _function(math.LogOp),
-    "tosa.sigmoid": Emitter(_sigmoid, float_only=True),
-    "tosa.reciprocal": Emitter(_reciprocal, float_only=True),
-    "tosa.rsqrt": Emitter(_rsqrt, float_only=True),
-    "tosa.negate": Emitter(_negate, float_only=True),
-    "tosa.sin": Emitter(lambda op, x, context: Lanes(sine(x[0].value, context.lanes)), float_only=True),
-    "tosa.cos": Emitter(lambda op, x, context: Lanes(cosine(x[0].value, context.lanes)), float_only=True),
+    "tosa.sigmoid": ElementwiseEmitter(_sigmoid, float_only=True),
+    "tosa.reciprocal": ElementwiseEmitter(_reciprocal, float_only=True),
+    "tosa.rsqrt": ElementwiseEmitter(_rsqrt, float_only=True),
+    "tosa.negate": ElementwiseEmitter(_negate, float_only=True),
+    "tosa.sin": ElementwiseEmitter(lambda op, x, context: Lanes(sine(x[0].value, context.lanes)), float_only=True),
+    "tosa.cos": ElementwiseEmitter(lambda op, x, context: Lanes(cosine(x[0].value, context.lanes)), float_only=True),
 }
 """The ops that have a kernel, by name."""
 

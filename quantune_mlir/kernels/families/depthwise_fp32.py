@@ -47,11 +47,11 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
         return None
     tile = choose_tile(shape, isa.fp32)
     share = choose_share(shape, isa.fp32, tile)
-    return DepthwiseKernel(group, isa.fp32, shape, tile, share, epilogue, source).dispatch(library)
+    return Fp32DepthwiseKernel(group, isa.fp32, shape, tile, share, epilogue, source).dispatch(library)
 
 
 @dataclass(frozen=True)
-class Tile:
+class DepthwiseTile:
     """Output pixels that are computed together."""
 
     rows: int
@@ -66,17 +66,17 @@ class Share:
     blocks: int
 
 
-def choose_tile(shape: ConvolutionShape, step: DotStep) -> Tile:
+def choose_tile(shape: ConvolutionShape, step: DotStep) -> DepthwiseTile:
     """The tile with the least modelled cycles."""
 
-    def cycles(tile: Tile) -> float:
+    def cycles(tile: DepthwiseTile) -> float:
         passes = ceil(shape.out_height / tile.rows) * ceil(shape.out_width / tile.columns)
         return passes * _tile_cycles(shape, step, tile)
 
     return min(_tiles(shape, step.registers), key=cycles)
 
 
-def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: Tile) -> float:
+def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: DepthwiseTile) -> float:
     """Of a block of channels: two products and two loads a cycle, four cycles of latency."""
     taps = prod(shape.kernel)
     pixels = tile.rows * tile.columns
@@ -87,11 +87,11 @@ def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: Tile) -> float:
     return max(products / 2, loads / 2, 2 * taps) + 2 * pixels + 4
 
 
-def _tiles(shape: ConvolutionShape, registers: int) -> Iterator[Tile]:
+def _tiles(shape: ConvolutionShape, registers: int) -> Iterator[DepthwiseTile]:
     most = registers // 2
     for rows in range(1, min(4, shape.out_height) + 1):
         for columns in range(1, min(most // rows, shape.out_width) + 1):
-            yield Tile(rows, columns)
+            yield DepthwiseTile(rows, columns)
 
 
 def _span(count: int, shape: ConvolutionShape, axis: int) -> int:
@@ -99,7 +99,7 @@ def _span(count: int, shape: ConvolutionShape, axis: int) -> int:
     return (count - 1) * shape.stride[axis] + (shape.kernel[axis] - 1) * shape.dilation[axis] + 1
 
 
-def choose_share(shape: ConvolutionShape, step: DotStep, tile: Tile) -> Share:
+def choose_share(shape: ConvolutionShape, step: DotStep, tile: DepthwiseTile) -> Share:
     """Whole rows of tiles and blocks of channels that threads share evenly."""
     blocks = ceil(shape.channels / step.lanes)
     row = ceil(shape.out_width / tile.columns) * _tile_cycles(shape, step, tile)
@@ -114,13 +114,13 @@ def choose_share(shape: ConvolutionShape, step: DotStep, tile: Tile) -> Share:
 
 
 @dataclass(frozen=True)
-class DepthwiseKernel:
+class Fp32DepthwiseKernel:
     """The kernel of one group."""
 
     group: Group
     step: DotStep
     shape: ConvolutionShape
-    tile: Tile
+    tile: DepthwiseTile
     share: Share
     epilogue: Epilogue
     source: ir.Value

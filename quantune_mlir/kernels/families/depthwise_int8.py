@@ -52,11 +52,11 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     epilogue = Epilogue(group)
     if block is None or len(epilogue.scalars) >= MAX_SCALARS:
         return None
-    return DepthwiseKernel(group, isa.depthwise, isa.lanes, shape, block, epilogue, source).dispatch(library)
+    return Int8DepthwiseKernel(group, isa.depthwise, isa.lanes, shape, block, epilogue, source).dispatch(library)
 
 
 @dataclass(frozen=True)
-class DepthwiseKernel:
+class Int8DepthwiseKernel:
     """The kernel of one group."""
 
     group: Group

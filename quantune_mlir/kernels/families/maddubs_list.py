@@ -1,6 +1,6 @@
 """A dense kernel's reduction as a list of words, made from the weights at compile time (words.py).
 
-table = for each block of channels: first word, end of those joined in twos, end      i32 [blocks][3]
+table = for each block of channels: first word, end of those joined in pairs, end      i32 [blocks][3]
 for each word: where its inputs stand, from the pixel's first one             i32 [words]
 
 for each two words of the block: acc[pixel] += widen(x[pixel + a] . w[a] + x[pixel + b] . w[b])

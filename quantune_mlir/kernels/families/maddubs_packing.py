@@ -41,7 +41,7 @@ class Words:
         weights: i8 [words][lanes][DEPTH].
         places: where the inputs of each word begin, (run, element of the run) [words][2]; the last ones may lie beyond
             the end of a run, and meet weights of 0.
-        joined: how many words come in twos; the others follow, one by one.
+        joined: how many words come in pairs; the others follow, one by one.
     """
 
     weights: NDArray[np.int8]
@@ -102,19 +102,19 @@ def _fits(word: NDArray[np.int64], position: int, values: NDArray[np.int64]) -> 
 
 
 def _join(words: NDArray[np.int64]) -> tuple[list[int], int]:
-    """An order of `words` [words, lanes, DEPTH], and how many come in twos whose sums fit."""
+    """An order of `words` [words, lanes, DEPTH], and how many come in pairs whose sums fit."""
     halves = words.reshape(len(words), -1, _HALF)
     sums = [np.where(sign * halves > 0, sign * halves, 0).sum(axis=2) for sign in (1, -1)]
     filled = np.concatenate(sums, axis=1).astype(np.uint8)
-    twos: list[int] = []
-    ones: list[int] = []
+    pairs: list[int] = []
+    singles: list[int] = []
     groups = ceil(len(words) / _GROUP)
     for group in range(groups):
-        _join_group(np.arange(group, len(words), groups), filled, twos, ones)
-    return [*twos, *ones], len(twos)
+        _join_group(np.arange(group, len(words), groups), filled, pairs, singles)
+    return [*pairs, *singles], len(pairs)
 
 
-def _join_group(group: NDArray[np.intp], filled: NDArray[np.uint8], twos: list[int], ones: list[int]) -> None:
+def _join_group(group: NDArray[np.intp], filled: NDArray[np.uint8], pairs: list[int], singles: list[int]) -> None:
     """Each word with the fullest one that fits, the fullest first."""
     group = group[np.argsort(-filled[group].max(axis=1).astype(np.int64), kind="stable")]
     rows = filled[group]
@@ -125,7 +125,7 @@ def _join_group(group: NDArray[np.intp], filled: NDArray[np.uint8], twos: list[i
         fits = is_free[i + 1 :] & (rows[i + 1 :] <= ROOM - rows[i]).all(axis=1)
         partner = i + 1 + int(fits.argmax()) if fits.any() else None
         if partner is None:
-            ones.append(int(word))
+            singles.append(int(word))
         else:
             is_free[partner] = False
-            twos += [int(word), int(group[partner])]
+            pairs += [int(word), int(group[partner])]

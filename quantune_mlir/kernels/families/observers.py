@@ -136,5 +136,5 @@ PROJECT: Final = {
     ),
 }
 """By the candidate's elements."""
-STRANDS: Final = 64
+LANES: Final = 64
 """Of an inner product, each a number of its own: see project.mlir."""

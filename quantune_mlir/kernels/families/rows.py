@@ -38,7 +38,7 @@ _MOST_KEPT: Final = 8192
 """Elements of a row that are kept in scratch."""
 
 
-_Look = Callable[[Index, int, ir.Value], ir.Value]
+_Visit = Callable[[Index, int, ir.Value], ir.Value]
 """(first element, elements, accumulator): the accumulator after a vector of the row."""
 
 
@@ -120,17 +120,17 @@ class _Kernel:
 
         code.loop(first, code.minimum(code.add(first, share), self._rows), 1, row)
 
-    def over_row(self, look: _Look, totals: Sequence[ir.Value]) -> list[ir.Value]:
-        """`look` at each vector of the row; the accumulators take turns."""
+    def over_row(self, visit: _Visit, totals: Sequence[ir.Value]) -> list[ir.Value]:
+        """`visit` at each vector of the row; the accumulators take turns."""
         step = _VECTORS * self.lanes
 
         def several(first: Index, *carried: ir.Value) -> list[ir.Value]:
-            return [look(code.add(first, i * self.lanes), self.lanes, total) for i, total in enumerate(carried)]
+            return [visit(code.add(first, i * self.lanes), self.lanes, total) for i, total in enumerate(carried)]
 
         whole = self._length // step * step
         found = code.loop(0, whole, step, several, totals)
         for i, first in enumerate(range(whole, self._length, self.lanes)):
-            found[i] = look(first, min(self.lanes, self._length - first), found[i])
+            found[i] = visit(first, min(self.lanes, self._length - first), found[i])
         return found
 
     @property
@@ -159,7 +159,7 @@ class _Row:
         operand = op.operands[0]
         buffer = self.scratch.get(operand) if operand not in self.kept else None
 
-        def look(first: Index, count: int, total: ir.Value) -> ir.Value:
+        def visit(first: Index, count: int, total: ir.Value) -> ir.Value:
             value = self._compute(operand, first, count)
             if buffer is not None:
                 code.store(value, buffer, first)
@@ -168,7 +168,7 @@ class _Row:
             return reduction.combine(value, total)
 
         nothing = code.splat(reduction.nothing, lanes, code.F32)
-        first, *others = self.kernel.over_row(look, [nothing] * self.kernel.accumulators)
+        first, *others = self.kernel.over_row(visit, [nothing] * self.kernel.accumulators)
         total = reduce(reduction.combine, others, first)
         while lanes > 1:
             lanes //= 2
@@ -181,13 +181,13 @@ class _Row:
         """Compute the result and store it."""
         group, element = self.kernel.group, self.kernel.epilogue.element
 
-        def look(first: Index, count: int, total: ir.Value) -> ir.Value:
+        def visit(first: Index, count: int, total: ir.Value) -> ir.Value:
             value = self._compute(group.result, first, count)
             self._place(first, count).store(code.narrowed(value, element), self.bound.output)
             return total
 
         unused = code.splat(0, 1, code.I32)
-        self.kernel.over_row(look, [unused] * self.kernel.accumulators)
+        self.kernel.over_row(visit, [unused] * self.kernel.accumulators)
 
     def _compute(self, value: ir.Value, first: Index, count: int) -> ir.Value:
         lanes = self.kernel.lanes

@@ -1,5 +1,5 @@
 // Adds the inner product of a cotangent and of a candidate's difference from a tensor to 64 numbers, that of every
-// 64th element, a strand, to one: sums of blocks of 4,096 elements in f32, blocks in f64.
+// 64th element, a lane, to one: sums of blocks of 4,096 elements in f32, blocks in f64.
 //   n, place:          number of elements; place of the numbers
 //   scale, zero_point: what the candidate's integers mean: f32 bits, i32
 //   c, x, y:           n x f32; n x f32; the candidate, n elements that @values and @value read

@@ -28,9 +28,9 @@ Noise = Literal[
     "local",
     "rounding",
     "projected",
-    "projected strands",
+    "projected lanes",
     "projected rounding",
-    "projected rounding strands",
+    "projected rounding lanes",
     "residual",
 ]
 ACCUMULATED: Final = "accumulated"
@@ -41,12 +41,12 @@ ROUNDING: Final = "rounding"
 """The error of a tensor that is exact but for its own rounding to int8."""
 PROJECTED: Final = "projected"
 """What a layer's error adds to a random direction of the output: see adjoint/noise_probe.py."""
-PROJECTED_STRANDS: Final = "projected strands"
-"""The same in 64 strands of the layer's result, each squared by itself."""
+PROJECTED_LANES: Final = "projected lanes"
+"""The same in 64 lanes of the layer's result, each squared by itself."""
 PROJECTED_ROUNDING: Final = "projected rounding"
 """What the rounding of a layer's result adds, like PROJECTED, through all that read it."""
-PROJECTED_ROUNDING_STRANDS: Final = "projected rounding strands"
-"""The same, like PROJECTED_STRANDS."""
+PROJECTED_ROUNDING_LANES: Final = "projected rounding lanes"
+"""The same, like PROJECTED_LANES."""
 RESIDUAL: Final = "residual"
 """No error: what is left of the network's output without what tells nothing, see graph/baseline.py."""
 

@@ -26,16 +26,16 @@ from typing import ClassVar, Final
 import numpy as np
 
 from quantune_mlir.files import resources
-from quantune_mlir.kernels.families.observers import MEASURE, OBSERVE, OBSERVE_CHANNELS, PROJECT, STRANDS, Observer
+from quantune_mlir.kernels.families.observers import LANES, MEASURE, OBSERVE, OBSERVE_CHANNELS, PROJECT, Observer
 from quantune_mlir.mlir.bindings import arith, func, ir, tensor
 from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.mlir.dialects.quantune import (
     KEPT,
     MADE,
     PROJECTED,
+    PROJECTED_LANES,
     PROJECTED_ROUNDING,
-    PROJECTED_ROUNDING_STRANDS,
-    PROJECTED_STRANDS,
+    PROJECTED_ROUNDING_LANES,
     ROUNDED,
     Noise,
 )
@@ -43,7 +43,7 @@ from quantune_mlir.mlir.function import entry_block, functions, main_function, o
 from quantune_mlir.numerics.channels import BINS
 from quantune_mlir.numerics.histogram import BUCKETS
 from quantune_mlir.passes.calibrate.kernel_calls import dispatch, i32, import_text
-from quantune_mlir.passes.calibrate.observer_state import Global, Look, Looks, define_reader, lower_looks
+from quantune_mlir.passes.calibrate.observer_state import Global, ObservedOp, ObservedOps, define_reader, lower_observed
 from quantune_mlir.pipeline.base import Pass
 
 OBSERVED: Final = "quantune.observed"
@@ -51,9 +51,9 @@ CHANNELS: Final = "quantune.channels"
 MEASURED: Final = "quantune.measured"
 EVERY_RUN: Final = "every_run"
 _PROJECTIONS: Final[dict[str, tuple[Noise, Noise, int]]] = {
-    MADE: (PROJECTED, PROJECTED_STRANDS, 0),
-    KEPT: (PROJECTED, PROJECTED_STRANDS, 1),
-    ROUNDED: (PROJECTED_ROUNDING, PROJECTED_ROUNDING_STRANDS, 0),
+    MADE: (PROJECTED, PROJECTED_LANES, 0),
+    KEPT: (PROJECTED, PROJECTED_LANES, 1),
+    ROUNDED: (PROJECTED_ROUNDING, PROJECTED_ROUNDING_LANES, 0),
 }
 """By the part of a projection: the rows that it is in, and which of the two inner products of a row it is."""
 _ROWS_OF_ROOM: Final = 4
@@ -83,7 +83,7 @@ class LowerObservers(Pass):
 
 
 def counting_stride(elements: int) -> int:
-    """Of the blocks of 16 elements of a tensor, each how-manieth is counted.
+    """Which blocks of 16 elements of a tensor are counted: every n-th; this n.
 
     No more than some thousand elements are. The stride has no divisor in common with the number of blocks, so that the
     blocks meet all channels alike, and all columns: these numbers of blocks divide that of the tensor.
@@ -100,11 +100,13 @@ def _lower_observers(module: ir.Module, function: ir.Operation, observers: Seque
     histograms = Global.of(module, "quantune_histograms", [len(observers), BUCKETS], integer)
     extremes = Global.of(module, "quantune_extremes", [len(observers), 2], integer)
     one = ir.RankedTensorType.get([1], integer)
-    looks = [Look(row, op, (row, counting_stride(prod(_size(op.operands[0]))))) for row, op in enumerate(observers)]
+    observed = [
+        ObservedOp(row, op, (row, counting_stride(prod(_size(op.operands[0]))))) for row, op in enumerate(observers)
+    ]
     with ir.InsertionPoint.at_block_begin(entry_block(function)):
         highest = arith.ConstantOp(one, ir.DenseElementsAttr.get_splat(one, ir.IntegerAttr.get(integer, 0))).result
         state = [histograms.load(), extremes.load(), highest]
-    ((*kept, highest),) = lower_looks(module, [Looks({OBSERVE: looks}, state)])
+    ((*kept, highest),) = lower_observed(module, [ObservedOps({OBSERVE: observed}, state)])
     terminator = _terminator(function)
     with ir.InsertionPoint(terminator):
         for part, value in zip((histograms, extremes), kept, strict=True):
@@ -152,14 +154,14 @@ def _lower_channels(module: ir.Module, function: ir.Operation, observers: Sequen
         Global.of(module, "quantune_channel_minima", [total], ir.F32Type.get(), inf),
         Global.of(module, "quantune_channel_maxima", [total], ir.F32Type.get(), -inf),
     ]
-    looks: list[Look] = []
+    observed: list[ObservedOp] = []
     first = 0
     for place, (op, number) in enumerate(zip(observers, channels, strict=True)):
-        looks.append(Look(place, op, (number, first)))
+        observed.append(ObservedOp(place, op, (number, first)))
         first += number
     with ir.InsertionPoint.at_block_begin(entry_block(function)):
         state = [part.load() for part in parts]
-    (state,) = lower_looks(module, [Looks({OBSERVE_CHANNELS: looks}, state)])
+    (state,) = lower_observed(module, [ObservedOps({OBSERVE_CHANNELS: observed}, state)])
     with ir.InsertionPoint(_terminator(function)):
         for part, value in zip(parts, state, strict=True):
             part.store(value)
@@ -195,12 +197,12 @@ def _lower_measures(
     energies: Global,
 ) -> None:
     """`measures` by function; each has its place among the energies."""
-    found: list[Looks] = []
+    found: list[ObservedOps] = []
     for function, ops in measures.items():
-        looks = _comparing(MEASURE, ops, [places[_attributes(op)] for op in ops])
+        observed = _comparing(MEASURE, ops, [places[_attributes(op)] for op in ops])
         with ir.InsertionPoint.at_block_begin(entry_block(function)):
-            found.append(Looks(looks, [energies.load()]))
-    for function, (state,) in zip(measures, lower_looks(module, found), strict=True):
+            found.append(ObservedOps(observed, [energies.load()]))
+    for function, (state,) in zip(measures, lower_observed(module, found), strict=True):
         with ir.InsertionPoint(_terminator(function)):
             energies.store(state)
 
@@ -214,30 +216,28 @@ def _lower_projections(
 ) -> None:
     """`projections` by function. A run adds up its own, two inner products each, and squares them in the end.
 
-    Their energies stand from row `first` on: all wholes, then all strands.
+    Their energies stand from row `first` on: all wholes, then all lanes.
     """
-    kind = ir.RankedTensorType.get([2 * len(pairs) * STRANDS], ir.F64Type.get())
-    found: list[Looks] = []
+    kind = ir.RankedTensorType.get([2 * len(pairs) * LANES], ir.F64Type.get())
+    found: list[ObservedOps] = []
     for function, ops in projections.items():
         places = [2 * pairs[_projected_rows(op)] + _PROJECTIONS[_part(op)][2] for op in ops]
         with ir.InsertionPoint.at_block_begin(entry_block(function)):
             nothing = ir.DenseElementsAttr.get_splat(kind, ir.FloatAttr.get(kind.element_type, 0.0))
-            found.append(Looks(_comparing(PROJECT, ops, places), [arith.ConstantOp(kind, nothing).result]))
-    import_text(module, resources.kernel_text("settle.mlir"))
-    for function, (sums,) in zip(projections, lower_looks(module, found), strict=True):
+            found.append(ObservedOps(_comparing(PROJECT, ops, places), [arith.ConstantOp(kind, nothing).result]))
+    import_text(module, resources.kernel_text("square_projections.mlir"))
+    for function, (sums,) in zip(projections, lower_observed(module, found), strict=True):
         with ir.InsertionPoint(_terminator(function)):
             state = [sums, energies.load()]
-            _, settled = dispatch("quantune_settle", "settle", [i32(len(pairs)), i32(first)], state)
-            energies.store(settled)
+            _, squared = dispatch("quantune_square_projections", "square", [i32(len(pairs)), i32(first)], state)
+            energies.store(squared)
 
 
 def _projected_rows(op: ir.Operation) -> tuple[ir.Attribute, ir.Attribute]:
-    """The two rows of energies that a projection adds to: of the whole, and of its strands."""
-    whole, strands, _ = _PROJECTIONS[_part(op)]
+    """The two rows of energies that a projection adds to: of the whole, and of its lanes."""
+    whole, lanes, _ = _PROJECTIONS[_part(op)]
     name = op.attributes["tensor_name"]
-    return tuple(
-        ir.DictAttr.get({"tensor_name": name, "noise": ir.StringAttr.get(noise)}) for noise in (whole, strands)
-    )
+    return tuple(ir.DictAttr.get({"tensor_name": name, "noise": ir.StringAttr.get(noise)}) for noise in (whole, lanes))
 
 
 def _part(op: ir.Operation) -> str:
@@ -246,15 +246,15 @@ def _part(op: ir.Operation) -> str:
 
 def _comparing(
     kernels: Mapping[str, Observer], ops: Sequence[ir.Operation], places: Sequence[int]
-) -> dict[Observer, list[Look]]:
-    """The looks of measures or projections, each with its place in the state, by the kernel for its candidate."""
-    looks: dict[Observer, list[Look]] = {}
+) -> dict[Observer, list[ObservedOp]]:
+    """The ops of measures or projections, each with its place in the state, by the kernel for its candidate."""
+    observed: dict[Observer, list[ObservedOp]] = {}
     for order, (op, place) in enumerate(zip(ops, places, strict=True)):
         scale = np.float32(ir.FloatAttr(op.attributes["scale"]).value).view(np.int32)
         zero_point = ir.IntegerAttr(op.attributes["zero_point"]).value
         kernel = kernels[str(ir.RankedTensorType(op.operands[-1].type).element_type)]
-        looks.setdefault(kernel, []).append(Look(order, op, (place, int(scale), zero_point)))
-    return looks
+        observed.setdefault(kernel, []).append(ObservedOp(order, op, (place, int(scale), zero_point)))
+    return observed
 
 
 def _terminator(function: ir.Operation) -> ir.Operation:

@@ -45,7 +45,7 @@ class Global:
 
 
 @dataclass(frozen=True)
-class Look:
+class ObservedOp:
     """An op that a kernel is to replace, the `place`-th of them, and the kernel's numbers but that of elements."""
 
     place: int
@@ -54,58 +54,58 @@ class Look:
 
     @property
     def elements(self) -> int:
-        """Of each of the tensors."""
+        """The size of each of the tensors."""
         return prod(ir.RankedTensorType(self.op.operands[0].type).shape)
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What a function's observers look at, by kernel, and the state that they add to."""
+class ObservedOps:
+    """The ops of a function that observe, by kernel, and the state that they add to."""
 
-    by_observer: Mapping[Observer, Sequence[Look]]
+    by_observer: Mapping[Observer, Sequence[ObservedOp]]
     state: Sequence[ir.Value]
 
 
-def lower_looks(module: ir.Module, functions: Sequence[Looks]) -> list[list[ir.Value]]:
+def lower_observed(module: ir.Module, functions: Sequence[ObservedOps]) -> list[list[ir.Value]]:
     """Replaces the ops by dispatches of their kernels, small tensors together; each function's state in the end.
 
     A dispatch stands where the last of its ops stood. All functions have states of the same types.
     """
     sizes = tuple(prod(ir.RankedTensorType(value.type).shape) for value in functions[0].state)
     groups = [
-        [(observer, group) for observer, all_looks in looks.by_observer.items() for group in _groups(all_looks)]
-        for looks in functions
+        [(observer, group) for observer, all_ops in observed.by_observer.items() for group in _groups(all_ops)]
+        for observed in functions
     ]
     lengths: dict[Observer, list[int]] = {}
     for observer, group in itertools.chain.from_iterable(groups):
         lengths.setdefault(observer, []).append(len(group))
     for observer, found in lengths.items():
         import_text(module, observer.executable(found, sizes))
-    return [_lower(mine, looks) for mine, looks in zip(groups, functions, strict=True)]
+    return [_lower(mine, observed) for mine, observed in zip(groups, functions, strict=True)]
 
 
-def _lower(groups: Sequence[tuple[Observer, list[Look]]], looks: Looks) -> list[ir.Value]:
-    values = list(looks.state)
+def _lower(groups: Sequence[tuple[Observer, list[ObservedOp]]], observed: ObservedOps) -> list[ir.Value]:
+    values = list(observed.state)
     for observer, group in sorted(groups, key=lambda found: found[1][-1].place):
         last = group[-1].op
         with ir.InsertionPoint(last), last.location:
-            numbers = [i32(number) for look in group for number in (look.elements, *look.numbers)]
-            tensors = [tensor for look in group for tensor in look.op.operands]
+            numbers = [i32(number) for observed_op in group for number in (observed_op.elements, *observed_op.numbers)]
+            tensors = [tensor for observed_op in group for tensor in observed_op.op.operands]
             values = dispatch(observer.name, observer.entry(len(group)), [*numbers, *tensors], values)
-    for look in itertools.chain.from_iterable(looks.by_observer.values()):
-        look.op.erase()
+    for observed_op in itertools.chain.from_iterable(observed.by_observer.values()):
+        observed_op.op.erase()
     return values
 
 
-def _groups(looks: Sequence[Look]) -> list[list[Look]]:
-    groups: list[list[Look]] = []
+def _groups(ops: Sequence[ObservedOp]) -> list[list[ObservedOp]]:
+    groups: list[list[ObservedOp]] = []
     room = 0
-    for look in looks:
-        if look.elements > room or len(groups[-1]) == MAX_BATCH:
+    for op in ops:
+        if op.elements > room or len(groups[-1]) == MAX_BATCH:
             groups.append([])
-            room = max(_BATCH_ELEMENTS, look.elements)
-        groups[-1].append(look)
-        room -= look.elements
+            room = max(_BATCH_ELEMENTS, op.elements)
+        groups[-1].append(op)
+        room -= op.elements
     return groups
 
 

@@ -1,8 +1,8 @@
-// Projections add up two inner products a layer, each in 64 strands, which become energies after those of the measures
+// Projections add up two inner products a layer, each in 64 lanes, which become energies after those of the measures
 // when the function ends.
 // RUN: %quantune-opt %s --quantune-lower-observers | filecheck %s
 
-// CHECK:       quantune.measured = [{every_run = false, noise = "{{.*}}", {{.*}}}, {every_run = false, noise = "projected", {{.*}}}, {every_run = false, noise = "projected strands"
+// CHECK:       quantune.measured = [{every_run = false, noise = "{{.*}}", {{.*}}}, {every_run = false, noise = "projected", {{.*}}}, {every_run = false, noise = "projected lanes"
 // CHECK-DAG:   util.global private mutable @quantune_energies = dense<0.000000e+00> : tensor<3x2xf64>
 // CHECK:       func.func @probe
 // CHECK:       [[S:%.*]] = arith.constant dense<0.000000e+00> : tensor<128xf64>
@@ -10,7 +10,7 @@
 // CHECK:       [[F:%.*]] = flow.dispatch @quantune_measure_int8::@quantune_measure_int8_1({{.*}}%arg1, %arg2, [[E]])
 // CHECK:       [[T:%.*]] = flow.dispatch @quantune_project_int8::@quantune_project_int8_1({{.*}}%arg0, %arg1, %arg2, [[S]])
 // CHECK:       [[U:%.*]] = flow.dispatch @quantune_project_fp32::@quantune_project_fp32_1({{.*}}%arg0, %arg1, %arg0, [[T]])
-// CHECK:       flow.dispatch @quantune_settle::@settle({{.*}}[[U]], %{{.*}})
+// CHECK:       flow.dispatch @quantune_square_projections::@square({{.*}}[[U]], %{{.*}})
 // CHECK:       util.global.store {{.*}}, @quantune_energies
 // CHECK:       func.func @energies() -> tensor<3x2xf64>
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {

@@ -12,7 +12,7 @@ from quantune_mlir.backend import compiler, kernel_compiler
 from quantune_mlir.backend.compile_cache import CACHE_VARIABLE, user_cache, without_cache
 from quantune_mlir.backend.compiler import Source, compile_module
 from quantune_mlir.backend.elf_file import read_elf
-from quantune_mlir.backend.executable_sources import Variant
+from quantune_mlir.backend.executable_sources import ExecutableVariant
 from quantune_mlir.backend.kernel_compiler import make_objects
 from quantune_mlir.backend.kernel_object import kernel_object
 from quantune_mlir.backend.kernel_units import take_kernels
@@ -51,11 +51,13 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def variant() -> Variant:
-    return Variant.of(parse_module(compiler._probe(HOST.name, tuple(HOST.compile_flags())), program(NAMES).context))
+def variant() -> ExecutableVariant:
+    return ExecutableVariant.of(
+        parse_module(compiler._probe(HOST.name, tuple(HOST.compile_flags())), program(NAMES).context)
+    )
 
 
-def taken(module: ir.Module, variant: Variant, folder: Path) -> list[str]:
+def taken(module: ir.Module, variant: ExecutableVariant, folder: Path) -> list[str]:
     folder.mkdir(exist_ok=True)
     return take_kernels(copy_module(module), variant, folder)
 
@@ -79,7 +81,7 @@ def test_programs_give_what_whole_ones_give() -> None:
     assert linked != whole
 
 
-def test_a_kernel_is_what_it_does(variant: Variant, tmp_path: Path) -> None:
+def test_a_kernel_is_what_it_does(variant: ExecutableVariant, tmp_path: Path) -> None:
     first = taken(program(NAMES), variant, tmp_path)
     assert len(set(first)) == 2
     assert taken(program(("other", "names")), variant, tmp_path) == first
@@ -109,7 +111,7 @@ def test_the_same_bytes_with_an_empty_a_warm_and_a_foreign_cache(
 
 @pytest.mark.parametrize("largest", [1, 3, 8])
 def test_groups_make_no_difference(
-    largest: int, variant: Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    largest: int, variant: ExecutableVariant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = [large(first) for first in (1, 40)] + [EXPONENTIAL, ""]
     names = list(dict.fromkeys(name for code in codes for name in taken(program(NAMES, code), variant, tmp_path)))
@@ -127,7 +129,7 @@ def test_functions_of_the_c_library_come_along() -> None:
     )
 
 
-def test_nothing_but_the_kernel_is_in_its_object(variant: Variant, tmp_path: Path) -> None:
+def test_nothing_but_the_kernel_is_in_its_object(variant: ExecutableVariant, tmp_path: Path) -> None:
     (name, *_) = taken(program(NAMES), variant, tmp_path)
     data = objects([name], tmp_path)[name]
     file = read_elf(data)

@@ -268,7 +268,7 @@ def test_equal_tensors_have_no_noise() -> None:
 
 
 @pytest.mark.parametrize("size", [10, 64, 5000, 9984])
-def test_projections_are_squared_as_a_whole_and_in_strands(size: int) -> None:
+def test_projections_are_squared_as_a_whole_and_in_lanes(size: int) -> None:
     with make_context(), ir.Location.unknown():
         module = ir.Module.create()
         with ir.InsertionPoint(module.body):
@@ -283,12 +283,12 @@ def test_projections_are_squared_as_a_whole_and_in_strands(size: int) -> None:
         run_pipeline(module, [LowerObservers()])
         program = Program(compile_module(module, load_target("host")))
     rng = np.random.default_rng(size)
-    whole = removed = strands = 0.0
+    whole = removed = lanes = 0.0
     for _ in range(3):
         c, x, made, kept = rng.standard_normal((4, size)).astype(np.float32)
         program(c, x, made, kept)
         products = np.pad(c.astype(np.float64) * (made - x), (0, -size % 64))
         whole += products.sum() ** 2
         removed += (products.sum() - (c.astype(np.float64) * (kept - x)).sum()) ** 2
-        strands += (products.reshape(-1, 64).sum(axis=0) ** 2).sum()
-    np.testing.assert_allclose(program.call("energies")[0], [[whole, removed], [strands, 0]], rtol=1e-4)
+        lanes += (products.reshape(-1, 64).sum(axis=0) ** 2).sum()
+    np.testing.assert_allclose(program.call("energies")[0], [[whole, removed], [lanes, 0]], rtol=1e-4)

@@ -17,7 +17,7 @@ from quantune_mlir.backend.compiler import compile_module
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.options import Granularity, IntegerOptions
-from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_STRANDS, ROUNDING, Noise
+from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_LANES, ROUNDING, Noise
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.metrics import ErrorEnergy
@@ -212,8 +212,8 @@ def test_projected_noise_is_scaled_to_what_the_run_measured(tmp_path: Path) -> N
     projected: Energies = {
         ("conv1", PROJECTED): ErrorEnergy(2.0, 0.5, 1.0),
         ("conv2", PROJECTED): ErrorEnergy(1.0, 1.0, 1.0),
-        ("conv1", PROJECTED_STRANDS): ErrorEnergy(4.0, 0.0, 1.0),
-        ("conv2", PROJECTED_STRANDS): ErrorEnergy(1.0, 0.0, 1.0),
+        ("conv1", PROJECTED_LANES): ErrorEnergy(4.0, 0.0, 1.0),
+        ("conv2", PROJECTED_LANES): ErrorEnergy(1.0, 0.0, 1.0),
     }
     budget = budget_of(chain(tmp_path / "m.onnx", relu=True), energies(MEASURED), projected)
     assert {name: noise.max() for name, noise in budget.alone.items()} == pytest.approx({"conv1": 0.03, "conv2": 0.01})
@@ -221,12 +221,12 @@ def test_projected_noise_is_scaled_to_what_the_run_measured(tmp_path: Path) -> N
     assert own(budget) == pytest.approx({"conv1": scale * 0.03 * 0.25, "conv2": scale * 0.01})
 
 
-def test_an_error_that_all_strands_share_is_taken_as_a_whole(tmp_path: Path) -> None:
+def test_an_error_that_all_lanes_share_is_taken_as_a_whole(tmp_path: Path) -> None:
     projected: Energies = {
         ("conv1", PROJECTED): ErrorEnergy(2.0, 2.0, 1.0),
-        ("conv1", PROJECTED_STRANDS): ErrorEnergy(0.1, 0.0, 1.0),
+        ("conv1", PROJECTED_LANES): ErrorEnergy(0.1, 0.0, 1.0),
         ("conv2", PROJECTED): ErrorEnergy(1.0, 1.0, 1.0),
-        ("conv2", PROJECTED_STRANDS): ErrorEnergy(0.5, 0.0, 1.0),
+        ("conv2", PROJECTED_LANES): ErrorEnergy(0.5, 0.0, 1.0),
     }
     budget = budget_of(chain(tmp_path / "m.onnx", relu=True), energies(MEASURED), projected)
     alone = {name: noise.max() for name, noise in budget.alone.items()}
@@ -238,7 +238,7 @@ def test_what_is_not_known_counts_as_the_worst(tmp_path: Path) -> None:
     projected: Energies = {
         (name, kind): ErrorEnergy(noise, noise, 1.0)
         for name, noise in (("conv1", math.nan), ("conv2", 1.0))
-        for kind in (PROJECTED, PROJECTED_STRANDS)
+        for kind in (PROJECTED, PROJECTED_LANES)
     }
     measured = {("conv2", ACCUMULATED): ErrorEnergy(100.0, math.nan, 1.0)}
     budget = budget_of(chain(tmp_path / "m.onnx", relu=True), measured, projected)

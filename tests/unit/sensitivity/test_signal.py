@@ -12,7 +12,7 @@ import pytest
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, PROJECTED, PROJECTED_STRANDS, RESIDUAL, Noise
+from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, PROJECTED, PROJECTED_LANES, RESIDUAL, Noise
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.noise_model import NoiseModel
@@ -173,7 +173,7 @@ def test_all_noise_scales(tmp_path: Path) -> None:
     measured: dict[tuple[str, Noise], ErrorEnergy] = {("decoder", ACCUMULATED): ErrorEnergy(100.0, 3.0, 1.0)}
     for name, (alone, removed) in noise.items():
         measured[name, PROJECTED] = ErrorEnergy(alone, removed, 1.0)
-        measured[name, PROJECTED_STRANDS] = ErrorEnergy(alone, 0.0, 1.0)
+        measured[name, PROJECTED_LANES] = ErrorEnergy(alone, 0.0, 1.0)
     output, budget = (
         noise_at_output(model, Measurement(measured | residual, (measured,)))
         for residual in ({}, {INPUT: ErrorEnergy(100.0, 25.0)})

@@ -30,8 +30,8 @@ def summed(words: Words, x: np.ndarray) -> np.ndarray:
     given_to = np.stack([inputs[run, at : at + DEPTH] for run, at in words.places])
     products = (given_to[:, None, :] * words.weights).reshape(*words.weights.shape[:2], 2, 2).sum(axis=3)
     halves = np.clip(products, -(2**15), 2**15 - 1)
-    twos = halves[: words.joined].reshape(-1, 2, *halves.shape[1:]).sum(axis=1).astype(np.int16)
-    return twos.sum(axis=(0, 2), dtype=np.int64) + halves[words.joined :].sum(axis=(0, 2))
+    pairs = halves[: words.joined].reshape(-1, 2, *halves.shape[1:]).sum(axis=1).astype(np.int16)
+    return pairs.sum(axis=(0, 2), dtype=np.int64) + halves[words.joined :].sum(axis=(0, 2))
 
 
 def assert_exact(weights: np.ndarray) -> None:
