@@ -24,10 +24,17 @@ def die_with_parent() -> None:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may take: bytes of address space, and seconds of all processors. Nothing is limited on Windows."""
+    """What a child may take. Nothing is limited on Windows.
+
+    Attributes:
+        memory: bytes of address space.
+        cpu_seconds: seconds of all processors together.
+        file_size: bytes of a file that it writes.
+    """
 
     memory: int
     cpu_seconds: int
+    file_size: int
 
     def apply_and_die_with_parent(self) -> None:
         """Limit the calling process, which is a child."""
@@ -37,6 +44,7 @@ class Limits:
 
             resource.setrlimit(resource.RLIMIT_AS, (self.memory, self.memory))
             resource.setrlimit(resource.RLIMIT_CPU, (self.cpu_seconds, self.cpu_seconds))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_size, self.file_size))
 
 
 def run_child(

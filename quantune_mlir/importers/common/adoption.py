@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,6 +23,7 @@ from quantune_mlir.mlir.attributes import EDITS, ELEMENT_TYPE, LAYER, MODEL, NAM
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONST, constant_value
 from quantune_mlir.mlir.edit import users
+from quantune_mlir.mlir.text import module_text
 
 _KEPT_UNUSED = ("func.return", "tosa.variable_write", "tfl.assign_variable")
 _WEIGHTED = ("conv", "matmul")
@@ -44,7 +46,7 @@ def adopt(
         tensors: values by the names at which the user may cut.
         names: what inputs and outputs are called.
         edits: inputs to pin, and tensors to cut at.
-        digest: the hash of the file.
+        digest: the hash of the file; that of an edited module is of what is left of it.
         where: what to call the file in errors.
 
     Raises:
@@ -69,9 +71,10 @@ def adopt(
             bounded_masks(view.operation)
             single_rounding(view.operation)
         _sign(function, block, (inputs, outputs), unsigned)
-        module.operation.attributes[MODEL] = ir.StringAttr.get(digest)
         if told := edits.to_text():
+            digest = hashlib.sha256(module_text(module, generic=True).encode()).hexdigest()
             module.operation.attributes[EDITS] = ir.StringAttr.get(told)
+        module.operation.attributes[MODEL] = ir.StringAttr.get(digest)
 
 
 def _keep_only(module: ir.Module, function: ir.Operation) -> None:

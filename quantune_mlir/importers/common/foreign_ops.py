@@ -8,7 +8,7 @@ import numpy as np
 
 from quantune_mlir.importers.common.masks import finite_mask, is_mask
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import CONST, constant, constant_value
+from quantune_mlir.mlir.constants import CONST, check_shape, constant, constant_value
 from quantune_mlir.mlir.edit import defining_op, is_static_tensor, replace
 
 _COMPUTED_IN: Final = frozenset({"f32", "i1", "i8", "i16", "i32", "i64"})
@@ -37,6 +37,10 @@ def refusal(op: ir.Operation) -> str | None:
                 return f"element type {kind.element_type}"
             if not kind.has_static_shape:
                 return f"the shape {kind} is not static"
+            try:
+                check_shape(kind.shape)
+            except ValueError as error:
+                return str(error)
         elif isinstance(value.type, ir.UnrankedTensorType):
             return f"the shape of {value.type} is not known"
     return None

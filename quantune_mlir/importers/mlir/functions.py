@@ -8,6 +8,7 @@ from quantune_mlir.errors import ModelError
 from quantune_mlir.mlir.attributes import NAME
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import function_name, functions
+from quantune_mlir.mlir.location_names import location_names
 
 
 def chosen_function(module: ir.Module, where: str) -> ir.Operation:
@@ -39,7 +40,7 @@ def chosen_function(module: ir.Module, where: str) -> ir.Operation:
 def input_names(function: ir.Operation) -> list[str]:
     """Their `quantune.name`, else the names of their locations, else input0, input1 and so on; each once."""
     arguments = function.regions[0].blocks[0].arguments
-    located = [getattr(argument.location, "name_str", None) for argument in arguments]
+    located = [next(iter(location_names(argument.location)), None) for argument in arguments]
     return _distinct(_told(function, "arg_attrs", len(arguments)), located, "input")
 
 

@@ -39,7 +39,12 @@ def import_mlir(path: Path, options: ImportOptions, context: ir.Context) -> tupl
     if own:
         return module, True
     digest = hashlib.sha256(read_file(path, limit=LARGEST, error=ModelError)).hexdigest()
-    adopt_module(module, options.edits, digest, where)
+    try:
+        adopt_module(module, options.edits, digest, where)
+    except (RuntimeError, UnicodeDecodeError) as error:  # as the bindings tell it
+        raise ModelError(
+            "the module holds text that is not UTF-8", where=where, remedy="make the file again"
+        ) from error
     return module, False
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, Final
 
 from quantune_mlir.mlir.attributes import LAYER, OP
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONSTANTS
+from quantune_mlir.mlir.location_names import location_names
 from quantune_mlir.mlir.tosa.traits import traits_of
-
-_NAMED: Final = re.compile(r'loc\("([^"\\]+)"(?:\)|\()|callsite\("([^"\\]+)"(?: at|\()')
 
 
 def label_layers(block: ir.Block) -> dict[str, ir.Value]:
@@ -31,7 +27,7 @@ def label_layers(block: ir.Block) -> dict[str, ir.Value]:
             continue
         kind = op.name.rpartition(".")[2]
         if LAYER not in op.attributes:
-            name = next(_names(op.location), "")
+            name = next(iter(location_names(op.location)), "")
             product = traits_of(op).weights is not None
             if not name or name != previous or (product and has_product):
                 if name:
@@ -60,11 +56,3 @@ def _free(stem: str, taken: set[str]) -> str:
         name = f"{stem}_{number}"
     taken.add(name)
     return name
-
-
-def _names(location: Any) -> Iterator[str]:
-    """The names in a location, those of files apart."""
-    if hasattr(location, "name_str"):
-        yield location.name_str
-    for alone, called in _NAMED.findall(str(location)):
-        yield alone or called

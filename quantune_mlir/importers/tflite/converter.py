@@ -16,6 +16,8 @@ _PACKAGE: Final = "tosa_converter_for_tflite"
 _MEMORY: Final = 8 << 30
 _MEMORY_PER_BYTE: Final = 16
 _CPU_SECONDS: Final = 600
+_MOST_WRITTEN: Final = 256 << 20
+_WRITTEN_PER_BYTE: Final = 4
 _COMPLAINT: Final = re.compile(r"error: (.*)")
 _MOST_COMPLAINTS: Final = 3
 
@@ -42,7 +44,11 @@ def converted(content: bytes | bytearray, where: str) -> bytes:
         ModelError: it is not installed, refuses the model, crashes, or takes too much memory or time.
     """
     require_installed(where)
-    limits = Limits(memory=_MEMORY + _MEMORY_PER_BYTE * len(content), cpu_seconds=_CPU_SECONDS)
+    limits = Limits(
+        memory=_MEMORY + _MEMORY_PER_BYTE * len(content),
+        cpu_seconds=_CPU_SECONDS,
+        file_size=_MOST_WRITTEN + _WRITTEN_PER_BYTE * len(content),
+    )
     with tempfile.TemporaryDirectory(prefix="quantune-tflite-") as name:
         folder = Path(name)
         (folder / "in").write_bytes(content)

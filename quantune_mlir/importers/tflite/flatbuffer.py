@@ -34,8 +34,11 @@ class Table:
         return default if place is None else _number(self.data, kind, place)
 
     def text(self, slot: int) -> str:
-        """A string field, "" where there is none; bytes that are not UTF-8 are replaced."""
-        return bytes(self.array(slot, np.uint8)).decode("utf-8", errors="replace")
+        """A string field, "" where there is none. Raises BrokenBuffer if it is not UTF-8."""
+        try:
+            return bytes(self.array(slot, np.uint8)).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise BrokenBuffer("a name is not UTF-8") from error
 
     def table(self, slot: int) -> Table | None:
         """A field that is a table."""

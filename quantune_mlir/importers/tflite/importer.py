@@ -42,6 +42,7 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
     require_installed(where)
     try:
         model = ModelFile(bytearray(content))
+        model.check_names()
         _refuse_state(model, where)
         if not options.keep_quantized:
             _refuse_quantized(model, where)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from quantune_mlir.importers.tflite.model_file import ModelFile, OperatorInfo
 from quantune_mlir.mlir.attributes import LAYER, OP
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONSTANTS
+from quantune_mlir.mlir.location_names import location_names
 
-_QUOTED: Final = re.compile(r'"([^"\\]*)"')
 _ACTIVATED_NAMES: Final = """
 CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED TRANSPOSE_CONV CONV_3D ADD SUB MUL DIV AVERAGE_POOL_2D MAX_POOL_2D L2_POOL_2D
 CONCATENATION SVDF
@@ -42,7 +40,7 @@ def label_layers(block: ir.Block, model: ModelFile) -> dict[str, ir.Value]:
         if op.name in CONSTANTS or op.name == "func.return":
             continue
         function = op.name.rpartition(".")[2]
-        tensor = next((name for name in _names(op.location) if name in owners), "")
+        tensor = next((name for name in location_names(op.location) if name in owners), "")
         if tensor:
             layer, kind = layers[owners[tensor]], owners[tensor].kind
         else:
@@ -72,11 +70,3 @@ def layer_names(model: ModelFile) -> dict[OperatorInfo, str]:
         taken.add(name)
         names[op] = name
     return names
-
-
-def _names(location: Any) -> Iterator[str]:
-    """The names in a location, the op's own first."""
-    while hasattr(location, "name_str"):
-        yield location.name_str
-        location = location.child_loc
-    yield from _QUOTED.findall(str(location))

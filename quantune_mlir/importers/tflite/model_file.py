@@ -78,6 +78,22 @@ class ModelFile:
         self.data = data
         self._root = Table.root(data)
 
+    def check_names(self) -> None:
+        """Raises BrokenBuffer if a name is not UTF-8, as MLIR's bindings take for granted."""
+        self._root.text(3)
+        for code in self._root.tables(1):
+            code.text(1)
+        for entry in self._root.tables(6):
+            entry.text(0)
+        for graph in self.subgraphs:
+            graph.text(4)
+            for tensor in graph.tables(0):
+                tensor.text(3)
+        for signature in self._root.tables(7):
+            signature.text(2)
+            for argument in (*signature.tables(0), *signature.tables(1)):
+                argument.text(0)
+
     @cached_property
     def subgraphs(self) -> list[Table]:
         """Its subgraphs: the network, then bodies of control flow or further signatures."""

@@ -136,6 +136,13 @@ def test_refusals(tmp_path: Path, text: str, reason: str) -> None:
     assert reason in message(write(tmp_path / "m.mlir", text))
 
 
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    text = one_op('tosa.abs %x {LAYER} : (tensor<1x4xf32>) -> tensor<1x4xf32> loc("n\\FF\\22")')
+    named = Model.load(write(tmp_path / "m.mlir", text.replace("LAYER", "")))
+    assert [layer.name for layer in named.layers] == ['n\ufffd"']
+    assert "not UTF-8" in message(write(tmp_path / "n.mlir", text.replace("LAYER", 'quantune.layer = "\\FF"')))
+
+
 def test_shapes_cannot_be_chosen(tmp_path: Path) -> None:
     path = write(tmp_path / "m.mlir", FORWARD)
     assert "fixed already" in message(path, batch=4)

@@ -96,6 +96,19 @@ def test_a_part_of_a_model(network: Path) -> None:
     assert "needs the input 'image' too" in message(network, inputs=["deep/Relu6"], outputs=["Identity"])
 
 
+def test_the_hash_covers_edits(network: Path) -> None:
+    whole, part, other = (Model.load(network, outputs=outputs).hash for outputs in ((), ("add",), ("pool",)))
+    assert len({whole, part, other}) == 3
+    assert Model.load(network, outputs=["add"]).hash == part
+
+
+def test_tensors_that_are_too_large_are_refused(tmp_path: Path) -> None:
+    graph = Graph()
+    x, y = graph.input("x", [1 << 15, 1]), graph.input("y", [1, 1 << 15])
+    path = graph.save(tmp_path / "m.tflite", graph.op("ADD", [x, y], "sum", [1 << 15, 1 << 15]))
+    assert "at most 268435456 elements" in message(path)
+
+
 def test_an_input_is_pinned_to_a_constant(tmp_path: Path) -> None:
     graph = Graph()
     x, scale = graph.input("x", [1, 3]), graph.input("scale", [1, 1])
@@ -183,6 +196,12 @@ def test_broken_files_are_errors(network: Path, tmp_path: Path) -> None:
             Model.load(path)
         except ModelError as error:
             assert str(path) in str(error)  # noqa: PT017  (some changes do no harm)
+
+
+def test_names_that_are_no_text_are_refused(network: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(network.read_bytes().replace(b"Identity", b"Ident\xff\xfey"))
+    assert "a name is not UTF-8" in message(path)
 
 
 def test_a_crash_of_the_converter_is_an_error(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
