@@ -21,6 +21,7 @@ from quantune_mlir.hardware.targets import Target, load_target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import main_function
+from quantune_mlir.mlir.qparams import boundary_params
 from quantune_mlir.mlir.signature import argument_specs, result_specs
 
 _SEED: Final = 0
@@ -74,12 +75,19 @@ class Delivery:
             return compile_for_iree(lowered, static, self.name)
         function = main_function(module)
         specs, results = argument_specs(function), result_specs(function)
-        tensors = [Tensor(*spec) for spec in specs], [Tensor(*spec) for spec in results]
+        tensors = _tensors(function, "arg_attrs", specs), _tensors(function, "res_attrs", results)
         library = compile_static(lowered, static, *tensors, self.name)
         require_memory(library, ram=self.max_ram or target.ram, flash=self.max_flash or target.flash)
         inputs = [_spread(shape, dtype) for _, shape, dtype in specs] if self.inputs is None else self.inputs
         outputs = Program(compile_program(module, load_target("host")))(*inputs)
         return bundle_files(library, target, TestVector(inputs, outputs), name=self.name, title=self.title)
+
+
+def _tensors(function: ir.Operation, key: str, specs: Sequence[tuple[str, tuple[int, ...], np.dtype]]) -> list[Tensor]:
+    return [
+        Tensor(*spec) if params is None else Tensor(*spec, params.scale, params.zero_point)
+        for spec, params in zip(specs, boundary_params(function, key, len(specs)), strict=True)
+    ]
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> None:

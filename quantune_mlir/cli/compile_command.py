@@ -13,7 +13,7 @@ from quantune_mlir.backend.deliverable import Activations, Deliverable
 from quantune_mlir.cli.inputs import FILE, activations_option, cache_option, deliverable_options, tiles_option
 from quantune_mlir.cli.model_options import front_end_options, keep_quantized_option, model_options
 from quantune_mlir.cli.reporting import reports_errors
-from quantune_mlir.errors import TilesError
+from quantune_mlir.errors import OutputError, TilesError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +52,18 @@ if TYPE_CHECKING:
     metavar="DATA",
     help="Samples; a bundle's self-test runs the first. [default: random numbers]",
 )
+@click.option(
+    "--io",
+    type=click.Choice(["fp32", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="What the inputs and outputs of a directory's program are.",
+)
+@click.option(
+    "--integer-only",
+    is_flag=True,
+    help="No floating-point number at all: of a directory whose layers are all int8. Implies --io int8.",
+)
 @tiles_option
 @model_options
 @keep_quantized_option
@@ -70,6 +82,8 @@ def command(
     activations: Activations,
     model: Path | None,
     data: Path | None,
+    io: str,
+    integer_only: bool,
     tiles_file: Path | None,
     **chosen: Any,
 ) -> None:
@@ -97,24 +111,32 @@ def command(
         write_atomically(output, made.to_bytes())
         warn_of_left_in_fp32(made)
         return
-    title = source.name
+    title, in_integers = source.name, None
     if source.is_dir():
         artifacts = Artifacts.open(source)
         variants = Variants(artifacts)
         target, title, source = target or variants.options.target, variants.title, artifacts[MIXED]
+        if io == "int8" or integer_only:
+            in_integers = variants.for_integers(integer_only=integer_only)
+    elif io == "int8" or integer_only:
+        raise OutputError(
+            "only what `quantune quantize` made can be given int8 inputs and outputs",
+            where=str(source),
+            remedy="name its directory, or leave out --io and --integer-only",
+        )
     description = load_target(target or "host")
     if tiles_file is not None and not kernels:
         raise TilesError("are for our kernels", where="--tiles", remedy="leave out --no-kernels or --tiles")
     tiles = load_tiles(tiles_file, description)
     if deliverable == "vmfb":
         check_writable(output)
-        loaded = _loaded(source, options, description)
+        loaded = in_integers or _loaded(source, options, description)
         with Display().stage(f"compile for {description.name}"):
             program = compile_program(loaded, description, kernels=kernels, tiles=tiles)
         write_atomically(output, program)
         return
     check_output(output, force=force, kind=DELIVERED)
-    loaded = _loaded(source, options, description)
+    loaded = in_integers or _loaded(source, options, description)
     delivery = Delivery(deliverable, name, title, kernels, _first_inputs(loaded, data), max_ram, max_flash)
     delivery.check(description)
     with Display().stage(f"compile for {description.name}"):

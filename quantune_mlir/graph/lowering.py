@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from quantune_mlir.graph.epilogues import ACCUMULATING, is_piecewise_linear
+from quantune_mlir.graph.layers import is_result
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.numerics.formats import NumberFormat
@@ -57,7 +58,11 @@ class Step:
 
 
 def lowering_steps(
-    network: Network, formats: Mapping[ir.Value, NumberFormat], *, float_epilogues: bool
+    network: Network,
+    formats: Mapping[ir.Value, NumberFormat],
+    *,
+    float_epilogues: bool,
+    integer_results: bool = False,
 ) -> Iterator[Step]:
     """The steps in topological order of their units.
 
@@ -66,6 +71,7 @@ def lowering_steps(
         formats: of each unit, by its output.
         float_epilogues: whether an epilogue may compute in fp32, so that piecewise linear functions (leaky relu, hard
             swish) join it instead of becoming tables.
+        integer_results: whether the network returns integers; else it reads what it returns in fp32.
     """
 
     def reads_fp32(reader: Unit, format_: NumberFormat) -> bool:
@@ -88,8 +94,10 @@ def lowering_steps(
             folded.add(clamp.output)
         else:
             clamp = None
-        readers = network.readers.get((clamp or unit).output, ())
+        end = (clamp or unit).output
+        readers = network.readers.get(end, ())
         to_fp32 = unit.kind in ACCUMULATING and all(reads_fp32(reader, format_) for reader in readers)
+        to_fp32 = to_fp32 and not (integer_results and is_result(end))
         if to_fp32:
             rounded.update(reader.output for reader in readers if formats[reader.output] == format_)
         yield Step(unit, clamp, format_, Form.TO_FP32 if to_fp32 else Form.INTEGER)

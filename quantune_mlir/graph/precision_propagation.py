@@ -38,6 +38,22 @@ def formats(network: Network, planned: Mapping[str, NumberFormat]) -> dict[ir.Va
     return _follow(network, decided)
 
 
+def up_to_results(network: Network, formats: Mapping[ir.Value, NumberFormat]) -> dict[ir.Value, NumberFormat]:
+    """The same formats where results are returned as they are made: moves of which only results come keep theirs."""
+    returned: set[ir.Value] = set()
+    for unit in reversed(network.units):
+        readers = network.readers.get(unit.output, ())
+        wanted = returned.issuperset(reader.output for reader in readers) and (bool(readers) or is_result(unit.output))
+        if unit.kind in SHARING and unit.output in network.tensors.groups and wanted:
+            returned.add(unit.output)
+    found = dict(formats)
+    for unit in network.units:
+        native = {found.get(value, FP32) for value in unit.inputs}
+        if unit.output in returned and len(native) == 1:
+            found[unit.output] = native.pop()
+    return found
+
+
 def owners(layers: Sequence[Layer]) -> dict[str, str]:
     """By layer the deciding layer whose precision it has: itself, or the nearest one before it; else ""."""
     made_by: dict[ir.Value, str] = {}

@@ -9,6 +9,8 @@ from quantune_mlir.numerics.schemes import DEFAULT_SCHEME, Scheme
 
 Granularity = Literal["per-channel", "per-tensor"]
 RequantizeMode = Literal["integer", "float"]
+Boundary = Literal["fp32", "int8"]
+"""What a network's inputs and outputs are."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,10 @@ class Rewriter:
         self._options = options
         self._forms: dict[ir.Value, _Forms] = {}
 
+    def given(self, value: ir.Value) -> None:
+        """A value that no step makes stands for itself in int8 from now on."""
+        self._forms[value] = _Forms(int8=Quantized(value, self._params[value]))
+
     def emit(self, step: Step, before: ir.Operation) -> None:
         """Emits what a step computes."""
         if step.form is Form.FP32 or step.form is Form.ROUNDED:

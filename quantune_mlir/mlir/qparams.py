@@ -66,3 +66,32 @@ def remove_argument_qparams(function: ir.Operation) -> None:
         for attribute in ir.ArrayAttr(function.attributes["arg_attrs"])
     ]
     function.attributes["arg_attrs"] = ir.ArrayAttr.get(kept, function.context)
+
+
+def set_integer_boundary(
+    function: ir.Operation, arguments: Mapping[int, QuantParams], results: Mapping[int, QuantParams]
+) -> None:
+    """Makes arguments i8, and says what they and i8 results stand for; the body has to fit already."""
+    block = entry_block(function)
+    *_, terminator = block
+    i8 = ir.IntegerType.get_signless(8, function.context)
+    for number in arguments:
+        argument = block.arguments[number]
+        argument.set_type(ir.RankedTensorType.get(ir.RankedTensorType(argument.type).shape, i8))
+    inputs, outputs = ([value.type for value in values] for values in (block.arguments, terminator.operation.operands))
+    function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(inputs, outputs))
+    for key, count, params in (("arg_attrs", len(inputs), arguments), ("res_attrs", len(outputs), results)):
+        known = key in function.attributes
+        rows = list(ir.ArrayAttr(function.attributes[key])) if known else [ir.DictAttr.get({})] * count
+        for number, chosen in params.items():
+            fields = {named.name: named.attr for named in ir.DictAttr(rows[number])}
+            rows[number] = ir.DictAttr.get({**fields, QPARAMS: to_attribute(chosen, function.context)})
+        function.attributes[key] = ir.ArrayAttr.get(rows, function.context)
+
+
+def boundary_params(function: ir.Operation, key: str, count: int) -> list[QuantParams | None]:
+    """What each argument (key "arg_attrs") or result ("res_attrs") stands for; None where it stands for itself."""
+    if key not in function.attributes:
+        return [None] * count
+    rows = (ir.DictAttr(row) for row in ir.ArrayAttr(function.attributes[key]))
+    return [from_attribute(row[QPARAMS]) if QPARAMS in row else None for row in rows]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.units import SHARING, Unit
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.options import Boundary, IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
@@ -40,7 +40,7 @@ class PlanRewriter:
     def __init__(self, model: Model, profile: Profile, options: QuantizeOptions) -> None:
         self.options = options
         self.repaired = repaired(model, profile, options)
-        self._done: dict[tuple[NumberFormat, ...], Rewrite] = {}
+        self._done: dict[tuple[Boundary | NumberFormat, ...], Rewrite] = {}
 
     @property
     def parameters(self) -> dict[str, QuantParams]:
@@ -53,14 +53,17 @@ class PlanRewriter:
         """The repaired model with parameters and the precisions that `plan` asks for."""
         return self.repaired.after("annotate", plan=plan)
 
-    def rewrite(self, plan: PrecisionPlan) -> Rewrite:
-        """The mixed module that `plan` asks for: the same one for plans that agree."""
+    def rewrite(self, plan: PrecisionPlan, boundary: Boundary = "fp32") -> Rewrite:
+        """The mixed module that `plan` asks for: the same one for plans that agree.
+
+        With an int8 boundary its inputs and outputs are int8, but for those that fp32 layers read or make.
+        """
         model = self.repaired
         formats = planned_formats(plan, model.network)
-        key = tuple(formats.values())
+        key = (boundary, *formats.values())
         if key not in self._done:
             precision = {layer.name: formats[_computing(layer).output].name for layer in model.layers}
-            mixed = model.after("rewrite", plan=plan, **vars(integer_options(self.options)))
+            mixed = model.after("rewrite", plan=plan, boundary=boundary, **vars(integer_options(self.options)))
             self._done[key] = Rewrite(mixed.module, precision)
         return self._done[key]
 

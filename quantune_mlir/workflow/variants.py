@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from quantune_mlir.mlir.signature import model_edits
 from quantune_mlir.mlir.text import load_module, module_bytecode
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.passes.quantize.verify_integer import VerifyInteger
+from quantune_mlir.pipeline.driver import run_pipeline
 from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.workflow.artifacts import (
     FP32,
     MIXED,
+    PLAN,
     PROFILE,
     PROGRAM,
     PROGRAMS,
@@ -32,6 +36,7 @@ from quantune_mlir.workflow.artifacts import (
     read_summary,
 )
 from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.policy import load_plan
 from quantune_mlir.workflow.quantization import ANALYSIS_TARGET
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.variant import Variant
@@ -90,6 +95,21 @@ class Variants:
             return load_module(self._artifacts[MIXED], make_context())
         profile = Profile.load(self._artifacts[PROFILE])
         return PlanRewriter(self.model, profile, self.options).rewrite(ALL_INT8).module
+
+    def for_integers(self, *, integer_only: bool) -> ir.Module:
+        """The mixed module with int8 inputs and outputs, from the directory's plan and profile.
+
+        With `integer_only` it requantizes in integers, and there is nothing in it that is not an integer.
+
+        Raises:
+            PassError: `integer_only`, and something is; it names the layers.
+        """
+        options = replace(self.options, requantize="integer") if integer_only else self.options
+        plan = load_plan(self._artifacts[PLAN], self.model)
+        module = PlanRewriter(self.model, Profile.load(self._artifacts[PROFILE]), options).rewrite(plan, "int8").module
+        if integer_only:
+            run_pipeline(module, [VerifyInteger()])
+        return module
 
     def recorded_path(self) -> Path:
         """Where the model's file was. Raises ModelError if summary.json does not say."""
