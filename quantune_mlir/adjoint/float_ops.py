@@ -50,7 +50,7 @@ def absolute(x: ir.Value) -> ir.Value:
 
 
 def mean_along(value: ir.Value, axis: int) -> ir.Value:
-    """Of each element, the mean of all along the axis."""
+    """The mean of all along the axis, for each element."""
     shape = shape_of(value)
     mean = multiply(build.reduce("sum", value, axis), number(np.full([1] * len(shape), 1 / shape[axis])))
     return add(number(np.zeros(shape)), mean)

@@ -47,7 +47,7 @@ def program_source(module: ir.Module, target: Target, tiles: TunedTiles | None =
 
 
 def _key(module: ir.Module, target: Target, tiles: TunedTiles | None) -> str:
-    """Of a module before it is lowered, and of all that lowers and compiles it."""
+    """A key of a module before it is lowered, and of all that lowers and compiles it."""
     isa, chosen = isa_of(target) or "", "" if tiles is None else tiles.to_yaml()
     return digest("module", module_bytecode(module), compiler_key(target), resources.code_digest(), isa, chosen)
 

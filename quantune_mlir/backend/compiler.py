@@ -140,7 +140,7 @@ class Source:
             raise
 
     def _key(self) -> str:
-        """Of all that the program depends on. Kernels that are linked are named after what they are made of."""
+        """A key of all that the program depends on. Kernels that are linked are named after what they are made of."""
         files = [self._module, *([] if self._kernels else sorted(self._kernels_path.glob("*")))]
         flags = json.dumps([*self._target.compile_flags(), self._target.floats, *versions()])
         return digest("program", flags, *(part for file in files for part in (file.name, file.read_bytes())))

@@ -70,7 +70,7 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Of its widest cell."""
+        """The width of its widest cell."""
         return max(map(len, (self.title, *self.cells)))
 
 

@@ -92,7 +92,7 @@ def _make_layer(name: str, units: Sequence[Unit], tensors: Tensors, folded: Set[
 
 
 def multiply_accumulates(op: ir.Operation) -> int:
-    """Of a convolution or matmul, in any precision."""
+    """Multiply-accumulates of a convolution or matmul, in any precision."""
     weights, kind = _shape(op.operands[1]), traits_of(op).weights
     assert kind is not None, op.name
     if kind.scatters:
@@ -109,7 +109,7 @@ def _weight_elements(unit: Unit) -> int:
 
 
 def channel_groups(op: ir.Operation) -> int:
-    """Of a convolution, how many groups of channels do not meet; 1 of another op."""
+    """How many groups of channels of a convolution do not meet; 1 of another op."""
     weights = constant_value(op.operands[1]) if op.name == "tosa.conv2d" else None
     return 1 if weights is None else groups_of(weights)
 

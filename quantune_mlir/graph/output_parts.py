@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from quantune_mlir.graph.network import Network
 
 MOST_PARTS: Final = 16
-"""Of one result; concatenations that would make more are not looked into."""
+"""The most parts of one result; concatenations that would make more are not looked into."""
 MOST_CHANNELS: Final = 1024
 """More are no channels but places."""
 
@@ -148,7 +148,7 @@ def _sources(op: ir.Operation, images: _Images) -> list[tuple[ir.Value, _Images]
 
 
 def _before_reshape(before: Sequence[int], after: Sequence[int], images: _Images) -> _Images:
-    """Of the axes that a reshape merges or splits, the outermost keeps its place."""
+    """The outermost of the axes that a reshape merges or splits keeps its place."""
     found: list[_Image | None] = [None] * len(before)
     for segment in reshape_segments(before, after):
         outer = next(axis for axis in segment.after if after[axis] != 1)

@@ -19,7 +19,7 @@ from quantune_mlir.mlir.bindings import ir
 
 MOST_DIMENSIONS: Final = 32
 MOST_ELEMENTS: Final = 1 << 28
-"""Of one tensor: a GiB in fp32."""
+"""Elements of one tensor: a GiB in fp32."""
 CONST: Final = "tosa.const"
 CONST_SHAPE: Final = "tosa.const_shape"
 CONSTANTS: Final = frozenset({CONST, CONST_SHAPE})

@@ -46,7 +46,7 @@ class ChannelStatistics:
             raise ValueError("the extremes of a channel are not in order, or not finite")
 
     def merge(self, other: ChannelStatistics) -> ChannelStatistics:
-        """Of both sets of samples: exact, associative and commutative."""
+        """The statistics of both sets of samples: exact, associative and commutative."""
         return ChannelStatistics(
             self.count + other.count,
             self.bins + other.bins,

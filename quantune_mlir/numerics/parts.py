@@ -92,7 +92,7 @@ class PartNoise:
 
     @property
     def sqnr_db(self) -> float:
-        """Of the worst group, in dB: +inf without noise, -inf for noise without a signal; never NaN."""
+        """SQNR of the worst group in dB: +inf without noise, -inf for noise without a signal; never NaN."""
         return _sqnr(self.worst)
 
     @property

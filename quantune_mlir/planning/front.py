@@ -188,7 +188,7 @@ def _orders(problem: Problem) -> list[Sequence[LayerSensitivity]]:
 
 
 def _undominated(points: Sequence[Point]) -> list[Point]:
-    """Of points sorted by time those that no earlier one beats in noise and size."""
+    """The points, sorted by time, that no earlier one beats in noise and size."""
     stairs: list[tuple[float, float]] = []
     front: list[Point] = []
     for point in points:

@@ -186,7 +186,7 @@ def _steps_squared(codes: IntegerRange) -> float:
 
 
 def _weight_shares(layers: Iterable[LayerSensitivity]) -> dict[str, float]:
-    """Of each layer with weights, their error's share in what it brings alone, as its SQNRs tell."""
+    """The share of the weights' error in what each layer with weights brings alone, as its SQNRs tell."""
     shares: dict[str, float] = {}
     for layer in layers:
         if layer.weight_sqnr_db is not None and layer.local_sqnr_db is not None:

@@ -73,7 +73,7 @@ class Calibrator:
         return merged
 
     def _rows(self) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint32], np.uint32, np.uint32]]:
-        """Of each tensor the occupied buckets, their counts, and the extremes' keys, cleared on the device."""
+        """The occupied buckets of each tensor, their counts, and the extremes' keys, cleared on the device."""
         first = 0
         while first < len(self._tensors):
             pairs, numbers, extremes = (part.view(np.uint32) for part in self._program.call("drain", first))

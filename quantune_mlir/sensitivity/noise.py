@@ -174,7 +174,7 @@ def _made(energies: Energies, whole: tuple[str, Noise], lanes: tuple[str, Noise]
 
 
 def _removed_share(energies: Energies, name: str) -> float:
-    """Of what a layer makes alone, what goes away if it becomes fp32 among int8 ones."""
+    """What goes away of what a layer makes alone if it becomes fp32 among int8 ones."""
     projected = energies.get((name, PROJECTED), ErrorEnergy())
     return min(_ratio(projected.noise, projected.signal), 1.0)
 

@@ -91,7 +91,7 @@ class PlanPolicy:
 
     @property
     def circumstances(self) -> tuple[str, ...]:
-        """Of these, what does not choose a point of the front, but is the same for all."""
+        """What of these does not choose a point of the front, but is the same for all."""
         options = {
             "--keep-fp32": self.keep_fp32,
             "--metric": None if self.metric is DEFAULT_METRIC else self.metric.value,

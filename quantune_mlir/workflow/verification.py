@@ -19,7 +19,7 @@ from quantune_mlir.workflow.progress import Stopwatch
 
 MOST_RUNS: Final = 40
 MOST_BYTES: Final = 1 << 27
-"""Of inputs and outputs that are kept; where all are more, every second, fourth ... run is."""
+"""Bytes of inputs and outputs that are kept; where all are more, every second, fourth ... run is."""
 
 WARNING_DB: Final = 10.0
 """A part below it is next to ruined, whatever the policy."""

@@ -154,7 +154,7 @@ def _no_temporary_files() -> str | None:
 
 
 def _at_once() -> str | None:
-    """Of ten runs with one output, one gets it."""
+    """One of ten runs with one output gets it."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "tmp").mkdir()
         output = Path(folder) / "out"

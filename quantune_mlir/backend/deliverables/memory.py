@@ -11,7 +11,7 @@ from quantune_mlir.backend.deliverables.static_library import StaticLibrary
 from quantune_mlir.errors import BudgetError
 
 _NAMED: Final = 3
-"""Of so many kernels it is told what they take."""
+"""For so many kernels it is told what they take."""
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ class Packing:
         return [(tap * dw, tap * apart, apart) for tap in range(kw)]
 
     def _inside(self, first_column: Index, step: int, width: int) -> tuple[Index, Index]:
-        """Of so many columns of the scratch, `step` apart, those that lie in the image."""
+        """The columns that lie in the image, of so many of the scratch, `step` apart."""
         shape = self.shape
         last = (shape.out_width - 1) * shape.stride[1] - shape.pad[1] + (shape.kernel[1] - 1) * shape.dilation[1]
         if shape.pad[1] <= 0 and last < shape.width:

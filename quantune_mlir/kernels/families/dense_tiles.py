@@ -62,7 +62,7 @@ class Lines:
     row: Index
     column: Index
     row_terms: ir.Value | None = None
-    """Of a product of two int8 tensors, what is added to all sums of a pixel."""
+    """What is added to all sums of a pixel of a product of two int8 tensors."""
 
 
 def choose(

@@ -16,7 +16,7 @@ from quantune_mlir.mlir.bindings import ir
 
 _WORD_BYTES = 4
 _CYCLES_OF_A_TAP = 0.03
-"""Of one tap of one channel of an output pixel, all that belongs to it included: measured with AVX-512 VNNI."""
+"""Cycles of one tap of one channel of an output pixel, with all that belongs to it: measured with AVX-512 VNNI."""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def choose_tile(shape: ConvolutionShape, step: DotStep) -> DepthwiseTile:
 
 
 def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: DepthwiseTile) -> float:
-    """Of a block of channels: two products and two loads a cycle, four cycles of latency."""
+    """Cycles of a block of channels: two products and two loads a cycle, four cycles of latency."""
     taps = prod(shape.kernel)
     pixels = tile.rows * tile.columns
     products = pixels * taps

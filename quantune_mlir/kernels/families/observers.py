@@ -137,4 +137,4 @@ PROJECT: Final = {
 }
 """By the candidate's elements."""
 LANES: Final = 64
-"""Of an inner product, each a number of its own: see project.mlir."""
+"""Lanes of an inner product, each a sum of its own: see project.mlir."""

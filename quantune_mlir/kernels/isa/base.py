@@ -40,7 +40,7 @@ class DotStep(ABC):
     unrolled: int = 1
     """Steps in one turn of the innermost loop."""
     memory: Memory = ANY_CORE
-    """Of the core that the step is made for."""
+    """Memory of the core that the step is made for."""
     prefetches: bool = True
     """Whether there are caches to read ahead for."""
 
@@ -112,7 +112,7 @@ class Isa:
     int8: DotStep
     fp32: DotStep
     depthwise: DepthwiseStep = WIDENED
-    """Of int8 depthwise convolutions."""
+    """The step of int8 depthwise convolutions."""
     fuses: bool = True
     """Whether one instruction multiplies and adds f32; without, both are rounded."""
     narrowing: Narrowing | None = None
@@ -123,7 +123,7 @@ class Isa:
     """LLVM features that kernels are compiled with; none: the target's."""
 
     memory: Memory = ANY_CORE
-    """Of the core that kernels are made for."""
+    """Memory of the core that kernels are made for."""
 
     def on(self, memory: Memory) -> Isa:
         """The same on a core with this memory."""

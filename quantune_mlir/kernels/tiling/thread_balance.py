@@ -18,7 +18,7 @@ _WORTH_SHARING: Final = 0.05
 _FEW: Final = 16
 """More workgroups for each thread than these are taken to be shared evenly; of more sizes not all are looked at."""
 START_CYCLES: Final = 100.0
-"""Of a workgroup, before its first product."""
+"""Cycles of a workgroup before its first product."""
 
 
 @dataclass(frozen=True)

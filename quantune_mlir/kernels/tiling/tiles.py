@@ -15,7 +15,7 @@ from quantune_mlir.kernels.isa.base import DotStep
 from quantune_mlir.kernels.tiling.thread_balance import START_CYCLES, Load, most_even, part_sizes
 
 _COMPARED: Final = 16
-"""Of so many tiles the workgroups are looked at, too."""
+"""For so many tiles the workgroups are looked at, too."""
 _WORKGROUPS: Final = 4
 """Enough for a few threads."""
 _MANY: Final = 8
@@ -46,7 +46,7 @@ class Workgroup:
     def first_block(self, split: Index, blocks: int) -> Index: ...
 
     def first_block(self, split: Index, blocks: int) -> Index:
-        """Of so many whole blocks of output channels, the first of a part; after the last part, their number."""
+        """The first of so many whole blocks of output channels that a part has; after the last part, their number."""
         return code.divide(code.add(code.mul(split, blocks), self.splits - 1), self.splits)
 
 
@@ -98,7 +98,7 @@ def _tiles(shape: ConvolutionShape, step: DotStep, *, one_row: bool) -> Iterator
 
 
 def _cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, rows: int = 0, columns: int = 0) -> float:
-    """Of all workgroups of rows x columns pixels; without these, of one that computes the whole output."""
+    """Cycles of all workgroups of rows x columns pixels; without these, of one that computes the whole output."""
     rows, columns = rows or shape.out_height, columns or shape.out_width
     passes = ceil(rows / tile.rows) * ceil(columns / tile.columns) * _count(shape, rows, columns)
     full, rest = divmod(ceil(shape.out_channels / step.lanes), tile.vectors)
@@ -107,7 +107,7 @@ def _cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, rows: int = 0, c
 
 
 def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: Tile, vectors: int) -> float:
-    """Of the reduction and the epilogue of one tile, with so many vectors of output channels."""
+    """Cycles of the reduction and the epilogue of one tile, with so many vectors of output channels."""
     pixels = tile.rows * tile.columns
     load = 3 if _is_crowded(shape, step, pixels) else 1
     dots, loads = ceil(pixels / step.pixels) * vectors, load * pixels + vectors
@@ -267,7 +267,7 @@ def varied_workgroups(shape: ConvolutionShape, step: DotStep, tile: Tile, *, pac
 
 
 def _halved_and_doubled(size: int, unit: int, most: int) -> list[int]:
-    """Of a number of pixels, in whole tiles."""
+    """Half and twice a number of pixels, in whole tiles."""
     return [max(unit, ceil(size / 2 / unit) * unit), min(2 * size, most)]
 
 

@@ -52,11 +52,11 @@ RESIDUAL: Final = "residual"
 
 Part = Literal["made", "kept", "rounded"]
 MADE: Final = "made"
-"""Of the error that a layer makes if it alone is int8."""
+"""A projection of the error that a layer makes if it alone is int8."""
 KEPT: Final = "kept"
-"""Of the error that stays if the layer becomes fp32 among int8 ones."""
+"""A projection of the error that stays if the layer becomes fp32 among int8 ones."""
 ROUNDED: Final = "rounded"
-"""Of the error of the layer's result that is exact but for its rounding to int8."""
+"""A projection of the error of the layer's result that is exact but for its rounding to int8."""
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def reverse(x: ir.Value, axis: int) -> ir.Value:
 
 
 def gather(values: ir.Value, indices: ir.Value) -> ir.Value:
-    """Of [N, K, C] the rows that i32 [N, W] names."""
+    """The rows of [N, K, C] that i32 [N, W] names."""
     (batch, _, channels), (_, picked) = shape_of(values), shape_of(indices)
     return build("gather", [values, indices], (batch, picked, channels))
 

@@ -184,7 +184,7 @@ def reverse(op: ir.Operation, operands: list[Array]) -> Array:
 
 
 def gather(op: ir.Operation, operands: list[Array]) -> Array:
-    """Of [N, K, C] the rows that [N, W] names."""
+    """The rows of [N, K, C] that [N, W] names."""
     values, indices = operands
     return np.stack([rows[picked] for rows, picked in zip(values, indices, strict=True)])
 

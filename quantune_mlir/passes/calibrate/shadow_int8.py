@@ -53,7 +53,7 @@ from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
 PROBE: Final = "probe"
 OUTPUTS: Final = "quantune.outputs"
 MOST_UNITS_PROJECTED: Final = 500
-"""Of larger networks, IREE's virtual machine has not registers enough for the sweep back beside all else."""
+"""For larger networks, IREE's virtual machine has not registers enough for the sweep back beside all else."""
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def _turn_into_reshapes(block: ir.Block) -> None:
 
 
 def _merge_reshapes(block: ir.Block) -> None:
-    """Of a chain of reshapes only the last one counts, and none that keeps the shape."""
+    """Only the last of a chain of reshapes counts, and none that keeps the shape."""
     for view in list(block.operations):
         op = view.operation
         if op.name != RESHAPE:

@@ -24,7 +24,7 @@ from quantune_mlir.pipeline.base import Pass
 
 _NEVER_LARGEST: Final = -1e4
 _IMAGE: Final = slice(1, 3)
-"""Of the axes of NHWC, rows and columns."""
+"""The axes of rows and columns in NHWC."""
 
 
 @dataclass(frozen=True)
