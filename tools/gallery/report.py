@@ -1,0 +1,163 @@
+"""docs/gallery.md, from the rows that `run` wrote."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from quantune_mlir.files.access import write_atomically
+from tools.gallery.entries import ENTRIES, Entry
+from tools.markdown import MISSING, number, table
+
+Row = Mapping[str, Mapping[str, Any]]
+
+QUIET: Final = 0.75
+"""The load below which nobody else's work disturbs a measurement much."""
+_PROGRAMS: Final = ("fp32", "int8", "mixed", "onnxruntime", "onnxruntime-int8")
+_HEAD: Final = """# Networks out of published packages
+
+Made by `python -m tools.gallery`: networks out of packages on PyPI and npm, held to their hashes, quantized with
+default options. Nothing of them is part of this repository. Inputs are prepared as the packages do it, from
+photographs that come with scikit-learn and scikit-image, text rendered by Pillow, speech by {speech}, and the files of
+the Python installation; [below](#inputs) is what is made of them. Samples to evaluate with are others than those to
+quantize with, but out of the same few sources.
+"""
+
+
+def failure(outcome: Mapping[str, Any]) -> str | None:
+    """Why a step has no result; None if it has one."""
+    return outcome.get("refused") or outcome.get("failed")
+
+
+def write(rows: Path, output: Path) -> None:
+    """Writes the page."""
+    write_atomically(output, markdown(json.loads(rows.read_text(encoding="utf-8"))).encode())
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """The page."""
+    rows: dict[str, Row] = {name: row for name, row in results["networks"].items() if name in ENTRIES}
+    sections = (
+        _HEAD.format(speech=results["speech"]),
+        "## What comes out",
+        "Score and SQNR are beside fp32: the SQNR is that of the worst part of the outputs, in dB. The import's error "
+        "is the largest difference from ONNX Runtime's fp32 over the largest value, of the worst output.",
+        table(_ACCURACY, (_accuracy(ENTRIES[name], row) for name, row in rows.items())),
+        "## Time",
+        _circumstances(results, rows),
+        table(_TIMES, [*(_times(ENTRIES[name], row) for name, row in rows.items()), _means(rows.values())]),
+        *_refusals(rows),
+        "## Inputs",
+        "\n".join(f"- **{ENTRIES[name].name}**: {_inputs(ENTRIES[name])}" for name in rows),
+    )
+    return "\n\n".join(section.strip() for section in sections) + "\n"
+
+
+_ACCURACY: Final = (
+    "network", "task", "MMAC", "import's error", "MACs in int8", "int8 dB", "mixed dB", "score", "int8", "mixed"
+)  # fmt: skip
+_TIMES: Final = (
+    "network", "fp32 ms", "int8 ms", "mixed ms", "ONNX Runtime ms", "its int8 ms", "mixed / ONNX Runtime",
+    "mixed / its int8", "to quantize, CPU s"
+)  # fmt: skip
+
+
+def _accuracy(entry: Entry, row: Row) -> list[str]:
+    totals = _of(row, "quantize", "totals")
+    error = _of(row, "import", "relative_error")
+    noise = [_of(row, "evaluate", variant, "sqnr_db") for variant in ("int8", "mixed")]
+    scores = [_of(row, "evaluate", variant, "score") for variant in ("int8", "mixed")]
+    return [
+        entry.name,
+        entry.task,
+        number(totals["macs"] / 1e6, 1) if totals else MISSING,
+        f"{error:.0e}" if error is not None else MISSING,
+        f"{100 * totals['int8_mac_share']:.0f} %" if totals else MISSING,
+        *(each if isinstance(each, str) else number(each, 1) for each in noise),
+        entry.metric,
+        *(number(each, 2) for each in scores),
+    ]
+
+
+def _times(entry: Entry, row: Row) -> list[str]:
+    return [
+        entry.name,
+        *(_milliseconds(_of(row, "bench", "latency", program, "median_ms")) for program in _PROGRAMS),
+        *(number(ratio(row, peer), 2) for peer in _PROGRAMS[3:]),
+        number(_of(row, "quantize", "cpu_seconds"), 0),
+    ]
+
+
+def ratio(row: Row, peer: str) -> float | None:
+    """The time of the mixed program over a peer's, both of the same rounds; None where it was not measured."""
+    return _of(row, "bench", "latency", "mixed", "against", peer, "median")
+
+
+def _means(rows: Iterable[Row]) -> list[str]:
+    rows = list(rows)
+    cells = [MISSING] * len(_PROGRAMS)
+    for peer in _PROGRAMS[3:]:
+        known = [found for row in rows if (found := ratio(row, peer)) is not None]
+        cells.append(number(math.exp(sum(map(math.log, known)) / len(known)) if known else None, 2))
+    return ["geometric mean", *cells, MISSING]
+
+
+def _circumstances(results: Mapping[str, Any], rows: Mapping[str, Row]) -> str:
+    loads = [load for row in rows.values() if (load := _of(row, "bench", "load_before")) is not None]
+    versions = ", ".join(f"{name} {version}" for name, version in results["machine"]["versions"].items() if version)
+    text = (
+        f"{results['machine']['cpu']}; {versions}. One thread; medians of rounds in which every program has its turn; "
+        "ratios below 1 say that ours is the quicker. ONNX Runtime's int8 is static QDQ, per channel, the quicker of "
+        "its two types of activations. The time to quantize is of a first time, with nothing compiled before, all "
+        "cores together."
+    )
+    if loads and max(loads) > QUIET:
+        text += (
+            f" **The machine was shared**: its load before a network was {min(loads):.1f} to {max(loads):.1f}, so that "
+            "milliseconds are too many, and only the ratios say something."
+        )
+    return text
+
+
+def _refusals(rows: Mapping[str, Row]) -> Iterable[str]:
+    found = [
+        f"- **{ENTRIES[name].name}**, {stage}: {_sentence(reason)}"
+        for name, row in rows.items()
+        for stage, outcome in row.items()
+        for reason in _reasons(outcome)
+    ]
+    if found:
+        yield "## What cannot go through"
+        yield "\n".join(found)
+
+
+def _reasons(outcome: Mapping[str, Any]) -> Iterable[str]:
+    if reason := failure(outcome):
+        yield reason
+    for peer, why in outcome.get("absent", {}).items():
+        yield f"without {peer}: {why}"
+
+
+def _inputs(entry: Entry) -> str:
+    return f"{_sentence(entry.samples.__doc__ or '')} {entry.calibration} to quantize, {entry.tests} to evaluate."
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _milliseconds(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _of(row: Row, *path: str) -> Any:
+    """What lies at a path in a row; None if it has no such thing."""
+    found: Any = row
+    for name in path:
+        if not isinstance(found, Mapping) or name not in found:
+            return None
+        found = found[name]
+    return found

@@ -1,0 +1,163 @@
+"""One step of one network, in a process of its own, so that its memory is freed and it can be stopped.
+
+    python -m tools.gallery.stage NETWORK STAGE --cache DIR
+
+prints what it found as JSON: a result, or `refused` with the reason as the command line prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.program import Program
+from quantune_mlir.errors import QuantuneError
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.model import Model
+from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.workflow.artifacts import Artifacts
+from quantune_mlir.workflow.comparison import compare
+from quantune_mlir.workflow.evaluation import evaluate
+from quantune_mlir.workflow.quantization import ANALYSIS_TARGET, quantize
+from quantune_mlir.workflow.save import save
+from quantune_mlir.workflow.scoring import Scorer
+from quantune_mlir.workflow.variant import VARIANTS, Variant
+from quantune_mlir.workflow.variants import Variants
+from tools.gallery.entries import ENTRIES, Entry
+from tools.gallery.fetch import FetchError
+from tools.gallery.material import Material
+from tools.gallery.reference import Network
+
+PEERS: Final = ("onnxruntime", "onnxruntime-int8")
+_MEASURED: Final[tuple[Variant, ...]] = ("int8", "mixed")
+_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network on this machine.
+
+    Attributes:
+        entry: which.
+        cache: where packages and all that is made are kept.
+    """
+
+    entry: Entry
+    cache: Path
+
+    @cached_property
+    def file(self) -> Path:
+        """The model."""
+        return self.entry.model(self.cache)
+
+    @property
+    def folder(self) -> Path:
+        """What is made of it."""
+        return self.cache / "work" / self.entry.name.replace(" ", "-")
+
+    @cached_property
+    def samples(self) -> dict[str, dict[str, Any]]:
+        """Arrays for `calibration` and `tests`."""
+        count = self.entry.calibration
+        made = self.entry.samples(Material(self.cache, self.file), count + self.entry.tests)
+        parts = {"calibration": slice(count), "tests": slice(count, None)}
+        return {part: {name: array[rows] for name, array in made.items()} for part, rows in parts.items()}
+
+    def load(self) -> Model:
+        """The imported model."""
+        return Model.load(self.file, samples=self.samples["calibration"], **self.entry.imported)
+
+    def variants(self) -> Variants:
+        """Of the quantized model."""
+        return Variants(Artifacts.open(self.folder))
+
+
+def imported(case: Case) -> dict[str, Any]:
+    """How far the fp32 program is from ONNX Runtime: the largest difference over the largest value, worst output."""
+    model = case.load()
+    program = Program(compile_program(model.module, load_target(ANALYSIS_TARGET)))
+    reference = Network(case.file)
+    fixed = {name: np.array(int(value)) for name, value in case.entry.imported.get("constants", {}).items()}
+    worst = 0.0
+    for run in SampleSet.open(case.samples["tests"], model.inputs):
+        feeds = {spec.name: value for spec, value in zip(model.inputs, run, strict=True)}
+        expected = reference({**feeds, **fixed}, case.entry.imported.get("outputs"))
+        for mine, true in zip(program(*run), expected, strict=True):
+            difference = np.abs(mine.astype(np.float64).reshape(true.shape) - true).max()
+            worst = max(worst, float(difference / max(np.abs(true).max(), 1e-30)))
+    return {"relative_error": worst}
+
+
+def quantized(case: Case) -> dict[str, Any]:
+    """With default options, from the model's file to all files written, nothing compiled before."""
+    samples = case.samples["calibration"]
+    shutil.rmtree(case.folder, ignore_errors=True)
+    start, before = time.perf_counter(), _cpu_seconds()
+    model = case.load()
+    summary = save(quantize(model, SampleSet.open(samples, model.inputs)), case.folder, source=case.file)
+    took = {"seconds": time.perf_counter() - start, "cpu_seconds": _cpu_seconds() - before}
+    return {**took, "totals": summary["totals"], "warnings": summary["warnings"]}
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it started and waited for."""
+    user, system, others_user, others_system, _ = os.times()
+    return user + system + others_user + others_system
+
+
+def evaluated(case: Case) -> dict[str, Any]:
+    """The noise of the worst part of the outputs, and the task's score."""
+    variants = case.variants()
+    samples = SampleSet.open(case.samples["tests"], variants.model.inputs)
+    found = evaluate(variants, samples, _MEASURED, scorer=Scorer(Path(__file__), case.entry.score)).scores
+    return {variant: {"sqnr_db": each["worst_sqnr_db"], "score": each["score"]} for variant, each in found.items()}
+
+
+def timed(case: Case) -> dict[str, Any]:
+    """Latencies on one thread, in turns."""
+    variants = case.variants()
+    samples = SampleSet.open(case.samples["calibration"], variants.model.inputs)
+    compared = compare(variants, VARIANTS, PEERS, seconds=_SECONDS, model=case.file, calibration=samples)
+    return {"latency": compared.as_dict(), "absent": compared.absent}
+
+
+STAGES: Final[Mapping[str, Callable[[Case], dict[str, Any]]]] = {
+    "import": imported,
+    "quantize": quantized,
+    "evaluate": evaluated,
+    "bench": timed,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("network", choices=ENTRIES)
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--cache", type=Path, required=True)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    case = Case(ENTRIES[arguments.network], arguments.cache)
+    try:
+        found = STAGES[arguments.stage](case)
+    except QuantuneError as error:
+        found = {"refused": str(error).replace(str(case.file), Path(case.entry.member).name)}
+    except FetchError as error:
+        sys.exit(str(error))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
