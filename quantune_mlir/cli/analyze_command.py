@@ -12,6 +12,7 @@ from quantune_mlir.cli.inputs import (
     cache_option,
     calibration_option,
     json_option,
+    preprocess_option,
     profile_option,
     quantization_options,
     quantize_options,
@@ -24,6 +25,7 @@ from quantune_mlir.planning.metric import Metric
 @click.command("analyze")
 @click.argument("model", type=FILE)
 @calibration_option
+@preprocess_option
 @profile_option
 @click.option(
     "--metric",
@@ -40,6 +42,7 @@ from quantune_mlir.planning.metric import Metric
 def command(
     model: Path,
     calibration: Path,
+    preprocess: str | None,
     profile_file: Path | None,
     metric: str | None,
     json_file: Path | None,
@@ -59,6 +62,7 @@ def command(
     from quantune_mlir.files.access import check_writable, write_atomically
     from quantune_mlir.model import Model
     from quantune_mlir.numerics.profile import Profile
+    from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.progress import Stopwatch
     from quantune_mlir.workflow.quantization import analyze
@@ -68,10 +72,11 @@ def command(
     check_json(json_file)
     if output is not None:
         check_writable(output)
+    steps = None if preprocess is None else Preprocess.parse(preprocess)
     display = Display()
     with display.stage("import"):
         loaded = Model.load(model, samples=calibration, **imported)
-    samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)
+    samples = SampleSet.open(calibration, loaded.inputs, options.samples, options.seed, steps)
     profile = Profile.load(profile_file) if profile_file else None
     ranked = analyze(loaded, samples, options, Stopwatch(display), profile).sensitivity
     if metric is not None:

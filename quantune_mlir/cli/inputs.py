@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar, get_args
 import click
 
 from quantune_mlir.backend.deliverable import DEFAULT_NAME, DELIVERABLES, Activations
+from quantune_mlir.errors import DataError
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES, DEFAULTS, QuantizeOptions
@@ -41,7 +42,28 @@ calibration_option: Final = click.option(
     type=FILE,
     metavar="DATA",
     required=True,
-    help="Samples: an .npz with one float32 array per model input, or a folder of such .npy.",
+    help="Samples: an .npz with one float32 array per model input, a folder of such .npy, or a folder of pictures.",
+)
+
+
+def _preprocess(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """The text, if it can be read."""
+    if text is not None:
+        from quantune_mlir.samples.preprocess import Preprocess
+
+        try:
+            Preprocess.parse(text)
+        except DataError as error:
+            raise click.BadParameter(f"{error.what}; {error.remedy}", param=parameter) from error
+    return text
+
+
+preprocess_option: Final = click.option(
+    "--preprocess",
+    metavar="KEY=VALUE,...",
+    callback=_preprocess,
+    help="How pictures become inputs, ((pixel / scale) - mean) / std: mean=0.485:0.456:0.406,std=0.229:0.224:0.225,"
+    "size=256,layout=nchw,scale=255,order=rgb. The shorter side is resized to `size`, then the middle is cut out.",
 )
 profile_option: Final = click.option(
     "--profile",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from quantune_mlir.cli.inputs import FILE, cache_option, calibration_option, sample_options
+from quantune_mlir.cli.inputs import FILE, cache_option, calibration_option, preprocess_option, sample_options
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.reporting import reports_errors
 
@@ -36,26 +36,37 @@ def command() -> None:
 @command.command("make")
 @click.argument("model", type=FILE)
 @calibration_option
+@preprocess_option
 @_output_option
 @sample_options
 @model_options
 @cache_option
 @reports_errors
-def make_command(model: Path, calibration: Path, output: Path, samples: int, seed: int, **chosen: Any) -> None:
+def make_command(
+    model: Path,
+    calibration: Path,
+    preprocess: str | None,
+    output: Path,
+    samples: int,
+    seed: int,
+    **chosen: Any,
+) -> None:
     """Make a profile: run 1 alone, fp32 with observers."""
     from quantune_mlir.cli.console import Display
     from quantune_mlir.files.access import check_writable
     from quantune_mlir.model import Model
+    from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.progress import Stopwatch
     from quantune_mlir.workflow.quantization import calibrate
 
     check_writable(output)
     imported = import_options(chosen)
+    steps = None if preprocess is None else Preprocess.parse(preprocess)
     display = Display()
     with display.stage("import"):
         loaded = Model.load(model, samples=calibration, **imported)
-    sample_set = SampleSet.open(calibration, loaded.inputs, count=samples, seed=seed)
+    sample_set = SampleSet.open(calibration, loaded.inputs, samples, seed, steps)
     _write(calibrate(loaded, sample_set, Stopwatch(display)), output)
 
 

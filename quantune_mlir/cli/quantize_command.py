@@ -18,6 +18,7 @@ from quantune_mlir.cli.inputs import (
     calibration_option,
     deliverable_options,
     json_option,
+    preprocess_option,
     profile_option,
     quantization_options,
     quantize_options,
@@ -40,6 +41,7 @@ NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume")
 @click.argument("model", type=FILE)
 @config_option
 @calibration_option
+@preprocess_option
 @click.option("--output", type=FILE, metavar="DIR", required=True, help="Directory to write.")
 @click.option("--force", is_flag=True, help="Replace an older output directory of this command.")
 @click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
@@ -76,6 +78,7 @@ NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume")
 def command(
     model: Path,
     calibration: Path,
+    preprocess: str | None,
     output: Path,
     force: bool,
     target: str,
@@ -106,6 +109,7 @@ def command(
     from quantune_mlir.hardware.targets import load_target
     from quantune_mlir.model import Model
     from quantune_mlir.numerics.profile import Profile
+    from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow import artifacts
     from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
@@ -139,13 +143,14 @@ def command(
     if score_file is not None and policy.max_drop is None:
         raise PlanError("only --max-drop asks for a score", where="--score", remedy="leave it out")
     scorer = None if score_file is None else Scorer.load(score_file)
+    steps = None if preprocess is None else Preprocess.parse(preprocess)
     display = Display()
     with display.stage("import"):
         loaded = Model.load(model, samples=calibration, **imported)
     plan = load_plan(plan_file, loaded) if plan_file else None
     profile = Profile.load(profile_file) if profile_file else None
-    samples = SampleSet.open(calibration, loaded.inputs, count=options.samples, seed=options.seed)
-    validation = None if validation_data is None else SampleSet.open(validation_data, loaded.inputs)
+    samples = SampleSet.open(calibration, loaded.inputs, options.samples, options.seed, steps)
+    validation = None if validation_data is None else SampleSet.open(validation_data, loaded.inputs, preprocess=steps)
     quantization = quantize(
         loaded,
         samples,

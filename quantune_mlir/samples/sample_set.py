@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
 from quantune_mlir.files.access import MIB
+from quantune_mlir.samples.images import ImageSource, pictures_in
+from quantune_mlir.samples.iterables import Given, gathered
+from quantune_mlir.samples.preprocess import Preprocess
 from quantune_mlir.samples.sources import ArraySource, Openers, find_sources
 
 LABELS: Final = "labels"
@@ -97,26 +100,32 @@ class SampleSet:
 
     @staticmethod
     def open(
-        path: Path | str | Mapping[str, NDArray[np.generic]],
+        path: Path | str | Mapping[str, NDArray[np.generic]] | Given,
         inputs: Sequence[InputSpec],
         count: int | None = None,
         seed: int = 0,
+        preprocess: Preprocess | None = None,
     ) -> SampleSet:
-        """The samples of an .npz file, of a folder of `<input name>.npy`, or of arrays in memory.
+        """The samples of a file, of a folder of arrays or of pictures, of arrays in memory, or of an iterable.
 
         Args:
-            path: file, folder, or arrays by name. `labels`, if there, gives one label per sample; arrays with other
-                names than the inputs' are ignored.
+            path: an .npz; a folder of `<input name>.npy` or of pictures; arrays by name; or what gives samples one
+                after the other, of which the first are taken, see `Given`. `labels`, if there, gives one label per
+                sample; arrays with other names than the inputs' are ignored.
             inputs: the model's inputs, in its order.
             count: take at most so many samples: a random subset, in their original order (with a batch above 1, whole
                 runs of consecutive samples). None takes all.
             seed: of the random subset.
+            preprocess: how pictures become inputs.
 
         Raises:
             DataError: the data is missing or broken, or does not fit the inputs.
         """
+        if not isinstance(path, Path | str | Mapping):
+            return SampleSet(find_sources(gathered(path, inputs, count)), inputs, count=count, seed=seed)
         where = "samples" if isinstance(path, Mapping) else str(path)
-        return SampleSet(find_sources(path), inputs, count=count, seed=seed, where=where)
+        sources = _find_pictures(path, inputs, preprocess) or find_sources(path)
+        return SampleSet(sources, inputs, count=count, seed=seed, where=where)
 
     def __len__(self) -> int:
         """Number of runs."""
@@ -280,3 +289,27 @@ class SampleSet:
         _, labels = next(source.read(iter([0]), source.shape[0]))
         rows = (self._chosen[:, None] * self.batch + np.arange(self.batch)).reshape(-1)
         return labels[rows]
+
+
+def _find_pictures(
+    path: Path | str | Mapping[str, NDArray[np.generic]], inputs: Sequence[InputSpec], preprocess: Preprocess | None
+) -> Openers | None:
+    """The pictures of a folder that has no arrays, for the model's only input; None if it is no such folder."""
+    folder = None if isinstance(path, Mapping) or not Path(path).is_dir() else Path(path)
+    pictures = () if folder is None or any(folder.glob("*.npy")) else tuple(pictures_in(folder))
+    if not pictures:
+        if preprocess is not None:
+            raise DataError("there are no pictures", where=str(path), remedy="leave out --preprocess")
+        return None
+    if preprocess is None:
+        raise DataError(
+            "holds pictures, and it is not said how they become inputs",
+            where=str(path),
+            remedy="give --preprocess as in training: mean=0.485:0.456:0.406,std=0.229:0.224:0.225,size=256, say",
+        )
+    if len(inputs) != 1 or inputs[0].dtype != np.float32:
+        raise DataError(
+            "pictures are for models with one input of float32", where=str(path), remedy="give arrays: an .npz"
+        )
+    source = ImageSource(pictures, inputs[0].shape, preprocess)
+    return {inputs[0].name: lambda: source}
