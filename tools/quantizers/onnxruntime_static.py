@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from unittest.mock import patch
 
 import numpy as np
 import onnx
 import onnxruntime
-from numpy.typing import NDArray
 from onnx import helper
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from quantune_mlir.backend.peers.ort_static import quantize_qdq
 from quantune_mlir.hardware.host_isa import host_isa
 from tools.quantizers.cases import REFERENCE, Case
-from tools.quantizers.data import Data, Samples
+from tools.quantizers.data import Data
 from tools.quantizers.quantized import Quantized, Run, Runners, load_operators
 from tools.quantizers.stages import Stages
 
@@ -48,16 +47,14 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
     with stages.stage("preprocess"):
         quant_pre_process(str(data.model), str(ready))
     with stages.stage("quantize"), patch.object(onnxruntime, "SessionOptions", _one_thread):
-        quantize_static(
-            str(ready),
-            str(model),
-            _Reader(data.input, data.samples("calib", samples)),
-            quant_format=QuantFormat.QDQ,
+        quantize_qdq(
+            ready,
+            model,
+            ({data.input: sample} for sample in data.samples("calib", samples)),
+            activations=QuantType.QUInt8,
+            method=_METHODS[method],
             per_channel=granularity == "per-channel",
             reduce_range=_SATURATES,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=_METHODS[method],
         )
     ready.unlink()
     return Quantized(("int8",))
@@ -89,13 +86,3 @@ def _one_thread() -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return options
-
-
-class _Reader(CalibrationDataReader):
-    """Samples as ONNX Runtime asks for them."""
-
-    def __init__(self, name: str, samples: Samples) -> None:
-        self._feeds: Iterator[dict[str, NDArray[Any]]] = ({name: sample} for sample in samples)
-
-    def get_next(self) -> dict[str, NDArray[Any]] | None:  # type: ignore[override]
-        return next(self._feeds, None)

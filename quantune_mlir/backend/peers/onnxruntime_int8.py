@@ -6,20 +6,19 @@ Which of the two is the quicker depends on the CPU's dot product instructions; b
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from quantune_mlir.backend.benchmark import Times, measure
 from quantune_mlir.backend.peers.job import Contender, Job, Starter
 from quantune_mlir.backend.peers.onnx_file import static_model
 from quantune_mlir.backend.peers.ort_session import session_runner
+from quantune_mlir.backend.peers.ort_static import quantize_qdq
 
 ACTIVATIONS: Final = {"u8s8": QuantType.QUInt8, "s8s8": QuantType.QInt8}
 _TRIAL_SECONDS: Final = 0.3
@@ -50,32 +49,11 @@ def _quantize(source: Path, directory: Path, job: Job) -> None:
     level = root.level
     root.setLevel(logging.ERROR)
     try:
-        ready = directory / "preprocessed.onnx"
+        ready, names = directory / "preprocessed.onnx", [spec.name for spec in job.inputs]
         quant_pre_process(str(source), str(ready))
         for name, activations in ACTIVATIONS.items():
-            quantize_static(
-                str(ready),
-                str(directory / f"{name}.onnx"),
-                _Samples(job),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                activation_type=activations,
-                weight_type=QuantType.QInt8,
-                calibrate_method=CalibrationMethod.MinMax,
-            )
+            feeds = (dict(zip(names, sample, strict=True)) for sample in job.calibration)
+            quantize_qdq(ready, directory / f"{name}.onnx", feeds, activations=activations)
         ready.unlink()
     finally:
         root.setLevel(level)
-
-
-class _Samples(CalibrationDataReader):
-    """The job's calibration samples, as ONNX Runtime asks for them."""
-
-    def __init__(self, job: Job) -> None:
-        names = [spec.name for spec in job.inputs]
-        self._feeds: Iterator[dict[str, NDArray[Any]]] = (
-            dict(zip(names, sample, strict=True)) for sample in job.calibration
-        )
-
-    def get_next(self) -> dict[str, NDArray[Any]] | None:  # type: ignore[override]
-        return next(self._feeds, None)
