@@ -43,6 +43,7 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
     try:
         model = ModelFile(bytearray(content))
         model.check_names()
+        model.check_values()
         _refuse_state(model, where)
         if not options.keep_quantized:
             _refuse_quantized(model, where)

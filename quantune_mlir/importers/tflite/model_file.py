@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -10,7 +11,7 @@ import numpy as np
 
 from quantune_mlir.importers.common.static_shapes import DeclaredInput
 from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer, Table
-from quantune_mlir.importers.tflite.operators import CUSTOM, element_type_name, operator_name
+from quantune_mlir.importers.tflite.operators import BITS, CUSTOM, element_type_name, operator_name
 
 MAGIC: Final = b"TFL3"
 MAGIC_AT: Final = 4
@@ -136,17 +137,38 @@ class ModelFile:
             sizes = tensor.table.array(slot, np.int32)
             sizes[:] = shape[: sizes.size]
 
+    def check_values(self) -> None:
+        """Raises BrokenBuffer if a stored tensor has not as many bytes as its shape says: the converter trusts it."""
+        sizes = [self._content(buffer).size for buffer in self._buffers]
+        for graph in self.subgraphs:
+            for tensor in (_tensor(table) for table in graph.tables(0)):
+                if not 0 <= tensor.buffer < len(sizes):
+                    raise BrokenBuffer(f"tensor {tensor.name!r} in a buffer that does not exist")
+                size, bits = sizes[tensor.buffer], BITS.get(tensor.element_type)
+                is_sparse = tensor.table.table(6) is not None
+                if size and bits and not is_sparse and size != -(-math.prod(tensor.shape) * bits // 8):
+                    raise BrokenBuffer(f"tensor {tensor.name!r} of shape {list(tensor.shape)} with {size} bytes")
+
     def stored(self, tensor: TensorInfo) -> np.ndarray:
         """The values of a tensor that the file stores, flat. Raises BrokenBuffer if it stores none."""
-        buffers, dtype = self._root.tables(4), np.dtype(tensor.element_type)
-        if not 0 < tensor.buffer < len(buffers):
-            raise BrokenBuffer(f"tensor {tensor.name!r} without values")
-        buffer = buffers[tensor.buffer]
-        begin, size = buffer.scalar(1, "Q", 0), buffer.scalar(2, "Q", 0)
-        content = buffer.array(0, np.uint8).tobytes() if begin <= 1 else bytes(self.data[begin : begin + size])
-        if len(content) % dtype.itemsize:
+        dtype = np.dtype(tensor.element_type)
+        content = self._content(self._buffers[tensor.buffer]).tobytes()
+        if not content or len(content) % dtype.itemsize:
             raise BrokenBuffer(f"tensor {tensor.name!r} with {len(content)} bytes")
         return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype)
+
+    @cached_property
+    def _buffers(self) -> list[Table]:
+        return self._root.tables(4)
+
+    def _content(self, buffer: Table) -> np.ndarray:
+        """The bytes of a buffer, which stand in it, or in a large file behind the tables."""
+        begin, size = buffer.scalar(1, "Q", 0), buffer.scalar(2, "Q", 0)
+        if begin <= 1:
+            return buffer.array(0, np.uint8)
+        if begin + size > len(self.data):
+            raise BrokenBuffer(f"a buffer of {size} bytes")
+        return np.frombuffer(self.data, np.uint8, size, begin)
 
     @property
     def _graph(self) -> Table:

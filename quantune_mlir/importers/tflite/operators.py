@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 CUSTOM: Final = 32
@@ -39,6 +40,10 @@ float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 compl
 uint16 int4 bfloat16 int2 uint4 float8_e4m3fn float8_e5m2
 """
 _ELEMENT_TYPES: Final = tuple(_TYPE_NAMES.split())
+
+_SIZED: Final = re.compile(r"[a-z]+(\d+)(_\w+)?")
+BITS: Final = {name: int(match.group(1)) for name in _ELEMENT_TYPES if (match := _SIZED.fullmatch(name))} | {"bool": 8}
+"""Of an element, by the name of its type; other types have no fixed size."""
 
 
 def operator_name(code: int) -> str:

@@ -204,6 +204,14 @@ def test_names_that_are_no_text_are_refused(network: Path, tmp_path: Path) -> No
     assert "a name is not UTF-8" in message(path)
 
 
+def test_stored_values_must_fill_their_tensors(tmp_path: Path) -> None:
+    graph = Graph()
+    x, w = graph.input("x", [1, 2]), graph.constant("w", [[1, 2], [3, 4]])
+    graph.tensors[w].shape = [1 << 12, 2]
+    path = graph.save(tmp_path / "m.tflite", graph.op("FULLY_CONNECTED", [x, w], "y", [1, 1 << 12]))
+    assert "tensor 'w' of shape [4096, 2] with 16 bytes" in message(path)
+
+
 def test_a_crash_of_the_converter_is_an_error(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(converter, "_MEMORY", 1 << 20)
     assert "the TFLite converter" in message(network)
