@@ -34,7 +34,7 @@ def refused(line: str) -> str | None:
             return "no such command"
         command = found
     try:
-        command.make_parser(context).parse_args(list(arguments))
+        command.make_parser(click.Context(command)).parse_args(list(arguments))
     except click.UsageError as error:
         return error.format_message()
     return None
