@@ -24,6 +24,17 @@ CONST: Final = "tosa.const"
 CONST_SHAPE: Final = "tosa.const_shape"
 CONSTANTS: Final = frozenset({CONST, CONST_SHAPE})
 """Ops that hold a value."""
+DTYPES: Final[dict[str, np.dtype]] = {
+    "f16": np.dtype(np.float16),
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+    "i1": np.dtype(np.bool_),
+    "i8": np.dtype(np.int8),
+    "i16": np.dtype(np.int16),
+    "i32": np.dtype(np.int32),
+    "i64": np.dtype(np.int64),
+}
+"""What NumPy calls the element types of MLIR."""
 _SIGNED_VIEW = {
     np.dtype(np.uint8): np.dtype(np.int8),
     np.dtype(np.uint16): np.dtype(np.int16),

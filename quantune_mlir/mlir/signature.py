@@ -9,19 +9,9 @@ import numpy as np
 
 from quantune_mlir.mlir.attributes import EDITS, ELEMENT_TYPE, MODEL, NAME
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import DTYPES
 from quantune_mlir.mlir.function import entry_block
 
-DTYPES: Final = {
-    "f16": np.dtype(np.float16),
-    "f32": np.dtype(np.float32),
-    "f64": np.dtype(np.float64),
-    "i1": np.dtype(np.bool_),
-    "i8": np.dtype(np.int8),
-    "i16": np.dtype(np.int16),
-    "i32": np.dtype(np.int32),
-    "i64": np.dtype(np.int64),
-}
-"""What NumPy calls the element types of MLIR."""
 _UNSIGNED: Final = {f"uint{bits}": np.dtype(f"u{bits // 8}") for bits in (8, 16, 32, 64)}
 
 

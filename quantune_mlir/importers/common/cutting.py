@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from quantune_mlir.errors import ModelError
 from quantune_mlir.importers.common.edits import Edits, pinned_value
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import constant
+from quantune_mlir.mlir.constants import DTYPES, constant
 from quantune_mlir.mlir.edit import users
-from quantune_mlir.mlir.signature import DTYPES
 
 
 def cut(

@@ -9,8 +9,7 @@ import numpy as np
 
 from quantune_mlir.errors import ModelError
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import elements_attribute
-from quantune_mlir.mlir.signature import DTYPES
+from quantune_mlir.mlir.constants import DTYPES, elements_attribute
 
 _RESOURCE: Final = re.compile(r'dense_resource<(?:"((?:[^"\\]|\\.)*)"|([^>]*))>')
 _ENTRY: Final = re.compile(r'^\s*(?:"((?:[^"\\]|\\.)*)"|([\w.$-]+)): "0x([0-9A-Fa-f]*)",?$', re.MULTILINE)

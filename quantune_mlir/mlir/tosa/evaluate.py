@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.constants import DTYPES, constant_value
 from quantune_mlir.mlir.edit import defining_op
-from quantune_mlir.mlir.tosa.numpy_rules import DTYPES, Array
+from quantune_mlir.mlir.tosa.numpy_rules import Array
 from quantune_mlir.mlir.tosa.traits import traits_of
 
 

@@ -8,27 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import DTYPES
 
 Array = np.ndarray
 Rule = Callable[[ir.Operation, list[Array]], Array]
 """(op, its operands): the result, before it is converted to the op's element type."""
-
-DTYPES: Final[dict[str, np.dtype[Any]]] = {
-    "f16": np.dtype(np.float16),
-    "f32": np.dtype(np.float32),
-    "f64": np.dtype(np.float64),
-    "i1": np.dtype(np.bool_),
-    "i8": np.dtype(np.int8),
-    "i16": np.dtype(np.int16),
-    "i32": np.dtype(np.int32),
-    "i64": np.dtype(np.int64),
-}
-"""By MLIR's element types."""
 
 
 def plain(function: Callable[..., Array], operands: int = 2) -> Rule:
