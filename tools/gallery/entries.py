@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tools.gallery import inputs, packages, scores
@@ -73,6 +72,7 @@ _ALL: Final = (
         inputs.nudenet,
         "boxes matched",
         scores.boxes_matched(scores.yolov8_boxes),
+        tests=32,
     ),
     Entry(
         "ddddocr detector",
@@ -92,7 +92,7 @@ _ALL: Final = (
         "text recogniser (CRNN)",
         inputs.ddddocr_reader,
         "characters right",
-        scores.characters(np.asarray),
+        scores.characters(_steps),
     ),
     Entry(
         "ddddocr old reader",
@@ -102,7 +102,7 @@ _ALL: Final = (
         "text recogniser (CRNN)",
         inputs.ddddocr_reader,
         "characters right",
-        scores.characters(np.asarray),
+        scores.characters(_steps),
     ),
     Entry(
         "rapidocr detector",

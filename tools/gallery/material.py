@@ -54,16 +54,16 @@ class Material:
 
     @cached_property
     def photographs(self) -> list[Image.Image]:
-        """Two of scikit-learn's, the others of scikit-image."""
+        """Two of scikit-learn's, the others of scikit-image: the first shows a person."""
         from sklearn.datasets import load_sample_images
 
         files = [PICTURES.member(self.cache, name, sha256) for name, sha256 in PHOTOGRAPHS.items()]
         own = [Image.fromarray(image) for image in load_sample_images().images]
         return [Image.open(file).convert("RGB") for file in files] + own
 
-    def photograph(self, least: float = 0.5) -> Image.Image:
+    def photograph(self, least: float = 0.5, *, person: bool = False) -> Image.Image:
         """A part of a photograph, of at least this share of its width and height, perhaps mirrored."""
-        whole = self.photographs[self.rng.integers(len(self.photographs))]
+        whole = self.photographs[0 if person else self.rng.integers(len(self.photographs))]
         width, height = (int(side * self.rng.uniform(least, 1)) for side in whole.size)
         left = int(self.rng.integers(0, whole.width - width + 1))
         top = int(self.rng.integers(0, whole.height - height + 1))
