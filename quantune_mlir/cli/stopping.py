@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -12,6 +13,8 @@ from typing import Any, Final
 
 HEEDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WORDS: Final = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
+_LATER: Final = 0.05
+"""Seconds."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -63,9 +66,15 @@ def _stopped_by(error: BaseException) -> signal.Signals | None:
 
 
 def _unraisable(what: Any) -> None:
-    """A signal that came where nothing can be raised, as in a destructor, comes again a little later."""
+    """A signal that came where nothing can be raised, as in a destructor, comes again a little later.
+
+    Not at once: what is raised in here cannot be raised, either.
+    """
     if isinstance(what.exc_value, Stopped):
-        signal.signal(what.exc_value.number, _stop)
-        signal.raise_signal(what.exc_value.number)
+        number = what.exc_value.number
+        signal.signal(number, _stop)
+        again = threading.Timer(_LATER, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
     else:
         sys.__unraisablehook__(what)
