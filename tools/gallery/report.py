@@ -39,7 +39,7 @@ def write(rows: Path, output: Path) -> None:
 
 def markdown(results: Mapping[str, Any]) -> str:
     """The page."""
-    rows: dict[str, Row] = {name: row for name, row in results["networks"].items() if name in ENTRIES}
+    rows: dict[str, Row] = {name: results["networks"][name] for name in ENTRIES if name in results["networks"]}
     sections = (
         _HEAD.format(speech=results["speech"]),
         "## What comes out",
@@ -110,9 +110,9 @@ def _circumstances(results: Mapping[str, Any], rows: Mapping[str, Row]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results["machine"]["versions"].items() if version)
     text = (
         f"{results['machine']['cpu']}; {versions}. One thread; medians of rounds in which every program has its turn; "
-        "ratios below 1 say that ours is the quicker. ONNX Runtime's int8 is static QDQ, per channel, the quicker of "
-        "its two types of activations. The time to quantize is of a first time, with nothing compiled before, all "
-        "cores together."
+        "ratios below 1 say that ours is the quicker. ONNX Runtime's int8 is static QDQ, per channel where it can, the "
+        "quicker of its two types of activations. The time to quantize is of a first time, with nothing compiled "
+        "before, all cores together."
     )
     if loads and max(loads) > QUIET:
         text += (

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import onnx
 from numpy.typing import NDArray
+from onnx import version_converter
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 Feed = Mapping[str, NDArray[Any]]
 """A sample: arrays by the inputs' names."""
+
+_OPSET: Final = 13
+"""The first whose quantized weights may have a scale for each channel."""
+
+
+def prepare_static(source: Path, target: Path) -> None:
+    """Write to `target` what `quantize_qdq` takes, of a model whose shapes are static.
+
+    ONNX Runtime finds shapes symbolically, which some models defy; where shapes are static, ONNX finds them as well.
+    """
+    model = onnx.load(source)
+    version = next(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx"))
+    if version < _OPSET:
+        model = version_converter.convert_version(model, _OPSET)
+    try:
+        quant_pre_process(model, str(target))
+    except Exception:  # whatever its symbolic inference stumbles over
+        quant_pre_process(model, str(target), skip_symbolic_shape=True)
 
 
 def quantize_qdq(

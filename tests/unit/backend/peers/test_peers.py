@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
 from quantune_mlir.backend.benchmark import measure
-from quantune_mlir.backend.peers import openvino_int8, registry
+from quantune_mlir.backend.peers import onnxruntime_int8, openvino_int8, ort_static, registry
 from quantune_mlir.backend.peers.isa import onednn_isa
 from quantune_mlir.backend.peers.job import Job
 from quantune_mlir.backend.peers.onnx_file import static_model
@@ -61,6 +62,43 @@ def test_onnxruntime_int8_holds_integer_weights(make_job: MakeJob) -> None:
     assert {node.op_type for node in model.graph.node} >= {"QuantizeLinear", "DequantizeLinear"}
     assert onnx.TensorProto.INT8 in {tensor.data_type for tensor in model.graph.initializer}
     assert sorted(path.name for path in file.parent.iterdir()) == ["s8s8.onnx", "u8s8.onnx"]
+
+
+def test_onnxruntime_int8_takes_models_of_before_opset_13(make_job: MakeJob, onnx_file: Path) -> None:
+    model = onnx.load(onnx_file)
+    model.opset_import[0].version = 11
+    onnx.save(model, onnx_file)
+    made = onnx.load(registry.prepare("onnxruntime-int8", make_job())().file)
+    assert made.opset_import[0].version >= 13
+    scales = [node.input[1] for node in made.graph.node if node.op_type == "DequantizeLinear"]
+    sizes = {tensor.name: list(tensor.dims) for tensor in made.graph.initializer}
+    assert [4] in [sizes[name] for name in scales], "the weight has a scale for each channel"
+
+
+def test_onnxruntime_int8_quantizes_per_tensor_what_it_cannot_per_channel(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quantize = onnxruntime_int8.quantize_qdq
+
+    def refusing(*arguments: Any, per_channel: bool, **options: Any) -> None:
+        if per_channel:
+            raise ValueError("ambiguous")
+        quantize(*arguments, per_channel=per_channel, **options)
+
+    monkeypatch.setattr(onnxruntime_int8, "quantize_qdq", refusing)
+    made = onnx.load(registry.prepare("onnxruntime-int8", make_job())().file)
+    assert all(not tensor.dims for tensor in made.graph.initializer if tensor.name.endswith("_scale"))
+
+
+def test_onnxruntime_int8_does_without_symbolic_shapes(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare = ort_static.quant_pre_process
+
+    def refusing(*arguments: Any, skip_symbolic_shape: bool = False) -> None:
+        assert skip_symbolic_shape
+        prepare(*arguments, skip_symbolic_shape=True)
+
+    monkeypatch.setattr(ort_static, "quant_pre_process", refusing)
+    assert registry.prepare("onnxruntime-int8", make_job())().file.is_file()
 
 
 def test_a_model_that_the_peer_cannot_read(make_job: MakeJob, tmp_path: Path) -> None:
