@@ -112,6 +112,7 @@ def command(
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow import artifacts
+    from quantune_mlir.workflow.input_range import range_warning
     from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
     from quantune_mlir.workflow.qdq import qdq_of, require_onnx
     from quantune_mlir.workflow.quantization import quantize
@@ -187,7 +188,8 @@ def command(
     )
     if qdq is not None:
         warn_of_left_in_fp32(qdq)
-    for warning in warnings(quantization):
+    unlike_training = range_warning(quantization.model, quantization.profile)
+    for warning in (*([unlike_training] if unlike_training else []), *warnings(quantization)):
         click.echo(f"quantune: warning: {warning}", err=True)
     if told_as_json(json_file, summary) or verbosity() is Verbosity.QUIET:
         return
