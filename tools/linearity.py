@@ -24,10 +24,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import quantune_mlir as qt
+from quantune_mlir.workflow.inference_runs import analyze
 from quantune_mlir.workflow.options import DEFAULTS
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
-from quantune_mlir.workflow.quantization import analyze, find_costs
+from quantune_mlir.workflow.quantization import find_costs
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.markdown import table
 from tools.peak_rss import peak_kib

@@ -64,8 +64,8 @@ def command(
     from quantune_mlir.numerics.profile import Profile
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
+    from quantune_mlir.workflow.inference_runs import analyze
     from quantune_mlir.workflow.progress import Stopwatch
-    from quantune_mlir.workflow.quantization import analyze
 
     imported = import_options(chosen)
     options = quantize_options(**chosen)

@@ -57,8 +57,8 @@ def make_command(
     from quantune_mlir.model import Model
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
+    from quantune_mlir.workflow.inference_runs import calibrate
     from quantune_mlir.workflow.progress import Stopwatch
-    from quantune_mlir.workflow.quantization import calibrate
 
     check_writable(output)
     imported = import_options(chosen)

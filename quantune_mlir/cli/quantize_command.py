@@ -31,7 +31,7 @@ from quantune_mlir.cli.reporting import Verbosity, reports_errors, verbosity
 from quantune_mlir.errors import PlanError
 
 if TYPE_CHECKING:
-    from quantune_mlir.workflow.quantization import InferenceRuns
+    from quantune_mlir.workflow.inference_runs import InferenceRuns
 
 NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume")
 """Parameters that do not shape the result, or are recorded apart."""

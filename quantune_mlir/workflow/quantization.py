@@ -12,7 +12,6 @@ from typing import Final
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.kernel_groups import kernel_groups
 from quantune_mlir.backend.program import Array, Program
-from quantune_mlir.errors import DataError
 from quantune_mlir.files.access import write_atomically
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
@@ -31,16 +30,15 @@ from quantune_mlir.planning.planner import Planned, Planner, PredictedNoise
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysis import Analyzer
-from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
-from quantune_mlir.workflow.finished_stages import RUN_1, RUN_2, FinishedStages
+from quantune_mlir.workflow.finished_stages import FinishedStages
+from quantune_mlir.workflow.inference_runs import ANALYSIS_TARGET, InferenceRuns, analyze
 from quantune_mlir.workflow.judges import check_decides, class_judge, score_judge
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.outputs import all_outputs, check_labels
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.records import LayerRecord, layer_records
-from quantune_mlir.workflow.repairs import prepared, repaired
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite, integer_options
 from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.search import Trial, search
@@ -49,35 +47,6 @@ from quantune_mlir.workflow.verified_plan import PlanVerifier, verified_plan
 
 MODEL: Final = "model"
 """What a model is called that is known only as it is in memory."""
-
-ANALYSIS_TARGET = "host"
-"""Both inference runs happen here, whatever CPU the program is for."""
-
-
-@dataclass(frozen=True)
-class InferenceRuns:
-    """How often the samples were run."""
-
-    fp32: int
-    int8: int
-    samples: int
-
-
-@dataclass(frozen=True)
-class Analyzed:
-    """What the two inference runs found.
-
-    Attributes:
-        model: what can be planned: the model, what int8 has no value of marked as fp32 only.
-        profile: of run 1.
-        sensitivity: of run 2, sorted by the default metric.
-        runs: how often the samples were run.
-    """
-
-    model: Model
-    profile: Profile
-    sensitivity: SensitivityList
-    runs: InferenceRuns
 
 
 @dataclass(frozen=True)
@@ -183,83 +152,6 @@ class Quantization:
     def program(self) -> Program:
         """The mixed program, compiled for and loaded on this machine."""
         return Program(self.compile(ANALYSIS_TARGET))
-
-
-def calibrate(model: Model, samples: SampleSet, watch: Stopwatch) -> Profile:
-    """Run 1: the fp32 program with observers.
-
-    Raises:
-        DataError: a sample or a tensor holds NaN or Inf.
-    """
-    with watch.stage("check_samples", "check the samples"):
-        samples.require_finite()
-    with watch.stage("compile_fp32_run", "compile run 1 (fp32, observed)"):
-        calibrator = Calibrator(model, load_target(ANALYSIS_TARGET))
-    with watch.stage("run_fp32", "run 1: fp32, observed", len(samples)) as tick:
-        return calibrator.run(samples, tick)
-
-
-def analyze(
-    model: Model,
-    samples: SampleSet,
-    options: QuantizeOptions,
-    watch: Stopwatch,
-    profile: Profile | None = None,
-    references: ReferenceRuns | None = None,
-    finished: FinishedStages | None = None,
-) -> Analyzed:
-    """The two inference runs: the profile, and the sensitivity list made with it. A given profile saves run 1.
-
-    `references` takes what fp32 gives in run 2; `finished` what both runs give, for other processes to go on with.
-
-    Raises:
-        DataError: a sample or a tensor holds NaN or Inf, or the profile is of another model.
-    """
-    finished = finished or FinishedStages()
-    given = profile
-    if given is not None:
-        _require_profile_of(model, given)
-    with watch.stage("check_samples", "check the samples"):
-        samples.require_finite()
-    profile = given or finished.profile(model, samples, lambda: calibrate(model, samples, watch))
-    model = prepared(model, profile, options)
-
-    def run_2() -> SensitivityList:
-        return _sensitivity(model, samples, options, profile, references, watch)
-
-    sensitivity = finished.sensitivity(model, samples, profile, options, references, run_2)
-    calibrations = int(given is None and RUN_1 not in finished.taken)
-    runs = InferenceRuns(fp32=calibrations, int8=int(RUN_2 not in finished.taken), samples=samples.samples)
-    return Analyzed(model, profile, sensitivity, runs)
-
-
-def _sensitivity(
-    model: Model,
-    samples: SampleSet,
-    options: QuantizeOptions,
-    profile: Profile,
-    references: ReferenceRuns | None,
-    watch: Stopwatch,
-) -> SensitivityList:
-    """Run 2."""
-    target, integer = load_target(ANALYSIS_TARGET), integer_options(options)
-    with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
-        on_run = None if references is None else references.add
-        analyzer = Analyzer(repaired(model, profile, options), integer, target, on_run)
-    with watch.stage("run_int8", "run 2: fp32 beside int8", len(analyzer.runs(samples))) as tick:
-        analysis = analyzer.run(samples, tick)
-    del analyzer  # Its program is several times as large as the model.
-    return SensitivityList.of(
-        analysis.layers,
-        rounding=analysis.noise.rounding,
-        parts=analysis.noise.parts,
-        rounded=analysis.noise.rounded,
-        signal=analysis.noise.signal,
-        signal_share=analysis.noise.signal_share,
-        model=model.hash,
-        samples=analysis.samples,
-        options=options.as_dict(),
-    )
 
 
 def find_costs(model: Model, rewriter: PlanRewriter, policy: PlanPolicy, watch: Stopwatch) -> CostModel:
@@ -398,12 +290,3 @@ def _search(
             judge = score_judge(model, samples, outputs, scorer, Path(folder))
         found = search(planner, lambda plan: judge(rewriter.rewrite(plan).module), max_drop=max_drop)
     return found.planned, found.trials
-
-
-def _require_profile_of(model: Model, profile: Profile) -> None:
-    if profile.model != model.hash or list(profile) != list(model.network.tensors.names.values()):
-        raise DataError(
-            f"the profile is of another model ({profile.model[:12]}, this is {model.hash[:12]})",
-            where="--profile",
-            remedy="make it again: quantune profile make MODEL --calibration DATA",
-        )

@@ -18,9 +18,9 @@ from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.comparison import random_values
+from quantune_mlir.workflow.inference_runs import calibrate
 from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
-from quantune_mlir.workflow.quantization import calibrate
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.variant import VARIANTS, Variant
 from quantune_mlir.workflow.variants import Variants

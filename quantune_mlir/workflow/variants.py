@@ -35,9 +35,9 @@ from quantune_mlir.workflow.artifacts import (
     Artifacts,
     read_summary,
 )
+from quantune_mlir.workflow.inference_runs import ANALYSIS_TARGET
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import load_plan
-from quantune_mlir.workflow.quantization import ANALYSIS_TARGET
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.variant import Variant
 

@@ -34,9 +34,10 @@ from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.report.summary_file import Summary
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
+from quantune_mlir.workflow.inference_runs import InferenceRuns
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
-from quantune_mlir.workflow.quantization import InferenceRuns, quantize
+from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.variants import Variants
 from tests.e2e.conftest import DIGITS, Quantune

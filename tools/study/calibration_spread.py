@@ -16,9 +16,9 @@ from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
+from quantune_mlir.workflow.inference_runs import analyze
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
-from quantune_mlir.workflow.quantization import analyze
 from tools.zoo import Zoo
 
 COUNTS: Final = (1, 10, 100)

@@ -15,10 +15,11 @@ from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.decisions import decided
 from quantune_mlir.planning.front import Point
 from quantune_mlir.planning.plan import PrecisionPlan
+from quantune_mlir.workflow.inference_runs import analyze
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
-from quantune_mlir.workflow.quantization import analyze, find_costs
+from quantune_mlir.workflow.quantization import find_costs
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.search import slower_and_cleaner
 from tools.markdown import table

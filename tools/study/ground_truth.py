@@ -12,10 +12,11 @@ from quantune_mlir.numerics.formats import FP32
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.metric import Metric
 from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.workflow.inference_runs import analyze
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
-from quantune_mlir.workflow.quantization import analyze, find_costs
+from quantune_mlir.workflow.quantization import find_costs
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.study import orders
 from tools.study.judge import Judge

@@ -23,10 +23,11 @@ from quantune_mlir.numerics.profile import Profile, merge
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
+from quantune_mlir.workflow.inference_runs import InferenceRuns, analyze
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
-from quantune_mlir.workflow.quantization import InferenceRuns, Quantization, analyze
+from quantune_mlir.workflow.quantization import Quantization
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.summary import summarize
 from tests.onnx_models import build_model
