@@ -167,10 +167,10 @@ class NoiseLedger:
             ]
 
     def _rounding(self, tensor: RoundedTensor) -> Powers:
-        shares = [share * self._step_of(reader) for reader, share in tensor.readers.items() if reader in self._formats]
-        share = sum(shares)
+        readers = ((name, share) for name, share in tensor.readers.items() if name in self._formats)
+        share = sum(share * self._step_of(name) for name, share in readers)
         if tensor.maker in self._formats:
-            share = 0.0 if tensor.counted or not shares else self._step_of(tensor.maker)
+            share = 0.0 if tensor.counted or not share else self._step_of(tensor.maker)
         return share * _known(tensor.noise)
 
     def _step_of(self, name: str) -> float:

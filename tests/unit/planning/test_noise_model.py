@@ -79,3 +79,8 @@ def test_a_list_of_an_older_format_adds_a_constant() -> None:
     assert "own_noise" not in older and "rounded" not in older
     model = NoiseModel.of(SensitivityList.from_yaml(older))
     assert model.noise({"layer0": INT8})[0] == 0.75 and model.noise({})[0] == 0.25
+
+
+def test_a_reader_without_a_share_is_no_reason_to_round() -> None:
+    idle = NoiseModel(("a", "b"), OWN, [tensor({"left": 0.0, "right": 1.0})])
+    assert brought(idle, "stem", "left") == pytest.approx(0.0)
