@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -45,7 +45,7 @@ def _opt() -> tuple[str, str]:
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
-    settings = {**command.context_settings, "terminal_width": _WIDTH, "max_content_width": _WIDTH}
+    settings: dict[str, Any] = {**command.context_settings, "terminal_width": _WIDTH, "max_content_width": _WIDTH}
     return click.Context(command, parent, info_name=name, **settings)
 
 
