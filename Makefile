@@ -27,6 +27,11 @@ TRIED := build/trust
 demo: $(VENV)/installed
 	mkdir -p $(DEMO)
 	$(BIN)/quantune quantize $(DATA)/detector.onnx --calibration $(DATA)/detector_calibration.npz --output $(DEMO)/detector --force
+	$(BIN)/quantune evaluate $(DEMO)/detector --data $(DATA)/detector_test.npz --score tools/detector/detections.py \
+	    --variant fp32 --variant int8 --variant mixed --json $(DEMO)/detector/evaluation.json > /dev/null
+	$(BIN)/quantune bench $(DEMO)/detector --variant fp32 --variant int8 --variant mixed \
+	    --json $(DEMO)/detector/bench.json > /dev/null
+	$(BIN)/quantune report $(DEMO)/detector
 	$(BIN)/python -m tools.detector.demo $(DEMO)/detector --picture $(DEMO)/detector.svg
 
 test: lint $(TOSA_VENV)/installed
