@@ -7,7 +7,7 @@
 | `quantune.name`      | function arguments/results | the model's own input and output names                     |
 | `quantune.element_type` | function arguments/results | NumPy's name of an unsigned type, which MLIR's do not tell  |
 | `quantune.qparams`   | ops, function arguments    | quantization parameters of the (first) result or argument  |
-| `quantune.precision` | ops                        | "int8" or "fp32"                                           |
+| `quantune.precision` | ops                        | name of a number format, "int8" or "fp32" as a rule        |
 | `quantune.input_means` | convolutions             | mean of each input channel, array<f64>                     |
 | `quantune.model`     | the module                 | hash of the model that it was imported from                |
 | `quantune.edits`     | the module                 | inputs pinned and tensors cut at before, as JSON           |

@@ -4,7 +4,7 @@ In:  simplified fp32 TOSA, and a profile of its tensors.
 Out: the same, each tensor that has an int8 form annotated with `quantune.qparams`.
 
 A tensor with `quantune.extremes`, which equalization has scaled, gets that range: the profile has seen other numbers.
-Tensors that share parameters (DESIGN: reshapes, pools, concatenations) get the range of their merged histograms, and
+Tensors that share parameters (through reshapes, pools, concatenations) get the range of their merged histograms, and
 of the constants that are padded or concatenated to them.
 """
 
