@@ -42,7 +42,8 @@ from tools.gallery.fetch import FetchError
 from tools.gallery.material import Material
 from tools.gallery.reference import Network
 
-PEERS: Final = ("onnxruntime", "onnxruntime-int8")
+FP32_PEER: Final = "onnxruntime"
+INT8_PEER: Final = "onnxruntime-int8"
 _MEASURED: Final[tuple[Variant, ...]] = ("int8", "mixed")
 _SECONDS: Final = 3.0
 
@@ -54,10 +55,12 @@ class Case:
     Attributes:
         entry: which.
         cache: where packages and all that is made are kept.
+        peers: what it is measured against.
     """
 
     entry: Entry
     cache: Path
+    peers: tuple[str, ...]
 
     @cached_property
     def file(self) -> Path:
@@ -132,7 +135,7 @@ def timed(case: Case) -> dict[str, Any]:
     """Latencies on one thread, in turns."""
     variants = case.variants()
     samples = SampleSet.open(case.samples["calibration"], variants.model.inputs)
-    compared = compare(variants, VARIANTS, PEERS, seconds=_SECONDS, model=case.file, calibration=samples)
+    compared = compare(variants, VARIANTS, case.peers, seconds=_SECONDS, model=case.file, calibration=samples)
     return {"latency": compared.as_dict(), "absent": compared.absent}
 
 
@@ -149,9 +152,10 @@ def main() -> None:
     parser.add_argument("network", choices=ENTRIES)
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--peers", nargs="*", default=[FP32_PEER, INT8_PEER])
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    case = Case(ENTRIES[arguments.network], arguments.cache)
+    case = Case(ENTRIES[arguments.network], arguments.cache, tuple(arguments.peers))
     try:
         found = STAGES[arguments.stage](case)
     except QuantuneError as error:
