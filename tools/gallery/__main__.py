@@ -24,7 +24,7 @@ from quantune_mlir.files.access import write_atomically
 from tools.gallery import report
 from tools.gallery.entries import ENTRIES
 from tools.gallery.material import speaker
-from tools.gallery.stage import FP32_PEER, INT8_PEER, STAGES
+from tools.gallery.stage import PEERS, STAGES
 from tools.network_bench import machine
 
 _SIGNAL: Final = "signal"
@@ -50,13 +50,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def benched(network: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Latencies; without ONNX Runtime's int8 where its quantizer takes the process down with it."""
-    outcome = measured(network, "bench", arguments)
-    crashed = outcome.get("failed", "").startswith(_SIGNAL)
-    if not crashed:
-        return outcome
-    again = measured(network, "bench", arguments, "--peers", FP32_PEER)
-    return again if "failed" in again else {**again, "absent": {INT8_PEER: f"the process ends by {outcome['failed']}"}}
+    """Latencies, without the peers that take the process down with them, the last one of those left each time."""
+    absent: dict[str, str] = {}
+    peers = list(PEERS)
+    outcome = measured(network, "bench", arguments, "--peers", *peers)
+    while peers and outcome.get("failed", "").startswith(_SIGNAL):
+        absent[peers.pop()] = f"ends the process by {outcome['failed']}"
+        outcome = measured(network, "bench", arguments, "--peers", *peers)
+    return outcome if "failed" in outcome else {**outcome, "absent": {**outcome["absent"], **absent}}
 
 
 def measured(network: str, stage: str, arguments: argparse.Namespace, *more: str) -> dict[str, Any]:

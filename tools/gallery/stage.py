@@ -42,8 +42,7 @@ from tools.gallery.fetch import FetchError
 from tools.gallery.material import Material
 from tools.gallery.reference import Network
 
-FP32_PEER: Final = "onnxruntime"
-INT8_PEER: Final = "onnxruntime-int8"
+PEERS: Final = ("onnxruntime", "onnxruntime-int8")
 _MEASURED: Final[tuple[Variant, ...]] = ("int8", "mixed")
 _SECONDS: Final = 3.0
 
@@ -152,7 +151,7 @@ def main() -> None:
     parser.add_argument("network", choices=ENTRIES)
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--peers", nargs="*", default=[FP32_PEER, INT8_PEER])
+    parser.add_argument("--peers", nargs="*", default=PEERS)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     case = Case(ENTRIES[arguments.network], arguments.cache, tuple(arguments.peers))
