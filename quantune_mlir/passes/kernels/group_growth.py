@@ -13,6 +13,7 @@ from typing import Final
 
 from quantune_mlir.kernels.emit.elementwise_ops import EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.fusion.fusion_rules import joins_rows, repeats_in
+from quantune_mlir.kernels.fusion.group import FAMILIES
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
@@ -98,22 +99,36 @@ class Growth:
     def _feeders(self, op: ir.Operation) -> set[ir.Operation]:
         """Ops that compute what `op` reads from outside, and no more than it and the epilogue read.
 
-        Stored tensors end them.
+        Stored tensors end them. What makes a stored tensor of another kernel's accumulators is left to that kernel.
         """
         found: set[ir.Operation] = set()
-        readers = {op, *self.epilogue}
-        pending = tensor_operands(op)
+        for value in tensor_operands(op):
+            chain = self._chain(value, {op, *self.epilogue, *found})
+            if not (_is_stored(value) and self._reads_accumulators(chain)):
+                found |= chain
+        return found
+
+    def _chain(self, value: ir.Value, readers: set[ir.Operation]) -> set[ir.Operation]:
+        """The ops that compute `value` for `readers` alone."""
+        found: set[ir.Operation] = set()
+        pending = [value]
         while pending:
             value = pending.pop()
             source = defining_op(value)
-            if source is None or source in readers or source in self.taken or source not in self.joinable:
+            known = readers | found
+            if source is None or source in known or source in self.taken or source not in self.joinable:
                 continue
-            if _element(value) == "i8" or not readers.issuperset(self.graph.readers[source]):
+            if _element(value) == "i8" or not known.issuperset(self.graph.readers[source]):
                 continue
-            readers.add(source)
             found.add(source)
             pending += tensor_operands(source)
         return found
+
+    def _reads_accumulators(self, chain: set[ir.Operation]) -> bool:
+        """Whether one of these ops reads what only the kernel that makes it can: it is not to be stored."""
+        read = (value for op in chain for value in tensor_operands(op) if not _is_stored(value))
+        sources = (defining_op(value) for value in read)
+        return any(op is not None and op.name in FAMILIES and op not in self.members for op in sources)
 
 
 def _buffers(members: set[ir.Operation]) -> int:
