@@ -40,6 +40,7 @@ class FinishedStages:
 
     def __init__(self, *, resume: bool = False) -> None:
         self._resume = resume
+        self._started_from: str | None = None
         self.taken: list[str] = []
 
     def profile(self, model: Model, samples: SampleSet, make: Callable[[], Profile]) -> Profile:
@@ -47,7 +48,7 @@ class FinishedStages:
         cache = cache_in_use()
         if cache is None:
             return make()
-        key = _key(RUN_1, model, samples)
+        key = digest(RUN_1, self._start(model, samples))
         found = self._found(cache, key)
         if found is not None:
             self.taken.append(RUN_1)
@@ -65,12 +66,15 @@ class FinishedStages:
         references: ReferenceRuns | None,
         make: Callable[[], SensitivityList],
     ) -> SensitivityList:
-        """What run 2 gives, and what it adds to `references`. Raises as `make` does."""
+        """What run 2 gives of a model that run 1 has seen or could have, and what it adds to `references`.
+
+        Raises as `make` does.
+        """
         cache = cache_in_use()
         if cache is None:
             return make()
         options_text = json.dumps(options.as_dict(), sort_keys=True)
-        key = _key(RUN_2, model, samples, profile.to_bytes(), options_text)
+        key = digest(RUN_2, self._start(model, samples), profile.to_bytes(), options_text)
         found, kept = self._found(cache, key), self._found(cache, digest("references", key))
         if found is not None and (references is None or kept is not None):
             self.taken.append(RUN_2)
@@ -83,14 +87,16 @@ class FinishedStages:
             cache.put(digest("references", key), _stored(references))
         return sensitivity
 
+    def _start(self, model: Model, samples: SampleSet) -> str:
+        """What both runs start from, told once: the bytes of a model may be many."""
+        if self._started_from is None:
+            made_with = compiler_key(load_target(_HOST))
+            self._started_from = digest(made_with, module_bytecode(model.module), samples.digest)
+        return self._started_from
+
     def _found(self, cache: CompileCache, key: str) -> bytes | None:
         found = cache.get(key) if self._resume else None
         return None if found is None else bytes(found)
-
-
-def _key(run: str, model: Model, samples: SampleSet, *more: bytes | str) -> str:
-    made_with = compiler_key(load_target(_HOST))
-    return digest(run, made_with, module_bytecode(model.module), samples.digest, *more)
 
 
 def _stored(references: ReferenceRuns) -> bytes:

@@ -87,15 +87,15 @@ def analyze(
         with watch.stage("check_samples", "check the samples"):
             samples.require_finite()
     profile = given or finished.profile(model, samples, lambda: calibrate(model, samples, watch))
-    model = prepared(model, profile, options)
+    planned = prepared(model, profile, options)
 
     def run_2() -> SensitivityList:
-        return _sensitivity(model, samples, options, profile, references, watch)
+        return _sensitivity(planned, samples, options, profile, references, watch)
 
     sensitivity = finished.sensitivity(model, samples, profile, options, references, run_2)
     calibrations = int(given is None and RUN_1 not in finished.taken)
     runs = InferenceRuns(fp32=calibrations, int8=int(RUN_2 not in finished.taken), samples=samples.samples)
-    return Analyzed(model, profile, sensitivity, runs)
+    return Analyzed(planned, profile, sensitivity, runs)
 
 
 def _sensitivity(
