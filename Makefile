@@ -4,7 +4,8 @@
 #             be skipped
 # make lint   the first three of these alone
 # make fuzz   mutated inputs of every kind for MINUTES (1), each in a child with limits; SEED (0) chooses them
-# make trust  the same, faults (TIMES each signal), and docs/trust.md, which says what was tried
+# make trust  the same, faults (TIMES each signal), and docs/trust.md, which says what was tried; `make trust-page` adds
+#             what `make fuzz` has tried since to the page, and tries nothing
 # make locked what CI installs: the versions of requirements.lock, held to their hashes (make lock renews the file)
 # make clean  remove what the others made, virtual environments included
 #
@@ -22,7 +23,7 @@ SEED := 0
 TIMES := 10
 TRIED := build/trust
 
-.PHONY: demo test lint fuzz trust lock locked clean
+.PHONY: demo test lint fuzz trust trust-page lock locked clean
 
 demo: $(VENV)/installed
 	mkdir -p $(DEMO)
@@ -46,12 +47,13 @@ lint: $(VENV)/installed-dev
 	$(BIN)/lint-imports --no-cache
 
 fuzz: $(VENV)/installed-dev
-	$(BIN)/python -W ignore -m tools.fuzz --minutes $(MINUTES) --seed $(SEED)
-
-trust: $(VENV)/installed-dev
-	mkdir -p $(TRIED)
 	$(BIN)/python -W ignore -m tools.fuzz --minutes $(MINUTES) --seed $(SEED) --json $(TRIED)/fuzz.json
+
+trust: fuzz
 	$(BIN)/python -m tools.fuzz.faults --times $(TIMES) --seed $(SEED) --json $(TRIED)/faults.json
+	$(MAKE) trust-page
+
+trust-page: $(VENV)/installed-dev
 	$(BIN)/python -m tools.fuzz.report --fuzz $(TRIED)/fuzz.json --faults $(TRIED)/faults.json docs/trust.md
 
 lock: $(VENV)/pip

@@ -178,7 +178,7 @@ def load_target(name: str) -> Target:
 def _parsed(text: str, name: str, where: str) -> Target:
     try:
         return Target.model_validate({**tomllib.loads(text), "name": name})
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise TargetError(f"is no TOML: {error}", where=where) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

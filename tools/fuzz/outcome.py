@@ -14,6 +14,8 @@ REFUSED: Final = "refused"
 CONTAINED: Final = "contained"
 """MLIR crashed, in a child of the command, which said so and named the file."""
 GOOD: Final = frozenset({ACCEPTED, REFUSED, CONTAINED})
+DIFFERS: Final = "differs"
+"""Accepted, and something else is computed than another implementation does."""
 CRASH: Final = "crash"
 HANG: Final = "hang"
 MEMORY: Final = "memory"
@@ -21,6 +23,10 @@ MEMORY: Final = "memory"
 
 class ContainedCrash(Exception):
     """See CONTAINED."""
+
+
+class Disagreement(Exception):
+    """See DIFFERS."""
 
 
 def outcome_of(run: Callable[[Path], object], path: Path) -> str:
@@ -31,6 +37,8 @@ def outcome_of(run: Callable[[Path], object], path: Path) -> str:
         return REFUSED
     except ContainedCrash:
         return CONTAINED
+    except Disagreement:
+        return DIFFERS
     except SystemExit as ended:
         return ACCEPTED if not ended.code else REFUSED
     except BaseException as error:

@@ -1,63 +1,70 @@
-"""python -m tools.fuzz.report --fuzz FILE --faults FILE docs/trust.md: adds up what was tried, and writes the page."""
+"""python -m tools.fuzz.report --fuzz FILE --faults FILE docs/trust.md: adds up what was tried, and writes the page.
+
+The files are emptied: what they had is in tools/fuzz/counts.json then.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from tools.fuzz.outcome import ACCEPTED, CONTAINED, REFUSED
+from tools.fuzz.counts import COMPARED, INPUTS, SECONDS_TAKEN, Counts, add, read, write
+from tools.fuzz.outcome import ACCEPTED, CONTAINED, GOOD, REFUSED
 from tools.fuzz.server import SECONDS
 from tools.markdown import table
 
 _HERE: Final = Path(__file__).parent
 _COUNTS: Final = _HERE / "counts.json"
-_INPUTS: Final = "inputs"
 _ENDS: Final = (ACCEPTED, REFUSED, CONTAINED)
+_PARTS: Final = ("fuzz", "faults", "numerics", "graphs")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.fuzz.report")
-    parser.add_argument("--fuzz", type=Path, help="what tools.fuzz wrote; it is added to counts.json")
-    parser.add_argument("--faults", type=Path, help="what tools.fuzz.faults wrote")
+    for part in _PARTS:
+        parser.add_argument(f"--{part}", type=Path, help=f"numbers of tools.fuzz about {part}")
     parser.add_argument("page", type=Path)
     arguments = parser.parse_args()
-    counts = json.loads(_COUNTS.read_text(encoding="utf-8")) if _COUNTS.exists() else {"fuzz": {}, "faults": {}}
-    for part in ("fuzz", "faults"):
+    counts: dict[str, Counts] = json.loads(_COUNTS.read_text(encoding="utf-8")) if _COUNTS.exists() else {}
+    for part in _PARTS:
         file: Path | None = getattr(arguments, part)
         if file is not None:
-            counts[part] = _sum(counts[part], json.loads(file.read_text(encoding="utf-8")))
+            counts[part] = add(counts.get(part, {}), read(file))
+            write(file, {})
     _COUNTS.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
-    text = (_HERE / "trust.md.in").read_text(encoding="utf-8")
-    text = text.replace("{seconds}", str(SECONDS)).replace("{fuzz}", _fuzz_table(counts["fuzz"]))
-    arguments.page.write_text(text.replace("{faults}", _faults_table(counts["faults"])), encoding="utf-8")
+    text = (_HERE / "trust.md.in").read_text(encoding="utf-8").replace("{limit}", str(SECONDS))
+    text = text.replace("{fuzz}", _fuzz_table(counts.get("fuzz", {})))
+    for part in _PARTS[1:]:
+        text = text.replace(f"{{{part}}}", _table(part, counts.get(part, {})))
+    arguments.page.write_text(text, encoding="utf-8")
 
 
-def _sum(before: dict[str, dict[str, int]], added: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    names = dict.fromkeys([*before, *added])
-    return {name: dict(Counter(before.get(name, {})) + Counter(added.get(name, {}))) for name in names}
-
-
-def _fuzz_table(rows: dict[str, dict[str, int]]) -> str:
+def _fuzz_table(rows: Counts) -> str:
+    everything: Counts = {}
+    for row in rows.values():
+        everything = add(everything, {"all": row})
     lines = [
-        [name, *(f"{n:,}" for n in (row[_INPUTS], *(row.get(key, 0) for key in _ENDS), _failed(row)))]
-        for name, row in rows.items()
+        [name, *(f"{row.get(key, 0):,.0f}" for key in (INPUTS, *_ENDS, COMPARED)), f"{_failed(row):,.0f}", _time(row)]
+        for name, row in (rows | everything).items()
     ]
-    totals = [sum(row.get(key, 0) for row in rows.values()) for key in (_INPUTS, *_ENDS)]
-    totals.append(sum(map(_failed, rows.values())))
-    lines.append(["all", *(f"{n:,}" for n in totals)])
-    return table(["input", "tried", *_ENDS, "failed"], lines)
+    return table(["input", "tried", *_ENDS, "compared", "failed", "time"], lines)
 
 
-def _failed(row: dict[str, int]) -> int:
-    return row[_INPUTS] - sum(row.get(key, 0) for key in _ENDS)
+def _failed(row: Mapping[str, float]) -> float:
+    return sum(count for key, count in row.items() if key not in {*GOOD, INPUTS, COMPARED, SECONDS_TAKEN})
 
 
-def _faults_table(rows: dict[str, dict[str, int]]) -> str:
-    lines = [[name, str(row["tried"]), str(row.get("failed", 0))] for name, row in rows.items()]
-    return table(["fault", "tried", "failed"], lines)
+def _table(part: str, rows: Counts) -> str:
+    lines = [[name, f"{row['tried']:,.0f}", f"{row.get('failed', 0):,.0f}", _time(row)] for name, row in rows.items()]
+    return table([part.removesuffix("s"), "tried", "failed", "time"], lines)
+
+
+def _time(row: Mapping[str, float]) -> str:
+    seconds = row.get(SECONDS_TAKEN, 0)
+    return f"{seconds / 60:,.0f} min" if seconds >= 600 else f"{seconds:,.0f} s"
 
 
 if __name__ == "__main__":

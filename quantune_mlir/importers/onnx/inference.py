@@ -49,6 +49,9 @@ _WORDS: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("Gelu", "approximate"): frozenset({"none", "tanh"}),
 }
 
+_AXES: Final = frozenset({("LayerNormalization", "axis"), ("RMSNormalization", "axis"), ("GatherND", "batch_dims")})
+"""What ONNX's rules read memory by, unchecked."""
+
 
 def inferred_shapes(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) -> list[tuple[int, ...] | None]:
     """The shape of each output of a node, None where the rules do not tell.
@@ -57,6 +60,7 @@ def inferred_shapes(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset
         Unsupported: ONNX does not allow the node with these inputs.
     """
     _check_words(node)
+    _check_axes(node, inputs)
     unknown: list[tuple[int, ...] | None] = [None] * len(node.output)
     if any(bodies(node)) or not defs.has(node.op_type, domain="", max_inclusive_version=opset):
         return unknown
@@ -92,6 +96,13 @@ def _check_words(node: onnx.NodeProto) -> None:
         word = attribute.s.decode("utf-8", errors="replace")
         if allowed is not None and word not in allowed:
             raise Unsupported(f"{attribute.name} {word!r} is none of {', '.join(sorted(allowed))}")
+
+
+def _check_axes(node: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> None:
+    rank = len(inputs[0].shape) if inputs and inputs[0] is not None else 0
+    for attribute in node.attribute:
+        if (node.op_type, attribute.name) in _AXES and not -rank <= attribute.i < rank:
+            raise Unsupported(f"{attribute.name} {attribute.i} of a tensor with {rank} axes")
 
 
 def _type(tensor: Tensor) -> onnx.TypeProto:

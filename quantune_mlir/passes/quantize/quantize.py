@@ -19,6 +19,7 @@ from typing import ClassVar
 from quantune_mlir.graph.lowering import lowering_steps
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.precision_propagation import up_to_results
+from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.emitter import Emitter
 from quantune_mlir.integer.options import Boundary, Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
@@ -95,7 +96,7 @@ def return_rewritten(
     def rewritten(number: int, value: ir.Value) -> ir.Value:
         if value not in makers:
             return value
-        emitter = Emitter(makers[value], terminator)
+        emitter = Emitter(_labelled(makers[value], makers), terminator)
         return rewriter.int8(value, emitter).value if number in in_integers else rewriter.fp32(value, emitter)
 
     results = [rewritten(number, value) for number, value in enumerate(terminator.operands)]
@@ -105,3 +106,10 @@ def return_rewritten(
     for unit in reversed(network.units):
         for op in reversed(unit.ops):
             op.erase()
+
+
+def _labelled(unit: Unit, makers: Mapping[ir.Value, Unit]) -> Unit:
+    """The unit, or what a change of layout, which belongs to no layer, has its tensor from."""
+    while unit.layer is None and unit.inputs and unit.inputs[0] in makers:
+        unit = makers[unit.inputs[0]]
+    return unit

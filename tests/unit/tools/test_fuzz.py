@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from quantune_mlir.errors import ModelError
+from tools.fuzz.__main__ import fuzz
+from tools.fuzz.counts import write
 from tools.fuzz.mutate import mutated_bytes, mutated_text, mutated_value
+from tools.fuzz.oracle import require_near
+from tools.fuzz.outcome import DIFFERS, GOOD
 from tools.fuzz.report import main as report
 from tools.fuzz.server import run_all
-from tools.fuzz.surfaces import SURFACES, Surface
+from tools.fuzz.surface import ROOT, Surface
+from tools.fuzz.surfaces import SURFACES
+
+CORPUS = ROOT / "tools" / "fuzz" / "corpus"
 
 
 def act(path: Path) -> None:
@@ -58,6 +66,36 @@ def test_seeds_are_accepted_and_mutations_reproducible(tmp_path: Path, surface: 
     assert any(mutated != seeds[0] for mutated in first)
 
 
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*/*")), ids=lambda path: f"{path.parent.name} {path.stem}")
+def test_what_was_found_fails_no_more(path: Path) -> None:
+    (surface,) = (surface for surface in SURFACES if surface.name == path.parent.name)
+    assert next(outcome for _, outcome in run_all(surface.run, [path])) in GOOD
+    if surface.check is not None:
+        assert [outcome for _, outcome in run_all(surface.check, [path])] != [DIFFERS]
+
+
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
+def test_a_round_of_mutations(tmp_path: Path, surface: Surface) -> None:
+    (counts,) = fuzz([surface], 1e-9, 24, tmp_path)
+    assert counts[surface.name]["inputs"] >= 32 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "near"),
+    [
+        ([1.0, np.nan, np.inf], [1.001, np.nan, np.inf], True),
+        ([1.0], [1.01], False),
+        ([np.inf], [3.0], False),
+        ([np.nan], [3.0], False),
+        ([[1.0]], [1.0], False),
+        ([1], [2], False),
+    ],
+)
+def test_what_is_near(got: list[float], wanted: list[float], near: bool) -> None:
+    with nullcontext() if near else pytest.raises(AssertionError):
+        require_near(np.array(got), np.array(wanted))
+
+
 def test_mutations_of_nothing() -> None:
     rng = random.Random(0)
     for _ in range(50):
@@ -67,9 +105,10 @@ def test_mutations_of_nothing() -> None:
 
 def test_runs_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.fuzz.report._COUNTS", tmp_path / "counts.json")
-    (tmp_path / "fuzz.json").write_text(json.dumps({"plan": {"inputs": 3, "refused": 2, "hang": 1}}))
-    page = tmp_path / "page.md"
+    page, tried = tmp_path / "page.md", tmp_path / "fuzz.json"
+    monkeypatch.setattr("sys.argv", ["report", "--fuzz", str(tried), str(page)])
     for _ in range(2):
-        monkeypatch.setattr("sys.argv", ["report", "--fuzz", str(tmp_path / "fuzz.json"), str(page)])
+        write(tried, {"plan": {"inputs": 3, "refused": 2, "hang": 1, "seconds": 400.25}})
         report()
-    assert "| plan | 6 | 0 | 4 | 0 | 2 |" in page.read_text()
+    report()
+    assert "| plan | 6 | 0 | 4 | 0 | 0 | 2 | 13 min |" in page.read_text()
