@@ -107,5 +107,9 @@ class PeerError(QuantuneError):
     """A peer to measure against is unknown, not installed, or cannot run the model."""
 
 
+class WorkerError(QuantuneError):
+    """Other machines cannot be reached, or cannot run what they are given."""
+
+
 class IreeVersionError(QuantuneError, ImportError):
     """The installed IREE is missing, or not the one that this version of the project is made for."""

@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 from errno import EIO
 from mmap import mmap
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import iree.runtime as iree_rt
 import numpy as np
 from iree.runtime.array_interop import map_dtype_to_element_type
 from numpy.typing import NDArray
 
-from quantune_mlir.backend.declaration import Declaration
 from quantune_mlir.errors import CompileError, DataError
+
+if TYPE_CHECKING:
+    from quantune_mlir.backend.declaration import Declaration
 
 Array = NDArray[np.generic]
 
@@ -92,6 +94,9 @@ class Program:
     @property
     def declaration(self) -> Declaration | None:
         """The inputs and outputs of @main; None if the program does not say, or not with static shapes."""
+        # It is told in MLIR, which the workers that this class is sent to need not have.
+        from quantune_mlir.backend.declaration import Declaration
+
         text = self._function("main").reflection.get("iree.abi.declaration")
         return None if text is None else Declaration.parse(text)
 

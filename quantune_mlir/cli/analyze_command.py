@@ -16,6 +16,8 @@ from quantune_mlir.cli.inputs import (
     profile_option,
     quantization_options,
     quantize_options,
+    scheduler_option,
+    workers_of,
 )
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.reporting import reports_errors
@@ -37,6 +39,7 @@ from quantune_mlir.planning.metric import Metric
 @click.option("--output", type=FILE, metavar="FILE", help="Write the sensitivity list as YAML.")
 @quantization_options
 @model_options
+@scheduler_option
 @cache_option
 @reports_errors
 def command(
@@ -47,6 +50,7 @@ def command(
     metric: str | None,
     json_file: Path | None,
     output: Path | None,
+    scheduler: str | None,
     **chosen: Any,
 ) -> None:
     r"""Print how sensitive each layer is to int8, the most sensitive first, from two inference runs.
@@ -73,12 +77,13 @@ def command(
     if output is not None:
         check_writable(output)
     steps = None if preprocess is None else Preprocess.parse(preprocess)
+    workers = workers_of(scheduler)
     display = Display()
     with display.stage("import"):
         loaded = Model.load(model, samples=calibration, **imported)
     samples = SampleSet.open(calibration, loaded.inputs, options.samples, options.seed, steps)
     profile = Profile.load(profile_file) if profile_file else None
-    ranked = analyze(loaded, samples, options, Stopwatch(display), profile).sensitivity
+    ranked = analyze(loaded, samples, options, Stopwatch(display), profile, workers=workers).sensitivity
     if metric is not None:
         ranked = ranked.sorted_by(Metric(metric))
     if output is not None:

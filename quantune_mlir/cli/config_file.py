@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 FORMAT: Final = 1
-_APART: Final = frozenset({"config", "debug", "json_file", "resume", "help"})
+_APART: Final = frozenset({"config", "debug", "json_file", "resume", "scheduler", "help"})
 """What belongs to a call and not to its result."""
 _PLACES: Final = frozenset({"output", "force"})
 """What a file may hold, and is not saved."""

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 import click
 
@@ -15,6 +15,9 @@ from quantune_mlir.errors import DataError
 from quantune_mlir.integer.options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES, DEFAULTS, QuantizeOptions
+
+if TYPE_CHECKING:
+    from quantune_mlir.backend.workers import Workers
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -102,6 +105,22 @@ def json_option(what: str) -> Callable[[F], F]:
         metavar="FILE|-",
         help=f"Write {what} as JSON; to stdout, and nothing else there, if -.",
     )
+
+
+scheduler_option: Final = click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Make run 1 and run 2 on the workers of a dask cluster; the results are the same bytes.",
+)
+
+
+def workers_of(scheduler: str | None) -> Workers | None:
+    """The workers at the address, until the running command ends. Raises WorkerError if there are none."""
+    if scheduler is None:
+        return None
+    from quantune_mlir.backend.dask_workers import DaskWorkers
+
+    return click.get_current_context().with_resource(DaskWorkers(scheduler))
 
 
 def _size(_: click.Context, option: click.Parameter, text: str | None) -> int | None:

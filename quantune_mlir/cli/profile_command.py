@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from quantune_mlir.cli.inputs import FILE, cache_option, calibration_option, preprocess_option, sample_options
+from quantune_mlir.cli.inputs import (
+    FILE,
+    cache_option,
+    calibration_option,
+    preprocess_option,
+    sample_options,
+    scheduler_option,
+    workers_of,
+)
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.reporting import reports_errors
 
@@ -40,6 +48,7 @@ def command() -> None:
 @_output_option
 @sample_options
 @model_options
+@scheduler_option
 @cache_option
 @reports_errors
 def make_command(
@@ -49,6 +58,7 @@ def make_command(
     output: Path,
     samples: int,
     seed: int,
+    scheduler: str | None,
     **chosen: Any,
 ) -> None:
     """Make a profile: run 1 alone, fp32 with observers."""
@@ -63,11 +73,12 @@ def make_command(
     check_writable(output)
     imported = import_options(chosen)
     steps = None if preprocess is None else Preprocess.parse(preprocess)
+    workers = workers_of(scheduler)
     display = Display()
     with display.stage("import"):
         loaded = Model.load(model, samples=calibration, **imported)
     sample_set = SampleSet.open(calibration, loaded.inputs, samples, seed, steps)
-    _write(calibrate(loaded, sample_set, Stopwatch(display)), output)
+    _write(calibrate(loaded, sample_set, Stopwatch(display), workers), output)
 
 
 @command.command("merge")
@@ -80,10 +91,10 @@ def merge_command(profiles: tuple[Path, ...], output: Path) -> None:
     The result is the same, to the byte, as if all samples had been profiled at once.
     """
     from quantune_mlir.files.access import check_writable
-    from quantune_mlir.numerics.profile import Profile, merge
+    from quantune_mlir.numerics.profile import Profile
 
     check_writable(output)
-    _write(merge([Profile.load(path) for path in profiles]), output)
+    _write(Profile.merge([Profile.load(path) for path in profiles]), output)
 
 
 def _write(profile: Profile, output: Path) -> None:

@@ -22,8 +22,10 @@ from quantune_mlir.cli.inputs import (
     profile_option,
     quantization_options,
     quantize_options,
+    scheduler_option,
     score_option,
     tiles_option,
+    workers_of,
 )
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.policy_options import POLICY_PARAMETERS, plan_policy, policy_options
@@ -33,7 +35,7 @@ from quantune_mlir.errors import PlanError
 if TYPE_CHECKING:
     from quantune_mlir.workflow.inference_runs import InferenceRuns
 
-NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume")
+NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume", "scheduler")
 """Parameters that do not shape the result, or are recorded apart."""
 
 
@@ -73,6 +75,7 @@ NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume")
     is_flag=True,
     help="Go on after an interruption: take what run 1 and run 2 gave, if model, samples and options are the same.",
 )
+@scheduler_option
 @cache_option
 @reports_errors
 def command(
@@ -94,6 +97,7 @@ def command(
     score_file: Path | None,
     verify: bool,
     resume: bool,
+    scheduler: str | None,
     json_file: Path | None,
     **chosen: Any,
 ) -> None:
@@ -145,6 +149,7 @@ def command(
         raise PlanError("only --max-drop asks for a score", where="--score", remedy="leave it out")
     scorer = None if score_file is None else Scorer.load(score_file)
     steps = None if preprocess is None else Preprocess.parse(preprocess)
+    workers = workers_of(scheduler)
     display = Display()
     with display.stage("import"):
         loaded = Model.load(model, samples=calibration, **imported)
@@ -164,6 +169,7 @@ def command(
         verify=verify,
         tiles=tiles,
         resume=resume,
+        workers=workers,
         progress=display,
     )
     if resume:

@@ -181,31 +181,31 @@ class Profile(Mapping[str, Histogram]):
         data = read_file(Path(path), limit=_LARGEST, error=DataError)
         return Profile.from_bytes(data, where=str(path))
 
+    @staticmethod
+    def merge(profiles: Sequence[Profile]) -> Profile:
+        """The profile of all samples together: the same, to the byte, however these were split and ordered.
 
-def merge(profiles: Sequence[Profile]) -> Profile:
-    """The profile of all samples together: the same, to the byte, however these were split and ordered.
-
-    Raises:
-        DataError: nothing to merge, or the profiles are of different models or tensors.
-    """
-    if not profiles:
-        raise DataError("no profile to merge")
-    first, *others = profiles
-    histograms, channels = dict(first), dict(first.channels)
-    for index, other in enumerate(others, start=2):
-        if other.model != first.model or list(other) != list(first) or list(other.channels) != list(channels):
-            difference = "another model" if other.model != first.model else "other tensors of the model"
-            raise DataError(
-                f"profile {index} is of {difference} than profile 1 ({other.model[:12]} and {first.model[:12]})",
-                remedy="merge only profiles that the same model file gave with the same options",
-            )
-        try:
-            histograms = {name: histograms[name].merge(histogram) for name, histogram in other.items()}
-        except ValueError as error:
-            raise DataError(f"profile {index} cannot be added: {error}", remedy="merge fewer profiles") from error
-        for name, statistics in other.channels.items():
-            channels[name] = channels[name].merge(statistics)
-    return Profile(first.model, sum(profile.samples for profile in profiles), histograms, channels)
+        Raises:
+            DataError: nothing to merge, or the profiles are of different models or tensors.
+        """
+        if not profiles:
+            raise DataError("no profile to merge")
+        first, *others = profiles
+        histograms, channels = dict(first), dict(first.channels)
+        for index, other in enumerate(others, start=2):
+            if other.model != first.model or list(other) != list(first) or list(other.channels) != list(channels):
+                difference = "another model" if other.model != first.model else "other tensors of the model"
+                raise DataError(
+                    f"profile {index} is of {difference} than profile 1 ({other.model[:12]} and {first.model[:12]})",
+                    remedy="merge only profiles that the same model file gave with the same options",
+                )
+            try:
+                histograms = {name: histograms[name].merge(histogram) for name, histogram in other.items()}
+            except ValueError as error:
+                raise DataError(f"profile {index} cannot be added: {error}", remedy="merge fewer profiles") from error
+            for name, statistics in other.channels.items():
+                channels[name] = channels[name].merge(statistics)
+        return Profile(first.model, sum(profile.samples for profile in profiles), histograms, channels)
 
 
 def _names(header: Mapping[str, Any], key: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from functools import partial
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from quantune_mlir.backend.compilation import program_source
 from quantune_mlir.backend.compiler import KnownProgram, Source
 from quantune_mlir.backend.program import Array
+from quantune_mlir.backend.workers import MeasuringProgram, Workers
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.units import Kind
 from quantune_mlir.hardware.targets import Target
@@ -29,6 +31,7 @@ from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
 from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysed_runs import AnalysedRuns
+from quantune_mlir.sensitivity.measured_runs import compare
 from quantune_mlir.sensitivity.noise import (
     Energies,
     Measurement,
@@ -37,10 +40,7 @@ from quantune_mlir.sensitivity.noise import (
     grown_noise,
     noise_at_output,
 )
-
-_ALL: Final = slice(None)
-_NONE: Final = slice(0)
-_Sums = NDArray[np.float64]
+from quantune_mlir.sensitivity.run_sums import RunSums
 
 OnRun = Callable[[tuple[Array, ...], list[Array]], None]
 """Who is told of each run: its inputs, and fp32's outputs."""
@@ -76,7 +76,11 @@ class _Row:
 
 
 class Analyzer:
-    """The compiled measuring program of one repaired model, which has its integer parameters."""
+    """The compiled measuring program of one repaired model, which has its integer parameters.
+
+    Parts of the runs can be made by analyzers anywhere: `sums` of each, `RunSums.merge`, `analysis`. With workers one
+    analyzer does that by itself.
+    """
 
     def __init__(
         self,
@@ -85,6 +89,7 @@ class Analyzer:
         target: Target,
         on_run: OnRun | None = None,
         plan: PrecisionPlan = ALL_INT8,
+        workers: Workers | None = None,
     ) -> None:
         self._model = model
         self._on_run = on_run
@@ -93,7 +98,7 @@ class Analyzer:
         self._network = model.network
         self._formats = model.network.everywhere(INT8)
         self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
-        self._program = self._prepare(model, target).load()
+        self._program = MeasuringProgram(self._prepare(model, target), workers)
 
     def _prepare(self, model: Model, target: Target) -> Source | KnownProgram:
         """What the program is compiled from; its module, much larger than the model, is gone before it is."""
@@ -112,7 +117,15 @@ class Analyzer:
 
     def run(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Analysis:
         """One run over the samples; of many, over some."""
-        measurement = self.measure(samples, on_sample)
+        return self.analysis(samples, self.sums(samples, on_sample))
+
+    def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Measurement:
+        """The signal and noise energies that one run over the samples sums up."""
+        return self.measurement(self.runs(samples), self.sums(samples, on_sample))
+
+    def analysis(self, samples: SampleSet, sums: RunSums) -> Analysis:
+        """What the sums of all runs over the samples tell."""
+        measurement = self.measurement(self.runs(samples), sums)
         energies, budget = measurement.energies, noise_at_output(self._model, measurement)
         layers = [self._describe(layer, index, energies, budget) for index, layer in enumerate(self._model.layers)]
         return Analysis(layers, len(self.runs(samples)) * samples.batch, budget)
@@ -121,41 +134,63 @@ class Analyzer:
         """What each layer that the plan has in int8 brings to the parts of the output, as energies grow under it."""
         return grown_noise(self._model, self.measure(samples, on_sample).energies)
 
-    def measure(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> Measurement:
-        """The signal and noise energies that one run over the samples sums up.
+    def sums(
+        self,
+        samples: SampleSet,
+        on_sample: Callable[[], None] = lambda: None,
+        *,
+        only: Collection[int] | None = None,
+    ) -> RunSums:
+        """The signal and noise that the runs over the samples sum up, each run by itself.
+
+        Args:
+            samples: all of them, whatever is run: what is run of them, and how, follows from their number.
+            on_sample: called after each run.
+            only: the positions of the runs to make, of those that `runs` names; None: all.
+        """
+        runs, parts = self.runs(samples), len(self._outputs)
+        by_run: dict[int, NDArray[np.float64]] = {}
+        for part in range(parts):
+            shares = (np.eye(parts, dtype=np.float32)[part],) if parts > 1 else ()
+            wanted = _chosen(runs.probed_for(part, parts), only)
+            by_run.update(self._run(PROBE, samples, wanted, shares, on_sample))
+        self._program.give_back()
+        by_run.update(self._run("main", samples, _chosen(runs.compared, only), (), on_sample))
+        return RunSums(len(self._rows), by_run)
+
+    def _run(
+        self,
+        function: str,
+        samples: SampleSet,
+        positions: Sequence[int],
+        shares: tuple[Array, ...],
+        on_sample: Callable[[], None],
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        wanted = self._on_run is not None
+        asked = partial(compare, function=function, shares=shares, outputs=wanted, rows=len(self._rows))
+        chosen = samples.only(positions)
+        inputs = iter(chosen)
+        results = self._program.over(asked, chosen, on_sample)
+        for position, (outputs, sums) in zip(positions, results, strict=True):
+            if self._on_run is not None:
+                self._on_run(next(inputs), outputs)
+            yield position, sums
+
+    def measurement(self, runs: AnalysedRuns, sums: RunSums) -> Measurement:
+        """The signal and noise energies of all runs.
 
         What is measured only where a sample is probed counts as often as probes are rarer. These come first: they need
         several times the memory of others. Each looks at one part of the output.
         """
-        runs, parts = self.runs(samples), len(self._outputs)
-        found: list[_Sums] = []
-        for part in range(parts):
-            probed = runs.probed_for(part, parts)
-            shares = (np.eye(parts, dtype=np.float32)[part],) if parts > 1 else ()
-            self._call(PROBE, samples.only(probed), on_sample, *shares)
-            found.append(self._sums())
-        self._program.give_back()
-        self._call("main", samples.only(runs.compared), on_sample)
-        total = np.sum([*found, self._sums()], axis=0)
+        parts = len(self._outputs)
+        found = [sums.total(runs.probed_for(part, parts)) for part in range(parts)]
+        total = np.sum([*found, sums.total(runs.compared)], axis=0)
         energies = self._energies(total, len(runs), runs.rarity)
         weights = [len(runs) / max(1, len(runs.probed_for(part, parts))) for part in range(parts)]
-        projections = (self._energies(sums, len(runs), weight) for sums, weight in zip(found, weights, strict=True))
+        projections = (self._energies(each, len(runs), weight) for each, weight in zip(found, weights, strict=True))
         return Measurement(energies, tuple(projections) if len(runs.probed) >= parts else ())
 
-    def _call(
-        self, function: str, samples: SampleSet, on_sample: Callable[[], None], *shares: NDArray[np.float32]
-    ) -> None:
-        for run in samples:
-            outputs = self._program.call(function, *run, *shares, keep=_NONE if self._on_run is None else _ALL)
-            if self._on_run is not None:
-                self._on_run(run, outputs)
-            on_sample()
-
-    def _sums(self) -> _Sums:
-        """What was summed up since the last call: of each row its signal and noise."""
-        return self._program.call("energies")[0].astype(np.float64) if self._rows else np.zeros((0, 2))
-
-    def _energies(self, sums: _Sums, runs: int, rarity: float) -> Energies:
+    def _energies(self, sums: NDArray[np.float64], runs: int, rarity: float) -> Energies:
         elements = {layer.name: layer.output_elements for layer in self._model.layers}
         energies: dict[tuple[str, Noise], ErrorEnergy] = {}
         for row, (signal, noise) in zip(self._rows, sums, strict=True):
@@ -225,3 +260,7 @@ def _at_parts(noise: NDArray[np.float64] | None) -> tuple[float, ...]:
 def _worst(noise: NDArray[np.float64] | None) -> float | None:
     """At the worst part of the output; None where it is not known."""
     return None if noise is None or not noise.size else float(noise.max())
+
+
+def _chosen(runs: Sequence[int], only: Collection[int] | None) -> Sequence[int]:
+    return runs if only is None else [run for run in runs if run in only]

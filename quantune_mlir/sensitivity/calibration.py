@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quantune_mlir.backend.compilation import program_source
 from quantune_mlir.backend.compiler import KnownProgram, Source
+from quantune_mlir.backend.workers import MeasuringProgram, Workers
 from quantune_mlir.errors import DataError
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.channels import ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.calibrate.lower_observers import OBSERVED
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.channel_sums import channel_statistics, observed_channels
+from quantune_mlir.sensitivity.measured_runs import KEY_OF_INFINITY, Rows, observe
 
-_LAST: Final = slice(-1, None)
 _COUNTER_LIMIT: Final = 2**32 - 1
-_NOT_READ: Final = 2**32 - 1
-_KEY_OF_INFINITY: Final = np.uint32(0xFF800000)
 
 
 class Calibrator:
-    """The compiled observing program of one model."""
+    """The compiled observing program of one model.
 
-    def __init__(self, model: Model, target: Target) -> None:
+    Parts of the samples (`SampleSet.only`) can be run by calibrators anywhere: `Profile.merge` puts their profiles
+    together to that of all, to the byte. With workers one calibrator does that by itself.
+    """
+
+    def __init__(self, model: Model, target: Target, workers: Workers | None = None) -> None:
         self._model = model.hash
-        self._program = self._prepare(model, target).load()
+        self._program = MeasuringProgram(self._prepare(model, target), workers)
 
     def _prepare(self, model: Model, target: Target) -> Source | KnownProgram:
         """What the program is compiled from; its module, larger than the model, is gone before it is."""
@@ -51,52 +55,39 @@ class Calibrator:
             DataError: a tensor became NaN or Inf; the message names it and the (first) sample of the run.
         """
         histograms = [Histogram() for _ in self._tensors]
-        for index, run in enumerate(samples):
-            highest = self._program.call("main", *run, keep=_LAST)
-            if self._tensors and highest[0].view(np.uint32)[0] >= _KEY_OF_INFINITY:
-                raise self._not_finite(samples.number_of(index))
-            if (index + 1) % self._runs_per_drain == 0:
-                histograms = self._drain(histograms)
-            on_sample()
-        histograms = self._drain(histograms)
-        state = self._program.call("channels") if self._channels else []
-        channels = channel_statistics(self._channels, state, len(samples))
+        channels: dict[str, ChannelStatistics] = {}
+        asked = partial(
+            observe,
+            tensors=len(self._tensors),
+            channels=bool(self._channels),
+            runs_per_drain=self._runs_per_drain,
+        )
+        for rows, state, runs, bad in self._program.over(asked, samples, on_sample):
+            if bad is not None:
+                raise self._not_finite(rows, bad)
+            histograms = _added(histograms, rows)
+            for name, found in channel_statistics(self._channels, state, runs).items():
+                channels[name] = channels[name].merge(found) if name in channels else found
         by_tensor = dict(zip(self._tensors, histograms, strict=True))
         return Profile(self._model, samples.samples, by_tensor, channels)
 
-    def _drain(self, histograms: Sequence[Histogram]) -> list[Histogram]:
-        """Adds the device's 32-bit counters and extremes, which are cleared, to the histograms."""
-        merged: list[Histogram] = []
-        for before, (buckets, counts, high, low) in zip(histograms, self._rows(), strict=True):
-            fresh = Histogram.from_counts(buckets, counts, _value(~low), _value(high))
-            merged.append(before.merge(fresh) if before.count else fresh)
-        return merged
-
-    def _rows(self) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint32], np.uint32, np.uint32]]:
-        """The occupied buckets of each tensor, their counts, and the extremes' keys, cleared on the device."""
-        first = 0
-        while first < len(self._tensors):
-            pairs, numbers, extremes = (part.view(np.uint32) for part in self._program.call("drain", first))
-            start = 0
-            for number, keys in zip(numbers[first:], extremes[first:], strict=True):
-                if number == _NOT_READ:
-                    break
-                buckets, counts = pairs[start : start + number].T
-                yield buckets, counts, *keys
-                start += int(number)
-                first += 1
-
-    def _not_finite(self, sample: int) -> DataError:
-        """What to say of a run that left NaN or Inf in a tensor. The device's state is cleared."""
-        extremes = [(high, low) for _, _, high, low in self._rows()]
-        if self._channels:
-            self._program.call("channels")
-        bad = next(row for row, keys in enumerate(extremes) if max(keys) >= _KEY_OF_INFINITY)
+    def _not_finite(self, rows: Rows, sample: int) -> DataError:
+        """What to say of a run that left NaN or Inf in a tensor."""
+        bad = next(place for place, (*_, high, low) in enumerate(rows) if max(high, low) >= KEY_OF_INFINITY)
         return DataError(
             f"the fp32 model yields NaN or Inf at sample {sample}",
             where=f"tensor {self._tensors[bad]!r}",
             remedy="remove the sample, or repair the model at this layer",
         )
+
+
+def _added(histograms: Sequence[Histogram], rows: Rows) -> list[Histogram]:
+    """The histograms and what the device counted since."""
+    merged: list[Histogram] = []
+    for before, (buckets, counts, high, low) in zip(histograms, rows, strict=True):
+        fresh = Histogram.from_counts(buckets, counts, _value(~low), _value(high))
+        merged.append(before.merge(fresh) if before.count else fresh)
+    return merged
 
 
 def _value(key: np.uint32) -> float:

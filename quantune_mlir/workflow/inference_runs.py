@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from quantune_mlir.backend.workers import Workers
 from quantune_mlir.errors import DataError
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.model import Model
@@ -50,8 +51,8 @@ class Analyzed:
     runs: InferenceRuns
 
 
-def calibrate(model: Model, samples: SampleSet, watch: Stopwatch) -> Profile:
-    """Run 1: the fp32 program with observers.
+def calibrate(model: Model, samples: SampleSet, watch: Stopwatch, workers: Workers | None = None) -> Profile:
+    """Run 1: the fp32 program with observers, here or on workers.
 
     Raises:
         DataError: a sample or a tensor holds NaN or Inf.
@@ -59,7 +60,7 @@ def calibrate(model: Model, samples: SampleSet, watch: Stopwatch) -> Profile:
     with watch.stage("check_samples", "check the samples"):
         samples.require_finite()
     with watch.stage("compile_fp32_run", "compile run 1 (fp32, observed)"):
-        calibrator = Calibrator(model, load_target(ANALYSIS_TARGET))
+        calibrator = Calibrator(model, load_target(ANALYSIS_TARGET), workers)
     with watch.stage("run_fp32", "run 1: fp32, observed", len(samples)) as tick:
         return calibrator.run(samples, tick)
 
@@ -72,10 +73,12 @@ def analyze(
     profile: Profile | None = None,
     references: ReferenceRuns | None = None,
     finished: FinishedStages | None = None,
+    workers: Workers | None = None,
 ) -> Analyzed:
     """The two inference runs: the profile, and the sensitivity list made with it. A given profile saves run 1.
 
     `references` takes what fp32 gives in run 2; `finished` what both runs give, for other processes to go on with.
+    `workers` make both runs; what is found is the same to the bit.
 
     Raises:
         DataError: a sample or a tensor holds NaN or Inf, or the profile is of another model.
@@ -86,11 +89,11 @@ def analyze(
         _require_profile_of(model, given)
         with watch.stage("check_samples", "check the samples"):
             samples.require_finite()
-    profile = given or finished.profile(model, samples, lambda: calibrate(model, samples, watch))
+    profile = given or finished.profile(model, samples, lambda: calibrate(model, samples, watch, workers))
     planned = prepared(model, profile, options)
 
     def run_2() -> SensitivityList:
-        return _sensitivity(planned, samples, options, profile, references, watch)
+        return _sensitivity(planned, samples, options, profile, references, watch, workers)
 
     sensitivity = finished.sensitivity(model, samples, profile, options, references, run_2)
     calibrations = int(given is None and RUN_1 not in finished.taken)
@@ -105,12 +108,13 @@ def _sensitivity(
     profile: Profile,
     references: ReferenceRuns | None,
     watch: Stopwatch,
+    workers: Workers | None,
 ) -> SensitivityList:
     """Run 2."""
     target, integer = load_target(ANALYSIS_TARGET), integer_options(options)
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
         on_run = None if references is None else references.add
-        analyzer = Analyzer(repaired(model, profile, options), integer, target, on_run)
+        analyzer = Analyzer(repaired(model, profile, options), integer, target, on_run, workers=workers)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(analyzer.runs(samples))) as tick:
         analysis = analyzer.run(samples, tick)
     del analyzer  # Its program is several times as large as the model.

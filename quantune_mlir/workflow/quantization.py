@@ -12,6 +12,7 @@ from typing import Final
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.kernel_groups import kernel_groups
 from quantune_mlir.backend.program import Array, Program
+from quantune_mlir.backend.workers import Workers
 from quantune_mlir.files.access import write_atomically
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
@@ -179,6 +180,7 @@ def quantize(
     verify: bool = True,
     tiles: TunedTiles | None = None,
     resume: bool = False,
+    workers: Workers | None = None,
     progress: Progress = SILENT,
 ) -> Quantization:
     """Quantize a model in two inference runs, and verify the outcome: run it once over the samples of run 2.
@@ -196,6 +198,7 @@ def quantize(
             measured.
         tiles: if the target is this machine, what the program is to be saved with: so it is compiled once.
         resume: take what run 1 and run 2 gave in an earlier process, if model, samples and options are the same.
+        workers: other processes or machines, which run 1 and run 2 are made on; what comes out is the same.
         progress: who is told how far the work is.
 
     Raises:
@@ -212,7 +215,7 @@ def quantize(
         check_decides(model, checked)
     watch = Stopwatch(progress)
     references = ReferenceRuns() if verify else None
-    analyzed = analyze(model, samples, options, watch, profile, references, FinishedStages(resume=resume))
+    analyzed = analyze(model, samples, options, watch, profile, references, FinishedStages(resume=resume), workers)
     model, profile = analyzed.model, analyzed.profile
     sensitivity = analyzed.sensitivity.sorted_by(policy.metric)
     with watch.stage("assign_parameters", "repair and assign parameters"):
@@ -252,7 +255,7 @@ def quantize(
     def grow(doubtful: PrecisionPlan) -> dict[str, Powers]:
         with watch.stage("compile_doubt", "compile the mixed program, measured at each layer"):
             host = load_target(ANALYSIS_TARGET)
-            analyzer = Analyzer(rewriter.repaired, integer_options(options), host, plan=doubtful)
+            analyzer = Analyzer(rewriter.repaired, integer_options(options), host, plan=doubtful, workers=workers)
         with watch.stage("run_doubt", "find out what makes its noise", len(analyzer.runs(samples))) as tick:
             return analyzer.grown(samples, tick)
 

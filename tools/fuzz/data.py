@@ -13,7 +13,7 @@ from PIL import Image
 
 from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
-from quantune_mlir.numerics.profile import Profile, merge
+from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.samples.preprocess import Preprocess
 from quantune_mlir.samples.sample_set import InputSpec, SampleSet
 from tools.fuzz.mutate import mutated_bytes, mutated_npz
@@ -33,7 +33,7 @@ def profile() -> Profile:
 
 def _read_profile(path: Path) -> None:
     found = Profile.load(path)
-    merge([found, found])
+    Profile.merge([found, found])
 
 
 def _sample_seeds() -> list[bytes]:

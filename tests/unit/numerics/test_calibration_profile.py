@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from quantune_mlir.errors import DataError
 from quantune_mlir.numerics.histogram import Histogram
-from quantune_mlir.numerics.profile import Profile, merge
+from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.ranges import choose_range
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 
@@ -29,13 +29,13 @@ def test_same_bytes_however_the_samples_are_split_and_ordered(order: list[int], 
     samples = SAMPLES[list(order)]
     parts = [profile_of(samples[a:b]) for a, b in pairwise([0, *sorted(cuts), 12])]
     random.shuffle(parts)
-    assert merge(parts).to_bytes() == profile_of(SAMPLES).to_bytes()
+    assert Profile.merge(parts).to_bytes() == profile_of(SAMPLES).to_bytes()
 
 
 def test_merge_of_merges() -> None:
     a, b, c = (profile_of(SAMPLES[i : i + 4]) for i in (0, 4, 8))
-    assert merge([merge([c, a]), b]).to_bytes() == merge([a, b, c]).to_bytes()
-    assert merge([a, b, c]).samples == 12
+    assert Profile.merge([Profile.merge([c, a]), b]).to_bytes() == Profile.merge([a, b, c]).to_bytes()
+    assert Profile.merge([a, b, c]).samples == 12
 
 
 def test_save_and_load(tmp_path: Path) -> None:
@@ -70,11 +70,11 @@ def test_nonfinite_values_name_their_tensor() -> None:
 
 def test_only_profiles_of_one_model_merge() -> None:
     with pytest.raises(DataError, match="profile 2 is of another model"):
-        merge([profile_of(SAMPLES), profile_of(SAMPLES, "other")])
+        Profile.merge([profile_of(SAMPLES), profile_of(SAMPLES, "other")])
     with pytest.raises(DataError, match="other tensors"):
-        merge([profile_of(SAMPLES), Profile("abc", 1, {})])
+        Profile.merge([profile_of(SAMPLES), Profile("abc", 1, {})])
     with pytest.raises(DataError, match="no profile"):
-        merge([])
+        Profile.merge([])
 
 
 def test_broken_files_are_refused(tmp_path: Path) -> None:

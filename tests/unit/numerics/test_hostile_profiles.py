@@ -14,7 +14,7 @@ import pytest
 from quantune_mlir.errors import DataError
 from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
-from quantune_mlir.numerics.profile import Profile, merge
+from quantune_mlir.numerics.profile import Profile
 
 Arrays = dict[str, Any]
 
@@ -176,7 +176,7 @@ def test_more_than_can_be_counted() -> None:
     profile = Profile("0" * 64, 1, {"a": many})
     assert Profile.from_bytes(profile.to_bytes()) == profile
     with pytest.raises(DataError, match="cannot be added"):
-        merge([profile, profile, profile])
+        Profile.merge([profile, profile, profile])
 
 
 def test_profiles_of_another_model() -> None:

@@ -11,7 +11,7 @@ from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.samples.sample_set import SampleSet
-from quantune_mlir.sensitivity import calibration
+from quantune_mlir.sensitivity import calibration, measured_runs
 from quantune_mlir.sensitivity.calibration import Calibrator
 from tests.onnx_models import build_model
 
@@ -39,11 +39,11 @@ def test_profile_is_exact_whenever_counters_are_drained(model, monkeypatch, coun
     monkeypatch.setattr(calibration, "_COUNTER_LIMIT", counter_limit)
     data = samples(7)
     calibrator = Calibrator(model, load_target("host"))
-    drained: list[int] = []
-    drain = calibrator._drain
-    monkeypatch.setattr(calibrator, "_drain", lambda *state: drained.append(1) or drain(*state))
+    drains: list[int] = []
+    drained = measured_runs.drained
+    monkeypatch.setattr(measured_runs, "drained", lambda *state: drains.append(1) or drained(*state))
     profile = calibrator.run(SampleSet.open(data, model.inputs))
-    assert len(drained) == 1 + 7 // (counter_limit // 40)
+    assert len(drains) == -(-7 // (counter_limit // 40))
     expected = {"%x": data["x"], "%y": data["y"], "negative": -data["x"], "sum": data["x"] + data["y"]}
     assert list(profile) == list(expected)
     assert profile.samples == 7

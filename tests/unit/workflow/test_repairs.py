@@ -19,7 +19,7 @@ from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.text import module_text
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import INT8
-from quantune_mlir.numerics.profile import Profile, merge
+from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
@@ -142,7 +142,7 @@ def test_channel_statistics_merge_exactly(model: Model, profile: Profile) -> Non
     parts = [
         calibrator.run(SampleSet.open({"x": SAMPLES["x"][part]}, model.inputs)) for part in (slice(0, 5), slice(5, 24))
     ]
-    assert merge(parts[::-1]).to_bytes() == profile.to_bytes()
+    assert Profile.merge(parts[::-1]).to_bytes() == profile.to_bytes()
     assert Profile.from_bytes(profile.to_bytes()) == profile
     means = profile.channels_of("@conv").mean
     np.testing.assert_allclose(means, SAMPLES["x"].mean(axis=(0, 2, 3)), rtol=1e-5)
