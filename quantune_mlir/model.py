@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from quantune_mlir.errors import ModelError
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.network import Network
-from quantune_mlir.importers import registry
+from quantune_mlir.importers import front_ends
 from quantune_mlir.importers.common.edits import Edits
-from quantune_mlir.importers.common.options import ImportOptions
+from quantune_mlir.importers.common.import_options import ImportOptions
 from quantune_mlir.importers.common.static_shapes import StaticShapes
-from quantune_mlir.integer.options import RequantizeMode
+from quantune_mlir.integer.integer_options import RequantizeMode
 from quantune_mlir.mlir.attributes import QPARAMS
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.context_copy import in_own_context
@@ -80,7 +80,7 @@ class Model:
 
         `requantize` says how int32 becomes int8 in that. Raises ModelError as `load` does.
         """
-        found = registry.load(path, options)
+        found = front_ends.load(path, options)
         if found.is_simplified:
             return Model(found.module)
         model = Model(parse_module(_simplified(found, requantize), make_context()))
@@ -139,7 +139,7 @@ class Model:
         return copy
 
 
-def _simplified(imported: registry.Imported, requantize: RequantizeMode) -> bytes:
+def _simplified(imported: front_ends.Imported, requantize: RequantizeMode) -> bytes:
     """A simplified model as bytecode: what was imported and then replaced stays in the context that it leaves."""
     if any(QPARAMS in op.operation.attributes for op in entry_block(main_function(imported.module))):
         run_named_pipeline(imported.module, "lower-qdq", {"requantize": requantize})

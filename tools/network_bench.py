@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir.backend.peers.names import PEERS
-from quantune_mlir.backend.peers.registry import check_names
+from quantune_mlir.backend.peers.preparation import check_names
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.files.access import write_atomically
 from quantune_mlir.hardware.targets import load_target

@@ -21,7 +21,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import track
 
-from quantune_mlir.integer.options import Granularity
+from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.model import Model
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.options import QuantizeOptions

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from quantune_mlir.backend.program import Program
-from quantune_mlir.integer.options import Granularity
+from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.model import Model
 from quantune_mlir.planning.noise_model import NoiseModel
 from quantune_mlir.samples.sample_set import SampleSet

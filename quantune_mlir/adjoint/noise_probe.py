@@ -31,7 +31,7 @@ from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.adjoint.sweep import Cotangents, NoAdjointError
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.units import Unit
-from quantune_mlir.integer.emitter import Quantized
+from quantune_mlir.integer.unit_emitter import Quantized
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.mlir.dialects.quantune import KEPT, MADE, ROUNDED, Part

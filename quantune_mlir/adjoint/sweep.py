@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from quantune_mlir.adjoint import float_ops as ops
-from quantune_mlir.adjoint.functions import slope
-from quantune_mlir.adjoint.movement import NoAdjointError, through_movement
-from quantune_mlir.adjoint.windows import (
+from quantune_mlir.adjoint.convolutions import (
     average_adjoint,
     convolution_adjoint,
     depthwise_adjoint,
     transpose_convolution_adjoint,
 )
+from quantune_mlir.adjoint.movement import NoAdjointError, through_movement
+from quantune_mlir.adjoint.slopes import slope
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer.arithmetic import mean_factor
 from quantune_mlir.integer.rewriter import clamp_bounds

@@ -20,11 +20,11 @@ from quantune_mlir.backend.executable_sources import (
     move_executables,
 )
 from quantune_mlir.backend.expand_floats import expand_floats
+from quantune_mlir.backend.free_memory import give_back
 from quantune_mlir.backend.iree_tool import iree_compile, versions
 from quantune_mlir.backend.kernel_compiler import make_objects, take_known_objects
 from quantune_mlir.backend.kernel_units import can_take_kernels, take_kernels
 from quantune_mlir.backend.locations import give_places
-from quantune_mlir.backend.memory import give_back
 from quantune_mlir.backend.program import Program, in_pages
 from quantune_mlir.errors import CompileError, OutputError, TargetError
 from quantune_mlir.files.staging import scratch_directory

@@ -12,8 +12,8 @@ import numpy as np
 from quantune_mlir.backend.compilation import compile_program, with_kernels
 from quantune_mlir.backend.deliverable import DEFAULT_NAME, Folder
 from quantune_mlir.backend.deliverables.bundle import TestVector, bundle_files
+from quantune_mlir.backend.deliverables.bundle_memory import require_memory
 from quantune_mlir.backend.deliverables.c_names import check_name
-from quantune_mlir.backend.deliverables.memory import require_memory
 from quantune_mlir.backend.deliverables.schedule import Tensor
 from quantune_mlir.backend.deliverables.static_library import compile_for_iree, compile_static, static_target
 from quantune_mlir.backend.program import Program

@@ -59,7 +59,7 @@ def command(
 
     DIRECTORY is what `quantune quantize` wrote.
     """
-    from quantune_mlir.backend.peers.registry import check_names
+    from quantune_mlir.backend.peers.preparation import check_names
     from quantune_mlir.cli import tables
     from quantune_mlir.cli.console import Display, check_json, told_as_json
     from quantune_mlir.samples.sample_set import SampleSet

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from quantune_mlir.hardware.targets import Target
-    from quantune_mlir.importers.common.options import ImportOptions
+    from quantune_mlir.importers.common.import_options import ImportOptions
     from quantune_mlir.mlir.bindings import ir
 
 
@@ -147,7 +147,7 @@ def command(
 
 def _loaded(source: Path, options: ImportOptions, target: Target) -> ir.Module:
     """A module of MLIR as it stands, whatever it holds; a model as it is imported."""
-    from quantune_mlir.importers.registry import MLIR, ONNX, find_front_end
+    from quantune_mlir.importers.front_ends import MLIR, ONNX, find_front_end
     from quantune_mlir.mlir.bindings import make_context
     from quantune_mlir.mlir.text import load_module
     from quantune_mlir.model import Model

@@ -12,7 +12,7 @@ import click
 
 from quantune_mlir.backend.deliverable import DEFAULT_NAME, DELIVERABLES, Activations
 from quantune_mlir.errors import DataError
-from quantune_mlir.integer.options import Granularity, RequantizeMode
+from quantune_mlir.integer.integer_options import Granularity, RequantizeMode
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES, DEFAULTS, QuantizeOptions
 

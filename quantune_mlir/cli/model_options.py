@@ -10,7 +10,7 @@ import click
 from quantune_mlir.errors import ModelError
 
 if TYPE_CHECKING:
-    from quantune_mlir.importers.common.options import ImportOptions
+    from quantune_mlir.importers.common.import_options import ImportOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -69,7 +69,7 @@ keep_quantized_option: Final = click.option(
 def front_end_options(chosen: dict[str, Any]) -> ImportOptions:
     """What the importers' registry takes, of the arguments of a command with --keep-quantized. Raises ModelError."""
     from quantune_mlir.importers.common.edits import Edits
-    from quantune_mlir.importers.common.options import ImportOptions
+    from quantune_mlir.importers.common.import_options import ImportOptions
     from quantune_mlir.importers.common.static_shapes import StaticShapes
 
     given = import_options(chosen)

@@ -11,15 +11,15 @@ from quantune_mlir.cli.model_options import front_end_options
 from quantune_mlir.errors import ModelError, PassError, QuantuneError
 from quantune_mlir.files import resources
 from quantune_mlir.files.access import read_file, write_atomically
+from quantune_mlir.importers.front_ends import MLIR, find_front_end, load
 from quantune_mlir.importers.kinds import refuse_other_kinds
-from quantune_mlir.importers.registry import MLIR, find_front_end, load
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.text import LARGEST, load_module, module_bytecode, module_text, parse_module
 from quantune_mlir.pipeline import registry
 from quantune_mlir.pipeline.driver import run_pipeline
-from quantune_mlir.pipeline.options import option_names
-from quantune_mlir.pipeline.parameters import parameter_names
 from quantune_mlir.pipeline.parser import Pipeline, Step, step_from_flag
+from quantune_mlir.pipeline.pass_options import option_names
+from quantune_mlir.pipeline.pipeline_parameters import parameter_names
 from quantune_mlir.printable import shortened
 
 STDIO: Final = "-"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantune_mlir.integer.emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Emitter, Quantized
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build

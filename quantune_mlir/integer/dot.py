@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from quantune_mlir.graph.linear_ops import response
 from quantune_mlir.graph.units import Unit
-from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import End, finish
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
+from quantune_mlir.integer.unit_emitter import Emitter, Quantized
 from quantune_mlir.mlir.attributes import INPUT_MEANS, WEIGHT_SCALES
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.integer.boundary import multiply
-from quantune_mlir.integer.emitter import Emitter
-from quantune_mlir.integer.options import RequantizeMode
+from quantune_mlir.integer.integer_options import RequantizeMode
+from quantune_mlir.integer.unit_emitter import Emitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, dot, movement, table
-from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import End
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
+from quantune_mlir.integer.unit_emitter import Emitter, Quantized
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.numerics.formats import INT8_ACTIVATIONS, NumberFormat
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from quantune_mlir.graph.tensors import joined_constants
 from quantune_mlir.graph.units import Unit
-from quantune_mlir.integer.emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Emitter, Quantized
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build

@@ -15,10 +15,10 @@ from quantune_mlir.graph.lowering import Form, Step
 from quantune_mlir.graph.tensors import joined_constants
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, boundary
-from quantune_mlir.integer.emitter import Emitter, Quantized
 from quantune_mlir.integer.epilogue import Bounds, End
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.integer.lowering import lower_unit
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.unit_emitter import Emitter, Quantized
 from quantune_mlir.mlir.attributes import CONSTANT_QPARAMS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant

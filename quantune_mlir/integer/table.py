@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from quantune_mlir.errors import PassError
 from quantune_mlir.graph.units import Unit
-from quantune_mlir.integer.emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Emitter, Quantized
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.evaluate import evaluate
+from quantune_mlir.numerics.lookup_table import lookup_table
 from quantune_mlir.numerics.parameters import QuantParams
-from quantune_mlir.numerics.tables import lookup_table
 
 
 def emit_table(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], output: QuantParams) -> ir.Value:

@@ -23,8 +23,8 @@ from typing import Final
 from quantune_mlir.files import resources
 from quantune_mlir.pipeline import registry
 from quantune_mlir.pipeline.base import Pass
-from quantune_mlir.pipeline.options import TRUTH, Option, build, choose, options_of
-from quantune_mlir.pipeline.parameters import INCLUDE, Parameter, require_values
+from quantune_mlir.pipeline.pass_options import TRUTH, Option, build, choose, options_of
+from quantune_mlir.pipeline.pipeline_parameters import INCLUDE, Parameter, require_values
 from quantune_mlir.pipeline.scanner import Scanner
 from quantune_mlir.pipeline.upstream import ANCHOR, check_upstream
 

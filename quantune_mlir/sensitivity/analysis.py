@@ -18,7 +18,7 @@ from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.units import Kind
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.integer.dot import weights_of
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.model import Model

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from quantune_mlir.backend.benchmark import Latency, Ratio, Runner, Times, device_for, measure, pinned, repeated
-from quantune_mlir.backend.peers import registry
+from quantune_mlir.backend.peers import preparation
 from quantune_mlir.backend.peers.job import Job, Starter, Values
 from quantune_mlir.errors import DataError, QuantuneError
 from quantune_mlir.mlir.text import module_bytecode
@@ -82,7 +82,7 @@ def compare(
         PeerError: a peer is unknown, or broke while it was measured.
         ModelError: `model` is missing, or another one.
     """
-    registry.check_names(peers)
+    preparation.check_names(peers)
     if model is not None:
         variants.onnx_file(model)
     rng = np.random.default_rng(0)
@@ -105,7 +105,7 @@ def compare(
     for name in peers:
         with progress.stage(f"prepare {name}"):
             try:
-                starters[name] = registry.prepare(name, job)
+                starters[name] = preparation.prepare(name, job)
             except DataError:
                 raise
             except QuantuneError as error:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
+from quantune_mlir.integer.integer_options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.numerics.schemes import DEFAULT_RANGE, RangeMethod, Scheme
 
 DEFAULT_SAMPLES: Final = 100

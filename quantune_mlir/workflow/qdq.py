@@ -8,7 +8,7 @@ from quantune_mlir.backend.deliverable import Activations
 from quantune_mlir.backend.deliverables.qdq.export import QdqModel, export_qdq
 from quantune_mlir.backend.onnx_source import source_graph
 from quantune_mlir.errors import OutputError
-from quantune_mlir.importers.registry import ONNX, find_front_end
+from quantune_mlir.importers.front_ends import ONNX, find_front_end
 from quantune_mlir.mlir.signature import model_edits
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile

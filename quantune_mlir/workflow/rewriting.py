@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.units import SHARING, Unit
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.integer.options import Boundary, IntegerOptions
+from quantune_mlir.integer.integer_options import Boundary, IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model

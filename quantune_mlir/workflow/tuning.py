@@ -20,7 +20,7 @@ from quantune_mlir.hardware.targets import Target, throughput_of
 from quantune_mlir.kernels.families.dense import DenseKernel
 from quantune_mlir.kernels.fusion.group import CONVOLUTION, Group
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.kernels.isa.table import kernel_isa
+from quantune_mlir.kernels.isa.by_name import kernel_isa
 from quantune_mlir.kernels.tiling.tiles import Tile, Workgroup
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedKernel, TunedTiles
 from quantune_mlir.kernels.tiling.tuning import Kernel, Tiling, candidates

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.importers.registry import MLIR, find_front_end
+from quantune_mlir.importers.front_ends import MLIR, find_front_end
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.text import load_module
 from quantune_mlir.model import Model

@@ -20,7 +20,7 @@ import pytest
 from quantune_mlir.backend.compiler import compile_module
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, INT8

@@ -11,7 +11,7 @@ import yaml
 
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.importers.onnx.registry import operator_types
+from quantune_mlir.importers.onnx.handlers import operator_types
 from quantune_mlir.mlir.bindings import make_context
 from tests.conformance.node_cases import OPERATORS, NodeCase, node_cases
 from tests.onnx_models import combine

@@ -14,7 +14,7 @@ from quantune_mlir.backend.program import Program
 from quantune_mlir.errors import TargetError
 from quantune_mlir.files import resources
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.integer.options import RequantizeMode
+from quantune_mlir.integer.integer_options import RequantizeMode
 from quantune_mlir.model import Model
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.options import QuantizeOptions

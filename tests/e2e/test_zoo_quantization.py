@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quantune_mlir.integer.options import Granularity
+from quantune_mlir.integer.integer_options import Granularity
 from tools.zoo import Zoo
 from tools.zoo_table import GRANULARITIES, Row, measure
 

@@ -59,7 +59,7 @@ def test_misplaced_imports(path: str, source: str, expected: list[str]) -> None:
 
 
 TABLES_OF_WHAT_HAS_ONE_FOR_EACH_OP = {
-    "kernels/emit/elementwise_ops.py",
+    "kernels/emit/vector_ops.py",
     "kernels/emit/row_reductions.py",
     "kernels/fusion/group.py",
     "mlir/tosa/build.py",

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from quantune_mlir.backend.program import Program
-from quantune_mlir.integer.options import Granularity
+from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.pipeline import registry

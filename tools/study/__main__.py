@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from quantune_mlir.integer.options import Granularity
+from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES
 from tools.study import ground_truth
 from tools.study.calibration_spread import measure_spread

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.integer.options import Granularity
+from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.costs import CostModel

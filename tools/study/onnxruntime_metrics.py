@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, qdq_loss_debug, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from quantune_mlir.integer.options import Granularity
+from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.samples.sample_set import SampleSet
 
 METRICS: Final = ("weight_error", "qdq_err", "xmodel_err")

@@ -19,9 +19,9 @@ from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.integer import boundary
-from quantune_mlir.integer.emitter import Emitter, Quantized
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.integer.rewriter import Rewriter
+from quantune_mlir.integer.unit_emitter import Emitter, Quantized
 from quantune_mlir.mlir.bindings import func, ir
 from quantune_mlir.mlir.constants import is_constant
 from quantune_mlir.numerics.formats import FP32, INT8

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from quantune_mlir.numerics.metrics import decibels
-from tools.study.tables import Found
+from tools.study.correlation_tables import Found
 from tools.svg import plt, write
 
 Axis = Literal["layers", "macs", "time"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from tools.study.calibration_spread import spread_table
+from tools.study.correlation_tables import Found, markdown
 from tools.study.fronts import FRONTS, front_table
-from tools.study.tables import Found, markdown
 
 BEGIN: Final = "<!-- begin: python -m tools.study report -->"
 END: Final = "<!-- end: python -m tools.study report -->"

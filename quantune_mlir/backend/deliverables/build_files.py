@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quantune_mlir.backend.deliverables.memory import kib
+from quantune_mlir.backend.deliverables.bundle_memory import kib
 from quantune_mlir.backend.deliverables.model_code import ModelCode
 from quantune_mlir.backend.deliverables.schedule import Tensor
 from quantune_mlir.backend.deliverables.templates import filled

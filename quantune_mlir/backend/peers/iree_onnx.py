@@ -20,7 +20,7 @@ OPSET: Final = "17"
 
 
 def prepare(job: Job) -> Starter:
-    """See `registry`."""
+    """See `preparation`."""
     model = static_model(job)
     return stock_program("iree", job, model.parent.name, lambda: _imported(model), FLAGS)
 

@@ -9,6 +9,6 @@ from quantune_mlir.backend.peers.stock_iree import stock_program
 
 
 def prepare(job: Job) -> Starter:
-    """See `registry`."""
+    """See `preparation`."""
     source = job.int8_tosa()
     return stock_program("iree-tosa", job, hashlib.sha256(source).hexdigest(), lambda: source, [job.target.flags])

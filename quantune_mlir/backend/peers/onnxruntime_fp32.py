@@ -8,6 +8,6 @@ from quantune_mlir.backend.peers.ort_session import session_runner
 
 
 def prepare(job: Job) -> Starter:
-    """See `registry`."""
+    """See `preparation`."""
     model = static_model(job)
     return lambda: Contender(session_runner(model, job), model)

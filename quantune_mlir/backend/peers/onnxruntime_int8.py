@@ -25,7 +25,7 @@ _TRIAL_SECONDS: Final = 0.3
 
 
 def prepare(job: Job) -> Starter:
-    """See `registry`."""
+    """See `preparation`."""
     source = static_model(job)
     made_of = [source.parent.name, job.calibration_hash(), onnxruntime.__version__]
     directory = job.cached("onnxruntime-int8", made_of, lambda folder: _quantize(source, folder, job))

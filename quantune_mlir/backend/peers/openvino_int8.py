@@ -29,7 +29,7 @@ _PACKAGES: Final = ("openvino", "nncf")
 
 
 def prepare(job: Job) -> Starter:
-    """See `registry`."""
+    """See `preparation`."""
     for package in _PACKAGES:
         if importlib.util.find_spec(package) is None:
             raise ModuleNotFoundError(name=package)

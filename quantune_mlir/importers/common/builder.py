@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quantune_mlir.importers.common.emitter import refuse_empty
+from quantune_mlir.importers.common.block_emitter import refuse_empty
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.movement import Movement
 from quantune_mlir.importers.common.resize_scale import TosaScale

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quantune_mlir.importers.common.emitter import Emitter, refuse_empty
+from quantune_mlir.importers.common.block_emitter import Emitter, refuse_empty
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.mlir.tosa import build
 

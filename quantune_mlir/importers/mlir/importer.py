@@ -10,9 +10,9 @@ from quantune_mlir.errors import ModelError
 from quantune_mlir.files.access import read_file
 from quantune_mlir.importers.common.adoption import adopt
 from quantune_mlir.importers.common.edits import Edits
-from quantune_mlir.importers.common.options import ImportOptions
-from quantune_mlir.importers.mlir.functions import chosen_function, input_names, output_names
+from quantune_mlir.importers.common.import_options import ImportOptions
 from quantune_mlir.importers.mlir.labels import label_layers
+from quantune_mlir.importers.mlir.network_function import chosen_function, input_names, output_names
 from quantune_mlir.importers.mlir.resources import inline_resources
 from quantune_mlir.importers.mlir.rewrites import rewrite_to_tosa
 from quantune_mlir.mlir.attributes import MODEL

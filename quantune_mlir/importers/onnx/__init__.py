@@ -4,9 +4,9 @@
 from quantune_mlir.importers.onnx.importer import import_onnx
 from quantune_mlir.importers.onnx.ops import (  # noqa: F401  (each registers its handlers)
     activation,
+    arithmetic,
     blocks,
     convolution,
-    elementwise,
     indexing,
     integers,
     linear,

@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 
 from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
+from quantune_mlir.importers.common.block_emitter import refuse_empty
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.edits import NO_EDITS, Edits
-from quantune_mlir.importers.common.emitter import refuse_empty
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.growth import Growth
 from quantune_mlir.importers.common.static_shapes import DynamicShapesError, StaticShapes
@@ -23,15 +23,15 @@ from quantune_mlir.importers.onnx.boundary import computed_input, declared_outpu
 from quantune_mlir.importers.onnx.editing import apply_edits
 from quantune_mlir.importers.onnx.expansion import expanded, is_defined
 from quantune_mlir.importers.onnx.folding import can_fold, fold
+from quantune_mlir.importers.onnx.handlers import find_handler
 from quantune_mlir.importers.onnx.inference import inferred_shapes, require_shapes
 from quantune_mlir.importers.onnx.loading import LoadedModel, load_model, opset_version
 from quantune_mlir.importers.onnx.naming import NodeNames
 from quantune_mlir.importers.onnx.node import Node, attribute_values
-from quantune_mlir.importers.onnx.ops.arithmetic import require_supported
+from quantune_mlir.importers.onnx.ops.element_types import require_supported
 from quantune_mlir.importers.onnx.pruning import live_values
 from quantune_mlir.importers.onnx.quantized import fold_pair, moved_scales, scale_attributes
 from quantune_mlir.importers.onnx.refusals import remedy, unknown_operator, unknown_operators
-from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import Parameter, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.mlir.attributes import EDITS, MODEL

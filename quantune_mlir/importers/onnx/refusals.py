@@ -11,8 +11,8 @@ from quantune_mlir.errors import UnsupportedNode
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.bodies import captured
 from quantune_mlir.importers.onnx.expansion import is_defined
+from quantune_mlir.importers.onnx.handlers import find_handler
 from quantune_mlir.importers.onnx.pruning import live_values
-from quantune_mlir.importers.onnx.registry import find_handler
 from quantune_mlir.importers.onnx.signature import model_inputs
 
 _WORTH_QUANTIZING: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"})

@@ -9,7 +9,7 @@ from typing import Final
 from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
 from quantune_mlir.files.access import read_file
 from quantune_mlir.importers.common.adoption import adopt
-from quantune_mlir.importers.common.options import ImportOptions
+from quantune_mlir.importers.common.import_options import ImportOptions
 from quantune_mlir.importers.common.static_shapes import StaticShapes
 from quantune_mlir.importers.tflite.converter import converted, require_installed
 from quantune_mlir.importers.tflite.corrections import correct

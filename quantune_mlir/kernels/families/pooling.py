@@ -22,7 +22,7 @@ from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
 from quantune_mlir.kernels.emit.executable import Library, Part, Signature
 from quantune_mlir.kernels.emit.vector_builder import Index
-from quantune_mlir.kernels.emit.windows import window_shape
+from quantune_mlir.kernels.emit.window_shape import window_shape
 from quantune_mlir.kernels.families.reductions import Average, Largest, Reduction, Sum, Window
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.isa.base import Isa

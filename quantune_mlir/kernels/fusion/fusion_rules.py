@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from quantune_mlir.kernels.emit.elementwise_ops import EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.emit.row_reductions import ROW_REDUCTIONS
+from quantune_mlir.kernels.emit.vector_ops import EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.fusion.group import CONVOLUTION, FAMILIES, POOLING, VIEWS, multiplies_by_constant
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value

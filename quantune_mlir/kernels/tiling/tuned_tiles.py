@@ -14,7 +14,7 @@ from quantune_mlir.errors import TilesError
 from quantune_mlir.files import yaml_file
 from quantune_mlir.hardware.isa_names import IsaName
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
-from quantune_mlir.kernels.isa.table import kernel_isa
+from quantune_mlir.kernels.isa.by_name import kernel_isa
 from quantune_mlir.kernels.tiling.tiles import Tile, Workgroup
 from quantune_mlir.kernels.tiling.tuning import Kernel, Precision, Tiling, misfits
 

@@ -1,6 +1,6 @@
 """What is known of each TOSA op: one table, one row an op. Everybody else asks it.
 
-A new element-wise op is a row here and, if it has one, its kernel (kernels/emit/elementwise_ops.py): that it has an
+A new element-wise op is a row here and, if it has one, its kernel (kernels/emit/vector_ops.py): that it has an
 int8 form (a table of 256 entries), that constants of it fold, that transposes pass it, follows from the row.
 """
 

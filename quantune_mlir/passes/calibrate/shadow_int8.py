@@ -35,9 +35,9 @@ from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.lowering import Form, Step, lowering_steps
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import SHARING, Unit
-from quantune_mlir.integer.emitter import Emitter, Quantized
-from quantune_mlir.integer.options import Granularity, IntegerOptions, RequantizeMode
+from quantune_mlir.integer.integer_options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
+from quantune_mlir.integer.unit_emitter import Emitter, Quantized
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.dialects import quantune

@@ -15,7 +15,7 @@ from collections.abc import Reversible, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from quantune_mlir.kernels.emit.elementwise_ops import EMITTERS
+from quantune_mlir.kernels.emit.vector_ops import EMITTERS
 from quantune_mlir.kernels.fusion.fusion_rules import before_root, is_root, reduces_rows
 from quantune_mlir.kernels.fusion.group import ELEMENTWISE, FAMILIES, INTERLEAVE, ROWS, family_of, fuse
 from quantune_mlir.mlir.bindings import ir

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from quantune_mlir.kernels.emit.elementwise_ops import EMITTERS, is_supported, tensor_operands
+from quantune_mlir.kernels.emit.vector_ops import EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.fusion.fusion_rules import joins_rows, repeats_in
 from quantune_mlir.kernels.fusion.group import FAMILIES
 from quantune_mlir.mlir.bindings import ir

@@ -31,7 +31,7 @@ from quantune_mlir.kernels.fusion.group import (
     Group,
 )
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.kernels.isa.table import kernel_isa
+from quantune_mlir.kernels.isa.by_name import kernel_isa
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import FUSED

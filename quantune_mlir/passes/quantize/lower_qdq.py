@@ -21,10 +21,10 @@ from quantune_mlir.graph.lowering import Form, Step
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer.dot import has_stored_weights
-from quantune_mlir.integer.emitter import Emitter
 from quantune_mlir.integer.epilogue import End
-from quantune_mlir.integer.options import IntegerOptions, RequantizeMode
+from quantune_mlir.integer.integer_options import IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter, clamp_bounds
+from quantune_mlir.integer.unit_emitter import Emitter
 from quantune_mlir.mlir.attributes import CONSTANT_QPARAMS, QPARAMS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_constant

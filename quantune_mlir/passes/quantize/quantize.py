@@ -20,9 +20,9 @@ from quantune_mlir.graph.lowering import lowering_steps
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.precision_propagation import up_to_results
 from quantune_mlir.graph.units import Unit
-from quantune_mlir.integer.emitter import Emitter
-from quantune_mlir.integer.options import Boundary, Granularity, IntegerOptions, RequantizeMode
+from quantune_mlir.integer.integer_options import Boundary, Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
+from quantune_mlir.integer.unit_emitter import Emitter
 from quantune_mlir.mlir.bindings import func, ir
 from quantune_mlir.mlir.qparams import read_qparams, remove_argument_qparams, set_integer_boundary
 from quantune_mlir.numerics.formats import NumberFormat

@@ -9,7 +9,7 @@ from quantune_mlir.files import resources
 from quantune_mlir.hardware.memory import Memory
 from quantune_mlir.hardware.targets import isa_defaults, load_target
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
-from quantune_mlir.kernels.isa.table import ISAS, kernel_isa
+from quantune_mlir.kernels.isa.by_name import ISAS, kernel_isa
 from quantune_mlir.kernels.tiling.tiles import choose_tile, choose_workgroup, scratch_bytes
 
 

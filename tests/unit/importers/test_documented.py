@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from quantune_mlir.importers.registry import FRONT_ENDS
+from quantune_mlir.importers.front_ends import FRONT_ENDS
 
 DOCS = Path("docs/importing.md").read_text("utf-8")
 HERE = Path(__file__).parent

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from quantune_mlir.graph.units import Kind
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.numerics.schemes import Scheme
 from tests.onnx_models import build_model
 

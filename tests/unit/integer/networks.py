@@ -13,7 +13,7 @@ from quantune_mlir.files import resources
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.attributes import PRECISION
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import copy_module

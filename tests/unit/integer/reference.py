@@ -13,10 +13,11 @@ import numpy as np
 
 from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.integer.dot import weights_of
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.tosa.evaluate import evaluate
+from quantune_mlir.numerics.lookup_table import lookup_table
 from quantune_mlir.numerics.parameters import (
     QuantParams,
     activation_params,
@@ -28,7 +29,6 @@ from quantune_mlir.numerics.parameters import (
     weight_params,
 )
 from quantune_mlir.numerics.requantize import apply_scale_32, multipliers_and_shifts, requantize_float, rescale
-from quantune_mlir.numerics.tables import lookup_table
 from tests.unit.integer import windows
 from tests.unit.integer.endings import endings_of
 

@@ -9,7 +9,7 @@ import pytest
 
 from quantune_mlir.graph.units import Kind, find_units
 from quantune_mlir.integer.epilogue import End
-from quantune_mlir.integer.options import RequantizeMode
+from quantune_mlir.integer.integer_options import RequantizeMode
 from quantune_mlir.mlir.attributes import PRECISION, QPARAMS
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.function import entry_block, main_function

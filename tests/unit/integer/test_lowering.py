@@ -10,7 +10,7 @@ import pytest
 
 from quantune_mlir.graph.epilogues import ACCUMULATING
 from quantune_mlir.graph.units import Kind
-from quantune_mlir.integer.options import RequantizeMode
+from quantune_mlir.integer.integer_options import RequantizeMode
 from quantune_mlir.mlir.bindings import make_context
 from quantune_mlir.numerics.parameters import quantize
 from tests.onnx_models import combine, reference

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.edit import copy_module

@@ -11,7 +11,7 @@ import numpy as np
 from quantune_mlir.backend.compiler import compile_module
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.by_name import ISAS
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.passes.kernels.fuse_kernels import FuseKernels
 from quantune_mlir.passes.kernels.lower_kernels import LowerKernels

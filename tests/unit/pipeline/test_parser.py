@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from quantune_mlir.errors import PassError
 from quantune_mlir.pipeline import registry
 from quantune_mlir.pipeline.base import Pass
-from quantune_mlir.pipeline.options import Option, build, options_of
 from quantune_mlir.pipeline.parser import OwnStep, Pipeline, UpstreamStep
+from quantune_mlir.pipeline.pass_options import Option, build, options_of
 
 UPSTREAM = ["cse", "canonicalize{max-iterations=3 top-down=false}", "func.func(cse,canonicalize)", "symbol-dce"]
 

@@ -14,7 +14,7 @@ from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.program import Program
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED
 from quantune_mlir.mlir.function import entry_block

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from quantune_mlir.backend.compiler import compile_module
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.integer.options import Granularity, IntegerOptions
+from quantune_mlir.integer.integer_options import Granularity, IntegerOptions
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, PROJECTED, PROJECTED_LANES, ROUNDING, Noise
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, INT8

@@ -12,7 +12,7 @@ import pytest
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.integer.options import Granularity
+from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.planning.plan import LayerPlan, PrecisionPlan
@@ -22,9 +22,9 @@ from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.study import orders
 from tools.study.correlation import kendall, ranks, spearman
+from tools.study.correlation_tables import area
 from tools.study.fronts import DEFAULT, front_table
 from tools.study.switchable import SwitchableModel
-from tools.study.tables import area
 
 DATA = Path(__file__).parents[2] / "data"
 SAMPLES = 8

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quantune_mlir.backend.peers import registry
+from quantune_mlir.backend.peers import preparation
 from quantune_mlir.backend.peers.job import Contender, Job
 from quantune_mlir.errors import PeerError
 from quantune_mlir.hardware.targets import load_target
@@ -43,7 +43,7 @@ def compare_fakes(peers: Peers, monkeypatch: pytest.MonkeyPatch, **options: Any)
             raise PeerError("foo is not installed", where=name)
         return peers[name]
 
-    monkeypatch.setattr(registry, "prepare", prepare)
+    monkeypatch.setattr(preparation, "prepare", prepare)
     variants: Any = FakeVariants()
     result = compare(variants, ("fp32", "int8"), ["onnxruntime", "iree", "iree-tosa"], seconds=0, **options)
     return result, jobs

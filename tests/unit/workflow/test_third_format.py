@@ -25,8 +25,8 @@ from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planner
 from quantune_mlir.planning.policies import default
 from quantune_mlir.samples.sample_set import SampleSet
-from quantune_mlir.workflow.costs import modelled_costs
 from quantune_mlir.workflow.inference_runs import Analyzed, analyze
+from quantune_mlir.workflow.layer_costs import modelled_costs
 from quantune_mlir.workflow.options import DEFAULTS
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.rewriting import PlanRewriter

@@ -13,7 +13,7 @@ from quantune_mlir.backend.compile_cache import CACHE_VARIABLE
 from quantune_mlir.errors import TilesError
 from quantune_mlir.hardware.host_isa import host_isa
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.by_name import ISAS
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.kernels.tiling.tuning import Kernel, Tiling, candidates
 from quantune_mlir.model import Model

@@ -23,7 +23,7 @@ from quantune_mlir.backend.deliverables.qdq.tensors import StoredTensors
 from quantune_mlir.backend.deliverables.qdq.writer import Writer
 from quantune_mlir.errors import OutputError
 from quantune_mlir.graph.units import Unit
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.model import Model
 

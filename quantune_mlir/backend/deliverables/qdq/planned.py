@@ -10,7 +10,7 @@ from typing import NamedTuple
 from quantune_mlir.graph.lowering import Form, Step, lowering_steps
 from quantune_mlir.graph.tensors import argument_names
 from quantune_mlir.graph.units import SHARING, Kind, Unit
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.qparams import read_qparams

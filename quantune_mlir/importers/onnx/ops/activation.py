@@ -10,10 +10,10 @@ import numpy as np
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.ops.arithmetic import narrowed, require_supported, widened
+from quantune_mlir.importers.onnx.ops.element_types import narrowed, require_supported, widened
 from quantune_mlir.importers.onnx.ops.functions import expm1, softplus
-from quantune_mlir.importers.onnx.registry import operator
 
 _LARGE: Final = 2.0**100
 

@@ -1,104 +1,125 @@
-"""Element types: what TOSA computes in, and ONNX's Cast.
-
-TOSA's elementwise ops take f16, f32, i32 and i64 only. Narrower and unsigned integers are widened first and
-narrowed after.
-"""
+"""Arithmetic, comparisons, logic, Where and Cast."""
 
 from __future__ import annotations
 
-import numpy as np
+from functools import reduce
 
-from quantune_mlir.importers.common import masks
+import numpy as np
+import onnx
+
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
-from quantune_mlir.importers.common.masks import LARGEST_MASK, is_mask
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.half import computed_type
+from quantune_mlir.importers.onnx.handlers import operator
+from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.ops.element_types import (
+    converted,
+    finite_mask,
+    is_infinite,
+    narrowed,
+    require_supported,
+    widened,
+)
 
-_WIDER = {
-    np.dtype(np.int8): np.dtype(np.int32),
-    np.dtype(np.uint8): np.dtype(np.int32),
-    np.dtype(np.int16): np.dtype(np.int32),
-    np.dtype(np.uint16): np.dtype(np.int32),
-    np.dtype(np.uint32): np.dtype(np.int64),
-}
-
-
-def require_supported(dtype: np.dtype) -> None:
-    """Refuse the element types that TOSA has no tensors of."""
-    if dtype == np.float64:
-        raise Unsupported("element type float64, which TOSA does not have")
-    if dtype.kind not in "biuf":
-        raise Unsupported(f"element type {dtype}")
+_UNARY_FLOAT = {"Exp": "exp", "Log": "log", "Reciprocal": "reciprocal"}
+_VARIADIC = {"Min": "minimum", "Max": "maximum", "Sum": "add", "Mean": "add"}
 
 
-def widened(b: Builder, x: Tensor) -> Tensor:
-    """`x` in a type that TOSA computes in, with the same values."""
+def _widened_inputs(b: Builder, node: Node) -> list[Tensor]:
+    tensors = [widened(b, node.input(i)) for i in range(len(node.inputs))]
+    if len({t.dtype for t in tensors}) > 1:
+        raise Unsupported("inputs of different element types: " + ", ".join(str(t.dtype) for t in tensors))
+    return tensors
+
+
+@operator("Add", "Sub", "Mul", "Div", since=7)
+def arithmetic(b: Builder, node: Node) -> Tensor:
+    x, y = _widened_inputs(b, node)
+    if node.op_type in ("Add", "Sub"):
+        x, y = finite_mask(x), finite_mask(y)
+    emit = {"Add": b.add, "Sub": b.sub, "Mul": b.mul, "Div": lambda p, q: _divide(b, p, q)}[node.op_type]
+    return narrowed(b, emit(x, y), node.input(0).dtype)
+
+
+def _divide(b: Builder, x: Tensor, y: Tensor) -> Tensor:
+    if not x.is_float:
+        return b.binary("intdiv", x, y)
+    if y.array is not None:
+        with np.errstate(divide="ignore", over="ignore"):
+            return b.mul(x, Tensor.constant((1 / y.array.astype(np.float64)).astype(y.dtype)))
+    return b.mul(x, b.unary("reciprocal", y))
+
+
+@operator("Min", "Max", "Sum", "Mean")
+def variadic(b: Builder, node: Node) -> Tensor:
+    tensors = _widened_inputs(b, node)
+    result = reduce(lambda x, y: b.binary(_VARIADIC[node.op_type], x, y), tensors)
+    if node.op_type == "Mean":
+        result = b.scaled(result, 1 / len(tensors))
+    return narrowed(b, result, node.input(0).dtype)
+
+
+@operator("Exp", "Log", "Reciprocal")
+def unary_float(b: Builder, node: Node) -> Tensor:
+    x = node.input(0)
     require_supported(x.dtype)
-    if x.dtype == np.uint64:
-        raise Unsupported("element type uint64")
-    wider = _WIDER.get(x.dtype)
-    if wider is None:
-        return x
-    if x.array is not None:
-        return Tensor.constant(x.array.astype(wider))
-    result = b.cast(x, wider)
-    if x.is_unsigned:
-        mask = b.splat((1 << (8 * x.dtype.itemsize)) - 1, wider, x.rank)
-        result = b.binary("bitwise_and", result, mask)
-    return result
+    return b.unary(_UNARY_FLOAT[node.op_type], x)
 
 
-def narrowed(b: Builder, x: Tensor, dtype: np.dtype) -> Tensor:
-    """`x`, the result of widened arithmetic, in `dtype` again; integers wrap around."""
-    if x.dtype == dtype:
-        return x
-    stored = np.dtype(f"i{dtype.itemsize}")
-    value = b.value(b.cast(x, stored))
-    return Tensor.computed(value, dtype)
+@operator("Floor", "Ceil")
+def rounding(b: Builder, node: Node) -> Tensor:
+    return b.unary("floor" if node.op_type == "Floor" else "ceil", node.input(0))
 
 
-def converted(b: Builder, x: Tensor, dtype: np.dtype) -> Tensor:
-    """ONNX's Cast: floats are truncated toward zero, integers wrap around, bool is x != 0."""
-    dtype = computed_type(dtype)
-    require_supported(dtype)
-    if x.dtype == dtype:
-        return x
-    if x.array is not None:
-        return Tensor.constant(x.array.astype(dtype))
-    require_supported(x.dtype)
-    if x.dtype == np.bool_:
-        return _from_bool(b, x, dtype)
-    x = widened(b, x)
-    if dtype == np.bool_:
-        return b.logical_not(b.compare("equal", x, b.splat(0, x.dtype, x.rank)))
-    if dtype.kind == "f":
-        if x.dtype == np.int64:
-            x = b.cast(x, np.int32)
-        return b.cast(x, dtype)
-    if x.is_float:
-        x = b.cast(truncated(b, x), np.int32)
-    if dtype.itemsize == 8:
-        x = b.cast(x, np.int64)
-    return narrowed(b, x, dtype)
+@operator("Abs", "Neg")
+def signed(b: Builder, node: Node) -> Tensor:
+    x = widened(b, node.input(0))
+    if node.input(0).is_unsigned and node.op_type == "Abs":
+        return node.input(0)
+    return narrowed(b, b.unary("abs", x) if node.op_type == "Abs" else b.negate(x), node.input(0).dtype)
 
 
-def _from_bool(b: Builder, x: Tensor, dtype: np.dtype) -> Tensor:
-    return b.select(x, b.splat(1, dtype, x.rank), b.splat(0, dtype, x.rank))
+@operator("Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", since=7)
+def comparison(b: Builder, node: Node) -> Tensor:
+    if node.input(0).dtype == np.bool_:
+        x, y = node.input(0), node.input(1)
+        return b.logical_not(b.binary("logical_xor", x, y))
+    x, y = _widened_inputs(b, node)
+    for constant, other in ((x, y), (y, x)):
+        if node.op_type == "Equal" and constant.array is not None and constant.size == 1 and other.is_float:
+            value = float(constant.array.reshape(()))
+            if np.isinf(value):
+                shape = np.broadcast_shapes(x.shape, y.shape)
+                return b.reshape(is_infinite(b, other, positive=value > 0), shape)
+    if node.op_type.startswith("Less"):
+        x, y = y, x
+    name = {"Equal": "equal", "Greater": "greater", "Less": "greater"}.get(node.op_type, "greater_equal")
+    return b.compare(name, x, y)
 
 
-def finite_mask(x: Tensor) -> Tensor:
-    """A constant that is added or chosen, without infinities and what is nearly infinite; see `masks`."""
-    return x if x.array is None or not is_mask(x.array) else Tensor.constant(masks.finite_mask(x.array))
+@operator("And", "Or", "Xor", since=7)
+def logic(b: Builder, node: Node) -> Tensor:
+    name = {"And": "logical_and", "Or": "logical_or", "Xor": "logical_xor"}[node.op_type]
+    return b.binary(name, node.input(0), node.input(1))
 
 
-def is_infinite(b: Builder, x: Tensor, *, positive: bool) -> Tensor:
-    """Whether numbers are infinite, or what `finite_mask` made of infinities and sums of them."""
-    bound = b.splat(LARGEST_MASK / 2 if positive else -LARGEST_MASK / 2, x.dtype, x.rank)
-    return b.compare("greater_equal", x, bound) if positive else b.compare("greater_equal", bound, x)
+@operator("Not")
+def logical_not(b: Builder, node: Node) -> Tensor:
+    return b.logical_not(node.input(0))
 
 
-def truncated(b: Builder, x: Tensor) -> Tensor:
-    """Floats rounded toward zero."""
-    negative = b.compare("greater", b.splat(0, x.dtype, x.rank), x)
-    return b.select(negative, b.unary("ceil", x), b.unary("floor", x))
+@operator("Where")
+def where(b: Builder, node: Node) -> Tensor:
+    require_supported(node.input(1).dtype)
+    return b.select(node.input(0), finite_mask(node.input(1)), finite_mask(node.input(2)))
+
+
+@operator("Cast")
+def cast(b: Builder, node: Node) -> Tensor:
+    target = onnx.helper.tensor_dtype_to_np_dtype(node.attributes["to"])
+    return converted(b, node.input(0), np.dtype(target))
+
+
+@operator("CastLike")
+def cast_like(b: Builder, node: Node) -> Tensor:
+    return converted(b, node.input(0), node.input(1).dtype)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.ops.windows import from_image, to_image
-from quantune_mlir.importers.onnx.registry import operator
+from quantune_mlir.importers.onnx.ops.sliding_window import from_image, to_image
 
 
 @operator("DepthToSpace")

@@ -7,9 +7,16 @@ import numpy as np
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.ops.windows import Window, fit_image, from_image, pair, resolve_window, to_image
-from quantune_mlir.importers.onnx.registry import operator
+from quantune_mlir.importers.onnx.ops.sliding_window import (
+    Window,
+    fit_image,
+    from_image,
+    pair,
+    resolve_window,
+    to_image,
+)
 from quantune_mlir.mlir.tosa.channel_groups import spread_groups
 
 _MOST_GROUPS = 4096

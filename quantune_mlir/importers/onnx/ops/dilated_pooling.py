@@ -9,7 +9,7 @@ import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.ops.windows import Window
+from quantune_mlir.importers.onnx.ops.sliding_window import Window
 
 
 def dilated_max_pool(b: Builder, image: Tensor, window: Window, pads: list[int]) -> Tensor:

@@ -9,10 +9,10 @@ import numpy as np
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.masks import LARGEST_MASK
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.ops.arithmetic import is_infinite, narrowed, widened
+from quantune_mlir.importers.onnx.ops.element_types import is_infinite, narrowed, widened
 from quantune_mlir.importers.onnx.ops.normalization import softmax_maximum
-from quantune_mlir.importers.onnx.registry import operator
 
 _BITWISE: Final = {"BitwiseAnd": "bitwise_and", "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor"}
 _WHOLE_FROM: Final = 2.0**23  # fp32 has no fractions from here on

@@ -10,8 +10,8 @@ import numpy as np
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.registry import operator
 
 _INTEGERS = (np.dtype(np.int32), np.dtype(np.int64))
 

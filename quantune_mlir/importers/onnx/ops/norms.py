@@ -11,10 +11,10 @@ from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.shapes import normalized_axes, normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.normalization import standardized
 from quantune_mlir.importers.onnx.ops.powers import constant_power, sqrt
-from quantune_mlir.importers.onnx.registry import operator
 
 _NEARLY_ZERO: Final = 1e-37  # what a norm of zero is taken for: zeros stay zeros
 

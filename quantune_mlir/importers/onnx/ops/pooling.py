@@ -9,10 +9,10 @@ import numpy as np
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.dilated_pooling import dilated_average_pool, dilated_max_pool
-from quantune_mlir.importers.onnx.ops.windows import Window, fit_image, from_image, resolve_window, to_image
-from quantune_mlir.importers.onnx.registry import operator
+from quantune_mlir.importers.onnx.ops.sliding_window import Window, fit_image, from_image, resolve_window, to_image
 
 _NO_PADS = [0, 0, 0, 0]
 

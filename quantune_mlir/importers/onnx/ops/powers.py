@@ -8,9 +8,9 @@ import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.ops.arithmetic import converted, narrowed, require_supported, widened
-from quantune_mlir.importers.onnx.registry import operator
+from quantune_mlir.importers.onnx.ops.element_types import converted, narrowed, require_supported, widened
 
 _LARGEST_PRODUCT: Final = 32
 

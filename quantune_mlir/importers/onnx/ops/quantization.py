@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import StoredScales, Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.quantized import signed_zero_points
-from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.mlir.attributes import QPARAMS
 from quantune_mlir.mlir.qparams import to_attribute
 from quantune_mlir.numerics.parameters import QuantParams

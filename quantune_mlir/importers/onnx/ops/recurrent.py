@@ -15,10 +15,10 @@ import numpy as np
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.linear import fully_connected
 from quantune_mlir.importers.onnx.ops.recurrent_cells import Cell, Gru, Lstm, Product, Rnn, State, activations
-from quantune_mlir.importers.onnx.registry import operator
 
 _ACTIVATIONS: Final = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
 _DIRECTIONS: Final = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}

@@ -10,11 +10,11 @@ from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.shapes import normalized_axes, normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.ops.arithmetic import converted, narrowed, widened
+from quantune_mlir.importers.onnx.ops.element_types import converted, narrowed, widened
 from quantune_mlir.importers.onnx.ops.pooling import mean_image
 from quantune_mlir.importers.onnx.ops.powers import sqrt
-from quantune_mlir.importers.onnx.registry import operator
 
 _ORDERED = tuple(np.dtype(t) for t in (np.float32, np.float16, np.int8, np.int16))
 _AXES_INPUT_SINCE = {"ReduceSum": 13}

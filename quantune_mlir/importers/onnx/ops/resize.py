@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quantune_mlir.importers.common.block_emitter import refuse_empty
 from quantune_mlir.importers.common.builder import Builder
-from quantune_mlir.importers.common.emitter import refuse_empty
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.shapes import normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.interpolation import Interpolation
 from quantune_mlir.importers.onnx.ops.linear import fully_connected
 from quantune_mlir.importers.onnx.ops.sampling import AxisSampling, output_size, tosa_scale
 from quantune_mlir.importers.onnx.ops.slicing import gather_axis
-from quantune_mlir.importers.onnx.registry import operator
 from quantune_mlir.mlir.constants import check_shape
 
 _NEAREST = "nearest"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from quantune_mlir.importers.common.block_emitter import refuse_empty
 from quantune_mlir.importers.common.builder import Builder
-from quantune_mlir.importers.common.emitter import refuse_empty
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.shapes import normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.registry import operator
 
 _POOLED = tuple(np.dtype(t) for t in (np.float32, np.float16, np.int8))
 

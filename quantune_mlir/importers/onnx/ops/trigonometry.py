@@ -8,11 +8,11 @@ from typing import Final
 
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.ops.arithmetic import require_supported
+from quantune_mlir.importers.onnx.ops.element_types import require_supported
 from quantune_mlir.importers.onnx.ops.functions import cosine, expm1, log1p, sine
 from quantune_mlir.importers.onnx.ops.powers import sqrt
-from quantune_mlir.importers.onnx.registry import operator
 
 # Of (atan(x) - x) / x^3 in x^2, up to tan(pi / 8): Cephes' atanf.
 _ARCTANGENT: Final = (8.05374449538e-2, -1.38776856032e-1, 1.99777106478e-1, -3.33329491539e-1)

@@ -19,7 +19,7 @@ from quantune_mlir.backend.deliverables.qdq.export import QdqModel, export_qdq
 from quantune_mlir.backend.program import Program
 from quantune_mlir.errors import OutputError
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.integer.options import Granularity
+from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.planning.plan import LayerPlan, PrecisionPlan

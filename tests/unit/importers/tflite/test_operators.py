@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantune_mlir.importers.common.options import DEFAULT
+from quantune_mlir.importers.common.import_options import DEFAULT
 from quantune_mlir.importers.tflite import import_tflite
 from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer, Table
 from quantune_mlir.importers.tflite.model_file import ModelFile

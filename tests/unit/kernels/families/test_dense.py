@@ -17,7 +17,7 @@ from quantune_mlir.backend.compilation import compile_program, with_kernels
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.host_isa import host_flags, needs
 from quantune_mlir.hardware.targets import Target, load_target
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.by_name import ISAS
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.text import parse_module
 from tests.unit.kernels.convolutions import NAMED, Convolution, random_convolutions

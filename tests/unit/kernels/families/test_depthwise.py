@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quantune_mlir.hardware.host_isa import host_isa
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.by_name import ISAS
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.passes.kernels.fuse_kernels import FuseKernels
 from quantune_mlir.passes.kernels.lower_kernels import LowerKernels

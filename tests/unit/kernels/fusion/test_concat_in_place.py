@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quantune_mlir.hardware.host_isa import host_isa
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.by_name import ISAS
 from quantune_mlir.mlir.bindings import ir, make_context
 from tests.unit.kernels.programs import BY_LANES, Text, Value, assert_equal, leftovers, lower, run
 

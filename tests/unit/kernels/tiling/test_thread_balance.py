@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.by_name import ISAS
 from quantune_mlir.kernels.tiling.thread_balance import Load, most_even, part_sizes
 from quantune_mlir.kernels.tiling.tiles import choose_tile, choose_workgroup, is_packed
 

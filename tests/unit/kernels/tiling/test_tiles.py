@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.by_name import ISAS
 from quantune_mlir.kernels.tiling.tiles import choose_tile
 
 

@@ -18,7 +18,7 @@ from quantune_mlir.errors import TilesError
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.kernels.isa.table import ISAS, kernel_isa
+from quantune_mlir.kernels.isa.by_name import ISAS, kernel_isa
 from quantune_mlir.kernels.tiling.tiles import Tile, Workgroup, choose_tile, choose_workgroup, ranked_tiles
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedKernel, TunedTiles
 from quantune_mlir.kernels.tiling.tuning import Kernel, Tiling, candidates, misfits

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from quantune_mlir.numerics.lookup_table import lookup_table
 from quantune_mlir.numerics.parameters import QuantParams, activation_params, dequantize, quantize
 from quantune_mlir.numerics.schemes import Scheme
-from quantune_mlir.numerics.tables import lookup_table
 
 CODES = np.arange(-128, 128).astype(np.int8)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from quantune_mlir.backend.peers import registry
+from quantune_mlir.backend.peers import preparation
 from quantune_mlir.backend.peers.job import Job
 from quantune_mlir.errors import ModelError, PeerError
 
@@ -27,7 +27,7 @@ def fake_module(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Job], An
 
 
 def test_known_names_pass() -> None:
-    registry.check_names(["onnxruntime", "onnxruntime-int8", "openvino-int8", "iree", "iree-tosa"])
+    preparation.check_names(["onnxruntime", "onnxruntime-int8", "openvino-int8", "iree", "iree-tosa"])
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_known_names_pass() -> None:
 )
 def test_unknown_names_are_refused(name: str, message: str) -> None:
     with pytest.raises(PeerError, match=re.escape(message)):
-        registry.check_names(["iree", name])
+        preparation.check_names(["iree", name])
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_an_absent_package_is_named(
         monkeypatch.setattr("importlib.util.find_spec", lambda package: None if package == missing else object())
     monkeypatch.setitem(sys.modules, missing, None)  # type: ignore[arg-type]
     with pytest.raises(PeerError) as raised:
-        registry.prepare(peer, make_job())
+        preparation.prepare(peer, make_job())
     assert str(raised.value) == f"{peer}: {missing} is not installed\nremedy: pip install 'quantune-mlir[peers]'"
 
 
@@ -76,7 +76,7 @@ def test_what_a_foreign_engine_raises_is_told(
 
     fake_module(prepare)
     with pytest.raises(PeerError, match=r"^onnxruntime: cannot run this model: RuntimeError: no kernel for Foo$"):
-        registry.prepare("onnxruntime", make_job())
+        preparation.prepare("onnxruntime", make_job())
 
 
 def test_a_failing_start_is_told_too(fake_module: Callable[[Callable[[Job], Any]], None], make_job: MakeJob) -> None:
@@ -85,7 +85,7 @@ def test_a_failing_start_is_told_too(fake_module: Callable[[Callable[[Job], Any]
 
     fake_module(lambda _: start)
     with pytest.raises(PeerError, match="ValueError: out of threads"):
-        registry.prepare("onnxruntime", make_job())()
+        preparation.prepare("onnxruntime", make_job())()
 
 
 def test_our_own_errors_stay_as_they_are(
@@ -96,4 +96,4 @@ def test_our_own_errors_stay_as_they_are(
 
     fake_module(prepare)
     with pytest.raises(ModelError, match="--model"):
-        registry.prepare("onnxruntime", make_job())
+        preparation.prepare("onnxruntime", make_job())

@@ -9,8 +9,8 @@ import pytest
 
 from quantune_mlir.errors import ModelError
 from quantune_mlir.importers.common.edits import Edits
-from quantune_mlir.importers.common.options import ImportOptions
-from quantune_mlir.importers.registry import MLIR, ONNX, TFLITE, find_front_end, load
+from quantune_mlir.importers.common.import_options import ImportOptions
+from quantune_mlir.importers.front_ends import MLIR, ONNX, TFLITE, find_front_end, load
 from quantune_mlir.mlir.bindings import make_context
 from quantune_mlir.mlir.text import module_bytecode, parse_module
 

@@ -10,8 +10,8 @@ from quantune_mlir.files import resources
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.pipeline import registry
 from quantune_mlir.pipeline.base import Pass
-from quantune_mlir.pipeline.parameters import parameter_names
 from quantune_mlir.pipeline.parser import OwnStep, Pipeline
+from quantune_mlir.pipeline.pipeline_parameters import parameter_names
 from quantune_mlir.planning.plan import ALL_INT8
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from quantune_mlir.importers.common.options import DEFAULT, ImportOptions
+from quantune_mlir.importers.common.import_options import DEFAULT, ImportOptions
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.signature import argument_specs, model_hash, result_specs

@@ -17,7 +17,7 @@ from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.planning.plan import ALL_INT8
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
-from quantune_mlir.workflow.costs import measured_costs, modelled_costs, number_of_costs
+from quantune_mlir.workflow.layer_costs import measured_costs, modelled_costs, number_of_costs
 from quantune_mlir.workflow.options import DEFAULTS
 from quantune_mlir.workflow.rewriting import PlanRewriter
 
