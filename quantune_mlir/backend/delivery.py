@@ -14,7 +14,7 @@ from quantune_mlir.backend.deliverable import DEFAULT_NAME, Folder
 from quantune_mlir.backend.deliverables.bundle import TestVector, bundle_files
 from quantune_mlir.backend.deliverables.bundle_memory import require_memory
 from quantune_mlir.backend.deliverables.c_names import check_name
-from quantune_mlir.backend.deliverables.schedule import Tensor
+from quantune_mlir.backend.deliverables.schedule import BundleTensor
 from quantune_mlir.backend.deliverables.static_library import compile_for_iree, compile_static, static_target
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import Target, load_target
@@ -83,9 +83,11 @@ class Delivery:
         return bundle_files(library, target, TestVector(inputs, outputs), name=self.name, title=self.title)
 
 
-def _tensors(function: ir.Operation, key: str, specs: Sequence[tuple[str, tuple[int, ...], np.dtype]]) -> list[Tensor]:
+def _tensors(
+    function: ir.Operation, key: str, specs: Sequence[tuple[str, tuple[int, ...], np.dtype]]
+) -> list[BundleTensor]:
     return [
-        Tensor(*spec) if params is None else Tensor(*spec, params.scale, params.zero_point)
+        BundleTensor(*spec) if params is None else BundleTensor(*spec, params.scale, params.zero_point)
         for spec, params in zip(specs, boundary_params(function, key, len(specs)), strict=True)
     ]
 

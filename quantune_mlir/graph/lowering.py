@@ -36,7 +36,7 @@ class Form(str, Enum):
 
 
 @dataclass(frozen=True)
-class Step:
+class LoweringStep:
     """One unit as it is emitted.
 
     Attributes:
@@ -63,7 +63,7 @@ def lowering_steps(
     *,
     float_epilogues: bool,
     integer_results: bool = False,
-) -> Iterator[Step]:
+) -> Iterator[LoweringStep]:
     """The steps in topological order of their units.
 
     Args:
@@ -84,10 +84,10 @@ def lowering_steps(
         if value in folded:
             continue
         if not format_.is_integer:
-            yield Step(unit, None, format_, Form.FP32)
+            yield LoweringStep(unit, None, format_, Form.FP32)
             continue
         if value in rounded:
-            yield Step(unit, None, format_, Form.ROUNDED)
+            yield LoweringStep(unit, None, format_, Form.ROUNDED)
             continue
         clamp = network.clamps.get(value)
         if clamp is not None and formats[clamp.output] == format_:
@@ -100,4 +100,4 @@ def lowering_steps(
         to_fp32 = to_fp32 and not (integer_results and is_result(end))
         if to_fp32:
             rounded.update(reader.output for reader in readers if formats[reader.output] == format_)
-        yield Step(unit, clamp, format_, Form.TO_FP32 if to_fp32 else Form.INTEGER)
+        yield LoweringStep(unit, clamp, format_, Form.TO_FP32 if to_fp32 else Form.INTEGER)

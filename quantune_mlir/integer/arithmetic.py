@@ -16,7 +16,7 @@ from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.boundary import multiply
 from quantune_mlir.integer.epilogue import End, finish, rescale, round_to_int8
 from quantune_mlir.integer.integer_options import IntegerOptions
-from quantune_mlir.integer.unit_emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
@@ -26,7 +26,9 @@ from quantune_mlir.numerics.accumulators import common_scale, product_scale, rat
 from quantune_mlir.numerics.parameters import QuantParams, quantize
 
 
-def emit_sum(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
+def emit_sum(
+    emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+) -> ir.Value:
     """tosa.add or tosa.sub."""
     left, right = inputs
     name = unit.op.name.removeprefix("tosa.")
@@ -39,7 +41,7 @@ def emit_sum(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End
 
 
 def emit_product(
-    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+    emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
 ) -> ir.Value:
     """tosa.mul of two tensors: (a - z_a) * (b - z_b) is exact in i32."""
     left, right = inputs
@@ -49,7 +51,7 @@ def emit_product(
 
 
 def emit_clamp(
-    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+    emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
 ) -> ir.Value:
     """A clamp on its own: its input brought to the output's parameters, where the clamp is saturation."""
     (source,) = inputs
@@ -59,7 +61,9 @@ def emit_clamp(
     return finish(emitter, _to_i32(emitter, source), source.params.scale, end)
 
 
-def emit_mean(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions) -> ir.Value:
+def emit_mean(
+    emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions
+) -> ir.Value:
     """Global average pooling, or reduce_sum ops with a factor: one i32 sum, requantized once."""
     (source,) = inputs
     value = _to_i32(emitter, source)
@@ -83,19 +87,19 @@ def mean_factor(unit: Unit) -> float:
     return prod(float(c.flat[0]) for c in constants if c is not None)
 
 
-def quantize_constant(emitter: Emitter, value: ir.Value, params: QuantParams) -> Quantized:
+def quantize_constant(emitter: UnitEmitter, value: ir.Value, params: QuantParams) -> Quantized:
     """A constant operand of a binary op as an i8 constant."""
     array = constant_value(value)
     assert array is not None
     return Quantized(emitter.constant(quantize(array, params)), params)
 
 
-def _to_i32(emitter: Emitter, tensor: Quantized, factor: float | NDArray[np.float64] = 1.0) -> ir.Value:
+def _to_i32(emitter: UnitEmitter, tensor: Quantized, factor: float | NDArray[np.float64] = 1.0) -> ir.Value:
     """(q - z) * factor as i32; exact for 1."""
     return rescale(emitter, tensor.value, factor, input_zp=tensor.params.zero_point, output_zp=0, element=emitter.i32)
 
 
-def _scaled(emitter: Emitter, tensor: Quantized, factor: NDArray[np.float64]) -> ir.Value:
+def _scaled(emitter: UnitEmitter, tensor: Quantized, factor: NDArray[np.float64]) -> ir.Value:
     """(q - z) * factor as fp32."""
     value, shape = emitter.cast(tensor.value, emitter.f32), shape_of(tensor.value)
     if tensor.params.zero_point:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantune_mlir.integer.unit_emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import QuantParams
 
 
-def quantize(emitter: Emitter, value: ir.Value, params: QuantParams) -> Quantized:
+def quantize(emitter: UnitEmitter, value: ir.Value, params: QuantParams) -> Quantized:
     """The i8 form of an fp32 tensor."""
     shape = shape_of(value)
     scaled = multiply(emitter, value, np.float32(params.inverse_scale))
@@ -25,7 +25,7 @@ def quantize(emitter: Emitter, value: ir.Value, params: QuantParams) -> Quantize
     return Quantized(emitter.cast(scaled, emitter.i8), params)
 
 
-def quantize_before_shifting(emitter: Emitter, value: ir.Value, params: QuantParams) -> Quantized:
+def quantize_before_shifting(emitter: UnitEmitter, value: ir.Value, params: QuantParams) -> Quantized:
     """The i8 form of an fp32 tensor as ONNX defines it: saturate(round_half_even(x * (1 / s)) + z).
 
     It differs where z is odd and x lies between two integers, as means of few of them often do.
@@ -39,7 +39,7 @@ def quantize_before_shifting(emitter: Emitter, value: ir.Value, params: QuantPar
     return Quantized(emitter.cast(rounded, emitter.i8), params)
 
 
-def dequantize(emitter: Emitter, tensor: Quantized) -> ir.Value:
+def dequantize(emitter: UnitEmitter, tensor: Quantized) -> ir.Value:
     """The fp32 form of an i8 tensor."""
     shape = shape_of(tensor.value)
     value = emitter.cast(tensor.value, emitter.f32)
@@ -49,7 +49,7 @@ def dequantize(emitter: Emitter, tensor: Quantized) -> ir.Value:
     return multiply(emitter, value, np.float32(tensor.params.scale))
 
 
-def multiply(emitter: Emitter, value: ir.Value, factor: np.float32 | np.ndarray) -> ir.Value:
+def multiply(emitter: UnitEmitter, value: ir.Value, factor: np.float32 | np.ndarray) -> ir.Value:
     """An fp32 tensor times one factor, or one for each channel of the last axis."""
     shape = shape_of(value)
     factors = np.asarray(factor, np.float32)

@@ -20,7 +20,7 @@ from quantune_mlir.graph.linear_ops import response
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.epilogue import End, finish
 from quantune_mlir.integer.integer_options import IntegerOptions
-from quantune_mlir.integer.unit_emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.attributes import INPUT_MEANS, WEIGHT_SCALES
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
@@ -88,7 +88,7 @@ def _accumulator_scale(op: ir.Operation, input_scale: float, scales: NDArray[np.
 
 
 def emit_convolution(
-    emitter: Emitter,
+    emitter: UnitEmitter,
     unit: Unit,
     inputs: Sequence[Quantized],
     end: End,
@@ -125,7 +125,7 @@ def _mean_error(op: ir.Operation, weights: NDArray[np.float32], axis: int, round
 
 
 def emit_matmul(
-    emitter: Emitter,
+    emitter: UnitEmitter,
     unit: Unit,
     inputs: Sequence[Quantized],
     end: End,

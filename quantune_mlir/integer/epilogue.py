@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.integer.boundary import multiply
 from quantune_mlir.integer.integer_options import RequantizeMode
-from quantune_mlir.integer.unit_emitter import Emitter
+from quantune_mlir.integer.unit_emitter import UnitEmitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
@@ -57,7 +57,7 @@ class End:
 
 
 def finish(
-    emitter: Emitter,
+    emitter: UnitEmitter,
     accumulator: ir.Value,
     scale: float | NDArray[np.float64],
     end: End,
@@ -92,7 +92,7 @@ def finish(
     return round_to_int8(emitter, value, end, None if rest is None else ratio(rest, end.params.scale))
 
 
-def round_to_int8(emitter: Emitter, value: ir.Value, end: End, rest: NDArray[np.float64] | None = None) -> ir.Value:
+def round_to_int8(emitter: UnitEmitter, value: ir.Value, end: End, rest: NDArray[np.float64] | None = None) -> ir.Value:
     """Adds the zero point to an fp32 tensor in units of the output scale, clamps, rounds half to even, saturates.
 
     `rest`, in these units, is added with it, to each channel its own.
@@ -114,7 +114,7 @@ def round_to_int8(emitter: Emitter, value: ir.Value, end: End, rest: NDArray[np.
 
 
 def rescale(
-    emitter: Emitter,
+    emitter: UnitEmitter,
     value: ir.Value,
     factor: float | NDArray[np.float64],
     *,
@@ -131,19 +131,19 @@ def rescale(
     return emitter.emit(build.rescale, value, *numbers, zero_points, element)
 
 
-def _add_to_channels(emitter: Emitter, value: ir.Value, terms: NDArray[np.float64]) -> ir.Value:
+def _add_to_channels(emitter: UnitEmitter, value: ir.Value, terms: NDArray[np.float64]) -> ir.Value:
     shape = shape_of(value)
     along = terms.astype(np.float32).reshape((1,) * (len(shape) - 1) + (terms.size,))
     return emitter.emit(build.elementwise, "add", value, emitter.constant(along))
 
 
-def _clamp_fp32(emitter: Emitter, value: ir.Value, low: float, high: float | NDArray[np.float32]) -> ir.Value:
+def _clamp_fp32(emitter: UnitEmitter, value: ir.Value, low: float, high: float | NDArray[np.float32]) -> ir.Value:
     if np.ndim(high):
         value = _minimum(emitter, value, np.asarray(high, np.float32))
     return emitter.emit(build.clamp, value, low, float(np.max(high)))
 
 
-def _minimum(emitter: Emitter, value: ir.Value, bounds: NDArray[np.float32] | NDArray[np.int32]) -> ir.Value:
+def _minimum(emitter: UnitEmitter, value: ir.Value, bounds: NDArray[np.float32] | NDArray[np.int32]) -> ir.Value:
     """tosa.minimum of a tensor and one bound for each channel of its last axis."""
     shape = shape_of(value)
     bounds = bounds.reshape((1,) * (len(shape) - 1) + (bounds.size,))

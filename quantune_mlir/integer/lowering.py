@@ -9,13 +9,18 @@ from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, dot, movement, table
 from quantune_mlir.integer.epilogue import End
 from quantune_mlir.integer.integer_options import IntegerOptions
-from quantune_mlir.integer.unit_emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.numerics.formats import INT8_ACTIVATIONS, NumberFormat
 
 
 def lower_unit(
-    emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], end: End, options: IntegerOptions, format_: NumberFormat
+    emitter: UnitEmitter,
+    unit: Unit,
+    inputs: Sequence[Quantized],
+    end: End,
+    options: IntegerOptions,
+    format_: NumberFormat,
 ) -> ir.Value:
     """The integer form of `unit`: `inputs` follow `unit.inputs` (for binary ops and matmul: their operands).
 

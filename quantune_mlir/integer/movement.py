@@ -8,14 +8,14 @@ import numpy as np
 
 from quantune_mlir.graph.tensors import joined_constants
 from quantune_mlir.graph.units import Unit
-from quantune_mlir.integer.unit_emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import quantize
 
 
-def emit_movement(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:
+def emit_movement(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:
     """The op of `unit` on i8 operands; its fp32 constants (`joined_constants`) take the parameters of the rest."""
     op = unit.op
     quantized = dict(zip(unit.inputs, (tensor.value for tensor in inputs), strict=True))
@@ -24,7 +24,7 @@ def emit_movement(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized]) -> 
     return emitter.clone(op, [quantized.get(operand, operand) for operand in op.operands], emitter.i8)
 
 
-def emit_average(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:
+def emit_average(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:
     """avg_pool2d, accumulated in i32."""
     (source,) = inputs
     op = unit.op

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantune_mlir.graph.lowering import Form, Step
+from quantune_mlir.graph.lowering import Form, LoweringStep
 from quantune_mlir.graph.tensors import joined_constants
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, boundary
 from quantune_mlir.integer.epilogue import Bounds, End
 from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.integer.lowering import lower_unit
-from quantune_mlir.integer.unit_emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.attributes import CONSTANT_QPARAMS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
@@ -45,17 +45,17 @@ class Rewriter:
         """A value that no step makes stands for itself in int8 from now on."""
         self._forms[value] = _Forms(int8=Quantized(value, self._params[value]))
 
-    def emit(self, step: Step, before: ir.Operation) -> None:
+    def emit(self, step: LoweringStep, before: ir.Operation) -> None:
         """Emits what a step computes."""
         if step.form is Form.FP32 or step.form is Form.ROUNDED:
             self._emit_fp32(step.unit, before)
             if step.form is Form.ROUNDED:
-                self.int8(step.end, Emitter(step.unit, before))
+                self.int8(step.end, UnitEmitter(step.unit, before))
         else:
             self._emit_integer(step, before)
 
-    def _emit_integer(self, step: Step, before: ir.Operation) -> None:
-        emitter = Emitter(step.unit, before)
+    def _emit_integer(self, step: LoweringStep, before: ir.Operation) -> None:
+        emitter = UnitEmitter(step.unit, before)
         inputs = [self._operand(value, step.unit, emitter) for value in self._operands_of(step.unit)]
         params = None if step.form is Form.TO_FP32 else self._params[step.end]
         clamps = (unit for unit in (step.clamp, step.unit) if unit is not None and unit.kind is Kind.CLAMP)
@@ -64,7 +64,7 @@ class Rewriter:
         self._forms[step.end] = _Forms(f32=result) if params is None else _Forms(int8=Quantized(result, params))
 
     def _emit_fp32(self, unit: Unit, before: ir.Operation) -> None:
-        emitter = Emitter(unit, before)
+        emitter = UnitEmitter(unit, before)
         inside: dict[ir.Value, ir.Value] = {}
         for op in unit.ops:
             operands = [
@@ -82,7 +82,7 @@ class Rewriter:
         """Lets an original value have the forms of another."""
         self._forms[value] = self._forms[source]
 
-    def round(self, source: ir.Value, value: ir.Value, emitter: Emitter) -> None:
+    def round(self, source: ir.Value, value: ir.Value, emitter: UnitEmitter) -> None:
         """Lets `value` be `source`, which is fp32, rounded to int8."""
         numbers = self.fp32(source, emitter)
         self._forms[value] = _Forms(int8=boundary.quantize_before_shifting(emitter, numbers, self._params[value]))
@@ -95,7 +95,7 @@ class Rewriter:
         for array in joined_constants(unit).values():
             if not np.allclose(dequantize(quantize(array, params), params), array, rtol=1e-5, atol=0):
                 return False
-        emitter = Emitter(unit, before)
+        emitter = UnitEmitter(unit, before)
         end = End(params, None, self._options.requantize)
         inputs: list[Quantized] = []
         for value in unit.inputs:
@@ -107,7 +107,7 @@ class Rewriter:
         self._forms[unit.output] = _Forms(int8=Quantized(result, params))
         return True
 
-    def fp32(self, value: ir.Value, emitter: Emitter) -> ir.Value:
+    def fp32(self, value: ir.Value, emitter: UnitEmitter) -> ir.Value:
         """The fp32 form of an original value."""
         forms = self._forms.setdefault(value, _Forms(f32=value))
         if forms.f32 is None:
@@ -115,7 +115,7 @@ class Rewriter:
             forms.f32 = boundary.dequantize(emitter, forms.int8)
         return forms.f32
 
-    def int8(self, value: ir.Value, emitter: Emitter) -> Quantized:
+    def int8(self, value: ir.Value, emitter: UnitEmitter) -> Quantized:
         """The i8 form of an original value."""
         forms = self._forms.setdefault(value, _Forms(f32=value))
         if forms.int8 is None:
@@ -145,7 +145,7 @@ class Rewriter:
             return left_and_right[:1] if is_constant(left_and_right[1]) else left_and_right
         return unit.inputs
 
-    def _operand(self, value: ir.Value, unit: Unit, emitter: Emitter) -> Quantized:
+    def _operand(self, value: ir.Value, unit: Unit, emitter: UnitEmitter) -> Quantized:
         if not is_constant(value):
             return self.int8(value, emitter)
         if CONSTANT_QPARAMS in unit.op.attributes:

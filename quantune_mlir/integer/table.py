@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.errors import PassError
 from quantune_mlir.graph.units import Unit
-from quantune_mlir.integer.unit_emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.tosa import build
@@ -18,7 +18,7 @@ from quantune_mlir.numerics.lookup_table import lookup_table
 from quantune_mlir.numerics.parameters import QuantParams
 
 
-def emit_table(emitter: Emitter, unit: Unit, inputs: Sequence[Quantized], output: QuantParams) -> ir.Value:
+def emit_table(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized], output: QuantParams) -> ir.Value:
     """tosa.table of the function that the unit's ops compute."""
     (source,) = inputs
 

@@ -27,7 +27,7 @@ class Quantized:
     params: QuantParams
 
 
-class Emitter:
+class UnitEmitter:
     """Builds ops before `before`, each with the location and layer of `unit`."""
 
     def __init__(self, unit: Unit, before: ir.Operation) -> None:

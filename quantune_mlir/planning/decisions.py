@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from quantune_mlir.numerics.formats import NumberFormat
 from quantune_mlir.planning.costs import LayerCost
-from quantune_mlir.planning.front import Point, Problem, Step
+from quantune_mlir.planning.front import Point, Problem, TrailStep
 
 
 class Ground(str, Enum):
@@ -110,7 +110,7 @@ def decided(problem: Problem, point: Point, *, int8: Ground = Ground.QUIET, fp32
     return {layer.name: free[layer.name] for layer in problem.layers}
 
 
-def _in_fp32(decision: Decision, name: str, before: Step, step: Step, ground: Ground) -> Decision:
+def _in_fp32(decision: Decision, name: str, before: TrailStep, step: TrailStep, ground: Ground) -> Decision:
     first = step.layers[0].name
     comes_along = ground is Ground.BUYS and name != first
     return replace(

@@ -72,7 +72,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Step:
+class TrailStep:
     """One move along a trail: a layer, the neighbours that come along, to what format, and where that leads.
 
     `noise` is that of the worst part of the output.
@@ -88,7 +88,7 @@ class Step:
 class Trail:
     """From the coarsest format to finer ones, up to fp32. `steps[0]` moves nothing."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[TrailStep, ...]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def walk(
     ledger = problem.ledger()
     free = {layer.name: layer for layer in problem.layers}
     noise = problem.noise_ledger()
-    steps = [Step((), noise.worst, ledger.total)]
+    steps = [TrailStep((), noise.worst, ledger.total)]
     for format_ in (*by_way_of, FP32):
         for layer in order:
             if ledger.format_of(layer.name) in (format_, FP32):
@@ -143,7 +143,7 @@ def walk(
             moved = _move(ledger, layer, format_, {} if alone else free)
             for each in moved:
                 noise.move(each.name, format_)
-            steps.append(Step(tuple(moved), noise.worst, ledger.total, format_))
+            steps.append(TrailStep(tuple(moved), noise.worst, ledger.total, format_))
     return Trail(tuple(steps))
 
 
@@ -169,7 +169,9 @@ def pareto_front(problem: Problem) -> list[Point]:
     trails = [walk(problem, order, by_way_of=way) for order in _orders(problem) for way in ways]
     points = [Point(trail, steps) for trail in trails for steps in range(len(trail.steps))]
     points.append(
-        Point(Trail((Step((), problem.noise, problem.start), Step(tuple(problem.layers), 0.0, problem.end))), 1)
+        Point(
+            Trail((TrailStep((), problem.noise, problem.start), TrailStep(tuple(problem.layers), 0.0, problem.end))), 1
+        )
     )
     points.sort(key=lambda point: (point.cost.time, point.noise, point.cost.size, point.steps))
     return _undominated(points)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.report.bins import evenly_binned
 from quantune_mlir.report.run import Run
-from quantune_mlir.report.summary_file import LayerRead, PairOfCosts, Tensor
+from quantune_mlir.report.summary_file import LayerRead, PairOfCosts, TensorSummary
 
 METRICS: Final = {
     "activation_sqnr_db": "SQNR at its output, all layers in int8 (dB)",
@@ -99,7 +99,7 @@ def _tensors(run: Run) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _tensor(run: Run, name: str, parameters: Tensor | None) -> dict[str, Any]:
+def _tensor(run: Run, name: str, parameters: TensorSummary | None) -> dict[str, Any]:
     assert run.profile is not None
     low, high, counts = evenly_binned(run.profile[name])
     clip = None if parameters is None else [digits(parameters.low), digits(parameters.high)]

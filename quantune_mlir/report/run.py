@@ -42,7 +42,7 @@ class Score(_Read):
     score: float | None = None
 
 
-class Latency(_Read):
+class BenchedProgram(_Read):
     """One program in bench.json."""
 
     median_ms: float
@@ -52,7 +52,7 @@ class Latency(_Read):
 
 
 Scores = Annotated[dict[str, Score], BeforeValidator(dict)]
-Latencies = Annotated[dict[str, Latency], BeforeValidator(dict)]
+Latencies = Annotated[dict[str, BenchedProgram], BeforeValidator(dict)]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Run:
     summary: Summary
     profile: Profile | None = None
     scores: Mapping[str, Score] = field(default_factory=dict[str, Score])
-    latencies: Mapping[str, Latency] = field(default_factory=dict[str, Latency])
+    latencies: Mapping[str, BenchedProgram] = field(default_factory=dict[str, BenchedProgram])
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -81,7 +81,7 @@ def read_scores(path: Path) -> dict[str, Score]:
     return _read(path, TypeAdapter(Scores), "evaluate")
 
 
-def read_latencies(path: Path) -> dict[str, Latency]:
+def read_latencies(path: Path) -> dict[str, BenchedProgram]:
     """What `quantune bench --json` wrote; nothing if there is no such file. Raises OutputError for anything else."""
     return _read(path, TypeAdapter(Latencies), "bench")
 

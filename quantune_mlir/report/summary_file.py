@@ -71,7 +71,7 @@ class DecisionRead(_Read):
     extra_time: float | None = None
 
 
-class Weights(_Read):
+class WeightsSummary(_Read):
     """Largest magnitudes of a layer's weights by channel, ascending."""
 
     channels: int
@@ -101,7 +101,7 @@ class LayerRead(_Read):
     reason: str = ""
     decision: DecisionRead | None = None
     cost: PairOfCosts | None = None
-    weights: Weights | None = None
+    weights: WeightsSummary | None = None
 
 
 class PointRead(_Read):
@@ -115,7 +115,7 @@ class PointRead(_Read):
     options: tuple[str, ...]
 
 
-class Tensor(_Read):
+class TensorSummary(_Read):
     """Parameters of int8, and the range that they can hold."""
 
     name: str
@@ -159,7 +159,7 @@ class Command(_Read):
     circumstances: tuple[str, ...] = ()
 
 
-class ModelFile(_Read):
+class ModelSummary(_Read):
     """The model's file."""
 
     file: str = ""
@@ -183,7 +183,7 @@ class Summary(_Read):
 
     format: Literal[1, 2, 3]
     versions: dict[str, str | None]
-    model: ModelFile
+    model: ModelSummary
     options: Figures
     requantize: str = ""
     repairs: dict[str, bool] = {}
@@ -198,7 +198,7 @@ class Summary(_Read):
     timings_s: dict[str, float] = {}
     costs: Costs | None = None
     front: tuple[PointRead, ...] = ()
-    tensors: tuple[Tensor, ...] = ()
+    tensors: tuple[TensorSummary, ...] = ()
     layers: Annotated[tuple[LayerRead, ...], Field(min_length=1)]
     totals: Totals
 

@@ -27,7 +27,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Part:
+class PartNoise:
     """The noise of a part of the outputs, SQNR in dB."""
 
     name: str
@@ -41,12 +41,12 @@ class Part:
         return self.measured_db is not None and self.measured_db < WARNING_DB
 
 
-def parts(run: Run) -> list[Part]:
+def parts(run: Run) -> list[PartNoise]:
     """The parts of the outputs, the noisiest first."""
     verification = run.summary.verification
     if verification is None:
         return []
-    found = [Part(p.name, p.signal, p.measured_sqnr_db, p.predicted_sqnr_db) for p in verification.parts]
+    found = [PartNoise(p.name, p.signal, p.measured_sqnr_db, p.predicted_sqnr_db) for p in verification.parts]
     return sorted(found, key=lambda part: (part.measured_db is None, part.measured_db or 0.0))
 
 

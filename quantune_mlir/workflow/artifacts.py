@@ -55,7 +55,7 @@ _TAKEN: Final = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
 
 
 @dataclass(frozen=True)
-class Kind:
+class ArtifactKind:
     """Directories that a command writes, and may replace.
 
     Attributes:
@@ -141,11 +141,11 @@ def _is_delivered(entry: os.DirEntry[str]) -> bool:
     return named and entry.is_file(follow_symlinks=False)
 
 
-QUANTIZATION: Final = Kind("quantune quantize", _is_of_quantization, _check_summary)
-DELIVERED: Final = Kind("quantune compile", _is_delivered, _check_delivered)
+QUANTIZATION: Final = ArtifactKind("quantune quantize", _is_of_quantization, _check_summary)
+DELIVERED: Final = ArtifactKind("quantune compile", _is_delivered, _check_delivered)
 
 
-def check_output(directory: Path, *, force: bool, kind: Kind = QUANTIZATION) -> None:
+def check_output(directory: Path, *, force: bool, kind: ArtifactKind = QUANTIZATION) -> None:
     """Fail early if `directory` cannot become an output directory of this kind.
 
     Raises:
@@ -172,7 +172,9 @@ def _check_lengths(place: Path) -> None:
 
 
 @contextmanager
-def written_as_a_whole(directory: Path, *, force: bool = False, kind: Kind = QUANTIZATION) -> Generator[Artifacts]:
+def written_as_a_whole(
+    directory: Path, *, force: bool = False, kind: ArtifactKind = QUANTIZATION
+) -> Generator[Artifacts]:
     """A directory beside `directory` that takes its place, and that of an older one if `force`, when all went well.
 
     Raises:
@@ -215,7 +217,7 @@ def _older(place: Path) -> list[Path]:
     return [place.parent / name for name in names if name.startswith(prefix_of(place.name)) and name.endswith(_OLD)]
 
 
-def _require_free(place: Path, directory: Path, kind: Kind, *, force: bool) -> None:
+def _require_free(place: Path, directory: Path, kind: ArtifactKind, *, force: bool) -> None:
     """Raises OutputError unless there is nothing at `place`, or a directory of ours that `force` gives up."""
     try:
         if not os.path.lexists(place) and not os.path.lexists(directory):
@@ -233,7 +235,7 @@ def _require_free(place: Path, directory: Path, kind: Kind, *, force: bool) -> N
         )
 
 
-def _foreign(place: Path, kind: Kind) -> str | None:
+def _foreign(place: Path, kind: ArtifactKind) -> str | None:
     """What `place` holds that no run of ours can have made; None if there is nothing."""
     if not place.is_dir():
         return "it is a file"
@@ -256,7 +258,7 @@ def _is_staged(entry: os.DirEntry[str]) -> bool:
     return entry.name.startswith(".") and entry.name.endswith(MARK) and entry.is_file(follow_symlinks=False)
 
 
-def _take_place(staging: Path, place: Path, directory: Path, kind: Kind, *, force: bool) -> None:
+def _take_place(staging: Path, place: Path, directory: Path, kind: ArtifactKind, *, force: bool) -> None:
     while True:
         _require_free(place, directory, kind, force=force)
         old = staging.with_name(staging.name.removesuffix(MARK) + _OLD)

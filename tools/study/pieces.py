@@ -14,14 +14,14 @@ from typing import Final
 from quantune_mlir.backend.compilation import compile_program, with_kernels
 from quantune_mlir.graph import lowering
 from quantune_mlir.graph.epilogues import ACCUMULATING
-from quantune_mlir.graph.lowering import Step
+from quantune_mlir.graph.lowering import LoweringStep
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.integer import boundary
 from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.integer.rewriter import Rewriter
-from quantune_mlir.integer.unit_emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import func, ir
 from quantune_mlir.mlir.constants import is_constant
 from quantune_mlir.numerics.formats import FP32, INT8
@@ -132,7 +132,7 @@ class _Builder:
 
     def add_boundaries(self, value: ir.Value, reader: Unit, number: int) -> None:
         """QUANTIZE and DEQUANTIZE of a value."""
-        emitter, params = Emitter(reader, self._end), self._params[value]
+        emitter, params = UnitEmitter(reader, self._end), self._params[value]
         quantized = boundary.quantize(emitter, self._argument(value, emitter.f32), params).value
         self._add(Piece(Form.QUANTIZE, number), quantized)
         restored = boundary.dequantize(emitter, Quantized(self._argument(value, emitter.i8), params))
@@ -141,7 +141,7 @@ class _Builder:
     def add_unit(self, piece: Piece, unit: Unit, clamp: Unit | None = None) -> None:
         """A unit in one form; the clamp folds into the int8 ones."""
         rewriter = _PieceRewriter(self._params, self._options, self._argument)
-        step = Step(unit, clamp, FP32 if piece.form is Form.FP32 else INT8, _STEPS[piece.form])
+        step = LoweringStep(unit, clamp, FP32 if piece.form is Form.FP32 else INT8, _STEPS[piece.form])
         rewriter.emit(step, self._end)
         self._add(piece, rewriter.form(step.end)[0])
 
@@ -181,12 +181,12 @@ class _PieceRewriter(Rewriter):
         self._argument = argument
         self._arguments: dict[ir.Value, ir.Value] = {}
 
-    def fp32(self, value: ir.Value, emitter: Emitter) -> ir.Value:
+    def fp32(self, value: ir.Value, emitter: UnitEmitter) -> ir.Value:
         if value not in self._arguments:
             self._arguments[value] = self._argument(value, ir.RankedTensorType(value.type).element_type)
         return self._arguments[value]
 
-    def int8(self, value: ir.Value, emitter: Emitter) -> Quantized:
+    def int8(self, value: ir.Value, emitter: UnitEmitter) -> Quantized:
         if value not in self._arguments:
             self._arguments[value] = self._argument(value, emitter.i8)
         return Quantized(self._arguments[value], self._params[value])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from quantune_mlir.backend.deliverables.bundle_memory import kib
 from quantune_mlir.backend.deliverables.model_code import ModelCode
-from quantune_mlir.backend.deliverables.schedule import Tensor
+from quantune_mlir.backend.deliverables.schedule import BundleTensor
 from quantune_mlir.backend.deliverables.templates import filled
 from quantune_mlir.hardware.targets import Target
 
@@ -42,5 +42,5 @@ def build_files(code: ModelCode, target: Target, *, weights_file: str, code_byte
     return texts | threads
 
 
-def _list(tensors: Iterable[Tensor]) -> str:
+def _list(tensors: Iterable[BundleTensor]) -> str:
     return ", ".join(f"`{t.name}` ({t.dtype.name} {'x'.join(map(str, t.shape)) or 'scalar'})" for t in tensors)

@@ -15,7 +15,7 @@ _NAMED: Final = 3
 
 
 @dataclass(frozen=True)
-class Memory:
+class BundleMemory:
     """Bytes of a bundle: code and constants are read only; arena, inputs and outputs are RAM, the stack apart."""
 
     code: int
@@ -25,10 +25,10 @@ class Memory:
     outputs: int
 
     @staticmethod
-    def of(library: StaticLibrary) -> Memory:
+    def of(library: StaticLibrary) -> BundleMemory:
         """What a compiled network takes."""
         schedule = library.schedule
-        return Memory(
+        return BundleMemory(
             loaded_bytes(library.kernels),
             sum(map(len, schedule.weights)),
             schedule.arena,
@@ -49,7 +49,7 @@ class Memory:
 
 def require_memory(library: StaticLibrary, *, ram: int | None, flash: int | None) -> None:
     """Raises BudgetError, naming the kernels that take most, unless the network fits; None: not limited."""
-    memory, schedule = Memory.of(library), library.schedule
+    memory, schedule = BundleMemory.of(library), library.schedule
     if ram is not None and memory.ram > ram:
         parts = f"arena {kib(memory.arena)}, inputs {kib(memory.inputs)}, outputs {kib(memory.outputs)}"
         raise BudgetError(

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from quantune_mlir._versions import installed_version
 from quantune_mlir.backend.deliverables.c_names import c_names, c_type
 from quantune_mlir.backend.deliverables.read_schedule import ALIGNMENT
-from quantune_mlir.backend.deliverables.schedule import Command, Dispatch, Fill, Schedule, Tensor, View
+from quantune_mlir.backend.deliverables.schedule import BufferView, BundleTensor, Command, Dispatch, Fill, Schedule
 from quantune_mlir.backend.deliverables.templates import filled
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class ModelCode:
         return c_names([*inputs, *(_speaking(tensor.name, "output") for tensor in self.schedule.outputs)])
 
     @property
-    def tensors(self) -> tuple[Tensor, ...]:
+    def tensors(self) -> tuple[BundleTensor, ...]:
         """The inputs, then the outputs."""
         return self.schedule.inputs + self.schedule.outputs
 
@@ -89,7 +89,7 @@ class ModelCode:
         }
         return filled("model.h", self.common | values)
 
-    def _tensor(self, index: int, tensor: Tensor, name: str) -> str:
+    def _tensor(self, index: int, tensor: BundleTensor, name: str) -> str:
         kind = "Input" if index < len(self.schedule.inputs) else "Output"
         macro = f"{self.name}_{name}".upper()
         lines = [
@@ -171,7 +171,7 @@ class _Tables:
             return f"{{FILL, 1, {len(command.pattern)}, 0, 0, 0, 0, {view}, {word}}},"
         return f"{{COPY, 2, 0, 0, 0, 0, 0, {self._views([command.target, command.source])}, 0}},"
 
-    def _views(self, views: Iterable[View]) -> int:
+    def _views(self, views: Iterable[BufferView]) -> int:
         rows = [f"{self.bases[v.place, v.index]}, {v.offset}, {v.length}" for v in views]
         return _place(self.views, rows)
 

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from quantune_mlir.backend.deliverables.constants import Constants
-from quantune_mlir.backend.deliverables.schedule import Command, Copy, Dispatch, Fill, Schedule, Tensor, View
+from quantune_mlir.backend.deliverables.schedule import (
+    BufferView,
+    BundleTensor,
+    Command,
+    Copy,
+    Dispatch,
+    Fill,
+    Schedule,
+)
 from quantune_mlir.errors import CompileError
 from quantune_mlir.mlir.bindings import ir
 
@@ -34,7 +42,7 @@ _BOOKKEEPING: Final = frozenset(
 _NESTING: Final = frozenset({"stream.cmd.concurrent", "stream.cmd.serial"})
 
 
-def read_schedule(module: ir.Module, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Schedule:
+def read_schedule(module: ir.Module, inputs: Sequence[BundleTensor], outputs: Sequence[BundleTensor]) -> Schedule:
     """The schedule of @main, which has these inputs and outputs.
 
     Raises:
@@ -64,12 +72,12 @@ class _Allocation:
 @dataclass
 class _Reader:
     module: ir.Module
-    inputs: Sequence[Tensor]
-    outputs: Sequence[Tensor]
-    buffers: dict[ir.Value, View] = field(default_factory=dict)
+    inputs: Sequence[BundleTensor]
+    outputs: Sequence[BundleTensor]
+    buffers: dict[ir.Value, BufferView] = field(default_factory=dict)
     allocations: list[_Allocation] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
-    results: list[View] = field(default_factory=list)
+    results: list[BufferView] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.exports = dict(_exports(self.module))
@@ -89,7 +97,7 @@ class _Reader:
             return
         elif name == "util.global.load":
             index = self.globals.index(_symbol(op, "global"))
-            self.buffers[op.results[0]] = View("weights", index, 0, len(self.weights[self.globals[index]]))
+            self.buffers[op.results[0]] = BufferView("weights", index, 0, len(self.weights[self.globals[index]]))
         elif name in ("stream.tensor.import", "stream.tensor.export"):
             self.buffers[op.results[0]] = self._view(op.operands[0])
         elif name == "stream.resource.alloca":
@@ -115,7 +123,7 @@ class _Reader:
             if own is not None and counts[i] == 1 and view.offset == 0 and own.size == tensor.bytes:
                 own.output = i
             else:
-                last.append(Copy(replace(view, length=tensor.bytes), View("output", i, 0, tensor.bytes)))
+                last.append(Copy(replace(view, length=tensor.bytes), BufferView("output", i, 0, tensor.bytes)))
         arena = 0
         for allocation in self.allocations:
             if allocation.output is None:
@@ -131,7 +139,7 @@ class _Reader:
             len(self.exports),
         )
 
-    def _sharers(self, view: View) -> int:
+    def _sharers(self, view: BufferView) -> int:
         """How many results lie in the same allocation."""
         return sum(other.place == view.place and other.index == view.index for other in self.results)
 
@@ -139,7 +147,7 @@ class _Reader:
         sizes = [_constant(value) for value in op.operands if str(value.type) == "index"]
         buffers = [value for value in op.results if _is_resource(value)]
         for buffer, size in zip(buffers, sizes, strict=True):
-            self.buffers[buffer] = View("arena", len(self.allocations), 0, size)
+            self.buffers[buffer] = BufferView("arena", len(self.allocations), 0, size)
             self.allocations.append(_Allocation(size))
 
     def _execute(self, op: ir.Operation) -> None:
@@ -180,15 +188,15 @@ class _Reader:
             tuple(self._part(*part) for part in parts),
         )
 
-    def _view(self, value: ir.Value) -> View:
+    def _view(self, value: ir.Value) -> BufferView:
         if value in self.buffers:
             return self.buffers[value]
         if isinstance(value, ir.BlockArgument):  # of @main: a result may be an input as it is
             tensor = self.inputs[value.arg_number]
-            return View("input", value.arg_number, 0, tensor.bytes)
+            return BufferView("input", value.arg_number, 0, tensor.bytes)
         raise _unknown(f"a buffer made by {value.owner.name}", value.owner)
 
-    def _part(self, buffer: ir.Value, offset: ir.Value, length: ir.Value) -> View:
+    def _part(self, buffer: ir.Value, offset: ir.Value, length: ir.Value) -> BufferView:
         return self._view(buffer).part(_constant(offset), _constant(length))
 
     def _placed(self, command: Command) -> Command:
@@ -198,14 +206,14 @@ class _Reader:
             return Copy(self._place(command.source), self._place(command.target))
         return replace(command, bindings=tuple(self._place(view) for view in command.bindings))
 
-    def _place(self, view: View) -> View:
+    def _place(self, view: BufferView) -> BufferView:
         """Where a view of an allocation lies in the end."""
         if view.place != "arena":
             return view
         allocation = self.allocations[view.index]
         if allocation.output is not None:
-            return View("output", allocation.output, view.offset, view.length)
-        return View("arena", 0, allocation.offset + view.offset, view.length)
+            return BufferView("output", allocation.output, view.offset, view.length)
+        return BufferView("arena", 0, allocation.offset + view.offset, view.length)
 
 
 def _exports(module: ir.Module) -> Iterator[tuple[tuple[str, ...], _Export]]:

@@ -13,7 +13,7 @@ Place = Literal["arena", "weights", "input", "output"]
 
 
 @dataclass(frozen=True)
-class View:
+class BufferView:
     """Bytes of a buffer.
 
     Attributes:
@@ -28,16 +28,16 @@ class View:
     offset: int
     length: int
 
-    def part(self, offset: int, length: int) -> View:
+    def part(self, offset: int, length: int) -> BufferView:
         """`length` of its bytes, from `offset` on."""
-        return View(self.place, self.index, self.offset + offset, length)
+        return BufferView(self.place, self.index, self.offset + offset, length)
 
 
 @dataclass(frozen=True)
 class Fill:
     """Write a pattern of 1, 2, 4 or 8 bytes again and again."""
 
-    target: View
+    target: BufferView
     pattern: bytes
 
 
@@ -45,8 +45,8 @@ class Fill:
 class Copy:
     """Copy bytes; source and target do not overlap."""
 
-    source: View
-    target: View
+    source: BufferView
+    target: BufferView
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,14 @@ class Dispatch:
     function: int
     workgroups: tuple[int, int, int]
     constants: tuple[int, ...]
-    bindings: tuple[View, ...]
+    bindings: tuple[BufferView, ...]
 
 
 Command = Fill | Copy | Dispatch
 
 
 @dataclass(frozen=True)
-class Tensor:
+class BundleTensor:
     """An input or output. Of an int8 one `scale` and `zero_point` say what it stands for: (q - zero_point) * scale."""
 
     name: str
@@ -102,8 +102,8 @@ class Schedule:
         functions: how many kernels the library has.
     """
 
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    inputs: tuple[BundleTensor, ...]
+    outputs: tuple[BundleTensor, ...]
     commands: tuple[Command, ...]
     arena: int
     weights: tuple[bytes, ...]

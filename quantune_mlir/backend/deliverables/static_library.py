@@ -14,7 +14,7 @@ from typing import Final
 
 from quantune_mlir.backend.compiler import Source, from_executables, to_executables
 from quantune_mlir.backend.deliverables.read_schedule import read_schedule
-from quantune_mlir.backend.deliverables.schedule import Schedule, Tensor
+from quantune_mlir.backend.deliverables.schedule import BundleTensor, Schedule
 from quantune_mlir.backend.iree_tool import iree_compile
 from quantune_mlir.errors import CompileError, TargetError
 from quantune_mlir.hardware.targets import Target
@@ -59,7 +59,7 @@ def static_target(target: Target) -> Target:
 
 
 def compile_static(
-    module: ir.Module, target: Target, inputs: Sequence[Tensor], outputs: Sequence[Tensor], name: str
+    module: ir.Module, target: Target, inputs: Sequence[BundleTensor], outputs: Sequence[BundleTensor], name: str
 ) -> StaticLibrary:
     """The library of a `module` that is needed no more, made ready for `target`.
 

@@ -21,7 +21,7 @@ _SHARED_CONSTANT_BYTES = 64
 _P = ParamSpec("_P")
 
 
-class Emitter:
+class BlockEmitter:
     """Builds ops at the end of one block; must be used inside the block's MLIR context."""
 
     def __init__(self, block: ir.Block, growth: Growth) -> None:

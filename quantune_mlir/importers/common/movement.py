@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quantune_mlir.importers.common.block_emitter import Emitter, refuse_empty
+from quantune_mlir.importers.common.block_emitter import BlockEmitter, refuse_empty
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.mlir.tosa import build
 
 
-class Movement(Emitter):
+class Movement(BlockEmitter):
     """Reshape, transpose, slice, pad, concat, tile, reverse, gather.
 
     A movement of constants gives a constant, gather apart, and so does an empty slice, since TOSA has no tensors

@@ -32,7 +32,7 @@ from quantune_mlir.importers.onnx.ops.element_types import require_supported
 from quantune_mlir.importers.onnx.pruning import live_values
 from quantune_mlir.importers.onnx.quantized import fold_pair, moved_scales, scale_attributes
 from quantune_mlir.importers.onnx.refusals import remedy, unknown_operator, unknown_operators
-from quantune_mlir.importers.onnx.signature import Parameter, input_parameters
+from quantune_mlir.importers.onnx.signature import ModelInput, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.mlir.attributes import EDITS, MODEL
 from quantune_mlir.mlir.bindings import func, ir, make_context
@@ -107,7 +107,7 @@ def _digest(loaded: LoadedModel, edited: onnx.ModelProto) -> str:
 class _GraphImport:
     """The values and refusals gathered while one graph is imported."""
 
-    def __init__(self, model: onnx.ModelProto, size: int, parameters: Sequence[Parameter], where: str) -> None:
+    def __init__(self, model: onnx.ModelProto, size: int, parameters: Sequence[ModelInput], where: str) -> None:
         self._graph = model.graph
         self._growth = Growth(size)
         self._opset = opset_version(model)

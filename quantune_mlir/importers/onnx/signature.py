@@ -14,7 +14,7 @@ from quantune_mlir.importers.onnx.stored import NUMBERS, type_name
 
 
 @dataclass(frozen=True)
-class Parameter:
+class ModelInput:
     """One input of the model."""
 
     name: str
@@ -28,7 +28,7 @@ def model_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
     return [i for i in graph.input if i.name not in stored]
 
 
-def input_parameters(graph: onnx.GraphProto, shapes: StaticShapes, where: str) -> list[Parameter]:
+def input_parameters(graph: onnx.GraphProto, shapes: StaticShapes, where: str) -> list[ModelInput]:
     """The inputs with static shapes.
 
     Raises:
@@ -42,7 +42,7 @@ def input_parameters(graph: onnx.GraphProto, shapes: StaticShapes, where: str) -
     shapes.check([i.name for i in inputs], where)
     types = [_checked_type(info, where) for info in inputs]
     static = shapes.of([_declared(info) for info in inputs], where)
-    return [Parameter(i.name, dtype, shape) for i, dtype, shape in zip(inputs, types, static, strict=True)]
+    return [ModelInput(i.name, dtype, shape) for i, dtype, shape in zip(inputs, types, static, strict=True)]
 
 
 def _checked_type(info: onnx.ValueInfoProto, where: str) -> np.dtype:

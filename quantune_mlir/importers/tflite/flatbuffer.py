@@ -14,7 +14,7 @@ class BrokenBuffer(Exception):
 
 
 @dataclass(frozen=True)
-class Table:
+class FlatTable:
     """One table: a position in `data`, at which stands the distance back to its vtable.
 
     Fields are told by their slot, counted from 0 as in the schema.
@@ -24,9 +24,9 @@ class Table:
     position: int
 
     @staticmethod
-    def root(data: bytearray) -> Table:
+    def root(data: bytearray) -> FlatTable:
         """The buffer's outermost table."""
-        return Table(data, _number(data, "I", 0))
+        return FlatTable(data, _number(data, "I", 0))
 
     def scalar(self, slot: int, kind: str, default: int) -> int:
         """An integer field of struct format `kind`; `default` where the buffer leaves it out."""
@@ -40,16 +40,16 @@ class Table:
         except UnicodeDecodeError as error:
             raise BrokenBuffer("a name is not UTF-8") from error
 
-    def table(self, slot: int) -> Table | None:
+    def table(self, slot: int) -> FlatTable | None:
         """A field that is a table."""
         place = self._place(slot)
-        return None if place is None else Table(self.data, place + _number(self.data, "I", place))
+        return None if place is None else FlatTable(self.data, place + _number(self.data, "I", place))
 
-    def tables(self, slot: int) -> list[Table]:
+    def tables(self, slot: int) -> list[FlatTable]:
         """A field that is a vector of tables; empty where there is none."""
         offsets = self.array(slot, np.uint32)
         start = self._vector(slot)[0]
-        return [Table(self.data, start + 4 * i + int(offset)) for i, offset in enumerate(offsets)]
+        return [FlatTable(self.data, start + 4 * i + int(offset)) for i, offset in enumerate(offsets)]
 
     def array(self, slot: int, dtype: DTypeLike) -> np.ndarray:
         """A field that is a vector of numbers: a view, through which the buffer can be changed."""

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from quantune_mlir.importers.common.static_shapes import DeclaredInput
-from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer, Table
+from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer, FlatTable
 from quantune_mlir.importers.tflite.operators import BITS, CUSTOM, element_type_name, operator_name
 
 MAGIC: Final = b"TFL3"
@@ -31,7 +31,7 @@ class TensorInfo:
         buffer: the number of the buffer with its values; 0: it has none.
     """
 
-    table: Table
+    table: FlatTable
     name: str
     declared: DeclaredInput
     element_type: str
@@ -63,7 +63,7 @@ class OperatorInfo:
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Table | None = field(default=None, compare=False)
+    options: FlatTable | None = field(default=None, compare=False)
 
 
 class ModelFile:
@@ -77,7 +77,7 @@ class ModelFile:
         if not data.startswith(MAGIC, MAGIC_AT):
             raise BrokenBuffer("no TensorFlow Lite model")
         self.data = data
-        self._root = Table.root(data)
+        self._root = FlatTable.root(data)
 
     def check_names(self) -> None:
         """Raises BrokenBuffer if a name is not UTF-8, as MLIR's bindings take for granted."""
@@ -96,7 +96,7 @@ class ModelFile:
                 argument.text(0)
 
     @cached_property
-    def subgraphs(self) -> list[Table]:
+    def subgraphs(self) -> list[FlatTable]:
         """Its subgraphs: the network, then bodies of control flow or further signatures."""
         return self._root.tables(2)
 
@@ -158,10 +158,10 @@ class ModelFile:
         return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype)
 
     @cached_property
-    def _buffers(self) -> list[Table]:
+    def _buffers(self) -> list[FlatTable]:
         return self._root.tables(4)
 
-    def _content(self, buffer: Table) -> np.ndarray:
+    def _content(self, buffer: FlatTable) -> np.ndarray:
         """The bytes of a buffer, which stand in it, or in a large file behind the tables."""
         begin, size = buffer.scalar(1, "Q", 0), buffer.scalar(2, "Q", 0)
         if begin <= 1:
@@ -171,12 +171,12 @@ class ModelFile:
         return np.frombuffer(self.data, np.uint8, size, begin)
 
     @property
-    def _graph(self) -> Table:
+    def _graph(self) -> FlatTable:
         if not self.subgraphs:
             raise BrokenBuffer("no subgraph")
         return self.subgraphs[0]
 
-    def _numbers(self, table: Table, slot: int) -> tuple[int, ...]:
+    def _numbers(self, table: FlatTable, slot: int) -> tuple[int, ...]:
         """Numbers of tensors; -1 stands for one that is left out."""
         numbers = tuple(int(number) for number in table.array(slot, np.int32))
         if any(not -1 <= number < len(self.tensors) for number in numbers):
@@ -188,13 +188,13 @@ _SHAPE: Final = 0
 _SIGNATURE: Final = 7
 
 
-def _kind(code: Table) -> str:
+def _kind(code: FlatTable) -> str:
     """An operator's name; codes from 127 on do not fit the older field."""
     number = max(code.scalar(0, "b", 0), code.scalar(3, "i", 0))
     return (code.text(1) or "CUSTOM") if number == CUSTOM else operator_name(number)
 
 
-def _tensor(table: Table) -> TensorInfo:
+def _tensor(table: FlatTable) -> TensorInfo:
     shape = tuple(int(size) for size in table.array(_SHAPE, np.int32))
     signature = tuple(int(size) for size in table.array(_SIGNATURE, np.int32))
     if signature and len(signature) != len(shape):

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer, Table
+from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer, FlatTable
 from quantune_mlir.importers.tflite.labels import layer_names
 from quantune_mlir.importers.tflite.model_file import ModelFile
 from quantune_mlir.mlir.attributes import LAYER
@@ -34,7 +34,7 @@ def densify(block: ir.Block, model: ModelFile) -> None:
                 replace(op, constant(array, loc=op.location, ip=ir.InsertionPoint(op)))
 
 
-def dense_array(table: Table, shape: tuple[int, ...], values: np.ndarray) -> np.ndarray:
+def dense_array(table: FlatTable, shape: tuple[int, ...], values: np.ndarray) -> np.ndarray:
     """The dense form of a tensor in TACO's format: levels, each dense or compressed, in the order they are walked in.
 
     A level is a dimension of the tensor, or the inside of a block of one. Source: TensorFlow Lite's schema,
@@ -72,7 +72,7 @@ def dense_array(table: Table, shape: tuple[int, ...], values: np.ndarray) -> np.
     return dense
 
 
-def _walked(levels: list[Table], most: int) -> tuple[list[np.ndarray], list[int]]:
+def _walked(levels: list[FlatTable], most: int) -> tuple[list[np.ndarray], list[int]]:
     """The coordinate of each leaf in each level, and the levels' sizes, 0 for compressed ones."""
     coordinates: list[np.ndarray] = []
     sizes: list[int] = []
@@ -95,7 +95,7 @@ def _walked(levels: list[Table], most: int) -> tuple[list[np.ndarray], list[int]
     return coordinates, sizes
 
 
-def _indices(level: Table, slot: int) -> np.ndarray:
+def _indices(level: FlatTable, slot: int) -> np.ndarray:
     """A vector of indices in one of three types: a type's number, then a table with the values."""
     values, dtype = level.table(slot + 1), _INDEX_TYPES.get(level.scalar(slot, "B", 0))
     if values is None or dtype is None:

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from quantune_mlir.kernels.emit.epilogue import Epilogue
-from quantune_mlir.kernels.emit.executable import MAX_SCALARS, Part
+from quantune_mlir.kernels.emit.executable import MAX_SCALARS, JoinedPart
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant
 from quantune_mlir.mlir.edit import shape_of
@@ -39,7 +39,7 @@ class Buffers:
         """A tensor for each input buffer; constants are built at the current point."""
         return [*(constant(numbers) for numbers in self._epilogue.channels.values()), *self._epilogue.tensors]
 
-    def output(self, part: Part | None) -> tuple[int, str]:
+    def output(self, part: JoinedPart | None) -> tuple[int, str]:
         """The output buffer: the group's result, or what its part belongs to."""
         if part is not None:
             return prod(part.of.type.shape), self._epilogue.element

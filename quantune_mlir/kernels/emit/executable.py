@@ -43,7 +43,7 @@ class Joined:
 
 
 @dataclass(frozen=True)
-class Part:
+class JoinedPart:
     """The channels of a joined tensor from `first` on."""
 
     of: Joined
@@ -70,7 +70,7 @@ class Library:
         inputs: Sequence[ir.Value],
         scalars: Sequence[int],
         result: ir.RankedTensorType,
-        part: Part | None = None,
+        part: JoinedPart | None = None,
     ) -> ir.Value:
         """Call a kernel at the current insertion point.
 

@@ -32,10 +32,10 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers, described
 from quantune_mlir.kernels.emit.convolution_shapes import convolution_shape
 from quantune_mlir.kernels.emit.epilogue import Place
-from quantune_mlir.kernels.emit.executable import Library, Part, Signature
+from quantune_mlir.kernels.emit.executable import JoinedPart, Library, Signature
 from quantune_mlir.kernels.emit.packing import Packing
 from quantune_mlir.kernels.emit.vector_builder import Index
-from quantune_mlir.kernels.families.dense_tiles import DenseTiles, Lines, View, choose
+from quantune_mlir.kernels.families.dense_tiles import DenseTiles, InputView, Lines, choose
 from quantune_mlir.kernels.families.dense_weights import in_order, joined_groups, pack_weights, padded
 from quantune_mlir.kernels.families.maddubs_list import word_list
 from quantune_mlir.kernels.fusion.group import Group
@@ -53,7 +53,7 @@ _SLACK: Final = 16
 """Elements after the scratch that the last step may read; they meet weights of 0."""
 
 
-def lower(group: Group, isa: Isa, library: Library, part: Part | None = None) -> ir.Value | None:
+def lower(group: Group, isa: Isa, library: Library, part: JoinedPart | None = None) -> ir.Value | None:
     """Dispatch the kernel of a convolution or matmul group at the current point; None if there is none for it."""
     kernel = DenseKernel.plan(group, isa, part)
     if kernel is None:
@@ -67,7 +67,7 @@ class DenseKernel(DenseTiles):
     """The kernel of one group."""
 
     @staticmethod
-    def plan(group: Group, isa: Isa, part: Part | None = None) -> DenseKernel | None:
+    def plan(group: Group, isa: Isa, part: JoinedPart | None = None) -> DenseKernel | None:
         """Choose tiles; None where the group cannot be computed this way."""
         root = group.root
         assert root is not None
@@ -214,7 +214,9 @@ class DenseKernel(DenseTiles):
             is_last = arith.CmpIOp(arith.CmpIPredicate.eq, code.index(split), code.index(workgroup.splits - 1)).result
             code.when(is_last, lambda: self._emit_block(lines, full * self._block, rest_channels), lambda: None)
 
-    def _view(self, source: ir.Value, image: Index, group: Index, row: Index, column: Index, padding: ir.Value) -> View:
+    def _view(
+        self, source: ir.Value, image: Index, group: Index, row: Index, column: Index, padding: ir.Value
+    ) -> InputView:
         """The input of the workgroup: in scratch, or where it is."""
         shape = self.shape
         (sh, sw), (top, left) = shape.stride, shape.pad
@@ -222,7 +224,7 @@ class DenseKernel(DenseTiles):
             at = code.mul(code.add(code.mul(image, shape.height), code.mul(row, sh), -top), shape.width)
             at = code.mul(code.add(at, code.mul(column, sw), -left), shape.channels)
             line = shape.width * shape.channels
-            return View(source, at, sh * line, sw * shape.channels, shape.dilation[0] * line, shape.dilation[1])
+            return InputView(source, at, sh * line, sw * shape.channels, shape.dilation[0] * line, shape.dilation[1])
         packing = self._packing
         line = packing.columns * shape.channels
         scratch = code.scratch(packing.rows * line + _SLACK, self.step.element)
@@ -230,7 +232,7 @@ class DenseKernel(DenseTiles):
         rows = 1 if shape.kernel[0] == 1 else sh
         columns = 1 if shape.kernel[1] == 1 else sw
         down, right = packing.dilation
-        return View(scratch, 0, rows * line, columns * shape.channels, down * line, right)
+        return InputView(scratch, 0, rows * line, columns * shape.channels, down * line, right)
 
     def _padding(self, zero_point: ir.Value) -> ir.Value:
         if self.step.element == "f32":

@@ -11,7 +11,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue
-from quantune_mlir.kernels.emit.executable import Part
+from quantune_mlir.kernels.emit.executable import JoinedPart
 from quantune_mlir.kernels.emit.rounding import Narrowing
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.families.maddubs_list import WordBuffers, WordList
@@ -34,7 +34,7 @@ _AHEAD: Final = 24
 
 
 @dataclass(frozen=True)
-class View:
+class InputView:
     """Where a workgroup finds its input: an element, and the distances of output rows, columns and kernel rows."""
 
     buffer: ir.Value
@@ -50,7 +50,7 @@ class View:
 class Lines:
     """What all blocks of a workgroup share."""
 
-    view: View
+    view: InputView
     source: ir.Value
     weights: ir.Value
     bias: ir.Value
@@ -95,7 +95,7 @@ class DenseTiles:
     narrowing: Narrowing | None
     words: WordList | None = None
     """The steps of the reduction, if they depend on the weights."""
-    part: Part | None = None
+    part: JoinedPart | None = None
 
     @property
     def _block(self) -> int:

@@ -17,7 +17,7 @@ from typing import Final
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
-from quantune_mlir.kernels.emit.executable import Library, Part, Signature
+from quantune_mlir.kernels.emit.executable import JoinedPart, Library, Signature
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.isa.base import Isa
@@ -29,7 +29,7 @@ _ELEMENTS_OF_A_WORKGROUP: Final = 16_384
 """Below this a workgroup is not worth its start."""
 
 
-def lower(group: Group, isa: Isa, library: Library, part: Part | None = None) -> ir.Value | None:
+def lower(group: Group, isa: Isa, library: Library, part: JoinedPart | None = None) -> ir.Value | None:
     """Dispatch the kernel of an element-wise group at the current point; None if there is none for it."""
     epilogue = Epilogue(group)
     buffers = Buffers(epilogue)
@@ -48,7 +48,7 @@ class _Kernel:
     group: Group
     epilogue: Epilogue
     lanes: int
-    part: Part | None
+    part: JoinedPart | None
 
     @property
     def _is_flat(self) -> bool:

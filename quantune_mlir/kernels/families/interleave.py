@@ -18,7 +18,7 @@ import numpy as np
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers, described
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
-from quantune_mlir.kernels.emit.executable import Library, Part, Signature
+from quantune_mlir.kernels.emit.executable import JoinedPart, Library, Signature
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.families.elementwise import workgroups_for
 from quantune_mlir.kernels.fusion.group import Group
@@ -27,7 +27,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 
 
-def lower(group: Group, isa: Isa, library: Library, part: Part | None = None) -> ir.Value | None:
+def lower(group: Group, isa: Isa, library: Library, part: JoinedPart | None = None) -> ir.Value | None:
     """Dispatch the kernel of a transpose to NHWC at the current point; None if there is none for it."""
     epilogue = Epilogue(group)
     buffers = Buffers(epilogue)

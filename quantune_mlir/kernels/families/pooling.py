@@ -20,10 +20,10 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers, described
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
-from quantune_mlir.kernels.emit.executable import Library, Part, Signature
+from quantune_mlir.kernels.emit.executable import JoinedPart, Library, Signature
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.emit.window_shape import window_shape
-from quantune_mlir.kernels.families.reductions import Average, Largest, Reduction, Sum, Window
+from quantune_mlir.kernels.families.reductions import Average, Largest, PixelWindow, Reduction, Sum
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.mlir.bindings import ir
@@ -35,7 +35,7 @@ _READS_OF_A_WORKGROUP: Final = 65_536
 """Elements below which a workgroup is not worth its start."""
 
 
-def lower(group: Group, isa: Isa, library: Library, part: Part | None = None) -> ir.Value | None:
+def lower(group: Group, isa: Isa, library: Library, part: JoinedPart | None = None) -> ir.Value | None:
     """Dispatch the kernel of a pooling group at the current point; None if there is none for it."""
     root = group.root
     assert root is not None
@@ -65,7 +65,7 @@ class _Kernel:
     reduction: Reduction
     epilogue: Epilogue
     lanes: int
-    part: Part | None
+    part: JoinedPart | None
 
     @property
     def _block(self) -> list[tuple[int, int]]:
@@ -132,7 +132,7 @@ class _Kernel:
     def _emit_block(self, source: ir.Value, bound: Bound, at: tuple[Index, Index, Index], channel: Index) -> None:
         shape = self.shape
         image, y, x = at
-        window = Window.at(shape, y, x, clamps=self.reduction.clamps)
+        window = PixelWindow.at(shape, y, x, clamps=self.reduction.clamps)
         start = code.mul(image, shape.height)
         bound.loaded.clear()
 

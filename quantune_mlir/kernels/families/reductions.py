@@ -18,7 +18,7 @@ Combine = Callable[[Index, Index, Sequence[ir.Value]], list[ir.Value]]
 
 
 @dataclass(frozen=True)
-class Window:
+class PixelWindow:
     """The pixels that an output pixel sees: `rows` x `columns` from (row, column) on, inside the image."""
 
     row: Index
@@ -29,18 +29,18 @@ class Window:
     """Where set, rows and columns stop here: a pixel beyond the border stands for the nearest one of the image."""
 
     @staticmethod
-    def at(shape: ConvolutionShape, y: Index, x: Index, *, clamps: bool) -> Window:
+    def at(shape: ConvolutionShape, y: Index, x: Index, *, clamps: bool) -> PixelWindow:
         """The window of output pixel (y, x)."""
         (sh, sw), (top, left), (kh, kw) = shape.stride, shape.pad, shape.kernel
         row, column = code.add(code.mul(y, sh), -top), code.add(code.mul(x, sw), -left)
         if not shape.pads:
-            return Window(row, column, kh, kw)
+            return PixelWindow(row, column, kh, kw)
         if clamps:
-            return Window(row, column, kh, kw, (shape.height - 1, shape.width - 1))
+            return PixelWindow(row, column, kh, kw, (shape.height - 1, shape.width - 1))
         first_row, first_column = code.maximum(row, 0), code.maximum(column, 0)
         rows = code.sub(code.minimum(code.add(row, kh), shape.height), first_row)
         columns = code.sub(code.minimum(code.add(column, kw), shape.width), first_column)
-        return Window(first_row, first_column, rows, columns)
+        return PixelWindow(first_row, first_column, rows, columns)
 
     def reduce(self, combine: Combine, initial: Sequence[ir.Value], unrolled: int) -> list[ir.Value]:
         """Combine all pixels; windows of at most so many known pixels without loops."""
@@ -81,7 +81,7 @@ class Reduction(ABC):
         """The accumulator after one more pixel."""
 
     @abstractmethod
-    def finish(self, total: ir.Value, window: Window, lanes: int) -> ir.Value:
+    def finish(self, total: ir.Value, window: PixelWindow, lanes: int) -> ir.Value:
         """What the epilogue gets: i32 or f32."""
 
 
@@ -105,7 +105,7 @@ class Largest(Reduction):
         """max."""
         return arith.MaxSIOp(total, loaded).result if self.element == "i8" else larger(total, loaded)
 
-    def finish(self, total: ir.Value, window: Window, lanes: int) -> ir.Value:
+    def finish(self, total: ir.Value, window: PixelWindow, lanes: int) -> ir.Value:
         """i8 as i32."""
         return widened(total, lanes).value
 
@@ -125,7 +125,7 @@ class Sum(Reduction):
         """+."""
         return _plus(total, self.epilogue.prepare(loaded, place, lanes, bound), self.element)
 
-    def finish(self, total: ir.Value, window: Window, lanes: int) -> ir.Value:
+    def finish(self, total: ir.Value, window: PixelWindow, lanes: int) -> ir.Value:
         """The sum itself."""
         return total
 
@@ -155,7 +155,7 @@ class Average(Reduction):
         """+."""
         return _plus(total, widened(loaded, lanes).value, self.element)
 
-    def finish(self, total: ir.Value, window: Window, lanes: int) -> ir.Value:
+    def finish(self, total: ir.Value, window: PixelWindow, lanes: int) -> ir.Value:
         """The quotient."""
         i32 = ir.IntegerType.get_signless(32)
         rows, columns = (arith.IndexCastOp(i32, code.index(x)).result for x in (window.rows, window.columns))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quantune_mlir.kernels.emit.executable import Joined, Library, Part
+from quantune_mlir.kernels.emit.executable import Joined, JoinedPart, Library
 from quantune_mlir.kernels.families import elementwise
 from quantune_mlir.kernels.fusion.group import ELEMENTWISE, POOLING, Group, fuse
 from quantune_mlir.kernels.isa.base import Isa
@@ -27,7 +27,7 @@ class Join:
 
     op: ir.Operation
     joined: Joined
-    missing: dict[int, Part]
+    missing: dict[int, JoinedPart]
 
     @staticmethod
     def of(op: ir.Operation) -> Join | None:
@@ -46,7 +46,7 @@ class Join:
         if pooling is None or Group(pooling).family != POOLING or len(users(source)) > 1:
             return None
         joined = Joined(ir.RankedTensorType(op.results[0].type))
-        return Join(op, joined, {0: Part(joined, int(sizes[-2]), float(number.reshape(-1)[0]))})
+        return Join(op, joined, {0: JoinedPart(joined, int(sizes[-2]), float(number.reshape(-1)[0]))})
 
     @staticmethod
     def _of_concat(concat: ir.Operation) -> Join | None:
@@ -59,10 +59,10 @@ class Join:
         if any(is_constant(operand) for operand in concat.operands):
             return None
         joined = Joined(ir.RankedTensorType(result.type))
-        missing: dict[int, Part] = {}
+        missing: dict[int, JoinedPart] = {}
         first = 0
         for position, operand in enumerate(concat.operands):
-            missing[position] = Part(joined, first)
+            missing[position] = JoinedPart(joined, first)
             first += shape_of(operand)[-1]
         return Join(concat, joined, missing)
 

@@ -32,12 +32,12 @@ from quantune_mlir.adjoint.float_ops import mean_along
 from quantune_mlir.adjoint.noise_probe import LayerError, project, project_rounding, sweep_back
 from quantune_mlir.graph.epilogues import ACCUMULATING
 from quantune_mlir.graph.layers import Layer
-from quantune_mlir.graph.lowering import Form, Step, lowering_steps
+from quantune_mlir.graph.lowering import Form, LoweringStep, lowering_steps
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import SHARING, Unit
 from quantune_mlir.integer.integer_options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
-from quantune_mlir.integer.unit_emitter import Emitter, Quantized
+from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.dialects import quantune
@@ -136,7 +136,7 @@ class _Shadow:
         for value, name in self._network.tensors.names.items():
             readers = self._network.readers.get(value, ())
             if isinstance(value, ir.BlockArgument) and any(self._in_int8(reader.output) for reader in readers):
-                quantized = self._accumulated.int8(value, Emitter(first, first.ops[0]))
+                quantized = self._accumulated.int8(value, UnitEmitter(first, first.ops[0]))
                 with ir.InsertionPoint(first.ops[0]), first.op.location:
                     quantune.measure(value, quantized.value, name, noise=ACCUMULATED, params=quantized.params)
 
@@ -181,7 +181,7 @@ class _Shadow:
         for i, member in enumerate(layer.units):
             step = self._up_to(member)
             if last is not None and i > last:
-                step = Step(member, None, FP32, Form.FP32)
+                step = LoweringStep(member, None, FP32, Form.FP32)
             elif i == last and step.unit.kind in ACCUMULATING:
                 step = replace(step, format=INT8, form=Form.TO_FP32)
             elif not layer.computes and step.form is Form.FP32:
@@ -189,14 +189,14 @@ class _Shadow:
             alone.emit(step, before)
         is_int8 = self._in_int8(layer.output) or not layer.computes
         if is_int8 and self._form_of(layer.output) is not Form.TO_FP32:
-            alone.int8(layer.output, Emitter(layer.units[-1], before))
+            alone.int8(layer.output, UnitEmitter(layer.units[-1], before))
         _measure(alone, layer, before, LOCAL)
         if not decider.decides:
             return None
         in_fp32 = self._form_of(layer.output) is Form.ROUNDED
         if in_fp32:
             alone = Rewriter(self._params, self._options)
-            alone.emit(Step(layer.units[-1], None, INT8, Form.INTEGER), before)
+            alone.emit(LoweringStep(layer.units[-1], None, INT8, Form.INTEGER), before)
         approximation, params = alone.unrounded(layer.output)
         return LayerError(decider, layer.output, approximation, params, removable=not in_fp32)
 
@@ -232,13 +232,13 @@ class _Shadow:
             source = self._layers.get(value)
             if source is not None and value in self._params and value not in self._rounded:
                 rounding = Rewriter(self._params, self._options)
-                self._rounded[value] = rounding.int8(value, Emitter(layer.units[-1], before))
+                self._rounded[value] = rounding.int8(value, UnitEmitter(layer.units[-1], before))
                 _measure(rounding, source, before, ROUNDING)
 
-    def _up_to(self, unit: Unit) -> Step:
+    def _up_to(self, unit: Unit) -> LoweringStep:
         """The step that ends in a unit; of one whose clamp folds into it, up to its accumulator."""
         if unit.output in self._before_clamps:
-            return Step(unit, None, self._formats[unit.output], Form.TO_FP32)
+            return LoweringStep(unit, None, self._formats[unit.output], Form.TO_FP32)
         return self._steps[unit.output]
 
     def _form_of(self, value: ir.Value) -> Form | None:

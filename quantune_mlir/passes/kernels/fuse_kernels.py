@@ -22,7 +22,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import defining_op, shape_of
 from quantune_mlir.mlir.function import entry_block, functions
 from quantune_mlir.mlir.tosa.traits import traits_of
-from quantune_mlir.passes.kernels.group_growth import Graph, Growth
+from quantune_mlir.passes.kernels.group_growth import Graph, GrowingGroup
 from quantune_mlir.pipeline.base import Pass
 
 
@@ -73,13 +73,13 @@ def _roots(ops: Reversible[ir.Operation]) -> list[ir.Operation]:
 
 def _grow(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir.Operation] | None:
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
-    growth = Growth(graph, taken, graph.elementwise, {start, *before_root(start)}, {start} & graph.elementwise)
+    growth = GrowingGroup(graph, taken, graph.elementwise, {start, *before_root(start)}, {start} & graph.elementwise)
     return growth.largest(start, alone=FAMILIES.get(start.name) == INTERLEAVE)
 
 
 def _grow_rows(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir.Operation] | None:
     """The largest group of ops on the rows that `start` reduces, the result as large as what it reads."""
     shape = shape_of(start.operands[0])
-    growth = Growth(graph, taken, graph.of_rows(shape), set(), set())
+    growth = GrowingGroup(graph, taken, graph.of_rows(shape), set(), set())
     growth.add(start)
     return growth.largest(start, shape)

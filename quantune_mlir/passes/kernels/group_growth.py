@@ -52,7 +52,7 @@ class Graph:
 
 
 @dataclass
-class Growth:
+class GrowingGroup:
     """A group that grows."""
 
     graph: Graph

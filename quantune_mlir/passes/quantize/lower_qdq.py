@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from quantune_mlir.graph.epilogues import ACCUMULATING
-from quantune_mlir.graph.lowering import Form, Step
+from quantune_mlir.graph.lowering import Form, LoweringStep
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer.dot import has_stored_weights
 from quantune_mlir.integer.epilogue import End
 from quantune_mlir.integer.integer_options import IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter, clamp_bounds
-from quantune_mlir.integer.unit_emitter import Emitter
+from quantune_mlir.integer.unit_emitter import UnitEmitter
 from quantune_mlir.mlir.attributes import CONSTANT_QPARAMS, QPARAMS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_constant
@@ -78,10 +78,10 @@ class _Lowering:
             self._emit(unit, Form.FP32)
 
     def _emit(self, unit: Unit, form: Form, clamp: Unit | None = None) -> None:
-        self.rewriter.emit(Step(unit, clamp, FP32 if form is Form.FP32 else INT8, form), unit.op)
+        self.rewriter.emit(LoweringStep(unit, clamp, FP32 if form is Form.FP32 else INT8, form), unit.op)
 
     def _round(self, mark: Unit) -> None:
-        params, emitter = self._rounded[mark.output], Emitter(mark, mark.op)
+        params, emitter = self._rounded[mark.output], UnitEmitter(mark, mark.op)
         source = self.rewriter.given_int8(mark.inputs[0])
         if source is None:
             if self._saturates(mark):

@@ -22,7 +22,7 @@ from quantune_mlir.graph.precision_propagation import up_to_results
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.integer_options import Boundary, Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
-from quantune_mlir.integer.unit_emitter import Emitter
+from quantune_mlir.integer.unit_emitter import UnitEmitter
 from quantune_mlir.mlir.bindings import func, ir
 from quantune_mlir.mlir.qparams import read_qparams, remove_argument_qparams, set_integer_boundary
 from quantune_mlir.numerics.formats import NumberFormat
@@ -96,7 +96,7 @@ def return_rewritten(
     def rewritten(number: int, value: ir.Value) -> ir.Value:
         if value not in makers:
             return value
-        emitter = Emitter(_labelled(makers[value], makers), terminator)
+        emitter = UnitEmitter(_labelled(makers[value], makers), terminator)
         return rewriter.int8(value, emitter).value if number in in_integers else rewriter.fp32(value, emitter)
 
     results = [rewritten(number, value) for number, value in enumerate(terminator.operands)]

@@ -6,7 +6,7 @@ import numpy as np
 
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.report.run import Latency, Run, Score
+from quantune_mlir.report.run import BenchedProgram, Run, Score
 from quantune_mlir.report.summary_file import Summary
 
 HOSTILE = (
@@ -107,6 +107,6 @@ def run(name: str = "net.onnx", hostile: bool = True, measured: bool = True) -> 
         read,
         Profile("m", 4, histograms),
         {variant: Score.model_validate(score) for variant in variants},
-        {v: Latency.model_validate({**latency, "median_ms": 1.5 + i}) for i, v in enumerate(variants)},
+        {v: BenchedProgram.model_validate({**latency, "median_ms": 1.5 + i}) for i, v in enumerate(variants)},
         {"plan.yaml": "00ff"},
     )

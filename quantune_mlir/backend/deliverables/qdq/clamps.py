@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from quantune_mlir.backend.deliverables.qdq.onnx_graph import OnnxGraph
-from quantune_mlir.backend.deliverables.qdq.planned import Planned, Stored
+from quantune_mlir.backend.deliverables.qdq.planned import PlannedModel, Stored
 from quantune_mlir.errors import OutputError
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer.epilogue import Bounds, End
@@ -20,7 +20,7 @@ _CLAMPS: Final = {"Clip", "Relu"}
 _UNBOUNDED: Final = float(np.finfo(np.float32).max)
 
 
-def fit_clamps(graph: OnnxGraph, planned: Planned) -> dict[str, Stored]:
+def fit_clamps(graph: OnnxGraph, planned: PlannedModel) -> dict[str, Stored]:
     """Changes the graph's clamps; how the results of those that went are stored, which other nodes make now.
 
     Raises:
@@ -45,7 +45,7 @@ def fit_clamps(graph: OnnxGraph, planned: Planned) -> dict[str, Stored]:
     return found
 
 
-def _is_saturation(planned: Planned, clamp: Unit, bounds: Bounds) -> bool:
+def _is_saturation(planned: PlannedModel, clamp: Unit, bounds: Bounds) -> bool:
     """Whether int8 can hold nothing else than what is in the bounds of a clamp in an epilogue."""
     params, only_int8 = planned.stored(clamp.output)
     if params is None or not only_int8 or not planned.folds(clamp):
@@ -63,7 +63,7 @@ def _bypass(graph: OnnxGraph, node: onnx.NodeProto) -> None:
     graph.index()
 
 
-def _is_changed(planned: Planned, clamp: Unit) -> bool:
+def _is_changed(planned: PlannedModel, clamp: Unit) -> bool:
     before = [unit for unit in planned.original.get(clamp.layer or "", []) if unit.kind is Kind.CLAMP]
     new, old = clamp_bounds(clamp), clamp_bounds(before[0]) if before else None
     return old is None or new[0] != old[0] or not np.array_equal(np.asarray(new[1]), np.asarray(old[1]))

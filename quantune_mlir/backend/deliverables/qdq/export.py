@@ -17,7 +17,7 @@ from quantune_mlir.backend.deliverable import Activations
 from quantune_mlir.backend.deliverables.qdq.clamps import fit_clamps
 from quantune_mlir.backend.deliverables.qdq.onnx_graph import OnnxGraph
 from quantune_mlir.backend.deliverables.qdq.opset import raised
-from quantune_mlir.backend.deliverables.qdq.planned import Planned
+from quantune_mlir.backend.deliverables.qdq.planned import PlannedModel
 from quantune_mlir.backend.deliverables.qdq.products import Counterpart, counterparts, weighted_unit
 from quantune_mlir.backend.deliverables.qdq.tensors import StoredTensors
 from quantune_mlir.backend.deliverables.qdq.writer import Writer
@@ -75,7 +75,7 @@ def export_qdq(
     copy = raised(copy)
     _require_fp32(copy)
     graph = OnnxGraph(copy)
-    planned = Planned.of(model, annotated, options)
+    planned = PlannedModel.of(model, annotated, options)
     products = counterparts(graph, planned.original)
     _require_told(planned, products)
     for product in products.values():
@@ -96,7 +96,7 @@ def export_qdq(
     return QdqModel(copy, tuple(left))
 
 
-def _has_int8_weights(units: list[Unit], planned: Planned) -> bool:
+def _has_int8_weights(units: list[Unit], planned: PlannedModel) -> bool:
     return any(unit.output in planned.in_int8 and _weights(unit) is not None for unit in units)
 
 
@@ -116,7 +116,7 @@ def _require_fp32(model: onnx.ModelProto) -> None:
         )
 
 
-def _require_told(planned: Planned, products: dict[str, Counterpart]) -> None:
+def _require_told(planned: PlannedModel, products: dict[str, Counterpart]) -> None:
     """Equalized ranges change both sides of what lies between two products: each must have a node to say so."""
     for layer, units in planned.units.items():
         if layer in products:

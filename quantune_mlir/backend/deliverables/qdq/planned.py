@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from quantune_mlir.graph.lowering import Form, Step, lowering_steps
+from quantune_mlir.graph.lowering import Form, LoweringStep, lowering_steps
 from quantune_mlir.graph.tensors import argument_names
 from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.integer.integer_options import IntegerOptions
@@ -30,7 +30,7 @@ FP32 = Stored(None, False)
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedModel:
     """A model before and after repairs, with a plan.
 
     Attributes:
@@ -48,18 +48,18 @@ class Planned:
     options: IntegerOptions
     params: Mapping[ir.Value, QuantParams]
     in_int8: frozenset[ir.Value]
-    steps: Mapping[ir.Value, Step]
+    steps: Mapping[ir.Value, LoweringStep]
     inputs: Mapping[str, ir.Value]
 
     @staticmethod
-    def of(model: Model, annotated: Model, options: IntegerOptions) -> Planned:
+    def of(model: Model, annotated: Model, options: IntegerOptions) -> PlannedModel:
         """What `annotated`, repaired and with `quantune.qparams` and `quantune.precision`, says of `model`."""
         network = annotated.network
         formats = annotated_formats(network)
         in_int8 = frozenset(value for value, format_ in formats.items() if format_.is_integer)
         steps = lowering_steps(network, formats, float_epilogues=options.requantize == "float")
         arguments = [value for value in network.block.arguments if is_float(value)]
-        return Planned(
+        return PlannedModel(
             _by_layer(model.network.units),
             _by_layer(network.units),
             options,

@@ -46,7 +46,7 @@ class Counterpart:
 
 
 @dataclass(frozen=True)
-class Affine:
+class AffineNode:
     """A node that computes scale * x + shift, one number for each channel, or one for all."""
 
     node: onnx.NodeProto
@@ -187,7 +187,7 @@ def _chain(
     name: str,
     units: Mapping[str, list[Unit]],
     step: Callable[[str], tuple[onnx.NodeProto, str] | None],
-) -> Iterator[Affine]:
+) -> Iterator[AffineNode]:
     """The affine nodes beside a tensor of which the simplified model has no trace, the nearest first."""
     while (found := step(name)) is not None:
         node, beyond = found
@@ -198,13 +198,13 @@ def _chain(
         name = beyond
 
 
-def match_affine(graph: OnnxGraph, node: onnx.NodeProto) -> Affine | None:
+def match_affine(graph: OnnxGraph, node: onnx.NodeProto) -> AffineNode | None:
     """A node as scale * x + shift, if it is one with constants."""
     one, zero = np.ones(1), np.zeros(1)
     if node.op_type in _PASSING:
-        return Affine(node, node.input[0], one, zero)
+        return AffineNode(node, node.input[0], one, zero)
     if node.op_type == "Neg":
-        return Affine(node, node.input[0], -one, zero)
+        return AffineNode(node, node.input[0], -one, zero)
     constants = [graph.constant(name) for name in node.input]
     if node.op_type == "BatchNormalization":
         if any(c is None for c in constants[1:]):
@@ -212,7 +212,7 @@ def match_affine(graph: OnnxGraph, node: onnx.NodeProto) -> Affine | None:
         gain, offset, mean, variance = (c.reshape(-1).astype(np.float64) for c in constants[1:5] if c is not None)
         epsilon = next((a.f for a in node.attribute if a.name == "epsilon"), 1e-5)
         scale = gain / np.sqrt(variance + epsilon)
-        return Affine(node, node.input[0], scale, offset - mean * scale)
+        return AffineNode(node, node.input[0], scale, offset - mean * scale)
     if node.op_type not in ("Add", "Sub", "Mul", "Div") or sum(c is None for c in constants) != 1:
         return None
     place = 0 if constants[0] is None else 1
@@ -222,20 +222,22 @@ def match_affine(graph: OnnxGraph, node: onnx.NodeProto) -> Affine | None:
     values = other.reshape(-1).astype(np.float64)
     match node.op_type, place:
         case "Add", _:
-            return Affine(node, node.input[place], one, values)
+            return AffineNode(node, node.input[place], one, values)
         case "Sub", 0:
-            return Affine(node, node.input[0], one, -values)
+            return AffineNode(node, node.input[0], one, -values)
         case "Sub", _:
-            return Affine(node, node.input[1], -one, values)
+            return AffineNode(node, node.input[1], -one, values)
         case "Mul", _:
-            return Affine(node, node.input[place], values, zero)
+            return AffineNode(node, node.input[place], values, zero)
         case "Div", 0:
-            return Affine(node, node.input[0], 1 / values, zero)
+            return AffineNode(node, node.input[0], 1 / values, zero)
         case _:
             return None
 
 
-def _fold_outputs(weights: Array, bias: Array, steps: list[Affine], node: onnx.NodeProto) -> tuple[Array, Array] | None:
+def _fold_outputs(
+    weights: Array, bias: Array, steps: list[AffineNode], node: onnx.NodeProto
+) -> tuple[Array, Array] | None:
     axis = -1 if node.op_type == "MatMul" else 0
     for step in steps:
         if step.scale.size not in (1, bias.size) or step.shift.size not in (1, bias.size):
@@ -246,7 +248,9 @@ def _fold_outputs(weights: Array, bias: Array, steps: list[Affine], node: onnx.N
     return weights, bias
 
 
-def _fold_inputs(weights: Array, bias: Array, steps: list[Affine], node: onnx.NodeProto) -> tuple[Array, Array] | None:
+def _fold_inputs(
+    weights: Array, bias: Array, steps: list[AffineNode], node: onnx.NodeProto
+) -> tuple[Array, Array] | None:
     """Weights and bias of what reads the tensor before `steps`, the nearest first; of grouped convolutions as well."""
     groups = next((a.i for a in node.attribute if a.name == "group"), 1) if node.op_type == "Conv" else 1
     axis = weights.ndim - 2 if node.op_type == "MatMul" else 1

@@ -8,7 +8,7 @@ from typing import Final
 import onnx
 
 from quantune_mlir.backend.deliverables.qdq.onnx_graph import OnnxGraph
-from quantune_mlir.backend.deliverables.qdq.planned import FP32, Planned, Stored
+from quantune_mlir.backend.deliverables.qdq.planned import FP32, PlannedModel, Stored
 from quantune_mlir.graph.units import SHARING
 from quantune_mlir.mlir.bindings import ir
 
@@ -21,7 +21,7 @@ _MOVES: Final = {
 class StoredTensors:
     """The tensors of a graph whose folded nodes are gone, and which node takes the int8 form of what it reads."""
 
-    def __init__(self, graph: OnnxGraph, planned: Planned, known: Mapping[str, Stored]) -> None:
+    def __init__(self, graph: OnnxGraph, planned: PlannedModel, known: Mapping[str, Stored]) -> None:
         """`known` are tensors made by something else than the node that makes them in the model."""
         self._graph = graph
         self._planned = planned

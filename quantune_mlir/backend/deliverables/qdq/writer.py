@@ -11,7 +11,7 @@ from onnx.helper import make_attribute, make_node
 
 from quantune_mlir.backend.deliverable import Activations
 from quantune_mlir.backend.deliverables.qdq.onnx_graph import OnnxGraph
-from quantune_mlir.backend.deliverables.qdq.planned import Planned
+from quantune_mlir.backend.deliverables.qdq.planned import PlannedModel
 from quantune_mlir.backend.deliverables.qdq.products import in_onnx_layout
 from quantune_mlir.backend.deliverables.qdq.tensors import StoredTensors
 from quantune_mlir.graph.units import Kind, Unit
@@ -27,7 +27,9 @@ _REQUANTIZED: Final = {"Conv", "ConvTranspose", "Gemm"}
 class Writer:
     """The nodes of the new graph, in order."""
 
-    def __init__(self, graph: OnnxGraph, planned: Planned, tensors: StoredTensors, activations: Activations) -> None:
+    def __init__(
+        self, graph: OnnxGraph, planned: PlannedModel, tensors: StoredTensors, activations: Activations
+    ) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self._graph = graph
         self._planned = planned

@@ -18,7 +18,7 @@ from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.linear import fully_connected
-from quantune_mlir.importers.onnx.ops.recurrent_cells import Cell, Gru, Lstm, Product, Rnn, State, activations
+from quantune_mlir.importers.onnx.ops.recurrent_cells import Cell, Gru, Lstm, RecurrentProduct, Rnn, State, activations
 
 _ACTIVATIONS: Final = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
 _DIRECTIONS: Final = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
@@ -140,7 +140,7 @@ def _cell(b: Builder, node: Node, arrays: _Arrays, index: int, count: int) -> Ce
     clip, reset_last = node.attribute("clip"), bool(node.attribute("linear_before_reset", 0))
     split = 2 * arrays.hidden if node.op_type == "GRU" and not reset_last else len(arrays.recurrence)
     parts = (arrays.recurrence[:split], arrays.recurrence[split:])
-    products = [Product(b, part, arrays.recurrent_bias) for part in parts if len(part)]
+    products = [RecurrentProduct(b, part, arrays.recurrent_bias) for part in parts if len(part)]
     if node.op_type == "LSTM":
         return Lstm(chosen, products, clip, bool(node.attribute("input_forget", 0)), arrays.peepholes)
     if node.op_type == "GRU":

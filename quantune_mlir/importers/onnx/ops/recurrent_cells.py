@@ -30,7 +30,7 @@ class State:
     c: Tensor | None = None
 
 
-class Product:
+class RecurrentProduct:
     """h R^T + bias: its constants are made once, for all steps."""
 
     def __init__(self, b: Builder, weights: np.ndarray, bias: np.ndarray | None = None) -> None:
@@ -53,7 +53,7 @@ class Cell:
     """What all kinds of cell have in common."""
 
     activations: Sequence[Activation]
-    products: Sequence[Product]
+    products: Sequence[RecurrentProduct]
     clip: float | None
 
     def step(self, b: Builder, projected: Tensor, state: State) -> State:

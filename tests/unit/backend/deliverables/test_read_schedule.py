@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from quantune_mlir.backend.deliverables.read_schedule import read_schedule
-from quantune_mlir.backend.deliverables.schedule import Copy, Dispatch, Fill, Schedule, Tensor, View
+from quantune_mlir.backend.deliverables.schedule import BufferView, BundleTensor, Copy, Dispatch, Fill, Schedule
 from quantune_mlir.errors import CompileError
 from quantune_mlir.mlir.bindings import make_context
 from quantune_mlir.mlir.text import parse_module
@@ -47,7 +47,7 @@ def read(main: str, *, inputs: int = 1, outputs: int = 1) -> Schedule:
     """The schedule of a @main whose inputs and outputs are all 4 floats."""
     sizes = "\n".join(f"%c{n} = arith.constant {n} : index" for n in (0, 8, 16, 32, 64, 128))
     text = EXECUTABLE + CONSTANT + main.replace("SIZES", sizes)
-    tensors = [Tensor(f"t{i}", (4,), FLOAT) for i in range(inputs + outputs)]
+    tensors = [BundleTensor(f"t{i}", (4,), FLOAT) for i in range(inputs + outputs)]
     return read_schedule(parse_module(text, make_context()), tensors[:inputs], tensors[inputs:])
 
 
@@ -87,9 +87,11 @@ def test_commands_come_in_order_and_an_allocation_that_is_a_result_is_no_part_of
     assert schedule.functions == 2
     assert schedule.weights == (np.array([1, 2, 0, 0], np.int32).tobytes(),)
     assert schedule.commands == (
-        Fill(View("arena", 0, 0, 16), np.float32(1).tobytes()),
-        Copy(View("input", 0, 0, 16), View("arena", 0, 16, 16)),
-        Dispatch("second", 1, (3, 1, 1), (0xFFFFFFFE,), (View("weights", 0, 8, 8), View("output", 0, 0, 16))),
+        Fill(BufferView("arena", 0, 0, 16), np.float32(1).tobytes()),
+        Copy(BufferView("input", 0, 0, 16), BufferView("arena", 0, 16, 16)),
+        Dispatch(
+            "second", 1, (3, 1, 1), (0xFFFFFFFE,), (BufferView("weights", 0, 8, 8), BufferView("output", 0, 0, 16))
+        ),
     )
 
 
@@ -115,10 +117,10 @@ def test_results_that_share_an_allocation_are_copied_out_of_the_arena() -> None:
     )
     assert schedule.arena == 128
     assert schedule.commands == (
-        Fill(View("arena", 0, 0, 128), b"\x07"),
-        Copy(View("arena", 0, 64, 16), View("output", 0, 0, 16)),
-        Copy(View("arena", 0, 0, 16), View("output", 1, 0, 16)),
-        Copy(View("input", 0, 0, 16), View("output", 2, 0, 16)),
+        Fill(BufferView("arena", 0, 0, 128), b"\x07"),
+        Copy(BufferView("arena", 0, 64, 16), BufferView("output", 0, 0, 16)),
+        Copy(BufferView("arena", 0, 0, 16), BufferView("output", 1, 0, 16)),
+        Copy(BufferView("input", 0, 0, 16), BufferView("output", 2, 0, 16)),
     )
 
 

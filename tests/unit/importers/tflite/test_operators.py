@@ -10,7 +10,7 @@ import pytest
 
 from quantune_mlir.importers.common.import_options import DEFAULT
 from quantune_mlir.importers.tflite import import_tflite
-from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer, Table
+from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer, FlatTable
 from quantune_mlir.importers.tflite.model_file import ModelFile
 from quantune_mlir.importers.tflite.sparse import dense_array
 from quantune_mlir.mlir.bindings import make_context
@@ -164,6 +164,6 @@ def test_sparse_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 def test_tables_do_not_leave_the_buffer() -> None:
     with pytest.raises(BrokenBuffer):
-        Table.root(bytearray(b"\xff\xff\xff\x7fTFL3")).scalar(0, "I", 0)
+        FlatTable.root(bytearray(b"\xff\xff\xff\x7fTFL3")).scalar(0, "I", 0)
     with pytest.raises(BrokenBuffer):
-        Table(bytearray(8), -4).array(0, np.int32)
+        FlatTable(bytearray(8), -4).array(0, np.int32)
