@@ -28,7 +28,7 @@ from quantune_mlir.hardware.targets import load_target
 
 ACCUMULATORS: Final = 12
 STEPS: Final = 200_000
-"""Of the loop, in each call: some tenths of a millisecond."""
+"""Turns of the loop in each call: some tenths of a millisecond."""
 
 _VPDPBUSD: Final = """
         %next_$i = llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.$bits"(%old_$i, %a, %b)

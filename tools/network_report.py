@@ -53,7 +53,7 @@ class Goal:
 
 
 def geometric_mean(values: Sequence[float]) -> float:
-    """Of positive numbers."""
+    """The geometric mean of positive numbers."""
     return math.exp(sum(map(math.log, values)) / len(values))
 
 

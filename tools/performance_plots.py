@@ -56,7 +56,7 @@ def plot_kernels(layers: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _kind(layer: str) -> str:
-    """Of a layer as `kernel_bench` names it: "56x56 64-64 dw 3x3/2"."""
+    """The kind of a layer as `kernel_bench` names it: "56x56 64-64 dw 3x3/2"."""
     parts = layer.split()
     return "dw" if "dw" in parts else parts[-1].partition("/")[0]
 

@@ -22,7 +22,7 @@ from quantune_mlir.mlir.edit import shape_of
 
 
 def convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
-    """Of tosa.conv2d with weights [OC, KH, KW, IC]: the phases are channels of one convolution."""
+    """The adjoint of tosa.conv2d with weights [OC, KH, KW, IC]: the phases are channels of one convolution."""
     weights, windows = _kernel(op, axes=(1, 2))
     used = [min(axis.stride, axis.taps) for axis in windows.axes]
     found = _convolve("conv2d", windows, cotangent, _by_phase(weights, windows, used))
@@ -47,13 +47,16 @@ def _by_phase(weights: ir.Value, windows: _Windows, used: Sequence[int]) -> ir.V
 
 
 def depthwise_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
-    """Of tosa.depthwise_conv2d with weights [KH, KW, C, M]."""
+    """The adjoint of tosa.depthwise_conv2d with weights [KH, KW, C, M]."""
     weights, windows = _kernel(op, axes=(0, 1))
     return _through_depthwise(op, windows, cotangent, _array(weights))
 
 
 def transpose_convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
-    """Of tosa.transpose_conv2d with weights [OC, KH, KW, IC]: pixel i adds to the results stride i + tap + out_pad."""
+    """The adjoint of tosa.transpose_conv2d with weights [OC, KH, KW, IC].
+
+    Pixel i adds to the results stride i + tap + out_pad.
+    """
     source, weights = op.operands[0], op.operands[1]
     top, _, left, _ = ir.DenseI64ArrayAttr(op.attributes["out_pad"])
     stride = list(ir.DenseI64ArrayAttr(op.attributes["stride"]))
@@ -66,7 +69,7 @@ def transpose_convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.V
 
 
 def average_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
-    """Of tosa.avg_pool2d: each pixel's share of the windows that it is in, padding left out."""
+    """The adjoint of tosa.avg_pool2d: each pixel's share of the windows that it is in, padding left out."""
     taps, windows = _pooling(op)
     sizes: list[NDArray[np.int64]] = []
     for axis, count in zip(windows.axes, shape_of(cotangent)[1:3], strict=True):

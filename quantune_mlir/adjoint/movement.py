@@ -75,7 +75,7 @@ def _through_extreme(op: ir.Operation, source: ir.Value, cotangent: ir.Value) ->
 
 
 def _through_gather(op: ir.Operation, source: ir.Value, cotangent: ir.Value) -> ir.Value:
-    """Of [N, K, C] by constant indices [N, W]."""
+    """The adjoint of a gather from [N, K, C] by constant indices [N, W]."""
     indices = constant_value(op.operands[1])
     batch, rows, _ = shape_of(source)
     if indices is None or indices.size * rows > _LARGEST_MATRIX:

@@ -17,7 +17,7 @@ _OBJECT, _FUNCTION = 1, 2
 _GLOBAL: Final = 1 << 4
 _HIDDEN: Final = 2
 _MERGED: Final = 0x10
-"""Of sections with constants, which the functions of a file share."""
+"""Flags of sections with constants, which the functions of a file share."""
 _SHARED: Final = frozenset({".text", ".rodata", ".data", ".data.rel.ro", ".bss"})
 """Sections for whatever has none of its own, such as constants that are larger than LLVM merges."""
 _FIRST_RESERVED: Final = 0xFF00

@@ -171,7 +171,7 @@ def _is_splat(array: np.ndarray) -> bool:
     """Whether all elements are alike, bit for bit; there is at least one."""
     has_bits = array.dtype != np.bool_ and array.flags.c_contiguous
     values = (array.view(f"i{array.dtype.itemsize}") if has_bits else array).reshape(-1)
-    return bool(values[0] == values[-1]) and bool((values == values[0]).all())  # two settle it for most weights
+    return bool(values[0] == values[-1]) and bool((values == values[0]).all())  # two tell for most weights
 
 
 def _scalar_attribute(kind: ir.Type, value: np.generic) -> ir.Attribute:

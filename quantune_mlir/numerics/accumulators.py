@@ -19,17 +19,17 @@ _BELOW_HALF: Final = 0.499
 
 
 def dot_scale(input_scale: float, weight_scales: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Of sums of products of input and weight codes, float64[output channels] or float64[1]."""
+    """The scale of sums of products of input and weight codes, float64[output channels] or float64[1]."""
     return input_scale * weight_scales.astype(np.float64)
 
 
 def product_scale(left: QuantParams, right: QuantParams) -> float:
-    """Of the product of two centred codes."""
+    """The scale of the product of two centred codes."""
     return left.scale * right.scale
 
 
 def common_scale(left: QuantParams, right: QuantParams) -> float:
-    """Of a sum whose terms are brought to one scale first, 2 * max(s_a, s_b) / 2^20.
+    """The scale of a sum whose terms are brought to one scale first, 2 * max(s_a, s_b) / 2^20.
 
     Rounding the terms to it costs far less than rounding the result, and their sum stays below 2^28.
     """

@@ -24,7 +24,7 @@ _MOST: Final = 1 << 53
 
 @dataclass(frozen=True, eq=False)
 class ChannelStatistics:
-    """Of one tensor, channels innermost.
+    """Statistics of each channel of a tensor, channels innermost.
 
     Attributes:
         count: elements of each channel seen.

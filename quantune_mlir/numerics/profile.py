@@ -28,7 +28,7 @@ _ARRAYS: Final = (
     *("channel_lengths", "channel_counts", "channel_sums", "channel_minimum", "channel_maximum"),
 )
 _LARGEST: Final = 512 * MIB
-"""Of the file and of what it holds: a thousand tensors with every bucket occupied."""
+"""Bytes of the file, and of what it holds: a thousand tensors with every bucket occupied."""
 _MOST: Final = 1 << 53
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 

@@ -168,7 +168,7 @@ class ModelSummary(_Read):
 
 
 class Totals(_Read):
-    """Of the whole network."""
+    """Sums over the whole network."""
 
     fp32_program_bytes: int
     mixed_program_bytes: int

@@ -30,7 +30,7 @@ class AnalysedRuns:
 
     @staticmethod
     def of(runs: int, *, probes: bool, parts: int = 1) -> AnalysedRuns:
-        """Of so many runs, evenly spaced; none is probed if the program does not probe.
+        """A choice among so many runs, evenly spaced; none is probed if the program does not probe.
 
         Args:
             runs: how many there are.

@@ -39,7 +39,7 @@ class Comparison:
     absent: dict[str, str]
 
     def latency(self, name: str) -> Latency:
-        """Of a variant or peer."""
+        """The time of a variant or peer."""
         return Latency.of(self.times[name])
 
     def ratio(self, name: str, other: str) -> Ratio:

@@ -81,7 +81,7 @@ class VerifiedPart:
 
 @dataclass(frozen=True)
 class Verification:
-    """Of one plan.
+    """What was found of one plan.
 
     Attributes:
         parts: of the model, in its order.

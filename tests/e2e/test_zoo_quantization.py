@@ -74,7 +74,7 @@ def test_anomalies_are_told_as_well_as_in_fp32(granularity: Granularity, measure
 
 @pytest.mark.parametrize("network", ["ad_autoencoder", pytest.param(NARROW, marks=pytest.mark.slow)])
 def test_predicted_noise_is_that_of_int8(network: str, measured: Measure) -> None:
-    """Of networks without a closing softmax: noise is predicted before it."""
+    """True of networks without a closing softmax: noise is predicted before it."""
     row = measured(network, "per-channel")
     assert row.predicted_sqnr_db - 10 * log10(row.signal_share) == pytest.approx(row.output_sqnr_db["int8"], abs=3)
 

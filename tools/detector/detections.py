@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 DIGITS: Final = 10
 THRESHOLD: Final = 0.35
-"""Of the score, for a box to be shown."""
+"""The least score of a box that is shown."""
 MATCHING: Final = 0.5
-"""Of the overlap, for a box to be where a digit is; what overlaps a better box by as much is dropped."""
+"""The least overlap of a box that is where a digit is; what overlaps a better box by as much is dropped."""
 
 Array = npt.NDArray[Any]
 

@@ -117,7 +117,7 @@ class Detector(nn.Module):
 
 
 def cell_centres() -> tuple[Any, Any]:
-    """Of all 320 cells: centres in pixels [320, 2], and strides [320]."""
+    """Where all 320 cells are: centres in pixels [320, 2], and strides [320]."""
     centres, strides = [], []
     for stride in STRIDES:
         at = (torch.arange(SIZE // stride) + 0.5) * stride

@@ -13,12 +13,12 @@ from typing import Final
 from tools.fuzz.outcome import CRASH, HANG, MEMORY, outcome_of
 
 SECONDS: Final = 10
-"""Of the processor, so that it does not matter what else the machine does."""
+"""Seconds of the processor, so that it does not matter what else the machine does."""
 _WALL_SECONDS: Final = 120
 _TIMES_UP: Final = (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU)
 MOST_MEMORY: Final = 2 << 30
 _HEADROOM: Final = 4 << 30
-"""Of address space: what asks for more gets none."""
+"""Bytes of address space that are left free: what asks for more gets none."""
 
 
 def run_all(run: Callable[[Path], object], paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:

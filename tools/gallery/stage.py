@@ -84,7 +84,7 @@ class Case:
         return Model.load(self.file, samples=self.samples["calibration"], **self.entry.imported)
 
     def variants(self) -> Variants:
-        """Of the quantized model."""
+        """The programs of the quantized model."""
         return Variants(Artifacts.open(self.folder))
 
 
@@ -117,7 +117,7 @@ def quantized(case: Case) -> dict[str, Any]:
 
 
 def _cpu_seconds() -> float:
-    """Of this process and of those that it started and waited for."""
+    """CPU time of this process and of those that it started and waited for."""
     user, system, others_user, others_system, _ = os.times()
     return user + system + others_user + others_system
 

@@ -52,12 +52,12 @@ NNCF_CONTROL: Final = Column("NNCF acc. control", nncf(ACCURACY_CONTROL), "int8"
 
 
 def our_columns() -> list[Column]:
-    """Of the default scheme."""
+    """Our columns, of the default scheme."""
     return [column for g in GRANULARITIES for column in (INT8[g], MIXED[g], MAX_DROP[g])]
 
 
 def peer_columns() -> list[Column]:
-    """Of the others."""
+    """Columns of the other quantizers."""
     return [*STATIC.values(), NNCF_DEFAULT, NNCF_CONTROL]
 
 

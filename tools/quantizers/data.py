@@ -20,7 +20,7 @@ _DIGITS_DIRECTORY: Final = Path(__file__).resolve().parents[2] / "tests" / "data
 
 CALIBRATION_SAMPLES: Final = 100
 UNLABELLED_SAMPLES: Final = 50
-"""Of validation, for networks without labels: their outputs are only compared with fp32's."""
+"""Validation samples of networks without labels: their outputs are only compared with fp32's."""
 _IMAGES: Final = "tiny_darknet_imagenet"
 """The network whose samples are RGB images in [0, 1], 224×224: what networks without data of their own get."""
 _MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32).reshape(3, 1, 1)

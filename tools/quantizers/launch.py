@@ -30,7 +30,7 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Of every worker.
+    """What every worker is held to.
 
     Attributes:
         cpu: the one that it is bound to.

@@ -24,7 +24,7 @@ class Judge:
 
     @staticmethod
     def of(subject: Subject, profile: Profile, options: QuantizeOptions) -> Judge:
-        """Of plans under given options."""
+        """A judge of plans under given options."""
         return Judge(SwitchableModel(subject.model, profile, options), subject)
 
     def noise(self, plans: Sequence[Plan]) -> list[float]:

@@ -43,7 +43,7 @@ _ELEMENT_TYPES: Final = tuple(_TYPE_NAMES.split())
 
 _SIZED: Final = re.compile(r"[a-z]+(\d+)(_\w+)?")
 BITS: Final = {name: int(match.group(1)) for name in _ELEMENT_TYPES if (match := _SIZED.fullmatch(name))} | {"bool": 8}
-"""Of an element, by the name of its type; other types have no fixed size."""
+"""Bits of an element, by the name of its type; other types have no fixed size."""
 
 
 def operator_name(code: int) -> str:

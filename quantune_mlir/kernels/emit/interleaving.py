@@ -3,7 +3,7 @@
 A word has more rows than a kernel of 3 needs, so the words of a band serve some output rows, each with weights of its
 own: rows 0 to 3 are [w0 w1 w2 0] for one output row and [0 w0 w1 w2] for the next.
 
-Scratch [word][plane][parity][column][unit] of 16 bytes: what a kernel column reads for neighbouring output columns is
+Scratch [word][quarter][parity][column][unit] of 16 bytes: what a kernel column reads for neighbouring output columns is
 contiguous. Where the stride is 2 or 3, columns of equal parity (column mod stride) stand together.
 """
 
@@ -17,7 +17,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.families.depthwise_blocks import Block
-from quantune_mlir.kernels.isa.depthwise import PLANES, RUN, UNIT, DepthwiseStep
+from quantune_mlir.kernels.isa.depthwise import QUARTERS, RUN, UNIT, DepthwiseStep
 from quantune_mlir.kernels.tiling.tiles import scratch_columns
 from quantune_mlir.mlir.bindings import arith, ir
 
@@ -58,7 +58,7 @@ class Interleaving:
 
     @property
     def _unit(self) -> int:
-        """Elements of a unit in one plane."""
+        """Elements of a unit in one quarter."""
         return RUN * self.step.depth
 
     @property
@@ -74,15 +74,15 @@ class Interleaving:
     def _parities(self) -> int:
         return self.shape.stride[1] // self._spacing
 
-    def _at(self, word: int, plane: int, parity: int, unit: Index) -> Index:
+    def _at(self, word: int, quarter: int, parity: int, unit: Index) -> Index:
         line = ceil(self._columns / self._parities) * self.block.units
-        planes = (word * PLANES + plane) * self._parities + parity
-        return code.mul(code.add(unit, planes * line), self._unit)
+        quarters = (word * QUARTERS + quarter) * self._parities + parity
+        return code.mul(code.add(unit, quarters * line), self._unit)
 
-    def at(self, kernel_column: int, word: int, plane: int, unit: Index) -> Index:
+    def at(self, kernel_column: int, word: int, quarter: int, unit: Index) -> Index:
         """Where an output unit (counted along the row) finds what a kernel column multiplies."""
         position, parity = divmod(kernel_column * self.shape.dilation[1], self._parities)
-        return self._at(word, plane, parity, code.add(unit, position * self.block.units))
+        return self._at(word, quarter, parity, code.add(unit, position * self.block.units))
 
     def pad(self, scratch: ir.Value, column: Index, padding: ir.Value) -> None:
         """Fill the columns beyond the image, which are the same for all rows."""
@@ -90,9 +90,9 @@ class Interleaving:
         rows = [code.broadcast(padding, UNIT)] * self.step.depth
         filler = self.step.interleave(rows)[0]
 
-        def fill(word: int, plane: int, parity: int, low: Index, high: Index) -> None:
+        def fill(word: int, quarter: int, parity: int, low: Index, high: Index) -> None:
             def body(unit: Index) -> list[ir.Value]:
-                code.store(filler, scratch, self._at(word, plane, parity, unit))
+                code.store(filler, scratch, self._at(word, quarter, parity, unit))
                 return []
 
             code.loop(code.mul(low, self.block.units), code.mul(high, self.block.units), 1, body)
@@ -100,9 +100,9 @@ class Interleaving:
         for parity in range(self._parities):
             first, last = self._of_parity(begin, parity), self._of_parity(end, parity)
             for word in range(self.words):
-                for plane in range(PLANES):
-                    fill(word, plane, parity, 0, first)
-                    fill(word, plane, parity, last, self._of_parity(self._columns, parity))
+                for quarter in range(QUARTERS):
+                    fill(word, quarter, parity, 0, first)
+                    fill(word, quarter, parity, last, self._of_parity(self._columns, parity))
 
     def emit(
         self,
@@ -244,5 +244,5 @@ class Interleaving:
         for word in range(self.words):
             given = rows[word * depth : (word + 1) * depth]
             given += given[-1:] * (depth - len(given))
-            for plane, value in enumerate(self.step.interleave(given)):
-                code.store(value, scratch, self._at(word, plane, parity, unit))
+            for quarter, value in enumerate(self.step.interleave(given)):
+                code.store(value, scratch, self._at(word, quarter, parity, unit))

@@ -17,7 +17,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.mlir.bindings import arith, ir, vector
 
 _PI_PARTS: Final = (3.140625, 9.675025939941406e-4, 1.5099067240953445e-7, 5.126688136514179e-12)
-"""Of 8, 11, 11 and 24 bits."""
+"""π as a sum of parts of 8, 11, 11 and 24 bits."""
 _MAGIC: Final = 12582912.0
 """1.5 * 2^23: adding it to an f32 of less than 2^22 in magnitude rounds half to even; the low bits hold the integer."""
 _SIGN_BIT: Final = 31

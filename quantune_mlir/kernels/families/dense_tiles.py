@@ -55,7 +55,7 @@ class Lines:
     weights: ir.Value
     bias: ir.Value
     table: ir.Value | None
-    """Of the word list."""
+    """The table of the word list."""
     bound: Bound
     image: Index
     group: Index

@@ -9,7 +9,7 @@ from quantune_mlir.hardware.memory import Memory
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.emit.vector_builder import Index
-from quantune_mlir.kernels.isa.depthwise import PLANES, UNIT
+from quantune_mlir.kernels.isa.depthwise import QUARTERS, UNIT
 from quantune_mlir.kernels.tiling.thread_balance import START_CYCLES, Load, most_even, part_sizes
 from quantune_mlir.kernels.tiling.tiles import scratch_columns
 from quantune_mlir.mlir.bindings import ir
@@ -57,7 +57,7 @@ def scratch_size(shape: ConvolutionShape, depth: int, columns: int, units: int) 
     """Bytes of the interleaved input of a band."""
     stride = shape.stride[1]
     positions = ceil(scratch_columns(shape, columns) / stride) * stride
-    return ceil(shape.kernel[0] / depth) * PLANES * positions * units * PLANES * _WORD_BYTES
+    return ceil(shape.kernel[0] / depth) * QUARTERS * positions * units * QUARTERS * _WORD_BYTES
 
 
 def choose_block(shape: ConvolutionShape, depth: int, width: int, memory: Memory) -> Block | None:

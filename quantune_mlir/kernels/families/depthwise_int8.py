@@ -4,10 +4,10 @@
       for each band of output rows
         interleave the input rows that it reads to scratch, once per column           interleaving.py
         for each phase of the weights                                                 see below
-          w[row][kernel column][plane] = weights
+          w[row][kernel column][quarter] = weights
           for each vector of neighbouring (column, unit)
-            acc[row][plane] = bias + sum over kernel columns of x[plane] . w[row][plane]
-            requantize, clamp, narrow the four planes of a row together, store        epilogue.py
+            acc[row][quarter] = bias + sum over kernel columns of x[quarter] . w[row][quarter]
+            requantize, clamp, narrow the four quarters of a row together, store        epilogue.py
 
 A row is a sequence of units, columns one after the other, so vectors are full whatever the number of channels. Which
 weights a vector meets repeats after lcm(units of a vector, units of a column) units: the phases. The last vector of a
@@ -32,14 +32,14 @@ from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.families.depthwise_blocks import Block, choose_block
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.isa.base import Isa
-from quantune_mlir.kernels.isa.depthwise import PLANES, RUN, UNIT, DepthwiseStep
+from quantune_mlir.kernels.isa.depthwise import QUARTERS, RUN, UNIT, DepthwiseStep
 from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant, constant_value
 
 Runs = tuple[tuple[Index, int], ...]
-"""Where the runs of a plane go: (element, count)."""
+"""Where the runs of a quarter go: (element, count)."""
 _Taps = dict[tuple[int, int, int], ir.Value]
-"""Weights by row of the band, tap (kernel column and word) and plane."""
+"""Weights by row of the band, tap (kernel column and word) and quarter."""
 
 
 def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
@@ -74,7 +74,7 @@ class Int8DepthwiseKernel:
 
     @property
     def _pitch(self) -> int:
-        """Units of a plane of numbers that belong to channels: a vector may begin at any unit and wraps around."""
+        """Units of a quarter of numbers that belong to channels: a vector may begin at any unit and wraps around."""
         return self._units + self._width - 1
 
     @property
@@ -115,11 +115,11 @@ class Int8DepthwiseKernel:
         return values
 
     def _order(self) -> NDArray[np.int64]:
-        """The channel of each [plane][unit][lane of a run]; channels that are not there repeat the last one."""
+        """The channel of each [quarter][unit][lane of a run]; channels that are not there repeat the last one."""
         units = np.arange(self._pitch) % self._units
         first = np.array([unit_channel(self.shape, int(unit)) for unit in units])
-        planes = np.arange(PLANES)[:, None, None] * RUN
-        return np.minimum(first[None, :, None] + planes + np.arange(RUN), self.shape.channels - 1)
+        quarters = np.arange(QUARTERS)[:, None, None] * RUN
+        return np.minimum(first[None, :, None] + quarters + np.arange(RUN), self.shape.channels - 1)
 
     def _bias(self) -> NDArray[np.int32]:
         sums = self._constant(1).astype(np.int64).sum(axis=(0, 1)).reshape(-1)
@@ -132,7 +132,7 @@ class Int8DepthwiseKernel:
         return float((255 * sums + np.abs(self._constant(2).astype(np.int64))).max())
 
     def _weights(self) -> NDArray[np.int8]:
-        """[row of the band][kernel column][word][plane][unit][lane of a run][input row of the word].
+        """[row of the band][kernel column][word][quarter][unit][lane of a run][input row of the word].
 
         Input rows that the row does not read are 0.
         """
@@ -141,7 +141,7 @@ class Int8DepthwiseKernel:
         for row in range(self.block.band):
             first = row * self.shape.stride[0]
             padded[row, first : first + kh] = self._constant(1)[..., 0]
-        ordered = padded[..., self._order()].reshape(-1, words, depth, kw, PLANES, self._pitch, RUN)
+        ordered = padded[..., self._order()].reshape(-1, words, depth, kw, QUARTERS, self._pitch, RUN)
         return np.ascontiguousarray(ordered.transpose(0, 3, 1, 4, 5, 6, 2)).reshape(-1)
 
     # What follows is built inside the kernel.
@@ -202,12 +202,14 @@ class Int8DepthwiseKernel:
         size = RUN * self.step.depth
         taps = self.shape.kernel[1] * self._interleaving.words
 
-        def load(row: int, tap: int, plane: int) -> ir.Value:
-            number = (row * taps + tap) * PLANES + plane
+        def load(row: int, tap: int, quarter: int) -> ir.Value:
+            number = (row * taps + tap) * QUARTERS + quarter
             return self.step.weights(band.weights, code.mul(code.add(channels, number * self._pitch), size), self.lanes)
 
-        rows, planes = range(self.block.band), range(PLANES)
-        return {(row, tap, plane): load(row, tap, plane) for row in rows for tap in range(taps) for plane in planes}
+        rows, quarters = range(self.block.band), range(QUARTERS)
+        return {
+            (row, tap, quarter): load(row, tap, quarter) for row in rows for tap in range(taps) for quarter in quarters
+        }
 
     def _emit_vector(self, band: _Band, unit: Index, channels: Index, taps: _Taps, count: int) -> None:
         """The results of neighbouring units of a band; the first `count` are there."""
@@ -216,7 +218,7 @@ class Int8DepthwiseKernel:
         whole = self.shape.channels >= UNIT and count == self._width and self.epilogue.element == "i8"
         limit, rounding = self._limit(), self.step.rounding if whole else None
         results: list[list[ir.Value]] = [[] for _ in rows]
-        for k in range(PLANES):
+        for k in range(QUARTERS):
             numbers = code.mul(code.add(channels, k * self._pitch), RUN)
             sums = [code.load(band.bias, numbers, self.lanes)] * len(rows)
             for tap in range(self.shape.kernel[1] * self._interleaving.words):
@@ -230,15 +232,15 @@ class Int8DepthwiseKernel:
         for row in rows:
             self._store(results[row], places[row], band.bound.output, whole)
 
-    def _store(self, planes: list[ir.Value], places: list[Runs], output: ir.Value, whole: bool) -> None:
+    def _store(self, quarters: list[ir.Value], places: list[Runs], output: ir.Value, whole: bool) -> None:
         if not whole:
-            for plane, runs in zip(planes, places, strict=True):
-                value = plane
+            for quarter, runs in zip(quarters, places, strict=True):
+                value = quarter
                 if self.epilogue.element == "i8":
-                    value = arith.TruncIOp(code.vector_type(self.lanes, "i8"), plane).result
+                    value = arith.TruncIOp(code.vector_type(self.lanes, "i8"), quarter).result
                 Place(0, 0, 0, runs=runs).store(value, output)
             return
-        packed = self.step.narrow(planes)
+        packed = self.step.narrow(quarters)
         starts = [start for start, _ in places[0]]
         if self.shape.channels % UNIT == 0:
             code.store(packed, output, starts[0])
@@ -247,7 +249,7 @@ class Int8DepthwiseKernel:
             code.store(code.part(packed, u * UNIT, UNIT), output, start)
 
     def _places(self, band: _Band, row: int, unit: Index, count: int) -> list[Runs]:
-        """For each plane, where the runs of units go."""
+        """For each quarter, where the runs of units go."""
         shape, units = self.shape, self.block.units
         base = code.mul(code.add(band.pixel, row * shape.out_width), shape.channels)
         starts: list[Index] = []
@@ -259,8 +261,8 @@ class Int8DepthwiseKernel:
             channel = unit_channel(shape, code.add(band.unit, within))
             starts.append(code.add(base, code.mul(x, shape.channels), channel))
         real = min(shape.channels, UNIT)
-        sizes = [max(0, min(RUN, real - k * RUN)) for k in range(PLANES)]
-        return [tuple((code.add(start, k * RUN), sizes[k]) for start in starts) for k in range(PLANES)]
+        sizes = [max(0, min(RUN, real - k * RUN)) for k in range(QUARTERS)]
+        return [tuple((code.add(start, k * RUN), sizes[k]) for start in starts) for k in range(QUARTERS)]
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from quantune_mlir.kernels.tiling.tiles import choose_tile, reduction_steps
 from quantune_mlir.mlir.bindings import arith, ir
 
 _COLUMNS: Final = 3
-"""Of a block's row of the table."""
+"""Numbers in a block's row of the table."""
 _LEAST_PIXELS: Final = 4
-"""Of a tile; with fewer, loads and the loop cost more than is saved."""
+"""Pixels that a tile has at least; with fewer, loads and the loop cost more than is saved."""
 _COST_OF_TWO: Final = 5
 """Instructions of a step of two words, for a vector of sums."""
 _COST_OF_ONE: Final = 3
@@ -52,7 +52,7 @@ class WordList:
 
     step: WordStep
     regular: int
-    """Words that a block would have if none had an excess."""
+    """Words that a block would have if none had an overflow."""
     blocks: tuple[Words, ...]
 
     @property

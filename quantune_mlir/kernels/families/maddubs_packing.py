@@ -7,8 +7,8 @@ a word is two products, added in 16 bits; two words may be added half by half, t
 
 Inputs are at most 255, products of weights of either sign are between -32640 and 32640 in sum, if the positive weights
 of a half add up to at most 128 and the negative ones to at least -128. So they fit. What a half has beyond that is its
-*excess*; it stands in a word of its own, as a part of one of the half's two weights. Then words are joined two by two,
-where the halves of both fit together.
+*overflow*; it stands in a word of its own, as a part of one of the half's two weights. Then words are joined two by
+two, where the halves of both fit together.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEPTH: Final = 4
 ROOM: Final = 128
 """What the weights of equal sign in a half may add up to."""
 MOST_WORDS: Final = 3
-"""The word itself, and one for the excess of each half."""
+"""The word itself, and one for the overflow of each half."""
 _HALF: Final = 2
 _GROUP: Final = 128
 """Words among which a word looks for another: enough for nearly all to find one, few enough to be quick."""
@@ -61,34 +61,34 @@ def arrange(weights: NDArray[np.int8]) -> Words:
     words: list[NDArray[np.int64]] = []
     places: list[tuple[int, int]] = []
     for run in range(runs):
-        excess = _take_excess(padded[:, run])
+        overflow = _take_overflow(padded[:, run])
         words.extend(padded[:, run].reshape(lanes, -1, DEPTH).transpose(1, 0, 2))
-        words.extend(excess.values())
-        places += [(run, at) for at in [*range(0, padded.shape[2], DEPTH), *excess]]
+        words.extend(overflow.values())
+        places += [(run, at) for at in [*range(0, padded.shape[2], DEPTH), *overflow]]
     order, joined = _join(np.stack(words))
     return Words(np.stack(words)[order].astype(np.int8), np.array(places)[order], joined)
 
 
-def _take_excess(row: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+def _take_overflow(row: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
     """Words of what halves of `row` [lanes, elements] exceed, by place; `row` keeps the rest.
 
-    A word begins at the second weight of a half; it has the excess of that half, the next, and most often the third.
+    A word begins at the second weight of a half; it has the overflow of that half, the next, and most often the third.
     """
     first, second = row[:, 0::_HALF], row[:, 1::_HALF]
     total = np.where(first * second > 0, first + second, 0)
-    excess = total - np.clip(total, -ROOM, ROOM)
+    overflow = total - np.clip(total, -ROOM, ROOM)
     found: dict[int, NDArray[np.int64]] = {}
     done = -1
-    for half in map(int, np.flatnonzero(excess.any(axis=0))):
+    for half in map(int, np.flatnonzero(overflow.any(axis=0))):
         if half <= done:
             continue
         word = np.zeros((len(row), DEPTH), np.int64)
         place, done = _HALF * half + 1, half
         for position, half_of in ((0, half), (2, half + 1), (3, half + 2)):
-            if half_of < excess.shape[1] and _fits(word, position, excess[:, half_of]):
-                word[:, position] = excess[:, half_of]
+            if half_of < overflow.shape[1] and _fits(word, position, overflow[:, half_of]):
+                word[:, position] = overflow[:, half_of]
                 done = half_of
-            elif half_of < excess.shape[1]:
+            elif half_of < overflow.shape[1]:
                 break
         row[:, place : place + DEPTH] -= word[:, : row.shape[1] - place]
         found[place] = word

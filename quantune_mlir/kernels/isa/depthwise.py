@@ -2,8 +2,8 @@
 
 A column of the image is a few rows by some units of 16 neighbouring channels. Its bytes are interleaved into words of
 32 bits: a word holds one channel of `depth` kernel rows, and is multiplied and summed up by one step. Four vectors
-("planes") hold the words of a column: plane k has channels 4k to 4k+3 of each unit. That is what unpack instructions
-yield, which work within 128 bits, and the order that pack instructions undo.
+hold the words of a column, a quarter of each unit in one: quarter k has channels 4k to 4k+3. That is what unpack
+instructions yield, which work within 128 bits, and the order that pack instructions undo.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from quantune_mlir.mlir.bindings import arith, ir
 
 UNIT: Final = 16
 """Channels of a unit."""
-PLANES: Final = 4
+QUARTERS: Final = 4
 RUN: Final = 4
-"""Neighbouring channels of a unit in one plane."""
+"""Neighbouring channels: a quarter of a unit."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class DepthwiseStep(ABC):
 
     @abstractmethod
     def interleave(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
-        """The planes of `depth` rows of i8, whole units of each."""
+        """The quarters of `depth` rows of i8, whole units of each."""
 
     @abstractmethod
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-        """The i32 accumulators after the step; x is a plane, w the weights of the same lanes."""
+        """The i32 accumulators after the step; x is a quarter, w the weights of the same lanes."""
 
     def weights(self, buffer: ir.Value, at: Index, lanes: int) -> ir.Value:
         """i8 weights [lanes][depth], contiguous in memory, as `step` takes them."""
@@ -56,24 +56,24 @@ class DepthwiseStep(ABC):
         """How to round, if `narrow` saturates."""
         return None
 
-    def narrow(self, planes: Sequence[ir.Value]) -> ir.Value:
-        """i32 planes as i8 in the order of memory; without `rounding` the values must fit."""
-        lanes = lanes_of(planes[0])
-        narrow = [arith.TruncIOp(code.vector_type(lanes, "i8"), plane).result for plane in planes]
+    def narrow(self, quarters: Sequence[ir.Value]) -> ir.Value:
+        """i32 quarters as i8 in the order of memory; without `rounding` the values must fit."""
+        lanes = lanes_of(quarters[0])
+        narrow = [arith.TruncIOp(code.vector_type(lanes, "i8"), quarter).result for quarter in quarters]
         first, second = (code.shuffle(a, b, range(2 * lanes)) for a, b in (narrow[:2], narrow[2:]))
-        return code.shuffle(first, second, [plane_lane(c, lanes) for c in range(PLANES * lanes)])
+        return code.shuffle(first, second, [quarter_lane(c, lanes) for c in range(QUARTERS * lanes)])
 
 
 class WidenedStep(DepthwiseStep):
     """acc[l] += x[l] * w[l] in i32: right on any instruction set."""
 
     def interleave(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
-        """Each plane sign-extended."""
+        """Each quarter sign-extended."""
         (row,) = rows
-        lanes = lanes_of(row) // PLANES
-        order = sorted(range(PLANES * lanes), key=lambda channel: plane_lane(channel, lanes))
-        planes = [code.shuffle(row, row, order[k * lanes : (k + 1) * lanes]) for k in range(PLANES)]
-        return [arith.ExtSIOp(code.vector_type(lanes, "i32"), plane).result for plane in planes]
+        lanes = lanes_of(row) // QUARTERS
+        order = sorted(range(QUARTERS * lanes), key=lambda channel: quarter_lane(channel, lanes))
+        quarters = [code.shuffle(row, row, order[k * lanes : (k + 1) * lanes]) for k in range(QUARTERS)]
+        return [arith.ExtSIOp(code.vector_type(lanes, "i32"), quarter).result for quarter in quarters]
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """A product and a sum."""
@@ -89,18 +89,18 @@ class ByteStep(DepthwiseStep, ABC):
     def interleave(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
         """Bytes of two rows to pairs, pairs to words."""
         a, b, c, d = rows
-        planes: list[ir.Value] = []
+        quarters: list[ir.Value] = []
         for upper in (False, True):
             first, second = unpack(a, b, upper), unpack(c, d, upper)
-            planes += [_unpack_pairs(first, second, high) for high in (False, True)]
-        return planes
+            quarters += [_unpack_pairs(first, second, high) for high in (False, True)]
+        return quarters
 
 
-def plane_lane(channel: int, lanes: int) -> int:
-    """Where a channel of neighbouring units stands in the four planes, one after the other."""
+def quarter_lane(channel: int, lanes: int) -> int:
+    """Where a channel of neighbouring units stands in the four quarters, one after the other."""
     unit, within = divmod(channel, UNIT)
-    plane, lane = divmod(within, RUN)
-    return plane * lanes + unit * RUN + lane
+    quarter, lane = divmod(within, RUN)
+    return quarter * lanes + unit * RUN + lane
 
 
 def lanes_of(value: ir.Value) -> int:

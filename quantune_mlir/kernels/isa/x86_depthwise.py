@@ -39,9 +39,9 @@ class VpdpbusdDepthwise(ByteStep):
         """vcvtps2dq."""
         return ROUNDING
 
-    def narrow(self, planes: Sequence[ir.Value]) -> ir.Value:
+    def narrow(self, quarters: Sequence[ir.Value]) -> ir.Value:
         """Packed within 128 bits, with saturation."""
-        return pack(planes)
+        return pack(quarters)
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class VpmaddwdDepthwise(DepthwiseStep):
         a, b = (to_unsigned(row) for row in rows)
         size = lanes_of(a)
         zero = code.splat(0, size, "i8")
-        planes: list[ir.Value] = []
+        quarters: list[ir.Value] = []
         for upper in (False, True):
             first, second = (code.bitcast(unpack(x, zero, upper), size // 2, "i16") for x in (a, b))
-            planes += [unpack(first, second, high) for high in (False, True)]
-        return planes
+            quarters += [unpack(first, second, high) for high in (False, True)]
+        return quarters
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """vpmaddwd and vpaddd."""
@@ -72,6 +72,6 @@ class VpmaddwdDepthwise(DepthwiseStep):
         """vcvtps2dq."""
         return ROUNDING
 
-    def narrow(self, planes: Sequence[ir.Value]) -> ir.Value:
+    def narrow(self, quarters: Sequence[ir.Value]) -> ir.Value:
         """Packed within 128 bits, with saturation."""
-        return pack(planes)
+        return pack(quarters)

@@ -90,8 +90,8 @@ func.func private @observe_channels(%n_i32: i32, %channels_i32: i32, %first_i32:
   %n = arith.index_castui %n_i32 : i32 to index
   %channels = arith.index_castui %channels_i32 : i32 to index
   %first = arith.index_castui %first_i32 : i32 to index
-  %twos = math.cttz %channels_i32 : i32
-  %common = arith.minui %twos, %five : i32
+  %trailing_zeros = math.cttz %channels_i32 : i32
+  %common = arith.minui %trailing_zeros, %five : i32
   %rows_i32 = arith.shrui %lanes_i32, %common : i32
   %rows = arith.index_castui %rows_i32 : i32 to index
   %period = arith.muli %channels, %rows : index

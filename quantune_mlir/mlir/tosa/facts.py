@@ -8,12 +8,12 @@ from typing import Literal
 from quantune_mlir.mlir.tosa.numpy_rules import Rule
 
 Moves = Literal["stays", "reorders", "selects", "fills"]
-"""Of an op whose result has elements of its first operand, and no new ones: all in the same order, all in another, some
-of them or several times, or all of them beside a constant."""
+"""How an op that makes no new elements moves those of its first operand: all in the same order, all in another, some of
+them or several times, or all of them beside a constant."""
 Int8 = Literal["dot", "binary", "function", "mean", "average", "movement", "concat"]
 """How an op is computed in int8, see graph/units.py; a "function" is part of one of a single tensor: a table."""
 Cost = Literal["cheap", "moderate", "costly"]
-"""Of an element in fp32: one instruction, some, or tens."""
+"""What an element costs in fp32: one instruction, some, or tens."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class _Axis:
     stride: int
     kernel: int
     size: int
-    """Of the input."""
+    """Elements of the input along it."""
     out_size: int
     cut: int
     """Outputs left out before the first one; there is nothing to leave out where it is negative."""
@@ -82,7 +82,7 @@ class _Axis:
 
     @property
     def pads(self) -> tuple[int, int]:
-        """Of the convolution."""
+        """Padding of the convolution, before and after."""
         needed = -(-(self.skipped + self.out_size) // self.stride)
         before = self.taps - 1 - self.first
         return before, max(0, needed + self.taps - 1 - self.size - before)

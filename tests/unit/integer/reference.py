@@ -30,7 +30,7 @@ from quantune_mlir.numerics.parameters import (
 )
 from quantune_mlir.numerics.requantize import apply_scale_32, multipliers_and_shifts, requantize_float, rescale
 from tests.unit.integer import windows
-from tests.unit.integer.endings import endings_of
+from tests.unit.integer.int8_epilogues import epilogues_of
 
 Array = np.ndarray
 I32 = np.iinfo(np.int32)
@@ -107,20 +107,20 @@ class Reference:
         self._in_int8 = in_int8
         self._params = params
         self._options = options
-        self.endings = endings_of(units, in_int8, float_epilogues=options.requantize == "float")
+        self.epilogues = epilogues_of(units, in_int8, float_epilogues=options.requantize == "float")
         self.int8: dict[ir.Value, Int8] = {}
         self.fp32: dict[ir.Value, Array] = {}
 
     def run(self, inputs: Mapping[ir.Value, Array]) -> None:
         """All units, each in its precision."""
         self.int8, self.fp32 = {}, dict(inputs)
-        folded = {clamp.output for clamp in self.endings.clamps.values()}
+        folded = {clamp.output for clamp in self.epilogues.clamps.values()}
         for unit in self._units:
             if unit.output in folded:
                 continue
             if unit.output in self._in_int8:
-                clamp = self.endings.clamps.get(unit.output)
-                self.compute(unit, clamp, in_float=(clamp or unit).output in self.endings.in_float)
+                clamp = self.epilogues.clamps.get(unit.output)
+                self.compute(unit, clamp, in_float=(clamp or unit).output in self.epilogues.in_float)
             else:
                 self.fp32[unit.output] = evaluate_unit(unit, {v: self.as_fp32(v) for v in unit.inputs})
 
@@ -132,7 +132,7 @@ class Reference:
             accumulator, scale = self._accumulator(unit)
             real = accumulator.astype(np.float32) * np.asarray(scale, np.float32)
             self.fp32[output] = real if bounds is None else np.clip(real, np.float32(bounds[0]), np.float32(bounds[1]))
-        elif output in self.endings.functions:
+        elif output in self.epilogues.functions:
             result = evaluate_unit(unit, {v: self.as_fp32(v) for v in unit.inputs})
             self.fp32.pop(output, None)
             self.int8[output] = Int8(quantize(result, self._params[output]), self._params[output])
@@ -156,11 +156,11 @@ class Reference:
     def real_result(self, unit: Unit) -> Array:
         """What the unit makes of its quantized inputs, weights and constants in exact arithmetic, float64."""
         if unit.kind is Kind.UNARY or unit.kind in SHARING:
-            in_fp32 = unit.output in self.endings.functions
+            in_fp32 = unit.output in self.epilogues.functions
             real = {v: self.as_fp32(v) if in_fp32 else self.as_int8(v).real for v in unit.inputs}
             return evaluate_unit(unit, real).astype(np.float64)
         accumulator, scale = self._accumulator(unit)
-        last = self.endings.clamps.get(unit.output, unit)
+        last = self.epilogues.clamps.get(unit.output, unit)
         clamp = clamp_of(last) or clamp_of(unit) or (-np.inf, np.inf)
         return np.clip(accumulator * np.asarray(scale, np.float64), *clamp)
 

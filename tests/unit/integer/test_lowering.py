@@ -108,9 +108,9 @@ def test_no_unit_errs_by_more_than_half_a_step(name, mode, outcomes) -> None:
     """The error of the reference's units against exact arithmetic on their own quantized inputs."""
     outcome = outcomes[name, mode, True]
     reference = outcome.network.reference(outcome.in_int8)
-    folded = {clamp.output for clamp in reference.endings.clamps.values()}
+    folded = {clamp.output for clamp in reference.epilogues.clamps.values()}
     for unit in outcome.network.units:
-        last = reference.endings.clamps.get(unit.output, unit)
+        last = reference.epilogues.clamps.get(unit.output, unit)
         if unit.output in folded or last.output not in reference.int8:
             continue
         made = reference.int8[last.output]

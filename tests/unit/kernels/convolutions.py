@@ -31,7 +31,7 @@ class Convolution:
     residual: bool = False
     matmul: bool = False
     groups: int = 1
-    """Of channels that do not meet."""
+    """Groups of channels that do not meet."""
     zero_point: int = 3
     mode: Mode = "integer"
 

@@ -15,7 +15,7 @@ class Tensor:
     name: str
     value: np.ndarray
     factors: tuple[np.ndarray, np.ndarray] | None = None
-    """Of a product of f32: what was multiplied."""
+    """What was multiplied, if it is a product of f32."""
 
     @property
     def type(self) -> str:

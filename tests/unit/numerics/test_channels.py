@@ -16,7 +16,7 @@ TABLES = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_sid
 
 
 def statistics(samples: np.ndarray) -> ChannelStatistics:
-    """Of samples, float32[samples, channels], that have one element in each channel."""
+    """Statistics of samples, float32[samples, channels], that have one element in each channel."""
     parts = [ChannelStatistics(1, exact_bins(sample), sample, sample) for sample in samples]
     whole = parts[0]
     for part in parts[1:]:

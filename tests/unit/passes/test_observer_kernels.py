@@ -78,7 +78,7 @@ def observing_program() -> bytes:
 
 
 def drained(program: Program, rows: int, first: int = 0) -> list[tuple[np.ndarray, np.float32, np.float32]]:
-    """Of each row from the first on, the counts of all buckets, the smallest and the largest value."""
+    """For each row from the first on, the counts of all buckets, the smallest and the largest value."""
     found: list[tuple[np.ndarray, np.float32, np.float32]] = []
     while first + len(found) < rows:
         pairs, numbers, extremes = program.call("drain", first + len(found))

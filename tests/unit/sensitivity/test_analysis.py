@@ -31,7 +31,7 @@ from quantune_mlir.sensitivity.analysed_runs import AnalysedRuns
 from quantune_mlir.sensitivity.analysis import Analyzer
 from quantune_mlir.sensitivity.calibration import Calibrator
 from tests.onnx_models import build_model
-from tests.unit.integer.endings import endings_of
+from tests.unit.integer.int8_epilogues import epilogues_of
 from tests.unit.integer.reference import Int8, Reference, evaluate_unit
 
 RNG = np.random.default_rng(7)
@@ -115,8 +115,8 @@ def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
     function, network = analyzed.repaired.function, analyzed.repaired.network
     units, layers = network.units, network.layers
     in_int8 = {value for value, format_ in network.everywhere(INT8).items() if format_ is INT8}
-    endings = endings_of(units, in_int8, float_epilogues=analyzed.options.requantize == "float")
-    heads = {endings.clamps[unit.output].output: unit for unit in units if unit.output in endings.clamps}
+    epilogues = epilogues_of(units, in_int8, float_epilogues=analyzed.options.requantize == "float")
+    heads = {epilogues.clamps[unit.output].output: unit for unit in units if unit.output in epilogues.clamps}
     (argument,) = entry_block(function).arguments
 
     def new_reference(int8: Mapping[ir.Value, Int8], fp32: Mapping[ir.Value, np.ndarray]) -> Reference:
@@ -127,9 +127,11 @@ def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
     def compute(reference: Reference, layer: Layer) -> np.ndarray:
         for unit in layer.units:
             if unit.output in heads:
-                reference.compute(heads[unit.output], unit, in_float=unit.output in endings.in_float)
+                reference.compute(heads[unit.output], unit, in_float=unit.output in epilogues.in_float)
             elif unit.output in in_int8 or not layer.computes:
-                reference.compute(unit, None, in_float=unit.output in endings.clamps or unit.output in endings.in_float)
+                reference.compute(
+                    unit, None, in_float=unit.output in epilogues.clamps or unit.output in epilogues.in_float
+                )
             else:
                 inputs = {value: reference.as_fp32(value) for value in unit.inputs}
                 reference.fp32[unit.output] = evaluate_unit(unit, inputs)
@@ -146,15 +148,15 @@ def test_every_layer_is_measured_as_it_ships(analyzed: Analyzed) -> None:
         shipped.run({argument: sample[None]})
         for layer in layers:
             head_alone = new_reference(shipped.int8, shipped.fp32)
-            made = compute(head_alone, layer) if layer.output in endings.clamps else shipped.as_fp32(layer.output)
+            made = compute(head_alone, layer) if layer.output in epilogues.clamps else shipped.as_fp32(layer.output)
             is_probed = index in RUNS.probed
-            if is_probed or layer.output not in endings.clamps:
+            if is_probed or layer.output not in epilogues.clamps:
                 accumulated[layer.name] += ErrorEnergy.of(exact[layer.output], made)
-            if is_probed and layer.quantizable and layer.output not in endings.clamps:
+            if is_probed and layer.quantizable and layer.output not in epilogues.clamps:
                 local[layer.name] += ErrorEnergy.of(exact[layer.output], compute(new_reference({}, exact), layer))
     for layer in layers:
-        if layer.output in endings.clamps:
-            local[layer.name] = local[endings.clamps[layer.output].layer or ""]
+        if layer.output in epilogues.clamps:
+            local[layer.name] = local[epilogues.clamps[layer.output].layer or ""]
     assert [layer.name for layer in layers] == list(analyzed.layers)
     for name, layer in analyzed.layers.items():
         assert layer.activation_sqnr_db == pytest.approx(accumulated[name].sqnr_db, abs=0.01), name

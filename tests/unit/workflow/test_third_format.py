@@ -60,7 +60,7 @@ def everywhere(format_: NumberFormat) -> PrecisionPlan:
 
 
 def largest_weight(rewriter: PlanRewriter, plan: PrecisionPlan, layer: str) -> float:
-    """Of the constant weights of a layer of the rewritten module."""
+    """The largest of the constant weights of a layer of the rewritten module."""
     ops = (op.operation for op in entry_block(main_function(rewriter.rewrite(plan).module)))
     (product,) = (op for op in ops if op.name == "tosa.conv2d" and string_attribute(op, LAYER) == layer)
     weights = constant_value(product.operands[1])

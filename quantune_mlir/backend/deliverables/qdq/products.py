@@ -23,7 +23,7 @@ from quantune_mlir.mlir.constants import constant_value, is_constant
 Array = NDArray[np.float64]
 
 _TOLERANCE: Final = 1e-4
-"""Of the largest weight: folding is done in double precision, and rounded to fp32 more than once."""
+"""What of the largest weight two may differ by: folding is done in double precision, rounded to fp32 more than once."""
 _PASSING: Final = {"Identity", "Dropout"}
 PRODUCTS: Final = {"Conv", "Gemm", "MatMul"}
 

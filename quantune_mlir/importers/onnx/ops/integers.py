@@ -89,7 +89,7 @@ def rounding(b: Builder, node: Node) -> Tensor:
 
 @operator("IsNaN")
 def is_nan(b: Builder, node: Node) -> Tensor:
-    """Of a softmax also where all of a row is masked: minus infinity there would have given NaN."""
+    """True also of a softmax where all of a row is masked: minus infinity there would have given NaN."""
     x = node.input(0)
     result = b.logical_not(b.compare("equal", x, x))
     largest = softmax_maximum(x)

@@ -34,7 +34,7 @@ class RecurrentProduct:
     """h R^T + bias: its constants are made once, for all steps."""
 
     def __init__(self, b: Builder, weights: np.ndarray, bias: np.ndarray | None = None) -> None:
-        """Of R [gates * H, H] and perhaps a bias [gates * H]."""
+        """Takes R [gates * H, H] and perhaps a bias [gates * H]."""
         self._weights = weights
         self._bias = np.zeros(len(weights), weights.dtype) if bias is None else bias
         self._kernel, self._summand = pixel_kernel(b, Tensor.constant(weights.T)), Tensor.constant(self._bias)

@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from quantune_mlir.backend.benchmark import measure
-from quantune_mlir.backend.peers import onnxruntime_int8, openvino_int8, ort_static, registry
+from quantune_mlir.backend.peers import onnxruntime_int8, openvino_int8, ort_static, preparation
 from quantune_mlir.backend.peers.isa import onednn_isa
 from quantune_mlir.backend.peers.job import Job
 from quantune_mlir.backend.peers.onnx_file import static_model
@@ -38,7 +38,7 @@ func.func @main(%x: tensor<2x3x8x8xf32>) -> tensor<2x3x8x8xi8> {
 )
 def test_runs_and_is_made_once(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     job = make_job(int8_tosa=INT8_TOSA)
-    contender = registry.prepare(name, job)()
+    contender = preparation.prepare(name, job)()
     times = measure({name: contender.run}, seconds=0)
     contender.close()
     assert np.all(times[name] > 0) and np.all(np.isfinite(times[name]))
@@ -46,7 +46,7 @@ def test_runs_and_is_made_once(make_job: MakeJob, monkeypatch: pytest.MonkeyPatc
 
     cached = sorted(job.cache.iterdir())
     monkeypatch.setattr("tempfile.mkdtemp", lambda **_: pytest.fail("made again"))
-    registry.prepare(name, job)
+    preparation.prepare(name, job)
     assert sorted(job.cache.iterdir()) == cached
 
 
@@ -57,7 +57,7 @@ def test_static_model_has_the_shapes_of_the_job(make_job: MakeJob) -> None:
 
 
 def test_onnxruntime_int8_holds_integer_weights(make_job: MakeJob) -> None:
-    file = registry.prepare("onnxruntime-int8", make_job())().file
+    file = preparation.prepare("onnxruntime-int8", make_job())().file
     model = onnx.load(file)
     assert {node.op_type for node in model.graph.node} >= {"QuantizeLinear", "DequantizeLinear"}
     assert onnx.TensorProto.INT8 in {tensor.data_type for tensor in model.graph.initializer}
@@ -68,7 +68,7 @@ def test_onnxruntime_int8_takes_models_of_before_opset_13(make_job: MakeJob, onn
     model = onnx.load(onnx_file)
     model.opset_import[0].version = 11
     onnx.save(model, onnx_file)
-    made = onnx.load(registry.prepare("onnxruntime-int8", make_job())().file)
+    made = onnx.load(preparation.prepare("onnxruntime-int8", make_job())().file)
     assert made.opset_import[0].version >= 13
     scales = [node.input[1] for node in made.graph.node if node.op_type == "DequantizeLinear"]
     sizes = {tensor.name: list(tensor.dims) for tensor in made.graph.initializer}
@@ -86,7 +86,7 @@ def test_onnxruntime_int8_quantizes_per_tensor_what_it_cannot_per_channel(
         quantize(*arguments, per_channel=per_channel, **options)
 
     monkeypatch.setattr(onnxruntime_int8, "quantize_qdq", refusing)
-    made = onnx.load(registry.prepare("onnxruntime-int8", make_job())().file)
+    made = onnx.load(preparation.prepare("onnxruntime-int8", make_job())().file)
     assert all(not tensor.dims for tensor in made.graph.initializer if tensor.name.endswith("_scale"))
 
 
@@ -98,31 +98,31 @@ def test_onnxruntime_int8_does_without_symbolic_shapes(make_job: MakeJob, monkey
         prepare(*arguments, skip_symbolic_shape=True)
 
     monkeypatch.setattr(ort_static, "quant_pre_process", refusing)
-    assert registry.prepare("onnxruntime-int8", make_job())().file.is_file()
+    assert preparation.prepare("onnxruntime-int8", make_job())().file.is_file()
 
 
 def test_a_model_that_the_peer_cannot_read(make_job: MakeJob, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
     with pytest.raises(PeerError, match="onnxruntime: cannot run this model"):
-        registry.prepare("onnxruntime", make_job(broken))
+        preparation.prepare("onnxruntime", make_job(broken))
     assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_cache_that_cannot_be_written(make_job: MakeJob, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
-        registry.prepare("onnxruntime", make_job())
+        preparation.prepare("onnxruntime", make_job())
 
 
 @OPENVINO
 def test_openvino_tells_why_it_ended(make_job: MakeJob) -> None:
     job = make_job()
-    registry.prepare("openvino-int8", job)
+    preparation.prepare("openvino-int8", job)
     model = next(job.cache.glob("openvino-int8-*")) / "model.xml"
     model.write_text("<net/>")
     with pytest.raises(PeerError, match="OpenVINO failed: "):
-        registry.prepare("openvino-int8", job)()
+        preparation.prepare("openvino-int8", job)()
 
 
 def test_openvino_may_not_use_amx(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def test_any_weights(weights: np.ndarray) -> None:
     assert_exact(weights)
 
 
-def test_small_weights_are_joined_and_have_no_excess() -> None:
+def test_small_weights_are_joined_and_have_no_overflow() -> None:
     rng = np.random.default_rng(0)
     words = arrange(rng.integers(-32, 33, (8, 3, 64), np.int8))
     assert len(words.weights) == words.joined == 3 * 64 // DEPTH

@@ -55,7 +55,7 @@ def test_parts_are_whole_units_and_not_too_large(most: int, unit: int, total: in
 @pytest.mark.parametrize("kind", ["int8", "fp32"])
 @pytest.mark.parametrize(("size", "channels", "outputs"), [(55, 16, 64), (27, 32, 128), (13, 48, 192), (13, 64, 256)])
 def test_two_threads_are_busy_in_fire_modules(kind: str, size: int, channels: int, outputs: int) -> None:
-    """Of SqueezeNet 1.1, whose sizes are odd: one of two threads would do up to a third of the work alone."""
+    """Those of SqueezeNet 1.1, whose sizes are odd: one of two threads would do up to a third of the work alone."""
     shape = ConvolutionShape(1, size, size, channels, size, size, outputs, (3, 3), ONES, ONES, ONES)
     isa = ISAS["avx512vnni"]
     step, stored = (isa.int8, "i8") if kind == "int8" else (isa.fp32, "f32")

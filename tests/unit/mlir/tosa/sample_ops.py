@@ -19,7 +19,7 @@ _OF_BOOLEANS = ("logical_and", "logical_not", "logical_or", "logical_xor", "redu
 
 
 def element_types(name: str) -> list[type[np.generic]]:
-    """Of the data operands of an op."""
+    """Element types of the data operands of an op."""
     short = name.removeprefix("tosa.")
     if short == "select":
         return [np.bool_, np.float32, np.float32]

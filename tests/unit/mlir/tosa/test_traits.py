@@ -203,7 +203,7 @@ func.func @main(
 LINEAR = ["tosa.conv2d", "tosa.depthwise_conv2d", "tosa.transpose_conv2d", "tosa.matmul"]
 WINDOWED = [*LINEAR, "tosa.max_pool2d", "tosa.avg_pool2d", "tosa.resize"]
 OPERANDS = [(0, 1, 2), (0, 3, 4), (0, 1, 2), (5, 6, None), (0, None, None), (0, None, None), (0, None, None)]
-"""Of each result: its input, weights and bias among the arguments."""
+"""For each result: its input, weights and bias among the arguments."""
 Run = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 

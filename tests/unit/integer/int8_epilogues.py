@@ -12,7 +12,7 @@ BENT_LINES = {"abs", "add", "clamp", "greater", "greater_equal", "maximum", "min
 
 
 @dataclass
-class Endings:
+class Epilogues:
     """`clamps`: by a unit's output, the clamp in its epilogue; `in_float`: what stays fp32; `functions`: on such."""
 
     clamps: dict[ir.Value, Unit] = field(default_factory=dict)
@@ -20,10 +20,10 @@ class Endings:
     functions: set[ir.Value] = field(default_factory=set)
 
 
-def endings_of(units: Sequence[Unit], in_int8: Set[ir.Value], *, float_epilogues: bool) -> Endings:
-    """Of a function whose units with outputs `in_int8` are int8."""
+def epilogues_of(units: Sequence[Unit], in_int8: Set[ir.Value], *, float_epilogues: bool) -> Epilogues:
+    """Those of a function whose units with outputs `in_int8` are int8."""
     of_op = {op: unit for unit in units for op in unit.ops}
-    found = Endings()
+    found = Epilogues()
     for unit in units:
         if unit.output not in in_int8 or unit.kind not in (Kind.DOT, Kind.BINARY, Kind.MEAN):
             continue
