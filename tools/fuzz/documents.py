@@ -13,7 +13,7 @@ from quantune_mlir.cli import quantize_command
 from quantune_mlir.cli.config_file import commented, read
 from quantune_mlir.files import resources
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.kernels.isa.table import ISAS
+from quantune_mlir.kernels.isa.by_name import ISAS
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.pipeline.parser import Pipeline
 from quantune_mlir.planning.plan import PrecisionPlan

@@ -20,7 +20,7 @@ from onnx import helper, numpy_helper
 from onnx.backend.test.case import node as node_cases
 
 from quantune_mlir.files.processes import Limits, die_with_parent
-from quantune_mlir.importers.common.options import DEFAULT
+from quantune_mlir.importers.common.import_options import DEFAULT
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.importers.tflite import converter, import_tflite
 from quantune_mlir.mlir.bindings import make_context
