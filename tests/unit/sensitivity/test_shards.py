@@ -15,7 +15,7 @@ from quantune_mlir import Analyzer, Calibrator, Model, Profile, RunSums, SampleS
 from quantune_mlir.backend.workers import Run
 from quantune_mlir.errors import DataError
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.integer.options import IntegerOptions
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.numerics.schemes import RangeMethod
 from tests.unit.sensitivity.test_analysis import small_network
 
