@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.graph.linear_ops import response
 from quantune_mlir.graph.units import Unit
+from quantune_mlir.integer.bounds import bound_of_sums, require_no_overflow
 from quantune_mlir.integer.epilogue import End, finish
 from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
@@ -27,8 +28,9 @@ from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import traits_of
-from quantune_mlir.numerics.accumulators import dot_scale
+from quantune_mlir.numerics.accumulators import dot_scale, largest_sum, reach
 from quantune_mlir.numerics.formats import INT8_WEIGHTS, IntegerRange
+from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.quantized_weights import Blocks, QuantizedWeights, quantize_product
 from quantune_mlir.numerics.stored_weights import stored_dot_scale, stored_integers, stored_product
 
@@ -69,6 +71,14 @@ def quantized_weights(
     return quantize_product(weights, bias, input_scale, options.scheme, channel_axis, correction, codes)
 
 
+def accumulator_bound(unit: Unit, params: Sequence[QuantParams], quantized: QuantizedWeights | None) -> int:
+    """A bound of the accumulators of a dot unit with inputs of these parameters; None: its weights are an input."""
+    if quantized is None:
+        return bound_of_sums(unit, params)
+    axis = 2 if unit.op.name in ("tosa.matmul", "tosa.depthwise_conv2d") else 0
+    return largest_sum(quantized.integers, quantized.bias, axis, reach(params[0]))
+
+
 def has_stored_weights(unit: Unit) -> bool:
     """Whether the constant weights of a dot unit are int8 with the scales that `quantune.weight_scales` tells."""
     found = weights_of(unit)
@@ -100,6 +110,7 @@ def emit_convolution(
     op = unit.op
     quantized = quantized_weights(unit, source.params.scale, options, codes)
     assert quantized.bias is not None
+    require_no_overflow(unit, accumulator_bound(unit, [source.params], quantized))
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
     constants = [
         emitter.constant(array) for array in (quantized.integers.reshape(shape_of(op.operands[1])), quantized.bias)
@@ -133,7 +144,7 @@ def emit_matmul(
     codes: IntegerRange,
 ) -> ir.Value:
     """matmul of two activations, or of one (`inputs` has no second) with constant weights on the right."""
-    left = inputs[0]
+    left, quantized = inputs[0], None
     if is_constant(unit.op.operands[1]):
         quantized = quantized_weights(unit, left.params.scale, options, codes)
         right, right_zero_point, scales = emitter.constant(quantized.integers), 0, quantized.scales
@@ -141,6 +152,7 @@ def emit_matmul(
         other = inputs[1]
         right, right_zero_point = other.value, other.params.zero_point
         scales = np.array([other.params.scale], np.float32)
+    require_no_overflow(unit, accumulator_bound(unit, [tensor.params for tensor in inputs], quantized))
     zero_points = emitter.scalar(left.params.zero_point, np.int8), emitter.scalar(right_zero_point, np.int8)
     accumulator = emitter.emit(build.matmul, left.value, right, zero_points, emitter.i32)
     return finish(emitter, accumulator, _accumulator_scale(unit.op, left.params.scale, scales), end)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, dot, movement, table
+from quantune_mlir.integer.bounds import bound_of_sums, require_no_overflow
 from quantune_mlir.integer.epilogue import End
 from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
@@ -25,7 +26,7 @@ def lower_unit(
     """The integer form of `unit`: `inputs` follow `unit.inputs` (for binary ops and matmul: their operands).
 
     Raises:
-        QuantuneError: there are no integer forms of the format's activations.
+        QuantuneError: there are no integer forms of the format's activations, or accumulators may overflow.
     """
     if format_.activations != INT8_ACTIVATIONS or format_.weights is None:
         raise QuantuneError(
@@ -33,6 +34,8 @@ def lower_unit(
             where=unit.layer,
             remedy="plan the layer in int8 or fp32",
         )
+    if unit.kind in (Kind.MEAN, Kind.AVERAGE):
+        require_no_overflow(unit, bound_of_sums(unit, [tensor.params for tensor in inputs]))
     match unit.kind, unit.op.name:
         case Kind.DOT, "tosa.matmul":
             return dot.emit_matmul(emitter, unit, inputs, end, options, format_.weights)

@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from quantune_mlir.numerics.parameters import QuantParams
+from quantune_mlir.numerics.parameters import QMAX, QMIN, QuantParams
 
 _HEADROOM: Final = 2.0**20
-_INT32_MAX: Final = 2**31 - 1
+INT32_MAX: Final = 2**31 - 1
 _BELOW_HALF: Final = 0.499
 
 
@@ -51,4 +51,28 @@ def largest_accumulators(
     bounds: NDArray[np.int64], ratios: NDArray[np.float64], params: QuantParams
 ) -> NDArray[np.int32]:
     """The largest accumulator of each channel that `ratios` bring to no more than a bound, a code of `params`."""
-    return np.floor((bounds - params.zero_point + _BELOW_HALF) / ratios).clip(max=_INT32_MAX).astype(np.int32)
+    return np.floor((bounds - params.zero_point + _BELOW_HALF) / ratios).clip(max=INT32_MAX).astype(np.int32)
+
+
+def reach(params: QuantParams) -> int:
+    """The largest |q - z| of a tensor's codes."""
+    return max(QMAX - params.zero_point, params.zero_point - QMIN)
+
+
+def largest_sum(integers: NDArray[np.int8], bias: NDArray[np.int32] | None, axis: int, reach: int) -> int:
+    """A bound of |bias + sum of x * w| over each output channel and any part of the sum, whatever the x up to `reach`.
+
+    Args:
+        integers: weights, with output channels along `axis`.
+        bias: int32[output channels]; None: there is none.
+        axis: of the output channels.
+        reach: the largest |x|.
+    """
+    constant = int(np.abs(bias.astype(np.int64)).max(initial=0)) if bias is not None else 0
+    terms = integers.size // max(1, integers.shape[axis])
+    quick = constant + terms * -QMIN * reach
+    if quick <= INT32_MAX:
+        return quick
+    others = tuple(i for i in range(integers.ndim) if i != axis % integers.ndim)
+    sums = np.abs(integers.astype(np.int16)).sum(axis=others, dtype=np.int64) * reach
+    return int((sums if bias is None else sums + np.abs(bias.astype(np.int64))).max(initial=0))

@@ -31,6 +31,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-insert-observers": "calibrate.insert_observers:InsertObservers",
     "quantune-join-clamps": "simplify.join_clamps:JoinClamps",
     "quantune-join-functions": "simplify.join_functions:JoinFunctions",
+    "quantune-keep-bounded": "quantize.keep_bounded:KeepBounded",
     "quantune-keep-defined": "quantize.keep_defined:KeepDefined",
     "quantune-locate-layers": "simplify.locate_layers:LocateLayers",
     "quantune-lower-adjoints": "calibrate.lower_adjoints:LowerAdjoints",

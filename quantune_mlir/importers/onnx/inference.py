@@ -49,6 +49,14 @@ _WORDS: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("Gelu", "approximate"): frozenset({"none", "tanh"}),
 }
 
+_FLAGS: Final = frozenset(
+    """
+    align_corners allowzero antialias ceil_mode count_include_pad detect_negative detect_positive exclude_outside
+    exclusive fmod interleaved inverse is_causal keepdims largest layout linear_before_reset new_axis
+    noop_with_empty_axes onesided periodic reverse saturate select_last_index sorted storage_order
+    training_mode transA transB upper
+    """.split()  # noqa: SIM905
+)
 _AXES: Final = frozenset({("LayerNormalization", "axis"), ("RMSNormalization", "axis"), ("GatherND", "batch_dims")})
 """What ONNX's rules read memory by, unchecked."""
 
@@ -92,6 +100,8 @@ def _check_words(node: onnx.NodeProto) -> None:
     for attribute in node.attribute:
         if attribute.name == "num_outputs" and attribute.i != len(node.output):
             raise Unsupported(f"num_outputs is {attribute.i}, it has {len(node.output)}")
+        if attribute.name in _FLAGS and attribute.i not in (0, 1):
+            raise Unsupported(f"{attribute.name} is {attribute.i}, not 0 or 1")
         allowed = _WORDS.get((node.op_type, attribute.name))
         word = attribute.s.decode("utf-8", errors="replace")
         if allowed is not None and word not in allowed:

@@ -6,12 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantune_mlir.numerics.accumulators import (
+    INT32_MAX,
     codes_of_bounds,
     common_scale,
     dot_scale,
     largest_accumulators,
+    largest_sum,
     product_scale,
     ratio,
+    reach,
 )
 from quantune_mlir.numerics.parameters import QuantParams, params_of_constant, quantize
 from quantune_mlir.numerics.requantize import multiplier_and_shift, rescale
@@ -67,3 +70,19 @@ def test_parameters_of_a_constant_hold_it_and_zero() -> None:
     params = params_of_constant(array, Scheme.ASYMMETRIC)
     assert params.zero_point == -128
     assert quantize(array, params).tolist() == [-28, 127]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 2000), st.integers(-128, 127), st.sampled_from([0, 1]))
+def test_no_sum_exceeds_its_bound(seed: int, terms: int, zero_point: int, axis: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-128, 128, (3, terms) if axis == 0 else (terms, 3)).astype(np.int8)
+    bias = rng.integers(-(2**31), 2**31, 3).astype(np.int32)
+    params = QuantParams(1.0, zero_point)
+    bound = largest_sum(weights, bias, axis, reach(params))
+    along = weights if axis == 0 else weights.T
+    worst = np.where(along > 0, 127, -128) if zero_point < 0 else np.where(along > 0, -128, 127)
+    sums = (along.astype(np.int64) * (worst - zero_point)).sum(axis=1)
+    for sign in (-1, 1):
+        assert np.abs(sums + sign * np.abs(bias.astype(np.int64))).max() <= bound
+    exact = (np.abs(along.astype(np.int64)).sum(axis=1) * reach(params) + np.abs(bias.astype(np.int64))).max()
+    assert bound == exact or exact <= bound <= INT32_MAX
