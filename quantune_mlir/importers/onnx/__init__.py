@@ -7,6 +7,8 @@ from quantune_mlir.importers.onnx.ops import (  # noqa: F401  (each registers it
     arithmetic,
     blocks,
     convolution,
+    einsum,
+    grid_sample,
     indexing,
     integers,
     linear,

@@ -20,6 +20,7 @@ _OF_FILES_AND_TEXT: Final = {"ImageDecoder", "RegexFullMatch", "StringNormalizer
 _BOUNDED: Final = {"NonZero", "Unique", "Compress"}
 """They yield at most as many elements as they are given, for each dimension; how many, only their values tell."""
 _PRODUCTS: Final = {"MatMul", "Gemm", "Einsum", "MatMulInteger"}
+"""Of matrices."""
 _QUICK: Final = {
     *("Add", "Sub", "Mul", "Div", "Mod", "Pow", "Neg", "Abs", "Min", "Max", "Sum", "Mean", "Sqrt", "Exp"),
     *("Log", "Sign", "Floor", "Ceil", "Round", "Reciprocal", "Relu", "Clip", "Sigmoid", "Tanh", "Erf", "Sin"),
@@ -29,6 +30,8 @@ _QUICK: Final = {
     *("Pad", "Trilu", "EyeLike", "CumSum", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"),
     *("ArgMax", "ArgMin", "Dropout"),
 }
+_BY_HANDLERS: Final = {"GatherElements", "ScatterElements", "ScatterND"}
+"""Their handlers pick from constants as well: the reference implementation is slow, and does not take all shapes."""
 _VIEWS: Final = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"}
 _SLOWNESS: Final = 1000
 """How much longer others take for an element: most of them are loops in Python."""
@@ -37,6 +40,8 @@ _SLOWNESS: Final = 1000
 def can_fold(proto: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> bool:
     """Whether the results of a node are known at import."""
     if proto.op_type in _RANDOM | _OF_FILES_AND_TEXT or any(bodies(proto)):
+        return False
+    if proto.op_type in _BY_HANDLERS and all(attribute.name != "reduction" for attribute in proto.attribute):
         return False
     return all(t is None or (t.array is not None and t.dtype != object) for t in inputs)
 
@@ -97,7 +102,13 @@ def _account(
             growth.take(shape, np.int64 if proto.op_type == "Cast" else dtype)
     elements = read + sum(map(prod, made))
     if proto.op_type in _PRODUCTS:
-        largest = sorted(t.size for t in given)[-2:]
-        growth.work(elements + prod(largest))
+        growth.work(elements + _multiplications(proto, given))
     else:
         growth.work(elements * (1 if proto.op_type in _QUICK else _SLOWNESS))
+
+
+def _multiplications(proto: onnx.NodeProto, given: Sequence[Tensor]) -> int:
+    if proto.op_type == "MatMul":
+        x, y = (t.shape if t.rank > 1 else (1, *t.shape) for t in given)
+        return max(prod(x) * y[-1], prod(y) * x[-2])
+    return prod(sorted(t.size for t in given)[-2:])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import onnx
 import pytest
 
 from quantune_mlir.errors import UnsupportedOperatorsError
 from quantune_mlir.importers.onnx import import_onnx
-from tests.onnx_models import OneNode, assert_like_onnxruntime
+from tests.onnx_models import OneNode, assert_like_onnxruntime, build_model
+from tests.support import call, compile_module, load_program
 
 RNG = np.random.default_rng(9)
 
@@ -81,6 +85,114 @@ def test_elements_by_index() -> None:
                 {"d": ints(4)},
                 order=("i", "d", "v"),
             ),
+        }
+    )
+
+
+def test_elements_by_computed_index() -> None:
+    x, names = normal(3, 8), ints(7, 0, 0, 5, 2)[None]
+    indices = np.array([[0, -1], [3, 2], [7, 1]], np.int64)
+    order = ("x", "i", "u")
+    assert_like_onnxruntime(
+        {
+            "scattered": OneNode(
+                "ScatterElements", {"x": x, "u": normal(3, 2), "i": indices}, order=order, attributes={"axis": 1}
+            ),
+            "added": OneNode(
+                "ScatterElements",
+                {"x": x, "u": normal(3, 2), "i": indices * 0},
+                order=order,
+                attributes={"axis": -1, "reduction": "add"},
+            ),
+            "of constants in int64": OneNode(
+                "GatherElements",
+                {"i": names},
+                {"d": ints(*range(3, 11))[None]},
+                order=("d", "i"),
+                attributes={"axis": 1},
+            ),
+            "largest int32": OneNode(
+                "ArgMax", {"x": RNG.integers(-9, 9, (4, 6)).astype(np.int32)}, attributes={"axis": 1}
+            ),
+            "smallest int32": OneNode("ArgMin", {"x": RNG.integers(-9, 9, (4, 6)).astype(np.int32)}),
+        }
+    )
+
+
+def test_gathering_from_one_row_of_constants() -> None:
+    """As BERT's exporter writes the types of tokens: ONNX's reference implementation raises an error there."""
+    nodes = [
+        onnx.helper.make_node("GatherElements", ["d", "i"], ["g"], axis=1),
+        onnx.helper.make_node("Cast", ["g"], ["c"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Add", ["x", "c"], ["y"]),
+    ]
+    x = normal(1, 4)
+    model = build_model(nodes, {"x": x}, {"d": ints(*range(9))[None], "i": ints(8, 1, 0, 3)[None]}, ["y"])
+    program = load_program(compile_module(import_onnx(model)))
+    np.testing.assert_array_equal(call(program, "main", (x,))[0], x + np.array([8, 1, 0, 3], np.float32))
+
+
+def test_einsum() -> None:
+    x, y, w = normal(2, 3, 4, 5), normal(2, 3, 5, 6), normal(5, 4, 7)
+    equations = {
+        "bhqk,bhkd->bqhd": (x, y),
+        "...ij,...jk": (x, y),
+        "bhqk,bhkd->hd": (x, y),
+        "bhqk,b->kq": (x, normal(2)),
+        "i,j->ij": (normal(3), normal(4)),
+        "abcd,abcd->ab": (x, normal(2, 1, 4, 5)),
+        "abcd->dc": (x,),
+        "ij,jk,kl->il": (normal(2, 3), normal(3, 4), normal(4, 2)),
+    }
+    runs = {
+        equation: OneNode(
+            "Einsum", {f"x{i}": operand for i, operand in enumerate(operands)}, attributes={"equation": equation}
+        )
+        for equation, operands in equations.items()
+    }
+    kept = OneNode("Einsum", {"x": x}, {"w": w}, attributes={"equation": "bhqk,kqo->bho"})
+    first = OneNode("Einsum", {"x": x}, {"w": w}, order=("w", "x"), attributes={"equation": "kqo,bhqk->hbo"})
+    assert_like_onnxruntime({**runs, "constant": kept, "constant first": first})
+
+
+def test_volumes() -> None:
+    x = normal(2, 4, 5, 7, 6)
+    window: dict[str, Any] = {"kernel_shape": [3, 2, 3], "strides": [2, 1, 2], "pads": [1, 0, 1, 0, 1, 1]}
+    cases: dict[str, tuple[int, int, dict[str, Any]]] = {
+        "strides": (4, 1, window),
+        "groups": (6, 2, window),
+        "depthwise": (8, 4, window),
+    }
+    cases["dilations"] = (3, 1, {"dilations": [2, 1, 2], "pads": [2, 1, 1, 0, 1, 1]})
+    cases["padded alike"] = (3, 1, {"strides": [2, 2, 1], "auto_pad": "SAME_UPPER"})
+    convolutions = {
+        name: OneNode(
+            "Conv",
+            {"x": x},
+            {"w": normal(outputs, 4 // groups, *attributes.get("kernel_shape", [2, 3, 2])), "b": normal(outputs)},
+            attributes={"group": groups, **attributes},
+        )
+        for name, (outputs, groups, attributes) in cases.items()
+    }
+    pools = {op: OneNode(op, {"x": x}, attributes=window) for op in ("MaxPool", "AveragePool")}
+    counted = OneNode("AveragePool", {"x": x}, attributes={**window, "count_include_pad": 1, "ceil_mode": 1})
+    whole = {op: OneNode(op, {"x": x}) for op in ("GlobalMaxPool", "GlobalAveragePool")}
+    assert_like_onnxruntime({**convolutions, **pools, "counted": counted, **whole})
+
+
+def test_grid_sample() -> None:
+    x, grid = normal(2, 3, 5, 6), RNG.uniform(-1.4, 1.4, (2, 4, 3, 2)).astype(np.float32)
+    assert_like_onnxruntime(
+        {
+            f"{mode} {padding} {aligned}": OneNode(
+                "GridSample",
+                {"x": x, "g": grid},
+                attributes={"mode": mode, "padding_mode": padding, "align_corners": aligned},
+                opset=20,
+            )
+            for mode in ("linear", "nearest")
+            for padding in ("zeros", "border")
+            for aligned in (0, 1)
         }
     )
 

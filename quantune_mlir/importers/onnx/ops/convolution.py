@@ -17,6 +17,7 @@ from quantune_mlir.importers.onnx.ops.sliding_window import (
     resolve_window,
     to_image,
 )
+from quantune_mlir.importers.onnx.ops.volumes import convolution_of_volume
 from quantune_mlir.mlir.tosa.channel_groups import spread_groups
 
 _MOST_GROUPS = 4096
@@ -26,6 +27,8 @@ _MOST_GROUPS = 4096
 def convolution(b: Builder, node: Node) -> Tensor:
     x, weights = node.input(0), node.input(1)
     _require_float(x)
+    if x.rank == 5:
+        return convolution_of_volume(b, node, convolution)
     bias = node.optional_input(2) or Tensor.constant(np.zeros(weights.shape[0], x.dtype))
     image = to_image(b, x)
     kernel = node.attribute("kernel_shape") or weights.shape[2:]

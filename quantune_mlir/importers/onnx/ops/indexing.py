@@ -56,7 +56,10 @@ def scatter(b: Builder, node: Node) -> Tensor:
 
     With a reduction, one for each of the updates that the same element has.
     """
-    x, indices, updates = node.input(0), node.constant_input(1, "the indices"), node.input(2)
+    x, places, updates = node.input(0), node.input(1), node.input(2)
+    if places.array is None and node.op_type == "ScatterElements":
+        return _scattered_along(b, node, x, places, updates)
+    indices = node.constant_input(1, "the indices")
     assert indices is not None
     elements = np.arange(x.size).reshape(x.shape)
     if node.op_type == "ScatterND":
@@ -81,6 +84,26 @@ def scatter(b: Builder, node: Node) -> Tensor:
     return x
 
 
+def _scattered_along(b: Builder, node: Node, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """By indices that are computed: each of them is compared with all places along its axis."""
+    axis = normalized_axis(node.attribute("axis", 0), x.rank)
+    count, size, reduction = indices.shape[axis], x.shape[axis], node.attribute("reduction", "none")
+    if (*x.shape[:axis], count, *x.shape[axis + 1 :]) != indices.shape or count > _MOST_SCATTERED:
+        raise Unsupported(f"{list(indices.shape)} computed indices into {list(x.shape)}")
+    if reduction not in (*_REDUCTIONS, "none"):
+        raise Unsupported(f"reduction {reduction!r}")
+    picked = b.reshape(nonnegative(b, indices, size), indices.shape)
+    places = np.arange(size, dtype=np.int32).reshape([size if i == axis else 1 for i in range(x.rank)])
+    for i in range(count):
+        here = b.compare("equal", b.slice_axis(picked, axis, i, 1), Tensor.constant(places))
+        update = b.slice_axis(updates, axis, i, 1)
+        update = update if reduction == "none" else _REDUCTIONS[reduction][0](b, x, update)
+        x = b.select(here, update, x)
+    return x
+
+
+_MOST_SCATTERED: Final = 32
+"""Indices along an axis."""
 _REDUCTIONS: Final[dict[str, tuple[Callable[[Builder, Tensor, Tensor], Tensor], float]]] = {
     "add": (lambda b, x, y: b.add(x, y), 0),
     "mul": (lambda b, x, y: b.mul(x, y), 1),

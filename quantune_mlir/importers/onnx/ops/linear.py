@@ -88,6 +88,11 @@ def matmul(b: Builder, node: Node) -> Tensor:
     x, y = node.input(0), node.input(1)
     if not x.is_float and x.dtype not in _INTEGERS:
         raise Unsupported(f"element type {x.dtype}; f32, f16, i32 and i64 are supported")
+    return matrix_product(b, x, y)
+
+
+def matrix_product(b: Builder, x: Tensor, y: Tensor) -> Tensor:
+    """The product of two stacks of matrices, as NumPy broadcasts them."""
     result_shape = np.matmul(np.broadcast_to(np.int8(0), x.shape), np.broadcast_to(np.int8(0), y.shape)).shape
     if x.rank == 1:
         x = b.reshape(x, (1, *x.shape))

@@ -13,6 +13,7 @@ from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.dilated_pooling import dilated_average_pool, dilated_max_pool
 from quantune_mlir.importers.onnx.ops.sliding_window import Window, fit_image, from_image, resolve_window, to_image
+from quantune_mlir.importers.onnx.ops.volumes import pool_of_volume
 
 _NO_PADS = [0, 0, 0, 0]
 
@@ -22,6 +23,8 @@ def max_pool(b: Builder, node: Node) -> Tensor:
     if node.uses_output(1):
         raise Unsupported("the Indices output is used")
     x = node.input(0)
+    if x.rank == 5:
+        return pool_of_volume(b, node, max_pool)
     unsigned = x.dtype == np.uint8
     image, window, pads = _windowed(b, node, _sign_flipped(b, x, np.int8) if unsigned else x)
     if window.dilation == (1, 1):
@@ -53,6 +56,8 @@ def _result_shape(image: Tensor, window: Window) -> tuple[int, ...]:
 @operator("AveragePool")
 def average_pool(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
+    if x.rank == 5:
+        return pool_of_volume(b, node, average_pool)
     image, window, pads = _windowed(b, node, x)
     counted = [0, 0, 0, 0]
     if node.attribute("count_include_pad", 0):
@@ -70,7 +75,7 @@ def average_pool(b: Builder, node: Node) -> Tensor:
 @operator("GlobalAveragePool")
 def global_average_pool(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
-    return from_image(b, mean_image(b, to_image(b, x)), x.rank)
+    return _restored(b, mean_image(b, _as_image(b, x)), x)
 
 
 def mean_image(b: Builder, image: Tensor) -> Tensor:
@@ -82,6 +87,20 @@ def mean_image(b: Builder, image: Tensor) -> Tensor:
 @operator("GlobalMaxPool")
 def global_max_pool(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
-    image = to_image(b, x)
+    image = _as_image(b, x)
     n, h, w, c = image.shape
-    return from_image(b, b.max_pool(image, (n, 1, 1, c), (h, w), (1, 1), _NO_PADS), x.rank)
+    return _restored(b, b.max_pool(image, (n, 1, 1, c), (h, w), (1, 1), _NO_PADS), x)
+
+
+def _as_image(b: Builder, x: Tensor) -> Tensor:
+    """What is pooled as a whole; of a volume the planes are rows."""
+    if x.rank == 5:
+        n, channels, depth, height, width = x.shape
+        x = b.reshape(x, (n, channels, depth, height * width))
+    return to_image(b, x)
+
+
+def _restored(b: Builder, image: Tensor, x: Tensor) -> Tensor:
+    """The inverse of `_as_image` for one pixel."""
+    result = from_image(b, image, min(x.rank, 4))
+    return b.reshape(result, (*x.shape[:2], *[1] * (x.rank - 2)))

@@ -99,13 +99,13 @@ def _reduced_axes(node: Node, rank: int) -> list[int]:
 @operator("ArgMax", "ArgMin")
 def arg_extremum(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
-    if x.dtype not in _ORDERED:
-        raise Unsupported(f"element type {x.dtype}; f32, f16, i16 and i8 are supported")
     axis = normalized_axis(node.attribute("axis", 0), x.rank)
     size = x.shape[axis]
-    if node.op_type == "ArgMin":
-        if not x.is_float:
-            raise Unsupported(f"element type {x.dtype}; f32 and f16 are supported")
+    if not x.is_float and (node.op_type == "ArgMin" or x.dtype not in _ORDERED):
+        wide = widened(b, x)
+        extremum = b.reduce("max" if node.op_type == "ArgMax" else "min", wide, axis)
+        x = converted(b, b.compare("equal", wide, extremum), np.dtype(np.int8))
+    elif node.op_type == "ArgMin":
         x = b.negate(x)
     last = bool(node.attribute("select_last_index", 0))
     index = b.argmax(b.reverse(x, axis) if last else x, axis)

@@ -111,12 +111,19 @@ def gather(b: Builder, node: Node) -> Tensor:
 def gather_axis(b: Builder, x: Tensor, indices: Tensor, axis: int) -> Tensor:
     """Positions `indices` (int32 [W], in range) along `axis`."""
     if x.dtype == np.int64:
-        raise Unsupported("gathering int64 values, which TOSA does not have")
+        return b.cast(gather_axis(b, _of_32_bits(x), indices, axis), np.int64)
     order = [axis, *(i for i in range(x.rank) if i != axis)]
     front = b.transpose(x, order)
     rows = b.gather_rows(b.reshape(front, (x.shape[axis], x.size // x.shape[axis])), indices)
     result = b.reshape(rows, (indices.size, *front.shape[1:]))
     return b.transpose(result, [order.index(i) for i in range(x.rank)])
+
+
+def _of_32_bits(x: Tensor) -> Tensor:
+    """int64 constants, which TOSA does not gather, in int32."""
+    if x.array is None or not np.array_equal(x.array, x.array.astype(np.int32)):
+        raise Unsupported("gathering int64 values, which TOSA does not have")
+    return Tensor.constant(x.array.astype(np.int32))
 
 
 def nonnegative(b: Builder, indices: Tensor, count: int) -> Tensor:

@@ -1,0 +1,63 @@
+"""GridSample: pixels gathered at places that are computed, and weighted."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Final
+
+import numpy as np
+
+from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.errors import Unsupported
+from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.handlers import operator
+from quantune_mlir.importers.onnx.node import Node
+
+_MODES: Final = {"linear": (0, 1), "bilinear": (0, 1), "nearest": (0,)}
+"""Which neighbours have a share in a result, along each axis."""
+
+
+@operator("GridSample", since=16)
+def grid_sample(b: Builder, node: Node) -> Tensor:
+    x, grid = node.input(0), node.input(1)
+    mode, padding = node.attribute("mode", "linear"), node.attribute("padding_mode", "zeros")
+    if x.rank != 4 or not x.is_float:
+        raise Unsupported(f"{x.rank - 2} spatial dimensions of {x.dtype}; 2 of f32 are supported")
+    if mode not in _MODES or padding not in ("zeros", "border"):
+        raise Unsupported(f"mode {mode!r}, padding_mode {padding!r}")
+    batch, channels, *sizes = x.shape
+    count = grid.size // grid.shape[0] // 2
+    aligned = bool(node.attribute("align_corners", 0))
+    coordinates = b.reshape(grid, (batch, count, 2))
+    at = [_pixels(b, b.slice_axis(coordinates, 2, 1 - i, 1), size, aligned) for i, size in enumerate(sizes)]
+    if padding == "border":
+        at = [b.clamp(place, 0, size - 1) for place, size in zip(at, sizes, strict=True)]
+    if mode == "nearest":
+        first = [b.cast(b.cast(b.clamp(p, -2, s + 1), np.int32), np.float32) for p, s in zip(at, sizes, strict=True)]
+    else:
+        first = [b.unary("floor", place) for place in at]
+    pixels = b.reshape(b.transpose(x, (0, 2, 3, 1)), (batch * sizes[0] * sizes[1], channels))
+    images = np.arange(batch, dtype=np.float32).reshape(-1, 1, 1) * (sizes[0] * sizes[1])
+    total: Tensor | None = None
+    for neighbour in product(_MODES[mode], repeat=2):
+        row, column = (b.shifted(place, step) for place, step in zip(first, neighbour, strict=True))
+        inside = [b.clamp(place, 0, size - 1) for place, size in zip((row, column), sizes, strict=True)]
+        flat = b.add(b.add(b.scaled(inside[0], sizes[1]), inside[1]), Tensor.constant(images))
+        rows = b.cast(b.reshape(flat, (batch * count,)), np.int32)
+        value = b.reshape(b.gather_rows(pixels, rows), (batch, count, channels))
+        for i, place in enumerate((row, column)):
+            if mode != "nearest":
+                distance = b.unary("abs", b.sub(at[i], place))
+                value = b.mul(value, b.sub(b.splat(1, x.dtype, 3), distance))
+            if padding == "zeros":
+                value = b.select(b.compare("equal", inside[i], place), value, b.splat(0, x.dtype, 3))
+        total = value if total is None else b.add(total, value)
+    assert total is not None
+    result = b.reshape(total, (batch, *grid.shape[1:3], channels))
+    return b.transpose(result, (0, 3, 1, 2))
+
+
+def _pixels(b: Builder, place: Tensor, size: int, aligned: bool) -> Tensor:
+    """From -1 to 1 to pixels, whose centres are whole numbers."""
+    half = (size - 1) / 2 if aligned else size / 2
+    return b.shifted(b.scaled(place, half), (size - 1) / 2)
