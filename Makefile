@@ -3,6 +3,7 @@
 #             the compilers and libraries with which programs for other CPUs are made and run, elsewhere these tests may
 #             be skipped
 # make lint   the first three of these alone
+# make docs   the documentation as a site in build/site, for a browser; a broken link is an error
 # make fuzz   mutated inputs of every kind for MINUTES (1), each in a child with limits; SEED (0) chooses them
 # make trust  the same, faults (TIMES each signal), and docs/trust.md, which says what was tried; `make trust-page` adds
 #             what `make fuzz` has tried since to the page, and tries nothing
@@ -23,7 +24,7 @@ SEED := 0
 TIMES := 10
 TRIED := build/trust
 
-.PHONY: demo test lint fuzz trust trust-page lock locked clean
+.PHONY: demo test lint docs fuzz trust trust-page lock locked clean
 
 demo: $(VENV)/installed
 	mkdir -p $(DEMO)
@@ -45,6 +46,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --project pyproject.toml --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -W ignore -m tools.fuzz --minutes $(MINUTES) --seed $(SEED) --json $(TRIED)/fuzz.json

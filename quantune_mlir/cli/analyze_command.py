@@ -36,7 +36,7 @@ from quantune_mlir.planning.metric import Metric
     help="Sort by it, not by what the policies go by: " + ", ".join(Metric) + ".",
 )
 @json_option("the sensitivity list")
-@click.option("--output", type=FILE, metavar="FILE", help="Write the sensitivity list as YAML.")
+@click.option("-o", "--output", type=FILE, metavar="FILE", help="Write the sensitivity list as YAML.")
 @quantization_options
 @model_options
 @scheduler_option

@@ -44,7 +44,7 @@ NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume", "s
 @config_option
 @calibration_option
 @preprocess_option
-@click.option("--output", type=FILE, metavar="DIR", required=True, help="Directory to write.")
+@click.option("-o", "--output", type=FILE, metavar="DIR", required=True, help="Directory to write.")
 @click.option("--force", is_flag=True, help="Replace an older output directory of this command.")
 @click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
 @deliverable_options

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from difflib import get_close_matches
 from typing import Any, Final
 
 import click
 
 from quantune_mlir.cli import entry
 from quantune_mlir.cli.stopping import reports_stop
+from quantune_mlir.printable import printable
 
 _COMMANDS: Final = {
     "quantize": "Quantize a model in two inference runs.",
@@ -33,7 +35,20 @@ class _Quantune(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with reports_stop("quantune"):
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except click.MissingParameter as error:
+                if isinstance(error.param, click.Option) and not error.message:
+                    error.message = error.param.help or ""
+                raise
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        meant = get_close_matches(args[0], _COMMANDS, n=1) if args[0] not in _COMMANDS else []
+        if meant and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{printable(args[0])}'. (Did you mean '{meant[0]}'?)")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

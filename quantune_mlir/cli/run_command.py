@@ -31,6 +31,7 @@ _ARCHIVE: Final = ".npz"
     "hold many samples along axis 0.",
 )
 @click.option(
+    "-o",
     "--output",
     "outputs",
     type=FILE,

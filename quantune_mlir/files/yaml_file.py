@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.files.access import MIB, read_file
+from quantune_mlir.files.format_versions import check_version, known_versions
 from quantune_mlir.printable import shortened
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -56,6 +57,8 @@ def parse(text: str, model: type[_Model], *, error: type[QuantuneError], where: 
         raise error(f"malformed YAML: {problem}", where=where) from problem
     if not isinstance(content, dict):
         raise error(f"this is not {what}: no `key: value` pairs at the top", where=where)
+    if known := known_versions(model):
+        check_version(content.get("format"), known, error=error, where=where, line=line_of(text, "format"))
     try:
         return model.model_validate(content)
     except ValidationError as problems:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.errors import DataError
 from quantune_mlir.files.access import MIB, read_file
+from quantune_mlir.files.format_versions import check_version
 from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.npz import BROKEN, read_arrays
@@ -154,6 +155,7 @@ class Profile(Mapping[str, Histogram]):
             arrays = read_arrays(data, _ARRAYS, limit=_LARGEST)
             header = json.loads(bytes(arrays[_HEADER].astype(np.uint8, casting="equiv")))
             version = header["format"]
+            check_version(version, [FORMAT], error=DataError, where=where)
             if version != FORMAT:
                 raise DataError(
                     f"the profile has format {version!r}, this version reads {FORMAT}",

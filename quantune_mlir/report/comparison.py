@@ -9,6 +9,7 @@ from typing import Any
 
 from quantune_mlir.printable import printable
 from quantune_mlir.report import figures, verdict
+from quantune_mlir.report.json_numbers import json_number
 from quantune_mlir.report.run import Run
 
 _MISSING = "–"
@@ -50,6 +51,27 @@ def tables(names: Sequence[str], runs: Sequence[Run]) -> list[Table]:
     return [table for table in found if table.rows]
 
 
+def as_json(names: Sequence[str], runs: Sequence[Run]) -> dict[str, Any]:
+    """The numbers behind the tables, by run; null where a run does not know."""
+    return {name: _numbers(run) for name, run in zip(names, runs, strict=True)}
+
+
+def _numbers(run: Run) -> dict[str, Any]:
+    totals, score, latency = run.summary.totals, run.scores.get("mixed"), run.latencies.get("mixed")
+    return {
+        "int8_mac_share": totals.int8_mac_share,
+        "fp32_layers": totals.layers - totals.int8_layers,
+        **{field: None if score is None else getattr(score, field) for field in ("score", "top1", "agreement")},
+        "worst_sqnr_db": json_number(verdict.worst_db(run)),
+        "median_ms": None if latency is None else latency.median_ms,
+        "predicted_time_of_fp32": _time_share(run),
+        "mixed_program_bytes": totals.mixed_program_bytes,
+        "parts": {part.name: json_number(part.measured_db) for part in verdict.parts(run)},
+        "made_with": dict(_facts(run)),
+        "precision": {layer.name: layer.precision for layer in run.summary.layers},
+    }
+
+
 def _outcome(names: Sequence[str], runs: Sequence[Run]) -> Table:
     columns: list[tuple[str, Callable[[Run], str], bool]] = [
         ("int8 MACs", lambda run: figures.percent(run.summary.totals.int8_mac_share), True),
@@ -83,8 +105,13 @@ def _latency(run: Run) -> str:
 
 
 def _predicted(run: Run) -> str:
+    share = _time_share(run)
+    return _MISSING if share is None else figures.percent(share)
+
+
+def _time_share(run: Run) -> float | None:
     costs = run.summary.costs
-    return _MISSING if costs is None or not costs.fp32.time else figures.percent(costs.mixed.time / costs.fp32.time)
+    return None if costs is None or not costs.fp32.time else costs.mixed.time / costs.fp32.time
 
 
 def _parts(names: Sequence[str], runs: Sequence[Run]) -> Table:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AllowInfNan, BaseModel, BeforeValidator, Co
 
 from quantune_mlir.errors import OutputError
 from quantune_mlir.files.access import MIB, read_file
+from quantune_mlir.files.format_versions import check_version, known_versions
 
 _LARGEST: Final = 64 * MIB
 
@@ -206,7 +207,11 @@ class Summary(_Read):
     def load(path: Path) -> Summary:
         """Read a summary.json. Raises OutputError, naming the file and the field, for anything else."""
         try:
-            return Summary.model_validate(json.loads(read_file(path, limit=_LARGEST, error=OutputError)))
+            content = json.loads(read_file(path, limit=_LARGEST, error=OutputError))
+            if isinstance(content, dict):
+                found: Any = content.get("format")  # pyright: ignore[reportUnknownVariableType]
+                check_version(found, known_versions(Summary), error=OutputError, where=str(path))
+            return Summary.model_validate(content)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise _unreadable(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error

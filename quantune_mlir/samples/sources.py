@@ -65,7 +65,7 @@ def find_sources(path: Path | str | Mapping[str, NDArray[np.generic]]) -> Opener
         raise DataError(
             "this is a single .npy array",
             where=str(path),
-            remedy="put it into a folder under the name <model input>.npy and give the folder, or save an .npz",
+            remedy=f"save it under the input's name: numpy.savez('samples.npz', NAME=numpy.load('{path.name}'))",
         )
     return _find_in_npz(path, looks_like_zip=magic.startswith(b"PK"))
 

@@ -14,7 +14,9 @@ from typing import Final
 
 from quantune_mlir.errors import OutputError, QuantuneError
 from quantune_mlir.files.access import MIB, default_mode, read_file, unwritable
+from quantune_mlir.files.format_versions import check_version, known_versions
 from quantune_mlir.files.staging import MARK, prefix_of, staged_directory
+from quantune_mlir.report.summary_file import Summary
 
 FP32: Final = "fp32.mlir"
 PROFILE: Final = "profile.npz"
@@ -105,6 +107,7 @@ def read_summary(path: Path) -> dict[str, object]:
     parts = ("versions", "options", "model") if isinstance(summary, dict) else ()
     if not parts or not all(isinstance(summary.get(part), dict) for part in parts):
         raise _no_summary(path, "it lacks `versions`, `options` or `model`")
+    check_version(summary.get("format"), known_versions(Summary), error=OutputError, where=str(path))
     return summary
 
 

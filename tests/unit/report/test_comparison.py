@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
-from quantune_mlir.report.comparison import Table, named, tables
+from quantune_mlir.report.comparison import Table, as_json, named, tables
 from quantune_mlir.report.page import side_by_side
 from quantune_mlir.report.run import Run
 from tests.unit.report.runs import HOSTILE, run
@@ -47,6 +48,15 @@ def test_runs_that_are_alike_have_no_differences() -> None:
         "Outcome of the mixed networks",
         "Noise of the outputs, measured",
     ]
+
+
+def test_numbers_for_programs_are_those_of_the_tables() -> None:
+    first = run(hostile=False)
+    numbers = json.loads(json.dumps(as_json(["a", "b"], [first, changed(first)]), allow_nan=False))
+    assert [each["median_ms"] for each in numbers.values()] == [3.5, None]
+    assert numbers["a"]["top1"] == 0.875 and numbers["a"]["score"] is None
+    assert numbers["b"]["made_with"]["equalize"] is True and numbers["b"]["precision"]["layer0"] == "fp32"
+    assert numbers["a"]["worst_sqnr_db"] == min(numbers["a"]["parts"].values())
 
 
 def test_names_are_as_long_as_is_needed() -> None:
