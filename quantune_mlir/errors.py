@@ -35,6 +35,10 @@ class ModelError(QuantuneError):
     """The model file is missing, broken, or not something that can be quantized."""
 
 
+class QuantizedModelError(ModelError):
+    """The model is quantized already, and what was asked for is done with fp32 models only."""
+
+
 @dataclass(frozen=True)
 class UnsupportedNode:
     """A node of a model that cannot be imported."""

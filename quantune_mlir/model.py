@@ -88,6 +88,31 @@ class Model:
             raise ModelError("the model computes nothing: there is no layer to quantize", where=str(path))
         return model
 
+    @staticmethod
+    def rounded(
+        path: Path | str,
+        *,
+        batch: int = 1,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        samples: Path | str | Mapping[str, NDArray[np.generic]] | None = None,
+        constants: Mapping[str, ArrayLike] | None = None,
+        inputs: Sequence[str] = (),
+        outputs: Sequence[str] = (),
+    ) -> Model:
+        """A model that is quantized by its own scales: in fp32, with marks where it is rounded. Arguments as of `load`.
+
+        Raises:
+            ModelError: as `load` does, and if nothing is rounded.
+        """
+        static = StaticShapes(batch, shapes or {}, {} if samples is None else ArrayShapes(samples))
+        edits = Edits(constants or {}, inputs, outputs)
+        module = registry.load(Path(path), ImportOptions(static, edits, keep_quantized=True)).module
+        if not _has_roundings(module):
+            raise ModelError(
+                "the model rounds nothing between int8 layers", where=str(path), remedy="give one with QuantizeLinear"
+            )
+        return Model(module)
+
     @property
     def hash(self) -> str:
         """SHA-256 of the model's file and of what it keeps in others, hexadecimal."""
@@ -141,8 +166,12 @@ class Model:
 
 def _simplified(imported: front_ends.Imported, requantize: RequantizeMode) -> bytes:
     """A simplified model as bytecode: what was imported and then replaced stays in the context that it leaves."""
-    if any(QPARAMS in op.operation.attributes for op in entry_block(main_function(imported.module))):
+    if _has_roundings(imported.module):
         run_named_pipeline(imported.module, "lower-qdq", {"requantize": requantize})
     else:
         run_named_pipeline(imported.module, "simplify")
     return module_bytecode(imported.module)
+
+
+def _has_roundings(module: ir.Module) -> bool:
+    return any(QPARAMS in op.operation.attributes for op in entry_block(main_function(module)))

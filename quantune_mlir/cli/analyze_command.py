@@ -60,15 +60,19 @@ def command(
     delta    what of that this layer makes worse
     local    at its output, with this layer alone in int8
     weights  of the layer's weights
+
+    An ONNX model with QuantizeLinear nodes is compared with itself without its roundings, in one run; local is then the
+    noise of the rounding that the layer ends in. What quantizes has no say there.
     """
     from quantune_mlir.cli import tables
     from quantune_mlir.cli.console import Display, check_json, told_as_json
+    from quantune_mlir.errors import DataError, QuantizedModelError
     from quantune_mlir.files.access import check_writable, write_atomically
     from quantune_mlir.model import Model
     from quantune_mlir.numerics.profile import Profile
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
-    from quantune_mlir.workflow.inference_runs import analyze
+    from quantune_mlir.workflow.inference_runs import analyze, analyze_quantized
     from quantune_mlir.workflow.progress import Stopwatch
 
     imported = import_options(chosen)
@@ -79,11 +83,20 @@ def command(
     steps = None if preprocess is None else Preprocess.parse(preprocess)
     workers = workers_of(scheduler)
     display = Display()
+    watch, is_quantized = Stopwatch(display), False
     with display.stage("import"):
-        loaded = Model.load(model, samples=calibration, **imported)
+        try:
+            loaded = Model.load(model, samples=calibration, **imported)
+        except QuantizedModelError:
+            loaded, is_quantized = Model.rounded(model, samples=calibration, **imported), True
     samples = SampleSet.open(calibration, loaded.inputs, options.samples, options.seed, steps)
-    profile = Profile.load(profile_file) if profile_file else None
-    ranked = analyze(loaded, samples, options, Stopwatch(display), profile, workers=workers).sensitivity
+    if is_quantized:
+        if profile_file is not None:
+            raise DataError("a quantized model has its ranges", where="--profile", remedy="leave it out")
+        ranked = analyze_quantized(loaded, samples, watch, options.requantize or "float", workers)
+    else:
+        profile = Profile.load(profile_file) if profile_file else None
+        ranked = analyze(loaded, samples, options, watch, profile, workers=workers).sensitivity
     if metric is not None:
         ranked = ranked.sorted_by(Metric(metric))
     if output is not None:

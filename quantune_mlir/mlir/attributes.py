@@ -14,6 +14,8 @@
 | `quantune.extremes`  | ops                        | least and largest number that the result held, array<f32>  |
 | `quantune.fp32_only` | ops                        | why the op has no int8 form, although others of its kind do |
 | `quantune.weight_scales` | products               | scales that the weights were stored with, array<f32>       |
+| `quantune.joined_clamp` | clamps that round       | bounds of a clamp that was joined with them, array<f32>    |
+| `quantune.shadowed`  | the module                 | layers of a quantized model: passes/calibrate/shadow_qdq.py |
 | `quantune.constant_qparams` | add, sub, mul       | parameters that the constant operand was stored with       |
 
 Layout transposes, which belong to no node, may lack `quantune.layer`.
@@ -37,6 +39,8 @@ EDITS: Final = "quantune.edits"
 EXTREMES: Final = "quantune.extremes"
 FP32_ONLY: Final = "quantune.fp32_only"
 WEIGHT_SCALES: Final = "quantune.weight_scales"
+JOINED_CLAMP: Final = "quantune.joined_clamp"
+SHADOWED: Final = "quantune.shadowed"
 CONSTANT_QPARAMS: Final = "quantune.constant_qparams"
 
 

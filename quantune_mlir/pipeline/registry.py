@@ -41,6 +41,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-quantize": "quantize.quantize:Quantize",
     "quantune-remove-dead-code": "simplify.remove_dead_code:RemoveDeadCode",
     "quantune-shadow-int8": "calibrate.shadow_int8:ShadowInt8",
+    "quantune-shadow-qdq": "calibrate.shadow_qdq:ShadowQdq",
     "quantune-verify-integer": "quantize.verify_integer:VerifyInteger",
     "quantune-verify-layers": "simplify.verify_layers:VerifyLayers",
 }

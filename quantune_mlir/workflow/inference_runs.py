@@ -8,12 +8,14 @@ from typing import Final
 from quantune_mlir.backend.workers import Workers
 from quantune_mlir.errors import DataError
 from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.integer.options import RequantizeMode
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysis import Analyzer
 from quantune_mlir.sensitivity.calibration import Calibrator
+from quantune_mlir.sensitivity.qdq_analysis import QdqAnalyzer
 from quantune_mlir.workflow.finished_stages import RUN_1, RUN_2, FinishedStages
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.progress import Stopwatch
@@ -99,6 +101,20 @@ def analyze(
     calibrations = int(given is None and RUN_1 not in finished.taken)
     runs = InferenceRuns(fp32=calibrations, int8=int(RUN_2 not in finished.taken), samples=samples.samples)
     return Analyzed(planned, profile, sensitivity, runs)
+
+
+def analyze_quantized(
+    model: Model, samples: SampleSet, watch: Stopwatch, requantize: RequantizeMode, workers: Workers | None = None
+) -> SensitivityList:
+    """What the roundings of a model that is quantized already (`Model.rounded`) do, in one run.
+
+    Raises:
+        DataError: a sample holds NaN or Inf.
+    """
+    with watch.stage("compile_qdq_run", "compile the run (with roundings beside without)"):
+        analyzer = QdqAnalyzer(model, load_target(ANALYSIS_TARGET), requantize, workers)
+    with watch.stage("run_qdq", "run with roundings beside without", len(analyzer.runs(samples))) as tick:
+        return analyzer.run(samples, tick)
 
 
 def _sensitivity(

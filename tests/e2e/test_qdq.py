@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,8 +122,14 @@ def test_a_model_of_others_is_compiled_with_its_scales(
     ours = Program((made / "model.vmfb").read_bytes())(x)[0]
     again = Program(program.read_bytes())(x)[0]
     np.testing.assert_allclose(again, ours, atol=np.abs(ours).max() / 200)
-    command = ("analyze", made / "qdq.onnx", "--calibration", samples)
-    assert "give the fp32 model that it was made from" in refused(*command)
+    command = (made / "qdq.onnx", "--calibration", samples)
+    assert "give the fp32 model that it was made from" in refused("quantize", *command, "--output", tmp_path / "no")
+    done = quantune("analyze", *command, "--json", "-")
+    assert done.status == 0, done.stderr
+    layers = {layer["name"]: layer for layer in json.loads(done.stdout)["layers"]}
+    assert layers["conv"]["activation_sqnr_db"] > 30
+    assert [layer["op"] for layer in layers.values() if layer["local_sqnr_db"]] == ["QuantizeLinear"]
+    assert "has its ranges" in refused("analyze", *command, "--profile", made / "profile.npz")
 
 
 @pytest.mark.zoo

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from quantune_mlir.errors import ModelError
+from quantune_mlir.errors import ModelError, QuantizedModelError
 from quantune_mlir.files.access import read_file
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.kinds import refuse_other_kinds
@@ -167,10 +167,11 @@ def _refuse_quantized(model: onnx.ModelProto, where: str, keep_quantized: bool) 
             remedy="quantize it statically, to QuantizeLinear and DequantizeLinear nodes "
             "(onnxruntime: quantize_static with QuantFormat.QDQ)",
         )
-    raise ModelError(
+    raise QuantizedModelError(
         f"the model is quantized already: {such}",
         where=where,
-        remedy="give the fp32 model that it was made from, or compile it as it is: quantune compile MODEL -o FILE.vmfb",
+        remedy="give the fp32 model that it was made from, compile it as it is (quantune compile MODEL -o FILE.vmfb), "
+        "or see what its roundings do (quantune analyze MODEL)",
     )
 
 

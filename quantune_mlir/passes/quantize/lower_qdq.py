@@ -13,6 +13,7 @@ Out: pure TOSA of mixed precision, the forms of quantune-quantize: what reads an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -44,32 +45,46 @@ class LowerQdq(NetworkPass):
     requantize: RequantizeMode = "float"
 
     def apply_to(self, network: Network) -> None:
-        marks = [unit for unit in network.units if _is_mark(unit)]
-        if not marks:
+        rounded = rounded_values(network)
+        if not rounded:
             return
         originals = [op.operation for op in network.block]
-        rounded = {mark.output: from_attribute(mark.op.attributes[QPARAMS]) for mark in marks}
-        lowering = _Lowering(network, rounded, self.requantize)
+        lowering = QdqLowering(network, rounded, self.requantize)
         for unit in network.units:
             lowering.lower(unit)
         return_rewritten(originals, network, lowering.rewriter)
 
 
-def _is_mark(unit: Unit) -> bool:
-    return unit.kind is Kind.CLAMP and QPARAMS in unit.op.attributes
+def rounded_values(network: Network) -> dict[ir.Value, QuantParams]:
+    """What clamps round, and with which parameters."""
+    marks = (unit for unit in network.units if unit.kind is Kind.CLAMP and QPARAMS in unit.op.attributes)
+    return {mark.output: from_attribute(mark.op.attributes[QPARAMS]) for mark in marks}
 
 
-class _Lowering:
-    """Rewrites units in topological order."""
+class QdqLowering:
+    """Rewrites units in topological order, each before its op; the originals stay."""
 
-    def __init__(self, network: Network, rounded: dict[ir.Value, QuantParams], requantize: RequantizeMode) -> None:
+    def __init__(
+        self,
+        network: Network,
+        rounded: Mapping[ir.Value, QuantParams],
+        requantize: RequantizeMode,
+        moved: Mapping[ir.Value, QuantParams] | None = None,
+    ) -> None:
+        """`moved`: the parameters of int8 tensors that nothing rounds, where such are given to begin with."""
         self._readers = network.readers
         self._rounded = rounded
         self._mode: RequantizeMode = requantize
         self._folded: set[ir.Value] = set()
-        self.rewriter = Rewriter(rounded, IntegerOptions(requantize=requantize))
+        self.rewriter = Rewriter({**(moved or {}), **rounded}, IntegerOptions(requantize=requantize))
+
+    def end_of(self, unit: Unit) -> ir.Value:
+        """What a lowered unit makes: the rounded result, if the rounding went into its epilogue."""
+        mark = self._mark_behind(unit)
+        return mark.output if mark is not None and mark.output in self._folded else unit.output
 
     def lower(self, unit: Unit) -> None:
+        """Emits the form of a unit, by those of its inputs."""
         if unit.output in self._folded:
             return
         if unit.output in self._rounded:

@@ -2,7 +2,8 @@
 
     clamp(clamp(x, a, b), c, d)  ==  clamp(x, clamp(a, c, d), clamp(b, c, d))
 
-The result keeps the labels of the second. Of a tensor that is rounded (`quantune.qparams`) there is nothing to join.
+The result keeps the labels of the second. Of a tensor that is rounded (`quantune.qparams`) there is nothing to join; a
+clamp that is rounded itself remembers the other's bounds (`quantune.joined_clamp`), which are not those of int8.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from quantune_mlir.mlir.attributes import QPARAMS
+from quantune_mlir.mlir.attributes import JOINED_CLAMP, QPARAMS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import defining_op
 from quantune_mlir.mlir.function import main_function, ops_named
@@ -30,6 +31,9 @@ class JoinClamps(Pass):
             inner = defining_op(outer.operands[0], "tosa.clamp")
             if inner is None or QPARAMS in inner.attributes or len(list(inner.results[0].uses)) != 1:
                 continue
+            if QPARAMS in outer.attributes:
+                bounds = [ir.FloatAttr(inner.attributes[name]).value for name in _BOUNDS]
+                outer.attributes[JOINED_CLAMP] = ir.DenseF32ArrayAttr.get(bounds, module.context)
             low, high = (ir.FloatAttr(outer.attributes[name]).value for name in _BOUNDS)
             for name in _BOUNDS:
                 bound = ir.FloatAttr(inner.attributes[name])
