@@ -106,7 +106,7 @@ class Model:
         """
         static = StaticShapes(batch, shapes or {}, {} if samples is None else ArrayShapes(samples))
         edits = Edits(constants or {}, inputs, outputs)
-        module = registry.load(Path(path), ImportOptions(static, edits, keep_quantized=True)).module
+        module = front_ends.load(Path(path), ImportOptions(static, edits, keep_quantized=True)).module
         if not _has_roundings(module):
             raise ModelError(
                 "the model rounds nothing between int8 layers", where=str(path), remedy="give one with QuantizeLinear"

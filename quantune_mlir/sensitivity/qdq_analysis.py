@@ -14,7 +14,7 @@ from quantune_mlir.backend.compilation import program_source
 from quantune_mlir.backend.compiler import KnownProgram, Source
 from quantune_mlir.backend.workers import MeasuringProgram, Workers
 from quantune_mlir.hardware.targets import Target
-from quantune_mlir.integer.options import RequantizeMode
+from quantune_mlir.integer.integer_options import RequantizeMode
 from quantune_mlir.mlir.attributes import SHADOWED
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL

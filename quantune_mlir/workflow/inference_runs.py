@@ -8,7 +8,7 @@ from typing import Final
 from quantune_mlir.backend.workers import Workers
 from quantune_mlir.errors import DataError
 from quantune_mlir.hardware.targets import load_target
-from quantune_mlir.integer.options import RequantizeMode
+from quantune_mlir.integer.integer_options import RequantizeMode
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.sensitivity import SensitivityList

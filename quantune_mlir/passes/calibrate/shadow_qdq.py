@@ -28,9 +28,9 @@ from typing import ClassVar, Final
 from quantune_mlir.graph.layers import multiply_accumulates
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import Kind, Unit
-from quantune_mlir.integer.emitter import Emitter
-from quantune_mlir.integer.options import IntegerOptions, RequantizeMode
+from quantune_mlir.integer.integer_options import IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
+from quantune_mlir.integer.unit_emitter import Emitter
 from quantune_mlir.mlir.attributes import JOINED_CLAMP, QPARAMS, SHADOWED
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_constant, is_float
