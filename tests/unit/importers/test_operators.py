@@ -10,6 +10,8 @@ import pytest
 
 from quantune_mlir.errors import UnsupportedOperatorsError
 from quantune_mlir.importers.onnx import import_onnx
+from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.function import entry_block, functions
 from tests.onnx_models import OneNode, assert_like_onnxruntime, build_model
 from tests.support import call, compile_module, load_program
 
@@ -178,6 +180,28 @@ def test_volumes() -> None:
     counted = OneNode("AveragePool", {"x": x}, attributes={**window, "count_include_pad": 1, "ceil_mode": 1})
     whole = {op: OneNode(op, {"x": x}) for op in ("GlobalMaxPool", "GlobalAveragePool")}
     assert_like_onnxruntime({**convolutions, **pools, "counted": counted, **whole})
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+def test_top_k_writes_no_infinities(largest: int) -> None:
+    """Which could not be calibrated."""
+    case = OneNode("TopK", {"x": normal(9)}, {"k": ints(3)}, attributes={"largest": largest}, outputs=("v", "i"))
+    module = import_onnx(case.model())
+    (main,) = functions(module)
+    arrays = [constant_value(op.results[0]) for op in entry_block(main).operations if len(op.results)]
+    assert all(np.isfinite(array).all() for array in arrays if array is not None and array.dtype.kind == "f")
+
+
+def test_affine_grid() -> None:
+    runs: dict[str, OneNode] = {}
+    for size in ([1, 3, 4, 5], [2, 1, 6, 1], [2, 1, 3, 2, 4]):
+        theta = normal(size[0], len(size) - 2, len(size) - 1)
+        for aligned in (0, 1):
+            given = {"x": theta}, {"s": ints(*size)}
+            attributes = {"align_corners": aligned}
+            runs[f"{size} {aligned}"] = OneNode("AffineGrid", *given, attributes=attributes, opset=20)
+    del runs["[2, 1, 6, 1] 1"]  # where ONNX divides by zero
+    assert_like_onnxruntime(runs)
 
 
 def test_grid_sample() -> None:

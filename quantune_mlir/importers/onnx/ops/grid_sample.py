@@ -1,4 +1,4 @@
-"""GridSample: pixels gathered at places that are computed, and weighted."""
+"""GridSample, pixels gathered at places that are computed, and weighted; and AffineGrid, which computes such places."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.ops.linear import matrix_product
 
 _MODES: Final = {"linear": (0, 1), "bilinear": (0, 1), "nearest": (0,)}
 """Which neighbours have a share in a result, along each axis."""
@@ -61,3 +62,21 @@ def _pixels(b: Builder, place: Tensor, size: int, aligned: bool) -> Tensor:
     """From -1 to 1 to pixels, whose centres are whole numbers."""
     half = (size - 1) / 2 if aligned else size / 2
     return b.shifted(b.scaled(place, half), (size - 1) / 2)
+
+
+@operator("AffineGrid", since=20)
+def affine_grid(b: Builder, node: Node) -> Tensor:
+    theta, size = node.input(0), node.integers_input(1, "the size") or []
+    aligned = bool(node.attribute("align_corners", 0))
+    spatial = size[2:]
+    axes = [_places(count, aligned) for count in spatial]
+    columns = [*reversed(np.meshgrid(*axes, indexing="ij")), np.ones(spatial)]
+    places = Tensor.constant(np.stack([column.reshape(-1) for column in columns]).astype(theta.dtype))
+    grid = matrix_product(b, theta, places)
+    return b.reshape(b.transpose(grid, (0, 2, 1)), (size[0], *spatial, len(spatial)))
+
+
+def _places(count: int, aligned: bool) -> np.ndarray:
+    """Pixels from -1 to 1: the inverse of `_pixels`."""
+    half = (count - 1) / 2 if aligned else count / 2
+    return (np.arange(count) - (count - 1) / 2) / max(half, 0.5)

@@ -8,6 +8,7 @@ import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
+from quantune_mlir.importers.common.masks import LARGEST_MASK
 from quantune_mlir.importers.common.shapes import normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.handlers import operator
@@ -35,7 +36,7 @@ def top_k(b: Builder, node: Node) -> list[Tensor]:
         best = b.argmax(rest, axis)
         indices.append(b.reshape(best, values[-1].shape))
         if len(values) < count:
-            rest = b.select(_is_at(b, x.shape, axis, indices[-1]), b.splat(-np.inf, x.dtype, x.rank), rest)
+            rest = b.select(_is_at(b, x.shape, axis, indices[-1]), b.splat(-LARGEST_MASK, x.dtype, x.rank), rest)
     picked = b.concat(values, axis)
     return [picked if node.attribute("largest", 1) else b.negate(picked), b.cast(b.concat(indices, axis), np.int64)]
 
