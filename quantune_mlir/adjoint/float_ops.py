@@ -56,6 +56,11 @@ def mean_along(value: ir.Value, axis: int) -> ir.Value:
     return add(number(np.zeros(shape)), mean)
 
 
+def along_channels(value: ir.Value, numbers: ArrayLike) -> ir.Value:
+    """A constant with a number for each channel of a value, along its last axis."""
+    return number(np.reshape(numbers, (*(1,) * (len(shape_of(value)) - 1), -1)))
+
+
 def reshape(value: ir.Value, shape: Sequence[int]) -> ir.Value:
     """The same elements in another shape."""
     return value if tuple(shape) == shape_of(value) else build.reshape(value, shape)

@@ -21,11 +21,12 @@ cotangent as the part "rounded" of the layer that makes the input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.adjoint.sweep import Cotangents, NoAdjointError
@@ -45,42 +46,43 @@ _DIGITS: Final = 64.0
 
 @dataclass(frozen=True)
 class LayerError:
-    """A layer that decides, alone in int8: `approximation` stands for the value `result`, i8 with `params` or f32.
-
-    Its error is not `removable` if the layer is computed in fp32 even where every layer is int8.
-    """
+    """A layer that decides, alone in int8: `approximation` stands for the value `result`, i8 with `params` or f32."""
 
     layer: Layer
     result: ir.Value
     approximation: ir.Value
     params: QuantParams | None
-    removable: bool
 
 
 def sweep_back(
     units: Sequence[Unit],
-    outputs: Sequence[ir.Value],
+    outputs: Mapping[ir.Value, NDArray[np.float64] | None],
     shares: ir.Value | None,
     params: Mapping[ir.Value, QuantParams],
+    arrived: Callable[[ir.Value], ir.Value | None],
     before: ir.Operation,
 ) -> Cotangents | None:
     """Emits the sweep before an op; None if some op on the way has no adjoint.
 
     Args:
         units: of the function.
-        outputs: what noise is reckoned at.
+        outputs: what noise is reckoned at, and by what the directions of its channels are multiplied; None: 1.
         shares: a number for each output, by which its direction is multiplied; None: 1.
         params: of the activations.
+        arrived: an activation with every layer int8.
         before: an op after everything.
     """
     with ir.InsertionPoint(before), before.location:
         seeds = {output: _random_signs(output, params) for output in outputs}
+        for output, weights in outputs.items():
+            if weights is not None:
+                seeds[output] = ops.multiply(seeds[output], ops.along_channels(output, weights))
         if shares is not None:
             for place, (output, signs) in enumerate(seeds.items()):
                 share = ops.reshape(ops.cut(shares, [place], [1]), (1,) * len(shape_of(output)))
                 seeds[output] = ops.multiply(signs, share)
         try:
-            return Cotangents(units, seeds, params)
+            return Cotangents(units, seeds, params, arrived)
         except NoAdjointError:
             return None
 
@@ -122,9 +124,6 @@ def project(
 
     made = cotangents.of[error.result], error.result, error.approximation, error.params
     emit(MADE, *made, ir.InsertionPoint(before))
-    if not error.removable:
-        emit(KEPT, *made, ir.InsertionPoint(before))
-        return
     for value in layer.inputs:
         if value not in rounded or value in private:
             continue

@@ -6,7 +6,7 @@ is J^T v: how much v . y changes with each element of x. One sweep from the last
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -42,12 +42,20 @@ class Cotangents:
     """
 
     def __init__(
-        self, units: Sequence[Unit], seeds: Mapping[ir.Value, ir.Value], params: Mapping[ir.Value, QuantParams]
+        self,
+        units: Sequence[Unit],
+        seeds: Mapping[ir.Value, ir.Value],
+        params: Mapping[ir.Value, QuantParams],
+        arrived: Callable[[ir.Value], ir.Value | None] = lambda _: None,
     ) -> None:
-        """Sweeps back from outputs, each with its cotangent, through all units before them. Raises NoAdjointError."""
+        """Sweeps back from outputs, each with its cotangent, through all units before them. Raises NoAdjointError.
+
+        `arrived` gives an activation with every layer int8, if that is known.
+        """
         self.of: dict[ir.Value, ir.Value] = dict(seeds)
         self.along: dict[tuple[ir.Value, ir.Value], ir.Value] = {}
         self._params = params
+        self._arrived = arrived
         for unit in reversed(units):
             if unit.output not in self.of or all(isinstance(value, ir.BlockArgument) for value in unit.inputs):
                 continue
@@ -74,7 +82,9 @@ class Cotangents:
         return [(source, _through_one(unit, source, cotangent))]
 
     def _through_function(self, unit: Unit, source: ir.Value, cotangent: ir.Value) -> ir.Value:
-        found = ops.multiply(cotangent, slope(unit, source, self._params.get(source)))
+        params = self._params.get(source)
+        arrived = None if params is None else self._arrived(source)
+        found = ops.multiply(cotangent, slope(unit, source, params, arrived))
         return ops.total(found, ops.broadcast_axes(source, found))
 
 

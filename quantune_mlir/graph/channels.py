@@ -1,13 +1,14 @@
 """Which tensors are observed channel by channel, and what they are called.
 
 These are the tensors that a convolution or matrix product with constant weights reads (bias correction needs their
-means, equalization their extremes), and the roots that equalization may scale (their range is then that of the scaled
-extremes). A root keeps its name; another tensor is called `@layer` after the first layer that reads it.
+means, equalization their extremes), the roots that equalization may scale (their range is then that of the scaled
+extremes), and outputs whose channels are judged by their own scale. An output is called after its layer, a
+root keeps its name; another tensor is called `@layer` after the first layer that reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from quantune_mlir.graph.linear_ops import match_product
 from quantune_mlir.graph.scalable import ScalableRange
@@ -16,7 +17,9 @@ from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.mlir.bindings import ir
 
 
-def channel_tensors(units: Sequence[Unit], tensors: Tensors, scalable: Sequence[ScalableRange]) -> dict[ir.Value, str]:
+def channel_tensors(
+    units: Sequence[Unit], tensors: Tensors, scalable: Sequence[ScalableRange], outputs: Collection[ir.Value] = ()
+) -> dict[ir.Value, str]:
     """The observed tensors, each with its name, in graph order."""
     scaled = {v for found in scalable for v in found.values if v in tensors.names}
     names: dict[ir.Value, str] = {}
@@ -25,6 +28,6 @@ def channel_tensors(units: Sequence[Unit], tensors: Tensors, scalable: Sequence[
         if product is not None and unit.layer is not None:
             source = product.op.operands[0]
             names.setdefault(source, tensors.names.get(source, f"@{unit.layer}"))
-        if unit.output in scaled:
-            names.setdefault(unit.output, tensors.names[unit.output])
+        if unit.output in scaled or unit.output in outputs:
+            names.setdefault(unit.output, tensors.names.get(unit.output, unit.layer or ""))
     return names

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from quantune_mlir.graph.layers import is_result
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.edit import shape_of
 
 if TYPE_CHECKING:
     from quantune_mlir.graph.network import Network
@@ -40,3 +41,19 @@ def closing_values(network: Network, before: ir.Value | None = None) -> list[ir.
         elif value in network.makers:
             pending += network.makers[value].inputs
     return list(found)
+
+
+def closing_channels(network: Network) -> dict[ir.Value, int]:
+    """The closing values whose channels, along the last axis, a part of the outputs judges by their own scale.
+
+    Where noise is compared with something else than the output, there are none.
+    """
+    if network.baseline is not None:
+        return {}
+    found: dict[ir.Value, int] = {}
+    for part, value in network.parts.items():
+        for closing in network.closing_values_before(value):
+            channels = shape_of(closing)[-1] if shape_of(closing) else 1
+            if part.channel_count == channels > 1:
+                found[closing] = channels
+    return {value: found[value] for value in network.closing_values if value in found}

@@ -32,7 +32,7 @@ class Form(str, Enum):
     TO_FP32 = "to_fp32"
     """Integers; only fp32 ops read the accumulator, which becomes fp32 without being rounded."""
     ROUNDED = "rounded"
-    """fp32, on an accumulator that became fp32; the result is rounded to integers."""
+    """fp32, on what is fp32 or an accumulator that became so; the result is rounded to integers."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,9 @@ def lowering_steps(
     def reads_fp32(reader: Unit, format_: NumberFormat) -> bool:
         return formats[reader.output] != format_ or (float_epilogues and is_piecewise_linear(reader))
 
+    def made_in_fp32(value: ir.Value) -> bool:
+        return value in formats and not formats[value].is_integer
+
     folded: set[ir.Value] = set()
     rounded: set[ir.Value] = set()
     for unit in network.units:
@@ -86,7 +89,8 @@ def lowering_steps(
         if not format_.is_integer:
             yield LoweringStep(unit, None, format_, Form.FP32)
             continue
-        if value in rounded:
+        epilogue = float_epilogues and is_piecewise_linear(unit)
+        if value in rounded or (epilogue and all(map(made_in_fp32, unit.inputs))):
             yield LoweringStep(unit, None, format_, Form.ROUNDED)
             continue
         clamp = network.clamps.get(value)

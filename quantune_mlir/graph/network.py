@@ -9,7 +9,7 @@ from functools import cached_property
 from quantune_mlir.graph import precision_propagation
 from quantune_mlir.graph.baseline import Baseline, find_baseline
 from quantune_mlir.graph.channels import channel_tensors
-from quantune_mlir.graph.closing import closing_values
+from quantune_mlir.graph.closing import closing_channels, closing_values
 from quantune_mlir.graph.epilogues import foldable_clamps, private_values, readers_of
 from quantune_mlir.graph.layers import Layer, find_layers
 from quantune_mlir.graph.output_parts import find_parts
@@ -81,7 +81,7 @@ class Network:
     @cached_property
     def channel_tensors(self) -> dict[ir.Value, str]:
         """The activations that are observed channel by channel, and their names."""
-        return channel_tensors(self.units, self.tensors, self.scalable_ranges)
+        return channel_tensors(self.units, self.tensors, self.scalable_ranges, self.closing_channels)
 
     @cached_property
     def scalable_ranges(self) -> list[ScalableRange]:
@@ -101,6 +101,11 @@ class Network:
     def closing_values_before(self, value: ir.Value) -> list[ir.Value]:
         """The results of the last deciding layers that an activation is computed from."""
         return closing_values(self, value)
+
+    @cached_property
+    def closing_channels(self) -> dict[ir.Value, int]:
+        """The closing values with channels that are judged by their own scale, and how many each has."""
+        return closing_channels(self)
 
     @cached_property
     def baseline(self) -> Baseline | None:

@@ -9,6 +9,7 @@
 | `quantune.qparams`   | ops, function arguments    | quantization parameters of the (first) result or argument  |
 | `quantune.precision` | ops                        | name of a number format, "int8" or "fp32" as a rule        |
 | `quantune.input_means` | convolutions             | mean of each input channel, array<f64>                     |
+| `quantune.channel_peaks` | ops                      | largest magnitude in each channel of the result, array<f64> |
 | `quantune.model`     | the module                 | hash of the model that it was imported from                |
 | `quantune.edits`     | the module                 | inputs pinned and tensors cut at before, as JSON           |
 | `quantune.extremes`  | ops                        | least and largest number that the result held, array<f32>  |
@@ -34,6 +35,7 @@ ELEMENT_TYPE: Final = "quantune.element_type"
 QPARAMS: Final = "quantune.qparams"
 PRECISION: Final = "quantune.precision"
 INPUT_MEANS: Final = "quantune.input_means"
+CHANNEL_PEAKS: Final = "quantune.channel_peaks"
 MODEL: Final = "quantune.model"
 EDITS: Final = "quantune.edits"
 EXTREMES: Final = "quantune.extremes"

@@ -68,6 +68,14 @@ class Part:
         bounds = {part.axis: f"{part.start}:{part.stop}" for part in self.ranges}
         return f"{self.output_name}[{', '.join(bounds.get(axis, ':') for axis in range(max(bounds) + 1))}]"
 
+    @property
+    def channel_count(self) -> int:
+        """How many channels may be of different scales."""
+        if self.channels is None:
+            return 1
+        bounds = (part for part in self.ranges if part.axis == self.channels)
+        return next((part.stop - part.start for part in bounds), self.shape[self.channels])
+
     def of(self, output: NDArray[T]) -> NDArray[T]:
         """The part of an array that is, or has as many elements as, the output."""
         bounds = {part.axis: slice(part.start, part.stop) for part in self.ranges}
@@ -178,18 +186,26 @@ class _Sums:
 def worst_group(signal: NDArray[np.float64], noise: NDArray[np.float64], elements: float) -> ErrorEnergy:
     """The energies of the group of channels with the least SQNR.
 
-    With S the energy of a channel and S₀ that of the loudest, a channel is in group floor(½ log10(S₀ / S)), that of its
-    order of magnitude. From the quietest on, a group of less than LEAST_SHARE of the channels joins the next louder
-    one. Channels without a signal are of the quietest group.
-
     Args:
         signal: (channels,), energies.
         noise: (channels,), energies.
         elements: of all channels, which have as many each.
     """
-    total = float(signal.sum())
-    if total == 0 or len(signal) == 1:
-        return ErrorEnergy(total, float(noise.sum()), elements)
+    share = elements / len(signal)
+    groups = channel_groups(signal)
+    energies = [ErrorEnergy(float(signal[g].sum()), float(noise[g].sum()), len(g) * share) for g in groups]
+    return min(energies, key=_sqnr)
+
+
+def channel_groups(signal: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+    """The groups of channels that are judged together, each the indices of its members.
+
+    With S the energy of a channel and S₀ that of the loudest, a channel is in group floor(½ log10(S₀ / S)), that of its
+    order of magnitude. From the quietest on, a group of less than LEAST_SHARE of the channels joins the next louder
+    one. Channels without a signal are of the quietest group.
+    """
+    if signal.sum() == 0 or len(signal) == 1:
+        return [np.arange(len(signal))]
     with np.errstate(divide="ignore"):
         decades = np.floor(0.5 * np.log10(signal.max() / signal))
     groups: list[NDArray[np.intp]] = []
@@ -202,9 +218,7 @@ def worst_group(signal: NDArray[np.float64], noise: NDArray[np.float64], element
         if audible >= LEAST_SHARE * len(signal) or decade == 0:
             groups.append(gathered)
             gathered, audible = gathered[:0], 0
-    share = elements / len(signal)
-    energies = [ErrorEnergy(float(signal[g].sum()), float(noise[g].sum()), len(g) * share) for g in groups]
-    return min(energies, key=_sqnr)
+    return groups
 
 
 def _sqnr(energy: ErrorEnergy) -> float:

@@ -8,7 +8,13 @@ it is int8 and any reader is, it is stored in int8, and all of them do; else onl
 table is int8 in any case: its rounding is part of the layer's own noise.) Between fp32 layers nothing is rounded, and
 there is no noise. Noise of different origin is uncorrelated, so that energies add:
 
-    noise(plan) = constant + sum over int8 layers of theirs + sum over tensors of theirs x the share read rounded.
+    noise(plan) = constant + sum over int8 layers of theirs + sum over tensors of theirs, as they are read.
+
+What is rounded once and read by several layers is not: through two of them the same error may add up, or cancel. Let
+k be what a tensor brings through one reader alone, and w through all together. Amplitudes of any two readers are taken
+to be alike in what they have in common, so that of readers S
+
+    noise(S) = sum of k + (w - sum of all k) x pairs(S) / pairs(all),    pairs = (sum of sqrt k)^2 - sum of k.
 
 Each is a noise-to-signal power at a part of the output, beside the signal of that part. The noise of a plan is that of
 its worst part.
@@ -92,7 +98,7 @@ class NoiseModel:
         """What a layer brings in int8, with its share in the rounding of what others read as well."""
         noise = np.asarray(self.layers.get(name, np.zeros(len(self.parts))))
         for tensor in self.read_by.get(name, ()):
-            noise = noise + tensor.readers.get(name, 0.0) * _known(tensor.noise)
+            noise = noise + tensor.readers.get(name, 0.0) * _known(tensor.apart or tensor.noise)
         return noise
 
     def weight(self, name: str) -> float:
@@ -168,16 +174,27 @@ class NoiseLedger:
 
     def _rounding(self, tensor: RoundedTensor) -> Powers:
         readers = ((name, share) for name, share in tensor.readers.items() if name in self._formats)
-        share = sum(share * self._step_of(name) for name, share in readers)
+        shares = np.array([share * self._step_of(name) for name, share in readers])
+        whole = _known(tensor.noise)
+        if not shares.any():
+            return np.zeros_like(whole)
         if tensor.maker in self._formats:
-            share = 0.0 if tensor.counted or not share else self._step_of(tensor.maker)
-        return share * _known(tensor.noise)
+            return 0.0 * whole if tensor.counted else self._step_of(tensor.maker) * whole
+        everyone = np.array(list(tensor.readers.values()))
+        apart, share = _known(tensor.apart or tensor.noise), shares.sum() / everyone.sum()
+        together = _pairs(shares) / _pairs(everyone) if len(everyone) > 1 else share
+        return np.maximum(0.0, share * apart + together * (whole - apart))
 
     def _step_of(self, name: str) -> float:
         """The square of a layer's activation steps, those of int8 being 1."""
         codes = self._formats[name].activations
         assert codes is not None
         return _steps_squared(codes)
+
+
+def _pairs(powers: NDArray[np.float64]) -> float:
+    """Twice the sum over all pairs of the products of their amplitudes."""
+    return float(np.sqrt(powers).sum() ** 2 - powers.sum())
 
 
 def _steps_squared(codes: IntegerRange) -> float:

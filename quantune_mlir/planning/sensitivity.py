@@ -83,6 +83,10 @@ class RoundedTensor(BaseModel):
     )
     readers: Annotated[dict[str, _SixDigits], Field(description="deciding layers, and their shares, which sum to 1")]
     noise: Annotated[tuple[_SixDigits, ...], Field(description="at each part of the output, if all read it rounded")]
+    apart: Annotated[
+        tuple[_SixDigits, ...],
+        Field(description="the sum of what it brings through each of them alone; as much as `noise` where left out"),
+    ] = ()
 
 
 class SensitivityList(BaseModel):

@@ -126,13 +126,15 @@ class Analyzer:
     def analysis(self, samples: SampleSet, sums: RunSums) -> Analysis:
         """What the sums of all runs over the samples tell."""
         measurement = self.measurement(self.runs(samples), sums)
-        energies, budget = measurement.energies, noise_at_output(self._model, measurement)
+        float_epilogues = self._options.requantize == "float"
+        energies = measurement.energies
+        budget = noise_at_output(self._model, measurement, float_epilogues=float_epilogues)
         layers = [self._describe(layer, index, energies, budget) for index, layer in enumerate(self._model.layers)]
         return Analysis(layers, len(self.runs(samples)) * samples.batch, budget)
 
     def grown(self, samples: SampleSet, on_sample: Callable[[], None] = lambda: None) -> dict[str, Powers]:
         """What each layer that the plan has in int8 brings to the parts of the output, as energies grow under it."""
-        return grown_noise(self._model, self.measure(samples, on_sample).energies)
+        return grown_noise(self._model, self.measure(samples, on_sample))
 
     def sums(
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Final, cast
 
 import numpy as np
@@ -22,6 +23,7 @@ from quantune_mlir.mlir.dialects.quantune import (
     RESIDUAL,
     ROUNDING,
     Noise,
+    group_rows,
 )
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import ErrorEnergy, Signal
@@ -51,6 +53,12 @@ class Measurement:
 
     energies: Energies
     projections: tuple[Energies, ...] = ()
+
+    def at_output(self, name: str) -> ErrorEnergy:
+        """What was measured with every layer int8 at a closing layer, at the worst group of its channels."""
+        groups = (self.energies.get(key) for key in group_rows(name))
+        found = [energy for energy in takewhile(lambda energy: energy is not None, groups) if energy is not None]
+        return max(found, key=_normalized) if found else self.energies[name, ACCUMULATED]
 
 
 @dataclass(frozen=True)
@@ -95,11 +103,13 @@ class NoiseBudget:
         return replace(self.times(1 / share), alone=alone, signal=signal, signal_share=share)
 
 
-def noise_at_output(model: Model, measurement: Measurement) -> NoiseBudget:
+def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: bool = True) -> NoiseBudget:
     """The noise budget of a model from the measured energies of its layers.
 
     It was projected to the output by the run itself, or else follows from how energies grow from layer to layer. With
     every layer int8 it is what was measured, where noise is not as large as the signal.
+
+    With `float_epilogues`, a piecewise linear function that alone is int8 is computed in fp32.
     """
     energies = measurement.energies
     outputs = _measured_outputs(model, energies)
@@ -107,8 +117,12 @@ def noise_at_output(model: Model, measurement: Measurement) -> NoiseBudget:
         budget = _projected(model, measurement, outputs)
     else:
         budget = _propagated(model, energies, outputs)
+    if float_epilogues:
+        exact = {layer.name for layer in model.layers if _last(layer, is_piecewise_linear)}
+        alone = {name: np.where(name in exact, 0.0, noise) for name, noise in budget.alone.items()}
+        budget = replace(budget, alone=alone)
     if budget.own:
-        measured, ratio = _beside_measured(budget, energies)
+        measured, ratio = _beside_measured(budget, measurement)
         trusted = (measured > 0) & (measured < SATURATED)
         budget = budget.times(np.where(trusted, np.clip(ratio, 1 / _CORRECTION, _CORRECTION), 1.0))
     for (name, noise), energy in energies.items():
@@ -117,12 +131,13 @@ def noise_at_output(model: Model, measurement: Measurement) -> NoiseBudget:
     return budget
 
 
-def grown_noise(model: Model, energies: Energies) -> dict[str, Powers]:
+def grown_noise(model: Model, measurement: Measurement) -> dict[str, Powers]:
     """What each layer brings, as energies grow from layer to layer: together what was measured at the output."""
+    energies = measurement.energies
     budget = _propagated(model, energies, _measured_outputs(model, energies), saturates=False)
     if not budget.own:
         return {}
-    _, ratio = _beside_measured(budget, energies)
+    _, ratio = _beside_measured(budget, measurement)
     noise = NoiseModel(budget.parts, budget.own, budget.rounded)
     return {name: noise.brought_by(name) * ratio for name in budget.own}
 
@@ -134,9 +149,9 @@ def _measured_outputs(model: Model, energies: Energies) -> list[str]:
     return [name for name in names if (name, ACCUMULATED) in energies]
 
 
-def _beside_measured(budget: NoiseBudget, energies: Energies) -> tuple[Powers, Powers]:
+def _beside_measured(budget: NoiseBudget, measurement: Measurement) -> tuple[Powers, Powers]:
     """The noise that was measured at each part, and how many times as much it is as the budget's total."""
-    measured = np.array([_normalized(energies[name, ACCUMULATED]) for name in budget.parts])
+    measured = np.array([_normalized(measurement.at_output(name)) for name in budget.parts])
     return measured, np.divide(measured, budget.total, out=np.ones_like(measured), where=budget.total > 0)
 
 
@@ -152,7 +167,7 @@ def _projected(model: Model, measurement: Measurement, outputs: Sequence[str]) -
         name: noise * [_removed_share(energies, name) for energies in measurement.projections]
         for name, noise in alone.items()
     }
-    kept = {name: float((noise - own[name]).max()) for name, noise in alone.items()}
+    kept = {name: noise - own[name] for name, noise in alone.items()}
     rounded = {
         layer.name: at_parts(layer.name, PROJECTED_ROUNDING, PROJECTED_ROUNDING_LANES)
         for layer in model.layers
@@ -179,11 +194,14 @@ def _removed_share(energies: Energies, name: str) -> float:
     return min(_ratio(projected.noise, projected.signal), 1.0)
 
 
-def _rounded_tensors(model: Model, noise: Mapping[str, Powers], kept: Mapping[str, float]) -> tuple[RoundedTensor, ...]:
+def _rounded_tensors(
+    model: Model, noise: Mapping[str, Powers], kept: Mapping[str, Powers]
+) -> tuple[RoundedTensor, ...]:
     """The tensors that several layers read, by the layer that makes each, with the noise of their rounding.
 
     Of a tensor that is moved and selected from only what is read in the end counts: it is rounded once. Readers share
-    it as they share what stays of their own noise if each alone is fp32.
+    it as they share what stays of their own noise if each alone is fp32. A function that is computed in fp32 is rounded
+    for int8 readers only, a table for all.
     """
     readers, makers = model.network.deciding_readers, model.network.owners
     read = {value for layer in model.layers if layer.decides for value in layer.inputs}
@@ -191,24 +209,26 @@ def _rounded_tensors(model: Model, noise: Mapping[str, Powers], kept: Mapping[st
     for layer in model.layers:
         mine = readers.get(layer.output, [])
         if layer.name in noise and layer.output in read:
-            weights = np.array([max(kept.get(name, 0.0), 0.0) for name in mine])
+            apart = np.array([np.maximum(kept.get(name, 0.0), 0.0 * noise[layer.name]) for name in mine])
+            weights = apart.max(axis=1)
             shares = weights / weights.sum() if 0 < weights.sum() < np.inf else np.full(len(mine), 1 / len(mine))
             found.append(
                 RoundedTensor(
                     layer=layer.name,
-                    maker=makers.get(layer.name) or None,
-                    counted=_ends_in_table(layer),
+                    maker=None if _last(layer, is_piecewise_linear) else makers.get(layer.name) or None,
+                    counted=_last(layer, lambda unit: unit.kind is Kind.UNARY and not is_piecewise_linear(unit)),
                     readers=dict(zip(mine, shares.tolist(), strict=True)),
                     noise=tuple(noise[layer.name].tolist()),
+                    apart=tuple(apart.sum(axis=0).tolist()) if apart.any() else (),
                 )
             )
     return tuple(found)
 
 
-def _ends_in_table(layer: Layer) -> bool:
-    """Whether the int8 form of a layer cannot but round its result."""
+def _last(layer: Layer, holds: Callable[[Unit], bool]) -> bool:
+    """Whether something holds of the last unit of a layer that computes."""
     last = [unit for unit in layer.units if unit.kind not in SHARING]
-    return bool(last) and last[-1].kind is Kind.UNARY and not is_piecewise_linear(last[-1])
+    return bool(last) and holds(last[-1])
 
 
 def _propagated(model: Model, energies: Energies, outputs: Sequence[str], *, saturates: bool = True) -> NoiseBudget:
@@ -314,4 +334,6 @@ def _ratio(noise: float, signal: float) -> float:
 
 
 def _times(tensor: RoundedTensor, factor: Powers | float) -> RoundedTensor:
-    return tensor.model_copy(update={"noise": tuple((np.asarray(tensor.noise) * factor).tolist())})
+    fields = {"noise": tensor.noise, "apart": tensor.apart}
+    update = {name: tuple((np.asarray(powers) * factor).tolist()) for name, powers in fields.items() if powers}
+    return tensor.model_copy(update=update)

@@ -117,7 +117,12 @@ class PlanPolicy:
             return None
         if self.min_sqnr_db is not None:
             return self.min_sqnr_db
-        return policies.FLOOR_DB if self == PlanPolicy(keep_fp32=self.keep_fp32, costs=self.costs) else None
+        return policies.FLOOR_DB if self.is_default else None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing is asked for that the default policy does not do."""
+        return self == PlanPolicy(keep_fp32=self.keep_fp32, costs=self.costs)
 
     def check(self, model: Model, target: Target) -> None:
         """Raises already the PlanError that `plan` would raise after the runs, whatever they find."""
@@ -158,6 +163,10 @@ class PlanPolicy:
     def decide(self, planner: Planner) -> Planned:
         """The plan of this policy by what a planner knows by now. Raises PlanError if it cannot be met."""
         return planner.plan(*self._policy())
+
+    def int8_throughout(self, planner: Planner) -> Planned:
+        """What the default policy comes to where nothing in fp32 is of any use."""
+        return planner.plan(policies.all_int8, self._named("default"))
 
     def _policy(self) -> tuple[policies.Policy, str]:
         if self.everything is not None:

@@ -259,7 +259,8 @@ def quantize(
         with watch.stage("run_doubt", "find out what makes its noise", len(analyzer.runs(samples))) as tick:
             return analyzer.grown(samples, tick)
 
-    best = verified_plan(planned, planner, policy.decide, verify_plan, grow, floor_db)
+    int8 = policy.int8_throughout if plan is None and policy.is_default else None
+    best = verified_plan(planned, planner, policy.decide, verify_plan, grow, floor_db, int8)
     return replace(
         found,
         planned=best.planned,

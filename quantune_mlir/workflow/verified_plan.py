@@ -21,6 +21,9 @@ from quantune_mlir.workflow.verification import Verified, VerifiedPart, Verifier
 MOST_REPAIRS: Final = 3
 """How often a plan is made again at most."""
 
+_LOST_DB: Final = 0.5
+"""By so much a part may have less than int8 throughout: twice as much is seen on other samples."""
+
 _SLACK_DB: Final = 0.5
 """By so much a part may be below the floor: measured over a few samples, it is off by as much."""
 
@@ -49,7 +52,12 @@ class VerifiedPlan:
     @property
     def worst_db(self) -> float:
         """The SQNR of the worst part."""
-        return min((part.noise.sqnr_db for part in self.parts), default=math.inf)
+        return min(self.parts_db, default=math.inf)
+
+    @property
+    def parts_db(self) -> list[float]:
+        """The SQNR of each part."""
+        return [part.noise.sqnr_db for part in self.parts]
 
 
 class PlanVerifier:
@@ -87,8 +95,12 @@ def verified_plan(
     verify: PlanVerifier,
     grow: Callable[[PrecisionPlan], Mapping[str, Powers]],
     floor_db: float | None,
+    int8: Callable[[Planner], Planned] | None = None,
 ) -> VerifiedPlan:
     """Measure a plan, and where a part is below the floor, make another from what was measured.
+
+    Where a part has less than int8 throughout is thought to have there, that is measured, too, and takes the place of a
+    plan that has less in truth, if it holds the floor or has no worse part.
 
     Args:
         first: the plan as it was predicted.
@@ -97,10 +109,33 @@ def verified_plan(
         verify: measures plans.
         grow: measures what each layer of a plan brings, see planning/correction.py; called where it is in doubt.
         floor_db: what each part is to have; None: whatever it has.
+        int8: makes the plan of int8 throughout; None: nothing is compared with it.
 
     Returns:
         The first plan that holds the floor, or else the best.
     """
+    model, foreseen = planner.problem.noise_model, planner.problem.noise_ledger().parts
+    best = _held(first, planner, make, verify, grow, floor_db)
+    measured = verify.measured(best.verified, model)
+    if int8 is None or not _lower(list(map(decibels, measured)), list(map(decibels, foreseen))):
+        return best
+    planned = int8(planner)
+    if planned.plan.precision_of() == best.plan.precision_of():
+        return best
+    throughout = verify(planned, model)
+    holds = throughout.worst_db >= min(best.worst_db, math.inf if floor_db is None else floor_db)
+    return throughout if holds and _lower(best.parts_db, throughout.parts_db) else best
+
+
+def _held(
+    first: Planned,
+    planner: Planner,
+    make: Callable[[Planner], Planned],
+    verify: PlanVerifier,
+    grow: Callable[[PrecisionPlan], Mapping[str, Powers]],
+    floor_db: float | None,
+) -> VerifiedPlan:
+    """The first plan that holds the floor when it is measured, or else the best."""
     best = found = verify(first, planner.problem.noise_model)
     for _ in range(MOST_REPAIRS):
         if floor_db is None or found.worst_db >= floor_db - _SLACK_DB:
@@ -113,6 +148,11 @@ def verified_plan(
         found = verify(planned, planner.problem.noise_model)
         best = max(best, found, key=lambda each: each.worst_db)
     return best
+
+
+def _lower(mine: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether an SQNR is lower than its counterpart by more than it may be; those not known are not."""
+    return any(a < b - _LOST_DB for a, b in zip(mine, others, strict=True))
 
 
 def _predicted_at(model: Model, parts: Sequence[str]) -> list[list[int]]:

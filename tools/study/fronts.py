@@ -46,7 +46,7 @@ def measure_front(zoo: Zoo, network: str, granularity: Granularity, *, samples: 
     costs = find_costs(model, PlanRewriter(model, profile, options), DEFAULT_POLICY, watch)
     planner = DEFAULT_POLICY.planner(sensitivity, model, costs)
     plans = {DEFAULT: DEFAULT_POLICY.plan(sensitivity, model, costs)}
-    for number, point in enumerate(_some(slower_and_cleaner(planner.problem.front))):
+    for number, point in enumerate(some_of(slower_and_cleaner(planner.problem.front), POINTS)):
         plans[str(number)] = planner.plan(lambda problem, chosen=point: decided(problem, chosen), "front").plan
     judge = Judge.of(subject, profile, options)
     int8 = {name: _int8(plan) for name, plan in plans.items()}
@@ -96,9 +96,9 @@ def _cells(row: Mapping[str, Any], samples: int) -> list[str]:
     return [f"**{cell}**" for cell in cells] if row["plan"] == DEFAULT else cells
 
 
-def _some(front: Sequence[Point]) -> list[Point]:
+def some_of(front: Sequence[Point], count: int) -> list[Point]:
     """Evenly spaced plans of a front with its ends."""
-    places = np.linspace(0, len(front) - 1, min(POINTS, len(front)))
+    places = np.linspace(0, len(front) - 1, min(count, len(front)))
     return [front[round(place)] for place in places]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import iree.runtime as iree_rt
@@ -25,6 +26,7 @@ from tools.study.schedule import Graph, Schedule
 Plan = Mapping[str, NumberFormat]
 """The format of each layer that decides."""
 Outputs = NDArray[np.float32]
+Array = NDArray[np.generic]
 
 
 class SwitchableModel:
@@ -48,6 +50,8 @@ class SwitchableModel:
             network.closing_values,
             integer.requantize == "float",
         )
+        *_, terminator = network.block
+        self._results = list(terminator.operands)
         params = read_qparams(prepared.function)
         self._runtime = _Runtime(compile_pieces(network, numbers, params, integer, load_target("host")))
 
@@ -67,6 +71,14 @@ class SwitchableModel:
         """
         schedule = self._graph.schedule([{**self._fixed, **plan} for plan in plans])
         for sample in samples:
+            results = self._runtime.run(schedule, sample)
+            yield [np.concatenate([each.astype(np.float32).reshape(-1) for each in outputs]) for outputs in results]
+
+    def results(self, plans: Sequence[Plan], samples: SampleSet) -> Iterator[list[list[Array]]]:
+        """The same of the network's results: for each sample, those of each plan."""
+        graph = replace(self._graph, outputs=self._results)
+        schedule = graph.schedule([{**self._fixed, **plan} for plan in plans])
+        for sample in samples:
             yield self._runtime.run(schedule, sample)
 
 
@@ -81,8 +93,8 @@ class _Runtime:
         self._device = config.device
         self._functions: dict[str, Any] = {}
 
-    def run(self, schedule: Schedule, sample: Sequence[NDArray[np.generic]]) -> list[Outputs]:
-        """The output of each plan of a schedule for one sample."""
+    def run(self, schedule: Schedule, sample: Sequence[Array]) -> list[list[Array]]:
+        """The outputs of each plan of a schedule for one sample."""
         last_use = {number: i for i, call in enumerate(schedule.calls) for number in call.operands}
         kept = {number for numbers in schedule.outputs for number in numbers}
         results: dict[int, Any] = {i: to_device(array, self._device) for i, array in enumerate(sample)}
@@ -96,8 +108,8 @@ class _Runtime:
             for number in call.operands:
                 if last_use[number] == i and number not in kept:
                     del results[number]
-        arrays = {number: np.asarray(to_host(results[number]), np.float32).reshape(-1) for number in kept}
-        return [np.concatenate([arrays[number] for number in numbers]) for numbers in schedule.outputs]
+        arrays = {number: np.array(to_host(results[number])) for number in kept}
+        return [[arrays[number] for number in numbers] for numbers in schedule.outputs]
 
     def _function(self, name: str) -> Any:
         if name not in self._functions:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Final, Literal
 
 from quantune_mlir.errors import PassError
@@ -25,6 +26,7 @@ MAX_POOL_ADJOINT: Final = "quantune.max_pool_adjoint"
 
 Noise = Literal[
     "accumulated",
+    "accumulated in channels",
     "local",
     "rounding",
     "projected",
@@ -35,6 +37,8 @@ Noise = Literal[
 ]
 ACCUMULATED: Final = "accumulated"
 """The error at a layer's output where every layer so far is int8."""
+ACCUMULATED_IN_CHANNELS: Final = "accumulated in channels"
+"""The same in one group of an output's channels, those of one scale."""
 LOCAL: Final = "local"
 """The error at a layer's output where this layer alone is int8."""
 ROUNDING: Final = "rounding"
@@ -49,6 +53,13 @@ PROJECTED_ROUNDING_LANES: Final = "projected rounding lanes"
 """The same, like PROJECTED_LANES."""
 RESIDUAL: Final = "residual"
 """No error: what is left of the network's output without what tells nothing, see graph/baseline.py."""
+
+
+def group_rows(layer: str) -> Iterator[tuple[str, Noise]]:
+    """What the measures of an output's groups of channels are called, one after the other."""
+    for group in count():
+        yield f"{layer}, channels {group}", ACCUMULATED_IN_CHANNELS
+
 
 Part = Literal["made", "kept", "rounded"]
 MADE: Final = "made"

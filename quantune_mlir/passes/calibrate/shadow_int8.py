@@ -10,7 +10,8 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      Where the network allows projection, a second function, @probe, measures all four, and @main the first only, and
      that not of what a folded clamp reads: computing it takes an int8 convolution more. Where the network ends in
      several layers, @probe has one more argument, tensor<n x f32>: how much of each it looks at. The module's attribute
-     `quantune.outputs` lists them.
+     `quantune.outputs` lists them. Where channels of an output are of different scales, each group of them is measured,
+     too, and looked at by its own scale.
      With a `plan`, only the layers that it has in int8 are, and there is no @probe.
      Where not all of the network's output counts, it is compared in fp32 with what does not (see graph/baseline.py):
      residual:    the rest, called by its name.
@@ -28,23 +29,30 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-from quantune_mlir.adjoint.float_ops import mean_along
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.adjoint.float_ops import along_channels, mean_along, multiply
 from quantune_mlir.adjoint.noise_probe import LayerError, project, project_rounding, sweep_back
 from quantune_mlir.graph.epilogues import ACCUMULATING
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.lowering import Form, LoweringStep, lowering_steps
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import SHARING, Unit
+from quantune_mlir.integer.boundary import dequantize
 from quantune_mlir.integer.integer_options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
+from quantune_mlir.mlir.attributes import CHANNEL_PEAKS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, RESIDUAL, ROUNDING, Noise
+from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.function import entry_block
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.numerics.formats import FP32, INT8
+from quantune_mlir.numerics.parts import channel_groups
 from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.quantize.assign_precision import planned_formats
 from quantune_mlir.pipeline.base import NetworkPass
@@ -93,7 +101,18 @@ class ShadowInt8(NetworkPass):
         following = dict(itertools.pairwise(op.operation for op in network.block))
         for unit in network.units:
             shadow.add(unit, following[unit.op])
+        shadow.measure_groups()
         return shadow
+
+
+def _channel_peaks(network: Network) -> dict[ir.Value, NDArray[np.float64]]:
+    """The largest magnitudes in the channels of outputs, where a pass left them."""
+    attributes = {value: network.makers[value].op.attributes for value in network.closing_channels}
+    return {
+        value: np.array(ir.DenseF64ArrayAttr(found[CHANNEL_PEAKS]))
+        for value, found in attributes.items()
+        if CHANNEL_PEAKS in found
+    }
 
 
 def _twin(network: Network) -> Network:
@@ -125,6 +144,9 @@ class _Shadow:
         self._accumulated = Rewriter(self._params, options)
         self._rounded: dict[ir.Value, Quantized] = {}
         self._waiting: list[_Alone] = []
+        self._peaks = _channel_peaks(network)
+        groups = {value: channel_groups(peaks**2) for value, peaks in self._peaks.items()}
+        self._groups = {value: found for value, found in groups.items() if len(found) > 1}
 
     def _in_int8(self, value: ir.Value) -> bool:
         """Whether the unit that makes a value computes in integers."""
@@ -174,7 +196,7 @@ class _Shadow:
     def _measure_local(self, decider: Layer, layer: Layer, before: ir.Operation) -> LayerError | None:
         """Emits a layer alone, with the unit that its clamp folds into; its result is rounded to int8 at last.
 
-        Its error is None if it decides nothing.
+        Its error is None if it decides nothing, or would be computed in fp32 even if it alone were int8.
         """
         alone = Rewriter(self._params, self._options)
         last = max((i for i, member in enumerate(layer.units) if member.kind not in SHARING), default=None)
@@ -191,14 +213,10 @@ class _Shadow:
         if is_int8 and self._form_of(layer.output) is not Form.TO_FP32:
             alone.int8(layer.output, UnitEmitter(layer.units[-1], before))
         _measure(alone, layer, before, LOCAL)
-        if not decider.decides:
+        if not decider.decides or self._form_of(layer.output) is Form.ROUNDED:
             return None
-        in_fp32 = self._form_of(layer.output) is Form.ROUNDED
-        if in_fp32:
-            alone = Rewriter(self._params, self._options)
-            alone.emit(LoweringStep(layer.units[-1], None, INT8, Form.INTEGER), before)
         approximation, params = alone.unrounded(layer.output)
-        return LayerError(decider, layer.output, approximation, params, removable=not in_fp32)
+        return LayerError(decider, layer.output, approximation, params)
 
     def project(self) -> list[str]:
         """Emits what the layers' local errors add to the network's outputs; names of the layers that make these.
@@ -211,7 +229,9 @@ class _Shadow:
             return []
         *_, terminator = self._network.block
         shares = _shares(self._network.function, len(outputs)) if len(outputs) > 1 else None
-        cotangents = sweep_back(self._network.units, outputs, shares, self._params, terminator.operation)
+        weights = {output: self._weights(output) for output in outputs}
+        place = terminator.operation
+        cotangents = sweep_back(self._network.units, weights, shares, self._params, self._arrived, place)
         if cotangents is None:
             return []
         for waiting in self._waiting:
@@ -225,6 +245,34 @@ class _Shadow:
             if value not in self._network.private_values and cotangent is not None:
                 project_rounding(self._layers[value], cotangent, rounded)
         return [self._layers[output].name for output in outputs]
+
+    def _weights(self, value: ir.Value) -> NDArray[np.float64] | None:
+        """By what an output's channels are multiplied for the noise of each group to be beside its own signal."""
+        if value not in self._groups:
+            return None
+        energies = self._peaks[value] ** 2
+        weights = np.ones_like(energies)
+        for group in self._groups[value]:
+            weights[group] = np.sqrt(energies.sum() / (energies[group].sum() or energies.sum()))
+        return weights
+
+    def _arrived(self, value: ir.Value) -> ir.Value:
+        """What a value is with every layer int8, at the end of the function."""
+        *_, terminator = self._network.block
+        emitter = UnitEmitter(self._network.units[-1], terminator.operation)
+        rounded = self._accumulated.given_int8(value)
+        return self._accumulated.fp32(value, emitter) if rounded is None else dequantize(emitter, rounded)
+
+    def measure_groups(self) -> None:
+        """Compares each group of channels of an output that are judged by their own scale."""
+        *_, terminator = self._network.block
+        for value, groups in self._groups.items():
+            for (name, noise), group in zip(quantune.group_rows(self._layers[value].name), groups, strict=False):
+                arrived = self._arrived(value)
+                with ir.InsertionPoint(terminator), self._network.makers[value].op.location:
+                    mask = along_channels(value, np.isin(np.arange(shape_of(value)[-1]), group))
+                    mine, theirs = (multiply(x, mask) for x in (value, arrived))
+                    quantune.measure(mine, theirs, name, noise=noise, params=None)
 
     def _measure_rounding(self, decider: Layer, layer: Layer, before: ir.Operation) -> None:
         """Compares the inputs of a layer, or of that which its clamp folds into, with their int8 forms, once."""

@@ -44,6 +44,27 @@ def test_a_tensor_that_is_stored_in_int8_is_rounded_for_all() -> None:
     assert brought(SHARED, "stem", "left", "right") == pytest.approx(0.4)
 
 
+def test_what_readers_have_in_common_adds_up_or_cancels() -> None:
+    """One error through two paths of the same gain: doubled, or gone."""
+    readers = {"left": 0.5, "right": 0.5}
+
+    def through(whole: float) -> NoiseModel:
+        shared = RoundedTensor(layer="stem", readers=readers, noise=(whole, 0.0), apart=(0.2, 0.0))
+        return NoiseModel(("a", "b"), OWN, [shared])
+
+    for whole in (0.0, 0.2, 0.4):
+        assert brought(through(whole), "left") == pytest.approx(0.1)
+        assert brought(through(whole), "left", "right") == pytest.approx(whole)
+
+
+def test_of_many_readers_each_pair_has_as_much_in_common() -> None:
+    names = ("left", "right", "third")
+    shared = RoundedTensor(layer="stem", readers=dict.fromkeys(names, 1 / 3), noise=(0.9, 0.0), apart=(0.3, 0.0))
+    model = NoiseModel(("a", "b"), {name: np.zeros(2) for name in names}, [shared])
+    found = [float(model.noise(dict.fromkeys(names[:count], INT8))[0]) for count in range(4)]
+    assert found == pytest.approx([0.0, 0.1, 0.4, 0.9]), "amplitudes of .1 ** .5 each, all alike"
+
+
 def test_the_result_of_a_table_is_rounded_once() -> None:
     table = NoiseModel(("a", "b"), OWN, [tensor({"left": 1.0}, counted=True)])
     assert brought(table, "stem", "left") == brought(table, "stem") == pytest.approx(0.0)

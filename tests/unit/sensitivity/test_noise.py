@@ -89,10 +89,11 @@ def digits() -> Digits:
 
 def test_the_noise_of_a_layer_alone_is_foreseen(digits: Digits) -> None:
     """Beside the program in which this layer alone is int8; worst where pixels share errors, for biases are left."""
-    errors = [
-        abs(decibels(float(noise.max())) - decibels(digits.measured_alone(name)))
-        for name, noise in digits.budget.alone.items()
-    ]
+    foreseen = {name: float(noise.max()) for name, noise in digits.budget.alone.items()}
+    measured = {name: digits.measured_alone(name) for name in foreseen}
+    exact = [name for name, noise in measured.items() if noise < 1e-9]
+    assert exact == [name for name, noise in foreseen.items() if noise == 0], "piecewise linear functions of fp32"
+    errors = [abs(decibels(foreseen[name]) - decibels(measured[name])) for name in foreseen if name not in exact]
     assert median(errors) < 1.5 and max(errors) < 3.5
 
 
@@ -127,7 +128,7 @@ def test_every_deciding_layer_has_its_part(digits: Digits) -> None:
     assert all(noise >= 0 for noise in digits.budget.own.values())
     assert digits.budget.rounding > 0
     for tensor in digits.budget.rounded:
-        assert tensor.maker in deciding and set(tensor.readers) <= deciding
+        assert tensor.maker in deciding | {None} and set(tensor.readers) <= deciding
         assert sum(tensor.readers.values()) == pytest.approx(1.0)
 
 

@@ -13,7 +13,7 @@ from quantune_mlir.planning.graph import LayerNode
 from quantune_mlir.planning.noise_model import NoiseModel, Powers
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planned, Planner
-from quantune_mlir.planning.policies import default
+from quantune_mlir.planning.policies import all_int8, default
 from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
 from quantune_mlir.workflow.verification import Verified, VerifiedPart
 from quantune_mlir.workflow.verified_plan import MOST_REPAIRS, VerifiedPlan, verified_plan
@@ -70,8 +70,12 @@ class Device:
         return {name: np.array([self.truth[name]]) for name in plan.integer_layers}
 
 
+def throughout(of: Planner) -> Planned:
+    return of.plan(all_int8, "default")
+
+
 def verified(device: Device, of: Planner, floor_db: float | None = 20.0) -> VerifiedPlan:
-    return verified_plan(make(of), of, make, device, device.grow, floor_db)  # type: ignore[arg-type]
+    return verified_plan(make(of), of, make, device, device.grow, floor_db, throughout)  # type: ignore[arg-type]
 
 
 def test_a_plan_that_holds_is_measured_once() -> None:
@@ -107,3 +111,23 @@ def test_the_best_is_taken_if_none_holds() -> None:
     found = verified(device, planner(1e-4, 1e-4, 1e-4))
     assert 1 < len(device.plans) <= 1 + MOST_REPAIRS
     assert found.worst_db == max(-10 * np.log10(sum(device.truth[n] for n in plan)) for plan in device.plans)
+
+
+def test_int8_throughout_is_taken_where_fp32_makes_it_worse() -> None:
+    """The body takes off what the front adds, but nobody foresees it."""
+
+    class Cancelling(Device):
+        def __call__(self, planned: Planned, noise: NoiseModel) -> VerifiedPlan:
+            self.truth["body"] = -4e-3 if "front" in planned.plan.integer_layers else 6e-3
+            return super().__call__(planned, noise)
+
+    device = Cancelling({"front": 4.1e-3, "body": 0.0, "tail": 1e-5})
+    found = verified(device, planner(4e-3, 1e-5, 1e-5))
+    assert device.plans == [["body", "tail"], list(NAMES)]
+    assert list(found.plan.integer_layers) == list(NAMES) and found.worst_db > 29
+
+
+def test_a_plan_that_is_no_worse_than_int8_is_not_compared_with_it() -> None:
+    device = Device({"front": 4e-3, "body": 1e-5, "tail": 1e-5})
+    assert list(verified(device, planner(4e-3, 1e-5, 1e-5)).plan.integer_layers) == ["body", "tail"]
+    assert device.plans == [["body", "tail"]]
