@@ -2,6 +2,8 @@
 
 python -m tools.study ground-truth --networks kws_dscnn --granularity per-tensor --json DIR
 python -m tools.study report DIR docs/results
+python -m tools.study plans --networks made/log-mel,gallery/magika --json DIR
+python -m tools.study report-plans DIR docs/results
 """
 
 from __future__ import annotations
@@ -12,11 +14,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import platformdirs
+
 from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES
-from tools.study import ground_truth
+from tools.gallery.entries import ENTRIES
+from tools.study import budgets, ground_truth, plan_noise
 from tools.study.calibration_spread import measure_spread
 from tools.study.fronts import measure_front
+from tools.study.made import MADE
+from tools.study.plan_tables import write_plans
 from tools.study.report import write_report
 from tools.zoo import Zoo
 
@@ -29,6 +36,9 @@ FRONT_NETWORKS: Final = (
     "tiny_darknet_imagenet",
 )
 """Those of whose images some change with the default plan."""
+PLAN_NETWORKS: Final = (*(f"made/{name}" for name in MADE), *(f"gallery/{name}" for name in ENTRIES), *NETWORKS)
+UNLABELLED: Final = {"plans": plan_noise.measure, "budgets": budgets.measure}
+CACHE: Final = platformdirs.user_cache_path("quantune-gallery")
 GRANULARITIES: Final[tuple[Granularity, ...]] = ("per-tensor", "per-channel")
 
 
@@ -49,6 +59,13 @@ def main() -> None:
     for command in (truth, fronts):
         command.add_argument("--granularity", default=",".join(GRANULARITIES))
     study("calibration", SPREAD_NETWORKS, "measure what calibration samples do to the layers' SQNRs")
+    for name, about in (("plans", "predict and measure plans"), ("budgets", "compare --min-sqnr with a greedy search")):
+        command = study(name, PLAN_NETWORKS, about)
+        command.add_argument("--granularity", default=",".join(GRANULARITIES))
+        command.add_argument("--gallery", type=Path, default=CACHE, help="where the gallery keeps its packages")
+    plans = commands.add_parser("report-plans", help="write tables and a plot of plans")
+    plans.add_argument("directory", type=Path, help="what --json was")
+    plans.add_argument("output", type=Path, help="directory of plots; the tables go to the .md file of that name")
     report = commands.add_parser("report", help="write tables and plots")
     report.add_argument("directory", type=Path, help="what --json was")
     report.add_argument("output", type=Path, help="directory of plots; the tables go to the .md file of that name")
@@ -56,16 +73,25 @@ def main() -> None:
     if arguments.command == "report":
         write_report(arguments.directory, arguments.output)
         return
-    zoo = Zoo.find()
+    if arguments.command == "report-plans":
+        write_plans(arguments.directory, arguments.output)
+        return
     arguments.json.mkdir(parents=True, exist_ok=True)
     for network in arguments.networks.split(","):
-        for name, found in _measured(zoo, network, arguments):
-            write(arguments.json / f"{network}.{name}.json", found)
+        for name, found in _measured(network, arguments):
+            write(arguments.json / f"{network.replace('/', '-')}.{name}.json", found)
 
 
-def _measured(zoo: Zoo, network: str, arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+def _measured(network: str, arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
     """What a study finds of a network, and what to call it; a later one of the same name has all of an earlier one."""
     samples = arguments.samples
+    if arguments.command in UNLABELLED:
+        for granularity in arguments.granularity.split(","):
+            study = UNLABELLED[arguments.command]
+            found = study(network, granularity, samples=samples, gallery=arguments.gallery)
+            yield f"{arguments.command}-{granularity}", found
+        return
+    zoo = Zoo.find()
     if arguments.command == "calibration":
         yield "calibration", measure_spread(zoo, network, samples)
         return

@@ -5,23 +5,17 @@ A network is one of the zoo, of the gallery, or made here; nothing has to be lab
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnx
 
 from quantune_mlir.integer.integer_options import Granularity
-from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import INT8
-from quantune_mlir.numerics.parts import PartMeter
-from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
+from quantune_mlir.planning.noise_model import NoiseModel
 from quantune_mlir.planning.planner import Planner
-from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.inference_runs import analyze
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
@@ -29,66 +23,10 @@ from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.quantization import find_costs
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.study.fronts import some_of
-from tools.study.made import MADE
 from tools.study.switchable import SwitchableModel
-from tools.zoo import Zoo
+from tools.study.unlabelled import PlanMeter, Unlabelled
 
 PLANS: Final = 30
-CHUNK: Final = 8
-"""Plans that are run at once: what they have in common is computed once, but has to be kept."""
-
-
-@dataclass(frozen=True)
-class Unlabelled:
-    """A model and samples to calibrate with; plans are measured on these, as the prediction is of them."""
-
-    name: str
-    model: Model
-    samples: SampleSet
-
-    @staticmethod
-    def load(name: str, samples: int, gallery: Path) -> Unlabelled:
-        """Of the zoo, `gallery/NAME`, or `made/NAME`."""
-        kind, _, rest = name.partition("/")
-        if kind == "gallery":
-            from tools.gallery.stage import ENTRIES, Case
-
-            case = Case(ENTRIES[rest], gallery, ())
-            model = case.load()
-            return Unlabelled(name, model, SampleSet.open(case.samples["calibration"], model.inputs))
-        if kind == "made":
-            made = MADE[rest]()
-            with tempfile.TemporaryDirectory() as folder:
-                onnx.save(made.model, Path(folder) / "made.onnx")
-                model = Model.load(Path(folder) / "made.onnx")
-            return Unlabelled(name, model, SampleSet.open({"x": made.samples(samples, 0)}, model.inputs))
-        zoo = Zoo.find()
-        model = Model.load(zoo.model(name))
-        return Unlabelled(name, model, SampleSet.open(zoo.samples(name, "calib", samples), model.inputs))
-
-
-@dataclass(frozen=True)
-class PlanMeter:
-    """Measures plans of one model as the verification does."""
-
-    model: SwitchableModel
-    network: Model
-    samples: SampleSet
-
-    def __call__(self, plans: Sequence[Sequence[str]]) -> list[Powers]:
-        """Noise-to-signal power at each part of the outputs, of plans told by their int8 layers."""
-        return [found for start in range(0, len(plans), CHUNK) for found in self._some(plans[start : start + CHUNK])]
-
-    def _some(self, plans: Sequence[Sequence[str]]) -> Iterator[Powers]:
-        meters = [PartMeter(self.network.parts) for _ in plans]
-        wanted = [self.model.plan(int8) for int8 in ([], *plans)]
-        for sample, outputs in zip(self.samples, self.model.results(wanted, self.samples), strict=True):
-            reference, *candidates = outputs
-            argument = sample[0] if len(sample) == 1 else None
-            for meter, candidate in zip(meters, candidates, strict=True):
-                meter.add(reference, candidate, argument)
-        for meter in meters:
-            yield np.array([min(part.normalized_mse, WORST) for part in meter.noise()])
 
 
 def measure(name: str, granularity: Granularity, *, samples: int, gallery: Path) -> dict[str, Any]:

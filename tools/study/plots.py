@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import matplotlib as mpl
 import numpy as np
 
 from quantune_mlir.numerics.metrics import decibels
@@ -55,3 +56,21 @@ def _places(curve: Mapping[str, Any], against: Axis) -> list[float]:
 
 def _mean(curves: Sequence[Sequence[float]]) -> list[float]:
     return [float(value) for value in np.mean(np.array(curves), axis=0)]
+
+
+def plot_plans(networks: Sequence[Found], path: Path) -> None:
+    """Predicted beside measured SQNR of plans, a colour for each network."""
+    from tools.study.plan_tables import points
+
+    figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
+    colours = mpl.colormaps["tab20"]
+    for place, found in enumerate(networks):
+        predicted, measured = points(found).T
+        label = f"{found['network']}, {found['granularity']}"
+        axes.plot(measured, predicted, ".", color=colours(place % 20), label=label)
+    ends = [0.0, 70.0]
+    for offset, style in ((0, "-"), (3, "--"), (-3, "--"), (6, ":"), (-6, ":")):
+        axes.plot(ends, [end + offset for end in ends], style, color="gray", linewidth=0.6)
+    axes.set(xlim=ends, ylim=ends, xlabel="measured SQNR of the worst part, dB", ylabel="predicted, dB")
+    axes.legend(fontsize=6)
+    write(figure, path)

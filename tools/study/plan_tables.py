@@ -1,0 +1,96 @@
+"""What was found of plans, as a part of a page: predicted beside measured noise, and budgets beside a greedy search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantune_mlir.numerics.metrics import decibels
+from tools.markdown import table
+from tools.study.correlation import spearman
+
+BEGIN: Final = "<!-- begin: python -m tools.study report-plans -->"
+END: Final = "<!-- end: python -m tools.study report-plans -->"
+QUANTILES: Final = (0.05, 0.5, 0.95)
+
+Found = Mapping[str, Any]
+
+
+def write_plans(directory: Path, output: Path) -> None:
+    """A plot into `output`, tables into the Markdown file beside it that is called after it."""
+    from tools.study.plots import plot_plans
+
+    plans, budgets = (_load(directory, kind) for kind in ("plans", "budgets"))
+    plot_plans(plans, output / "plans.svg")
+    lines = [*noise_table(plans), "", f"![predicted beside measured]({output.name}/plans.svg)"]
+    lines += ["", *budget_table(budgets)] if budgets else []
+    page = output.with_suffix(".md")
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + "\n\n" + END + after)
+
+
+def _load(directory: Path, kind: str) -> list[Found]:
+    return [json.loads(path.read_text()) for path in sorted(directory.glob(f"*.{kind}-per-*.json"))]
+
+
+def points(found: Found) -> NDArray[np.float64]:
+    """float64[plans, 2]: predicted and measured SQNR of the worst part of each plan that has noise, in dB."""
+    noisy = [(plan["predicted"], plan["measured"]) for plan in found["plans"] if plan["predicted"] and plan["measured"]]
+    return np.array([[decibels(noise) for noise in pair] for pair in noisy])
+
+
+def noise_table(networks: Sequence[Found]) -> Iterator[str]:
+    """A row for each network, and one for all plans together."""
+    quantiles = [f"{100 * q:.0f} %" for q in QUANTILES]
+    head = [
+        "network, weights",
+        "parts",
+        "layers",
+        "Spearman",
+        "plans",
+        "within 3 dB",
+        "within 6 dB",
+        *quantiles,
+        "worst",
+    ]
+    rows = [
+        [
+            f"{found['network']}, {found['granularity']}",
+            str(len(found["parts"])),
+            str(len(found["layers"])),
+            f"{spearman(*([row[side] for row in found['layers']] for side in ('predicted', 'measured'))):.2f}",
+            *_cells(points(found)),
+        ]
+        for found in networks
+    ]
+    everything = np.concatenate([points(found) for found in networks])
+    yield table(head, [*rows, ["all", "", "", "", *_cells(everything)]])
+
+
+def _cells(pairs: NDArray[np.float64]) -> list[str]:
+    errors = pairs[:, 0] - pairs[:, 1]
+    shares = [f"{100 * (abs(errors) <= most).mean():.0f} %" for most in (3, 6)]
+    worst = errors[int(np.argmax(abs(errors)))]
+    return [str(len(errors)), *shares, *(f"{error:+.1f}" for error in [*np.quantile(errors, QUANTILES), worst])]
+
+
+def budget_table(networks: Sequence[Found]) -> Iterator[str]:
+    """A row for each SQNR that was asked for."""
+    head = ["network, weights", "asked for", "measured", "MACs in fp32", "greedy search", "its MACs in fp32"]
+    rows: list[list[str]] = []
+    for found in networks:
+        for row in found["budgets"]:
+            cells = [f"{found['network']}, {found['granularity']}", f"{row['wanted']:.0f} dB"]
+            if "refused" in row:
+                rows.append([*cells, "refused", "", "", ""])
+                continue
+            share, other = (f"{100 * row[key] / found['macs']:.1f} %" for key in ("fp32_macs", "greedy_fp32_macs"))
+            greedy = "no noise" if row["greedy"] is None else f"{row['greedy']:.1f} dB"
+            rows.append([*cells, f"{row['measured']:.1f} dB", share, greedy, other])
+    yield table(head, rows)
