@@ -17,7 +17,7 @@ from onnxruntime.quantization import QuantType
 from quantune_mlir.backend.benchmark import Times, measure
 from quantune_mlir.backend.peers.job import Contender, Job, Starter
 from quantune_mlir.backend.peers.onnx_file import static_model
-from quantune_mlir.backend.peers.ort_session import session_runner
+from quantune_mlir.backend.peers.ort_session import rehearse, session_runner
 from quantune_mlir.backend.peers.ort_static import prepare_static, quantize_qdq
 
 ACTIVATIONS: Final = {"u8s8": QuantType.QUInt8, "s8s8": QuantType.QInt8}
@@ -45,6 +45,7 @@ def quickest(times: dict[str, Times]) -> str:
 
 
 def _quantize(source: Path, directory: Path, job: Job) -> None:
+    rehearse(source, job)
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)
@@ -66,3 +67,4 @@ def _quantize_each(ready: Path, job: Job, *, per_channel: bool) -> None:
         feeds = (dict(zip(names, sample, strict=True)) for sample in job.calibration)
         file = ready.with_name(f"{name}.onnx")
         quantize_qdq(ready, file, feeds, activations=activations, per_channel=per_channel)
+        rehearse(file, job)

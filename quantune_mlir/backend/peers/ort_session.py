@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
 from pathlib import Path
+from typing import Final
 
+import numpy as np
 import onnxruntime
 
 from quantune_mlir.backend.benchmark import Runner, repeated
+from quantune_mlir.backend.peers import ort_child
 from quantune_mlir.backend.peers.job import Job
+from quantune_mlir.errors import PeerError
+
+_CHILD: Final = Path(ort_child.__file__)
 
 
 def session_runner(model: Path, job: Job) -> Runner:
@@ -27,3 +36,16 @@ def session_runner(model: Path, job: Job) -> Runner:
     for output in session.get_outputs():
         binding.bind_output(output.name, "cpu")
     return repeated(lambda: session.run_with_iobinding(binding))
+
+
+def rehearse(model: Path, job: Job) -> None:
+    """Runs `model` once in a process of its own: some models end the process that ONNX Runtime runs in.
+
+    Raises:
+        PeerError: this one does.
+    """
+    values = io.BytesIO()
+    np.savez(values, **{spec.name: value for spec, value in zip(job.inputs, job.values, strict=True)})
+    done = subprocess.run([sys.executable, _CHILD, model], input=values.getvalue(), capture_output=True, check=False)
+    if done.returncode < 0:
+        raise PeerError(f"ONNX Runtime {onnxruntime.__version__} crashed (signal {-done.returncode})")

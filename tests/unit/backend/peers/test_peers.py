@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from quantune_mlir.backend.benchmark import measure
-from quantune_mlir.backend.peers import onnxruntime_int8, openvino_int8, ort_static, preparation
+from quantune_mlir.backend.peers import onnxruntime_int8, openvino_int8, ort_session, ort_static, preparation
 from quantune_mlir.backend.peers.isa import onednn_isa
 from quantune_mlir.backend.peers.job import Job
 from quantune_mlir.backend.peers.onnx_file import static_model
@@ -107,6 +107,17 @@ def test_a_model_that_the_peer_cannot_read(make_job: MakeJob, tmp_path: Path) ->
     with pytest.raises(PeerError, match="onnxruntime: cannot run this model"):
         preparation.prepare("onnxruntime", make_job(broken))
     assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "onnxruntime-int8"])
+def test_a_model_that_ends_the_process_of_onnxruntime(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    child = tmp_path / "child.py"
+    child.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    monkeypatch.setattr(ort_session, "_CHILD", child)
+    with pytest.raises(PeerError, match=r"ONNX Runtime .* crashed \(signal 11\)"):
+        preparation.prepare(name, make_job())
 
 
 def test_a_cache_that_cannot_be_written(make_job: MakeJob, tmp_path: Path) -> None:
