@@ -30,7 +30,7 @@ from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer.integer_options import IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
-from quantune_mlir.integer.unit_emitter import Emitter
+from quantune_mlir.integer.unit_emitter import UnitEmitter
 from quantune_mlir.mlir.attributes import JOINED_CLAMP, QPARAMS, SHADOWED
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_constant, is_float
@@ -67,7 +67,7 @@ class ShadowQdq(NetworkPass):
             params = _rounds_to(lowering.rewriter, unit, end)
             if params is not None:
                 alone = Rewriter({end: params}, IntegerOptions())
-                alone.int8(end, Emitter(unit, following))
+                alone.int8(end, UnitEmitter(unit, following))
                 _measure(alone, end, name, LOCAL, following)
         for value in rounded:
             _without_rounding(value.owner.operation)
