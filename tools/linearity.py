@@ -29,7 +29,6 @@ from quantune_mlir.workflow.options import DEFAULTS
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.quantization import find_costs
-from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.markdown import table
 from tools.peak_rss import peak_kib
 
@@ -96,10 +95,8 @@ def measure(layers: int, samples: int) -> Row:
     data = np.random.default_rng(0).standard_normal((samples, CHANNELS, SIZE, SIZE)).astype(np.float32)
     calibration = qt.SampleSet.open({"input": data}, model.inputs)
     analyzed = analyze(model, calibration, DEFAULTS, watch)
-    model, profile, sensitivity = analyzed.model, analyzed.profile, analyzed.sensitivity
-    with watch.stage("assign_parameters", "assign parameters"):
-        rewriter = PlanRewriter(model, profile, DEFAULTS)
-    costs = find_costs(model, rewriter, DEFAULT_POLICY, watch)
+    model, sensitivity = analyzed.model, analyzed.sensitivity
+    costs = find_costs(model, analyzed.rewriter, DEFAULT_POLICY, watch)
     with watch.stage("plan", "plan"):
         DEFAULT_POLICY.plan(sensitivity, model, costs)
     seconds = watch.seconds

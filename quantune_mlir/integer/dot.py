@@ -29,7 +29,7 @@ from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.numerics.accumulators import dot_scale, largest_sum, reach
-from quantune_mlir.numerics.formats import INT8_WEIGHTS, IntegerRange
+from quantune_mlir.numerics.formats import NumberFormat
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.quantized_weights import Blocks, QuantizedWeights, quantize_product
 from quantune_mlir.numerics.stored_weights import stored_dot_scale, stored_integers, stored_product
@@ -51,11 +51,11 @@ def weights_of(unit: Unit) -> tuple[NDArray[np.float32], int] | None:
 
 
 def quantized_weights(
-    unit: Unit, input_scale: float, options: IntegerOptions, codes: IntegerRange = INT8_WEIGHTS
+    unit: Unit, input_scale: float, options: IntegerOptions, format_: NumberFormat
 ) -> QuantizedWeights:
     """The integer form of the constant weights of a dot unit, in the shape that `weights_of` gives, and of its bias."""
     op, found = unit.op, weights_of(unit)
-    assert found is not None
+    assert found is not None and format_.weights is not None
     weights, axis = found
     channel_axis = axis if options.weights == "per-channel" else None
     kind = traits_of(op).weights
@@ -68,7 +68,7 @@ def quantized_weights(
         return _mean_error(op, weights, axis, rounded)
 
     correction = mean_error if INPUT_MEANS in op.attributes else None
-    return quantize_product(weights, bias, input_scale, options.scheme, channel_axis, correction, codes)
+    return quantize_product(weights, bias, input_scale, options.scheme, channel_axis, format_.weights, correction)
 
 
 def accumulator_bound(unit: Unit, params: Sequence[QuantParams], quantized: QuantizedWeights | None) -> int:
@@ -103,12 +103,12 @@ def emit_convolution(
     inputs: Sequence[Quantized],
     end: End,
     options: IntegerOptions,
-    codes: IntegerRange,
+    format_: NumberFormat,
 ) -> ir.Value:
     """conv2d, depthwise_conv2d or transpose_conv2d with constant weights and bias."""
     (source,) = inputs
     op = unit.op
-    quantized = quantized_weights(unit, source.params.scale, options, codes)
+    quantized = quantized_weights(unit, source.params.scale, options, format_)
     assert quantized.bias is not None
     require_no_overflow(unit, accumulator_bound(unit, [source.params], quantized))
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
@@ -141,12 +141,12 @@ def emit_matmul(
     inputs: Sequence[Quantized],
     end: End,
     options: IntegerOptions,
-    codes: IntegerRange,
+    format_: NumberFormat,
 ) -> ir.Value:
     """matmul of two activations, or of one (`inputs` has no second) with constant weights on the right."""
     left, quantized = inputs[0], None
     if is_constant(unit.op.operands[1]):
-        quantized = quantized_weights(unit, left.params.scale, options, codes)
+        quantized = quantized_weights(unit, left.params.scale, options, format_)
         right, right_zero_point, scales = emitter.constant(quantized.integers), 0, quantized.scales
     else:
         other = inputs[1]

@@ -38,9 +38,9 @@ def lower_unit(
         require_no_overflow(unit, bound_of_sums(unit, [tensor.params for tensor in inputs]))
     match unit.kind, unit.op.name:
         case Kind.DOT, "tosa.matmul":
-            return dot.emit_matmul(emitter, unit, inputs, end, options, format_.weights)
+            return dot.emit_matmul(emitter, unit, inputs, end, options, format_)
         case Kind.DOT, _:
-            return dot.emit_convolution(emitter, unit, inputs, end, options, format_.weights)
+            return dot.emit_convolution(emitter, unit, inputs, end, options, format_)
         case Kind.BINARY, "tosa.mul":
             return arithmetic.emit_product(emitter, unit, inputs, end, options)
         case Kind.BINARY, _:

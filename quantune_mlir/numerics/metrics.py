@@ -14,7 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from quantune_mlir.numerics.parameters import dequantized_blocks, quantize_weights, weight_params
+from quantune_mlir.numerics.formats import IntegerRange
+from quantune_mlir.numerics.known_weights import integers_of
+from quantune_mlir.numerics.parameters import dequantized_blocks, weight_params
 from quantune_mlir.numerics.schemes import Scheme
 
 Signal = Literal["output", "output - input", "output - mean"]
@@ -75,19 +77,16 @@ def decibels(noise: float) -> float:
     return -10 * math.log10(noise) if noise > 0 else math.inf
 
 
-def weight_energy(weights: NDArray[np.float32], scheme: Scheme, channel_axis: int | None) -> ErrorEnergy:
-    """Error of quantizing weights per channel, or per tensor if `channel_axis` is None."""
-    scales = weight_params(weights, channel_axis, scheme)
-    quantized = quantize_weights(weights, scales, channel_axis)
+def weight_energy(
+    weights: NDArray[np.float32], scheme: Scheme, channel_axis: int | None, codes: IntegerRange
+) -> ErrorEnergy:
+    """Error of weights in `codes`, with a scale for each channel, or for the tensor if `channel_axis` is None."""
+    scales = weight_params(weights, channel_axis, scheme, codes)
+    quantized = integers_of(weights, scales, channel_axis, codes)
     total = ErrorEnergy()
     for part, rounded in dequantized_blocks(quantized, scales, channel_axis):
         total += ErrorEnergy.of(weights[part], rounded)
     return total
-
-
-def weight_sqnr(weights: NDArray[np.float32], scheme: Scheme, channel_axis: int | None) -> float | None:
-    """SQNR of quantized weights in dB."""
-    return weight_energy(weights, scheme, channel_axis).sqnr_db
 
 
 def sqnr_delta(input_sqnrs: Iterable[float | None], output_sqnr: float | None) -> float | None:

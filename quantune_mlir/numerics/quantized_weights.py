@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.numerics.formats import INT8_WEIGHTS, IntegerRange
+from quantune_mlir.numerics.formats import IntegerRange
+from quantune_mlir.numerics.known_weights import integers_of
 from quantune_mlir.numerics.parameters import (
     dequantized_blocks,
     fit_scales_to_bias,
     quantize_bias,
-    quantize_weights,
     weight_params,
 )
 from quantune_mlir.numerics.schemes import Scheme
@@ -27,7 +27,7 @@ class QuantizedWeights:
     """The constants of a product in integers.
 
     Attributes:
-        integers: weights, in the shape that they had.
+        integers: weights, in the shape that they had; read-only.
         scales: of the weights, float32[output channels], or float32[1].
         bias: int32[output channels], with scale input scale * `scales`; None of a product without one.
         rest: float64[output channels], what the bias is more than that; None if it does not count.
@@ -45,8 +45,8 @@ def quantize_product(
     input_scale: float,
     scheme: Scheme,
     channel_axis: int | None,
+    codes: IntegerRange,
     mean_error: Callable[[Blocks], NDArray[np.float64]] | None = None,
-    codes: IntegerRange = INT8_WEIGHTS,
 ) -> QuantizedWeights:
     """Symmetric integer weights and an int32 bias.
 
@@ -56,17 +56,17 @@ def quantize_product(
         input_scale: of the codes that the weights are multiplied by.
         scheme: of the scales.
         channel_axis: the weights' axis with a scale for each index; None: one scale.
+        codes: of the weights.
         mean_error: what rounded weights add to each output channel on average, which is taken off the bias (Nagel et
             al., arXiv 1906.04721, 4.2); None: nothing is.
-        codes: of the weights.
 
     Raises:
         DataError: a weight is NaN or Inf.
     """
     scales = weight_params(weights, channel_axis, scheme, codes)
     if bias is None:
-        return QuantizedWeights(quantize_weights(weights, scales, channel_axis, codes), scales, None)
+        return QuantizedWeights(integers_of(weights, scales, channel_axis, codes), scales, None)
     scales = fit_scales_to_bias(scales, bias, input_scale, scheme)
-    integers = quantize_weights(weights, scales, channel_axis, codes)
+    integers = integers_of(weights, scales, channel_axis, codes)
     corrected = bias if mean_error is None else bias - mean_error(dequantized_blocks(integers, scales, channel_axis))
     return QuantizedWeights(integers, scales, quantize_bias(corrected, input_scale, scales))

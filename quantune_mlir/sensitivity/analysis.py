@@ -22,7 +22,7 @@ from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, Noise
 from quantune_mlir.model import Model
-from quantune_mlir.numerics.formats import INT8
+from quantune_mlir.numerics.formats import INT8, INT8_WEIGHTS
 from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
 from quantune_mlir.passes.calibrate.lower_observers import EVERY_RUN, MEASURED
 from quantune_mlir.passes.calibrate.shadow_int8 import OUTPUTS, PROBE
@@ -251,7 +251,7 @@ class Analyzer:
             if found is not None:
                 weights, axis = found
                 by_channel = axis if self._options.weights == "per-channel" else None
-                total += weight_energy(weights, self._options.scheme, by_channel)
+                total += weight_energy(weights, self._options.scheme, by_channel, INT8_WEIGHTS)
         return total
 
 

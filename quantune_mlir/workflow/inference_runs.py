@@ -19,8 +19,8 @@ from quantune_mlir.sensitivity.qdq_analysis import QdqAnalyzer
 from quantune_mlir.workflow.finished_stages import RUN_1, RUN_2, FinishedStages
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.progress import Stopwatch
-from quantune_mlir.workflow.repairs import prepared, repaired
-from quantune_mlir.workflow.rewriting import integer_options
+from quantune_mlir.workflow.repairs import prepared
+from quantune_mlir.workflow.rewriting import PlanRewriter, integer_options
 from quantune_mlir.workflow.verification import ReferenceRuns
 
 ANALYSIS_TARGET: Final = "host"
@@ -45,12 +45,14 @@ class Analyzed:
         profile: of run 1.
         sensitivity: of run 2, sorted by the default metric.
         runs: how often the samples were run.
+        rewriter: makes the model as plans ask for.
     """
 
     model: Model
     profile: Profile
     sensitivity: SensitivityList
     runs: InferenceRuns
+    rewriter: PlanRewriter
 
 
 def calibrate(model: Model, samples: SampleSet, watch: Stopwatch, workers: Workers | None = None) -> Profile:
@@ -93,14 +95,16 @@ def analyze(
             samples.require_finite()
     profile = given or finished.profile(model, samples, lambda: calibrate(model, samples, watch, workers))
     planned = prepared(model, profile, options)
+    with watch.stage("assign_parameters", "repair and assign parameters"):
+        rewriter = PlanRewriter(planned, profile, options)
 
     def run_2() -> SensitivityList:
-        return _sensitivity(planned, samples, options, profile, references, watch, workers)
+        return _sensitivity(rewriter, planned.hash, samples, references, watch, workers)
 
     sensitivity = finished.sensitivity(model, samples, profile, options, references, run_2)
     calibrations = int(given is None and RUN_1 not in finished.taken)
     runs = InferenceRuns(fp32=calibrations, int8=int(RUN_2 not in finished.taken), samples=samples.samples)
-    return Analyzed(planned, profile, sensitivity, runs)
+    return Analyzed(planned, profile, sensitivity, runs, rewriter)
 
 
 def analyze_quantized(
@@ -118,19 +122,18 @@ def analyze_quantized(
 
 
 def _sensitivity(
-    model: Model,
+    rewriter: PlanRewriter,
+    model_hash: str,
     samples: SampleSet,
-    options: QuantizeOptions,
-    profile: Profile,
     references: ReferenceRuns | None,
     watch: Stopwatch,
     workers: Workers | None,
 ) -> SensitivityList:
     """Run 2."""
-    target, integer = load_target(ANALYSIS_TARGET), integer_options(options)
+    target, integer = load_target(ANALYSIS_TARGET), integer_options(rewriter.options)
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
         on_run = None if references is None else references.add
-        analyzer = Analyzer(repaired(model, profile, options), integer, target, on_run, workers=workers)
+        analyzer = Analyzer(rewriter.repaired, integer, target, on_run, workers=workers)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(analyzer.runs(samples))) as tick:
         analysis = analyzer.run(samples, tick)
     del analyzer  # Its program is several times as large as the model.
@@ -141,9 +144,9 @@ def _sensitivity(
         rounded=analysis.noise.rounded,
         signal=analysis.noise.signal,
         signal_share=analysis.noise.signal_share,
-        model=model.hash,
+        model=model_hash,
         samples=analysis.samples,
-        options=options.as_dict(),
+        options=rewriter.options.as_dict(),
     )
 
 

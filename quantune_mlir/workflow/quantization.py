@@ -19,6 +19,7 @@ from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, INT8
+from quantune_mlir.numerics.known_weights import weights_quantized_once
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.quantize.layer_graph import planned_layers
@@ -167,6 +168,7 @@ def find_costs(model: Model, rewriter: PlanRewriter, policy: PlanPolicy, watch: 
         return measured_costs(model, groups, target, tick)
 
 
+@weights_quantized_once()
 def quantize(
     model: Model,
     samples: SampleSet,
@@ -216,10 +218,8 @@ def quantize(
     watch = Stopwatch(progress)
     references = ReferenceRuns() if verify else None
     analyzed = analyze(model, samples, options, watch, profile, references, FinishedStages(resume=resume), workers)
-    model, profile = analyzed.model, analyzed.profile
+    model, profile, rewriter = analyzed.model, analyzed.profile, analyzed.rewriter
     sensitivity = analyzed.sensitivity.sorted_by(policy.metric)
-    with watch.stage("assign_parameters", "repair and assign parameters"):
-        rewriter = PlanRewriter(model, profile, options)
     trials: tuple[Trial, ...] = ()
     floor_db = policy.floor_db if plan is None else None
     costs = find_costs(model, rewriter, policy, watch) if plan is None and policy.weighs_costs else None

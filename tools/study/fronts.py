@@ -20,7 +20,6 @@ from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.quantization import find_costs
-from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.search import slower_and_cleaner
 from tools.markdown import table
 from tools.study.judge import Judge
@@ -42,13 +41,13 @@ def measure_front(zoo: Zoo, network: str, granularity: Granularity, *, samples: 
     model, options = subject.model, QuantizeOptions(weights=granularity, samples=samples)
     watch = Stopwatch(SILENT)
     found = analyze(model, subject.calibration, options, watch)
-    model, profile, sensitivity = found.model, found.profile, found.sensitivity
-    costs = find_costs(model, PlanRewriter(model, profile, options), DEFAULT_POLICY, watch)
+    model, sensitivity = found.model, found.sensitivity
+    costs = find_costs(model, found.rewriter, DEFAULT_POLICY, watch)
     planner = DEFAULT_POLICY.planner(sensitivity, model, costs)
     plans = {DEFAULT: DEFAULT_POLICY.plan(sensitivity, model, costs)}
     for number, point in enumerate(some_of(slower_and_cleaner(planner.problem.front), POINTS)):
         plans[str(number)] = planner.plan(lambda problem, chosen=point: decided(problem, chosen), "front").plan
-    judge = Judge.of(subject, profile, options)
+    judge = Judge.of(subject, found.profile, options)
     int8 = {name: _int8(plan) for name, plan in plans.items()}
     in_fp32 = {name: [layer for layer in judge.model.names if layer not in kept] for name, kept in int8.items()}
     runs = [judge.model.plan(layers) for layers in int8.values()]

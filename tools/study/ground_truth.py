@@ -17,7 +17,6 @@ from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import DEFAULT_POLICY
 from quantune_mlir.workflow.progress import SILENT, Stopwatch
 from quantune_mlir.workflow.quantization import find_costs
-from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.study import orders
 from tools.study.judge import Judge
 from tools.study.onnxruntime_metrics import onnxruntime_metrics
@@ -57,9 +56,9 @@ def measure(
     model, calibration = subject.model, subject.calibration
     options = QuantizeOptions(weights=granularity, samples=samples)
     watch = Stopwatch(SILENT)
-    found = analyze(model, calibration, options, watch)
-    model, profile, sensitivity = found.model, found.profile, found.sensitivity
-    judge = Judge.of(subject, profile, options)
+    analyzed = analyze(model, calibration, options, watch)
+    model, sensitivity = analyzed.model, analyzed.sensitivity
+    judge = Judge.of(subject, analyzed.profile, options)
     names = judge.model.names
     plans = {"fp32": [], "int8": names}
     plans |= {f"only {name}": [name] for name in names}
@@ -82,7 +81,7 @@ def measure(
         "seconds": time.perf_counter() - start,
     }
     yield found
-    costs = find_costs(model, PlanRewriter(model, profile, options), DEFAULT_POLICY, watch)
+    costs = find_costs(model, analyzed.rewriter, DEFAULT_POLICY, watch)
     by_name = {name: asdict(curve) for name, curve in curves(judge, sensitivity, costs).items()}
     yield found | {"curves": by_name, "seconds": time.perf_counter() - start}
 

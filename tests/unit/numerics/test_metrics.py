@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_sqnr
+from quantune_mlir.numerics.formats import INT8_WEIGHTS
+from quantune_mlir.numerics.metrics import ErrorEnergy, sqnr_delta, weight_energy
 from quantune_mlir.numerics.schemes import Scheme
 
 
@@ -56,13 +57,17 @@ def test_sqnr_delta(inputs: list[float | None], output: float | None, expected: 
     assert sqnr_delta(inputs, output) == expected
 
 
+def weight_sqnr(weights: np.ndarray, axis: int | None) -> float | None:
+    return weight_energy(weights.astype(np.float32), Scheme.SYMMETRIC, axis, INT8_WEIGHTS).sqnr_db
+
+
 def test_weight_sqnr_per_channel_beats_per_tensor_where_channels_differ() -> None:
     weights = np.random.default_rng(0).normal(size=(8, 100)).astype(np.float32)
-    uniform = weight_sqnr(weights, Scheme.SYMMETRIC, None)
+    uniform = weight_sqnr(weights, None)
     weights *= np.float32(10.0) ** -np.arange(8, dtype=np.float32)[:, None]
-    per_channel, per_tensor = (weight_sqnr(weights, Scheme.SYMMETRIC, axis) for axis in (0, None))
+    per_channel, per_tensor = (weight_sqnr(weights, axis) for axis in (0, None))
     assert uniform is not None and per_channel is not None and per_tensor is not None
     assert per_channel > per_tensor
     assert 35 < uniform < 50
-    assert weight_sqnr(np.zeros((2, 2), np.float32), Scheme.SYMMETRIC, 0) is None
-    assert weight_sqnr(np.array([127.0, -64.0, 0.0], np.float32), Scheme.SYMMETRIC, None) == math.inf
+    assert weight_sqnr(np.zeros((2, 2)), 0) is None
+    assert weight_sqnr(np.array([127.0, -64.0, 0.0]), None) == math.inf

@@ -52,7 +52,7 @@ def analyzed() -> Analyzed:
 
 @pytest.fixture(scope="module")
 def rewriter(analyzed: Analyzed) -> PlanRewriter:
-    return PlanRewriter(analyzed.model, analyzed.profile, DEFAULTS)
+    return analyzed.rewriter
 
 
 def everywhere(format_: NumberFormat) -> PrecisionPlan:

@@ -97,7 +97,7 @@ def export_qdq(
 
 
 def _has_int8_weights(units: list[Unit], planned: PlannedModel) -> bool:
-    return any(unit.output in planned.in_int8 and _weights(unit) is not None for unit in units)
+    return any(planned.in_int8(unit.output) and _weights(unit) is not None for unit in units)
 
 
 def _weights(unit: Unit) -> np.ndarray | None:

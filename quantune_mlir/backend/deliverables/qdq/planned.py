@@ -15,6 +15,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import NumberFormat
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.passes.quantize.assign_precision import annotated_formats
 
@@ -38,7 +39,7 @@ class PlannedModel:
         units: those of the repaired one.
         options: how int8 is computed.
         params: of the repaired one's activations.
-        in_int8: outputs of its int8 units.
+        formats: by output, that of each unit.
         steps: how it is lowered, by what each step makes.
         inputs: its arguments by name.
     """
@@ -47,7 +48,7 @@ class PlannedModel:
     units: Mapping[str, list[Unit]]
     options: IntegerOptions
     params: Mapping[ir.Value, QuantParams]
-    in_int8: frozenset[ir.Value]
+    formats: Mapping[ir.Value, NumberFormat]
     steps: Mapping[ir.Value, LoweringStep]
     inputs: Mapping[str, ir.Value]
 
@@ -56,7 +57,6 @@ class PlannedModel:
         """What `annotated`, repaired and with `quantune.qparams` and `quantune.precision`, says of `model`."""
         network = annotated.network
         formats = annotated_formats(network)
-        in_int8 = frozenset(value for value, format_ in formats.items() if format_.is_integer)
         steps = lowering_steps(network, formats, float_epilogues=options.requantize == "float")
         arguments = [value for value in network.block.arguments if is_float(value)]
         return PlannedModel(
@@ -64,15 +64,19 @@ class PlannedModel:
             _by_layer(network.units),
             options,
             read_qparams(annotated.function),
-            in_int8,
+            formats,
             {step.end: step for step in steps},
             dict(zip(argument_names(annotated.function), arguments, strict=True)),
         )
 
+    def in_int8(self, value: ir.Value) -> bool:
+        """Whether a value is the output of an int8 unit."""
+        return value in self.formats and self.formats[value].is_integer
+
     def stored(self, value: ir.Value) -> Stored:
         """How an activation is stored; one that another op's epilogue continues is not at all."""
         step = self.steps.get(value)
-        inside = step is None and value in self.in_int8
+        inside = step is None and self.in_int8(value)
         if inside or (step is not None and step.form is Form.TO_FP32) or value not in self.params:
             return FP32
         return Stored(self.params[value], step is not None and step.form is Form.INTEGER)
@@ -81,7 +85,7 @@ class PlannedModel:
         """Whether a layer takes the int8 form of what it reads."""
         units = self.units.get(layer, [])
         computing = [unit for unit in units if unit.kind not in SHARING] or units
-        return any(unit.output in self.in_int8 and not self._is_rounded(unit.output) for unit in computing)
+        return any(self.in_int8(unit.output) and not self._is_rounded(unit.output) for unit in computing)
 
     def _is_rounded(self, value: ir.Value) -> bool:
         return value in self.steps and self.steps[value].form is Form.ROUNDED

@@ -42,7 +42,7 @@ class Writer:
 
     def write(self, node: onnx.NodeProto, product: Unit | None) -> None:
         """Write a node; `product` is the unit that it is, if its weights are to be written."""
-        in_int8 = product is not None and product.output in self._planned.in_int8
+        in_int8 = product is not None and self._planned.in_int8(product.output)
         protected = node.op_type in _REQUANTIZED and not in_int8
         read = [self._read(name, node, protected and place == 0) for place, name in enumerate(node.input)]
         made = [self._make(name) for name in node.output]
@@ -82,7 +82,7 @@ class Writer:
     def _constant_operand(self, name: str, node: onnx.NodeProto) -> str | None:
         """A constant that an int8 sum or product of two tensors reads, in int8."""
         units = self._planned.units.get(node.name, [])
-        if len(units) != 1 or units[0].kind is not Kind.BINARY or units[0].output not in self._planned.in_int8:
+        if len(units) != 1 or units[0].kind is not Kind.BINARY or not self._planned.in_int8(units[0].output):
             return None
         array = self._graph.constant(name)
         if array is None or not any(is_constant(value) for value in list(units[0].op.operands)[:2]):
@@ -139,7 +139,7 @@ class Writer:
         else:
             params = self._tensors[node.input[0]].params
             assert params is not None
-            quantized = quantized_weights(unit, params.scale, self._planned.options)
+            quantized = quantized_weights(unit, params.scale, self._planned.options, self._planned.formats[unit.output])
             integers = in_onnx_layout(quantized.integers.reshape(weights.shape), unit.op, node, own.shape)
             axis = integers.ndim - 1 if node.op_type == "MatMul" else 0
             weights = self._stored_integers(integers, quantized.scales, weights_name, axis)
