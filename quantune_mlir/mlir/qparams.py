@@ -1,4 +1,9 @@
-"""Quantization parameters as attributes: `quantune.qparams = {scale = 0.05 : f32, zero_point = -3 : i32}`."""
+"""Quantization parameters as attributes.
+
+    quantune.qparams = {bits = 8 : i32, scale = 0.05 : f32, zero_point = -3 : i32}
+
+What does not tell its bits is int8.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +12,23 @@ from collections.abc import Mapping
 from quantune_mlir.mlir.attributes import QPARAMS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import entry_block
+from quantune_mlir.numerics.formats import INT8_ACTIVATIONS, activation_codes
 from quantune_mlir.numerics.parameters import QuantParams
 
 
 def to_attribute(params: QuantParams, context: ir.Context) -> ir.DictAttr:
     """The attribute form of `params`."""
     scale = ir.FloatAttr.get(ir.F32Type.get(context), params.scale, loc=ir.Location.unknown(context))
-    zero_point = ir.IntegerAttr.get(ir.IntegerType.get_signless(32, context), params.zero_point)
-    return ir.DictAttr.get({"scale": scale, "zero_point": zero_point}, context)
+    i32 = ir.IntegerType.get_signless(32, context)
+    bits, zero_point = (ir.IntegerAttr.get(i32, number) for number in (params.codes.bits, params.zero_point))
+    return ir.DictAttr.get({"bits": bits, "scale": scale, "zero_point": zero_point}, context)
 
 
 def from_attribute(attribute: ir.Attribute) -> QuantParams:
-    """The parameters that `to_attribute` wrote."""
+    """The parameters that `to_attribute` wrote. Raises DataError if no number format has codes of such a width."""
     fields = ir.DictAttr(attribute)
-    return QuantParams(ir.FloatAttr(fields["scale"]).value, ir.IntegerAttr(fields["zero_point"]).value)
+    codes = activation_codes(ir.IntegerAttr(fields["bits"]).value) if "bits" in fields else INT8_ACTIVATIONS
+    return QuantParams(ir.FloatAttr(fields["scale"]).value, ir.IntegerAttr(fields["zero_point"]).value, codes)
 
 
 def write_qparams(function: ir.Operation, params: Mapping[ir.Value, QuantParams]) -> None:

@@ -63,6 +63,15 @@ def register(format_: NumberFormat) -> None:
         raise ValueError(f"there is another format called {format_.name!r}")
 
 
+def activation_codes(bits: int) -> IntegerRange:
+    """The codes of activations of so many bits. Raises DataError if no format has such."""
+    known = {format_.activations.bits: format_.activations for format_ in FORMATS.values() if format_.activations}
+    if bits not in known:
+        widths = ", ".join(map(str, sorted(known)))
+        raise DataError(f"no number format has activations of {bits} bits", remedy=f"known widths: {widths}")
+    return known[bits]
+
+
 def format_named(name: str) -> NumberFormat:
     """The format that plans call `name`. Raises DataError if there is none."""
     if name not in FORMATS:

@@ -28,18 +28,27 @@ _BLOCK: Final = 2**20
 
 @dataclass(frozen=True)
 class QuantParams:
-    """Parameters of one int8 tensor: real = scale * (q - zero_point), q in [qmin, qmax]."""
+    """Parameters of one tensor of integers: real = scale * (q - zero_point), q one of `codes`."""
 
     scale: float
     zero_point: int = 0
-    qmin: int = QMIN
-    qmax: int = QMAX
+    codes: IntegerRange = INT8_ACTIVATIONS
 
     def __post_init__(self) -> None:
         if not (self.scale > 0 and np.isfinite(self.scale)) or float(np.float32(self.scale)) != self.scale:
             raise ValueError(f"scale must be a positive finite float32, not {self.scale!r}")
-        if not QMIN <= self.qmin <= self.zero_point <= self.qmax <= QMAX:
-            raise ValueError(f"zero point {self.zero_point} is outside [{self.qmin}, {self.qmax}] within int8")
+        if not self.qmin <= self.zero_point <= self.qmax:
+            raise ValueError(f"zero point {self.zero_point} is outside [{self.qmin}, {self.qmax}]")
+
+    @property
+    def qmin(self) -> int:
+        """The smallest code."""
+        return self.codes.minimum
+
+    @property
+    def qmax(self) -> int:
+        """The largest code."""
+        return self.codes.maximum
 
     @property
     def inverse_scale(self) -> float:
