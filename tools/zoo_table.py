@@ -29,8 +29,7 @@ from quantune_mlir.planning.noise_model import NoiseModel
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.evaluation import Evaluation, evaluate
-from quantune_mlir.workflow.inference_runs import ANALYSIS_TARGET
-from quantune_mlir.workflow.options import DEFAULT_SAMPLES, QuantizeOptions
+from quantune_mlir.workflow.options import ANALYSIS_TARGET, DEFAULT_SAMPLES, QuantizeOptions
 from quantune_mlir.workflow.quantization import Quantization, quantize
 from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.variant import VARIANTS

@@ -63,7 +63,7 @@ def side_by_side(names: Sequence[str], runs: Sequence[Run]) -> str:
             runs=runs,
             verdict=verdict,
             tables=comparison.tables(names, runs),
-            fronts=_told({"points": points, "names": list(names)}) if points else None,
+            data=_told({"points": points, "names": list(names)}) if points else None,
             style=Markup(_text("assets", "report.css")),
             scripts=[Markup(_text(*where)) for where in _COMPARING],
         )

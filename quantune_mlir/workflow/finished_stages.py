@@ -19,6 +19,7 @@ from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.text import module_bytecode
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.workflow.options import ANALYSIS_TARGET
 from quantune_mlir.workflow.verification import ReferenceRun, ReferenceRuns
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.options import QuantizeOptions
 
-_HOST: Final = "host"
 RUN_1: Final = "run 1"
 RUN_2: Final = "run 2"
 
@@ -90,7 +90,7 @@ class FinishedStages:
     def _start(self, model: Model, samples: SampleSet) -> str:
         """What both runs start from, told once: the bytes of a model may be many."""
         if self._started_from is None:
-            made_with = compiler_key(load_target(_HOST))
+            made_with = compiler_key(load_target(ANALYSIS_TARGET))
             self._started_from = digest(made_with, module_bytecode(model.module), samples.digest)
         return self._started_from
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from quantune_mlir.backend.workers import Workers
 from quantune_mlir.errors import DataError
@@ -17,14 +16,11 @@ from quantune_mlir.sensitivity.analysis import Analyzer
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.sensitivity.qdq_analysis import QdqAnalyzer
 from quantune_mlir.workflow.finished_stages import RUN_1, RUN_2, FinishedStages
-from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.options import ANALYSIS_TARGET, QuantizeOptions
 from quantune_mlir.workflow.progress import Stopwatch
 from quantune_mlir.workflow.repairs import prepared
 from quantune_mlir.workflow.rewriting import PlanRewriter, integer_options
 from quantune_mlir.workflow.verification import ReferenceRuns
-
-ANALYSIS_TARGET: Final = "host"
-"""Both inference runs happen here, whatever CPU the program is for."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from quantune_mlir.integer.integer_options import Granularity, IntegerOptions, R
 from quantune_mlir.numerics.schemes import DEFAULT_RANGE, RangeMethod, Scheme
 
 DEFAULT_SAMPLES: Final = 100
+ANALYSIS_TARGET: Final = "host"
+"""Both inference runs happen here, whatever CPU the program is for."""
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysis import Analyzer
 from quantune_mlir.workflow.finished_stages import FinishedStages
-from quantune_mlir.workflow.inference_runs import ANALYSIS_TARGET, InferenceRuns, analyze
+from quantune_mlir.workflow.inference_runs import InferenceRuns, analyze
 from quantune_mlir.workflow.judges import check_decides, class_judge, score_judge
 from quantune_mlir.workflow.layer_costs import measured_costs, modelled_costs, number_of_costs
-from quantune_mlir.workflow.options import DEFAULTS, QuantizeOptions
+from quantune_mlir.workflow.options import ANALYSIS_TARGET, DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.outputs import all_outputs, check_labels
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch

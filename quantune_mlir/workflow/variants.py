@@ -35,8 +35,7 @@ from quantune_mlir.workflow.artifacts import (
     Artifacts,
     read_summary,
 )
-from quantune_mlir.workflow.inference_runs import ANALYSIS_TARGET
-from quantune_mlir.workflow.options import QuantizeOptions
+from quantune_mlir.workflow.options import ANALYSIS_TARGET, QuantizeOptions
 from quantune_mlir.workflow.policy import load_plan
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.variant import Variant

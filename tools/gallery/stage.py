@@ -31,7 +31,7 @@ from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.comparison import compare
 from quantune_mlir.workflow.evaluation import evaluate
-from quantune_mlir.workflow.inference_runs import ANALYSIS_TARGET
+from quantune_mlir.workflow.options import ANALYSIS_TARGET
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.scoring import Scorer

@@ -12,9 +12,8 @@ import onnx
 import onnxruntime
 from onnx import helper
 from onnxruntime.quantization import CalibrationMethod, QuantType
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from quantune_mlir.backend.peers.ort_static import quantize_qdq
+from quantune_mlir.backend.peers.ort_static import prepare_static, quantize_qdq
 from quantune_mlir.hardware.host_isa import host_isa
 from tools.quantizers.cases import REFERENCE, Case
 from tools.quantizers.data import Data
@@ -45,7 +44,7 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
     method, granularity = case.settings
     ready, model = directory / "preprocessed.onnx", directory / _MODEL
     with stages.stage("preprocess"):
-        quant_pre_process(str(data.model), str(ready))
+        prepare_static(data.model, ready)
     with stages.stage("quantize"), patch.object(onnxruntime, "SessionOptions", _one_thread):
         quantize_qdq(
             ready,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import re
 from collections.abc import Iterable
@@ -12,38 +11,32 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from quantune_mlir.backend.peers.openvino_child import installed, read, request, save
 from tools.quantizers.cases import ACCURACY_CONTROL, MAX_DROP, Case
 from tools.quantizers.data import Data
 from tools.quantizers.quantized import Quantized, Run, Runners
 from tools.quantizers.stages import Stages
 
 _MODEL: Final = "int8.xml"
-_SETTINGS: Final = {
-    "INFERENCE_PRECISION_HINT": "f32",
-    "INFERENCE_NUM_THREADS": 1,
-    "NUM_STREAMS": 1,
-    "PERFORMANCE_HINT": "LATENCY",
-    "ENABLE_CPU_PINNING": False,
-    "SNIPPETS_MODE": "DISABLE",
-}
+_SETTINGS: Final = {"SNIPPETS_MODE": "DISABLE"}
 """Without snippets, since on one CPU OpenVINO 2026.4 refuses to run AD with them. That says nothing of latency here."""
 _REVERTED: Final = re.compile(r"(\d+) out of (\d+) were reverted")
 
 
 def load() -> None:
     """See `Quantizer`."""
-    _package("nncf")
-    _package("openvino").Core().available_devices  # noqa: B018 - loads the plugins
+    installed("nncf")
+    installed("openvino").Core().available_devices  # noqa: B018 - loads the plugins
 
 
 def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stages) -> Quantized:
     """See `Quantizer`."""
-    nncf, openvino = _package("nncf"), _package("openvino")
+    nncf = installed("nncf")
     found = data.samples("calib", samples)
     dataset = nncf.Dataset(range(len(found)), lambda index: {data.input: found[index]})
     details: dict[str, Any] = {}
     with stages.stage("read the model"):
-        model = openvino.Core().read_model(str(data.model))
+        model = read(data.model)
     if case.settings == [ACCURACY_CONTROL]:
         validation = Validation(data, samples)
         log = _Log()
@@ -57,22 +50,22 @@ def quantize(case: Case, data: Data, samples: int, directory: Path, stages: Stag
         with stages.stage("quantize"):
             quantized = nncf.quantize(model, dataset, subset_size=samples)
     with stages.stage("save"):
-        openvino.save_model(quantized, str(directory / _MODEL), compress_to_fp16=False)
+        save(quantized, directory / _MODEL)
     return Quantized(("int8",), details)
 
 
 def runners(case: Case, data: Data, directory: Path, variant: str) -> Runners:
     """See `Quantizer`."""
-    openvino = _package("openvino")
     file = directory / _MODEL
     files = [file, file.with_suffix(".bin")]
-    model = openvino.Core().read_model(str(file))
+    model = read(file)
     output = _compiled(model)
     softmaxes = [node for node in model.get_ordered_ops() if node.get_type_name().lower() == "softmax"]
     if len(softmaxes) != 1:
         return Runners(files, output, None)
     source = softmaxes[0].input_value(0)
-    return Runners(files, output, _compiled(openvino.Model([source], model.get_parameters(), "before_softmax")))
+    before_softmax = installed("openvino").Model([source], model.get_parameters(), "before_softmax")
+    return Runners(files, output, _compiled(before_softmax))
 
 
 class Validation:
@@ -122,10 +115,5 @@ class _Log(logging.Handler):
 
 
 def _compiled(model: Any) -> Run:
-    request = _package("openvino").Core().compile_model(model, "CPU", _SETTINGS).create_infer_request()
-    return lambda sample: np.array(request.infer([sample])[0])
-
-
-def _package(name: str) -> Any:
-    """A package that type checkers need not find."""
-    return importlib.import_module(name)
+    asked = request(model, 1, **_SETTINGS)
+    return lambda sample: np.array(asked.infer([sample])[0])

@@ -12,12 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, qdq_loss_debug, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.quantization import QuantType, qdq_loss_debug
 
+from quantune_mlir.backend.peers.ort_static import Feed, Reader, prepare_static, quantize_qdq
 from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.samples.sample_set import SampleSet
 
@@ -59,21 +57,14 @@ def _compare(
     model: Path, folder: Path, samples: SampleSet, inputs: Sequence[str], granularity: Granularity
 ) -> tuple[dict[str, float], dict[str, dict[str, float]], onnx.GraphProto]:
     ready, quantized = folder / "ready.onnx", folder / "quantized.onnx"
-    quant_pre_process(str(model), str(ready))
-    quantize_static(
-        str(ready),
-        str(quantized),
-        _Reader(samples, inputs),
-        quant_format=QuantFormat.QDQ,
-        per_channel=granularity == "per-channel",
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-    )
+    prepare_static(model, ready)
+    per_channel = granularity == "per-channel"
+    quantize_qdq(ready, quantized, _feeds(samples, inputs), activations=QuantType.QUInt8, per_channel=per_channel)
     tensors: list[Any] = []
     for file in (quantized, ready):
         saving = folder / f"saving_{file.name}"
         qdq_loss_debug.modify_model_output_intermediate_tensors(str(file), str(saving))
-        tensors.append(qdq_loss_debug.collect_activations(str(saving), _Reader(samples, inputs)))
+        tensors.append(qdq_loss_debug.collect_activations(str(saving), Reader(_feeds(samples, inputs))))
     activations = qdq_loss_debug.create_activation_matching(*tensors)
     matched = {name: values for name, values in activations.items() if values.get("float")}
     weights = qdq_loss_debug.create_weight_matching(str(ready), str(quantized))
@@ -93,11 +84,5 @@ def _outputs(graph: onnx.GraphProto, node: onnx.NodeProto | None) -> Iterator[st
         node = readers[0] if len(readers) == 1 and readers[0].op_type in ("Relu", "Clip") else None
 
 
-class _Reader(CalibrationDataReader):
-    """The samples as ONNX Runtime asks for them."""
-
-    def __init__(self, samples: SampleSet, inputs: Sequence[str]) -> None:
-        self._feeds = (dict(zip(inputs, run, strict=True)) for run in samples)
-
-    def get_next(self) -> dict[str, NDArray[np.generic]] | None:  # type: ignore[override]
-        return next(self._feeds, None)
+def _feeds(samples: SampleSet, inputs: Sequence[str]) -> Iterator[Feed]:
+    return (dict(zip(inputs, run, strict=True)) for run in samples)

@@ -48,7 +48,7 @@ def quantize_qdq(
     quantize_static(
         str(source),
         str(target),
-        _Reader(feeds),
+        Reader(feeds),
         quant_format=QuantFormat.QDQ,
         per_channel=per_channel,
         reduce_range=reduce_range,
@@ -58,11 +58,12 @@ def quantize_qdq(
     )
 
 
-class _Reader(CalibrationDataReader):
+class Reader(CalibrationDataReader):
     """Samples as ONNX Runtime asks for them."""
 
     def __init__(self, feeds: Iterable[Feed]) -> None:
         self._feeds: Iterator[Feed] = iter(feeds)
 
     def get_next(self) -> Feed | None:  # type: ignore[override]
+        """The next sample; None after the last one."""
         return next(self._feeds, None)

@@ -55,6 +55,7 @@ INVALID = {
     "Flatten": one("Flatten", axis=99),
     "dilation 0": one("Conv", W, dilations=[0, 1]),
     "stride 0": one("MaxPool", kernel_shape=[2, 2], strides=[0, 1]),
+    "channels of transposed": one("ConvTranspose", np.ones((8, 4, 3, 3), np.float32), group=2),
     "stride -1": one("ConvTranspose", W, strides=[1, -1]),
     "kernel 0": one("AveragePool", kernel_shape=[0, 2]),
     "kernel_shape": one("Conv", W, kernel_shape=[2, 2]),

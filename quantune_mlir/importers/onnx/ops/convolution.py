@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from quantune_mlir.importers.common.builder import Builder
@@ -46,10 +48,19 @@ def convolution(b: Builder, node: Node) -> Tensor:
     return from_image(b, result, x.rank)
 
 
-def _check_groups(groups: int) -> None:
-    """Each becomes an op of its own."""
+def _by_group(
+    b: Builder, operands: Sequence[Tensor], axes: Sequence[int], groups: int, convolve: Callable[..., Tensor]
+) -> Tensor:
+    """What `convolve` makes of each group of channels, which lie along an axis of each operand: an op for each."""
     if not 1 <= groups <= _MOST_GROUPS:
         raise Unsupported(f"{groups} groups; 1 to {_MOST_GROUPS} are supported, or as many as there are channels")
+
+    def share(tensor: Tensor, axis: int, group: int) -> Tensor:
+        size = tensor.shape[axis] // groups
+        return b.slice_axis(tensor, axis, group * size, size)
+
+    shares = ([share(x, axis, group) for x, axis in zip(operands, axes, strict=True)] for group in range(groups))
+    return b.concat([convolve(*operands) for operands in shares], 3)
 
 
 def _require_float(x: Tensor) -> None:
@@ -74,29 +85,18 @@ def _grouped(
     b: Builder, x: Tensor, weights: Tensor, bias: Tensor, window: Window, pads: list[int], groups: int
 ) -> Tensor:
     """One tosa.conv2d; for each group of channels, if their weights are computed."""
-    inputs, outputs = x.shape[3] // groups, weights.shape[0] // groups
+    outputs = weights.shape[0] // groups
     weights = b.transpose(weights, (0, 2, 3, 1))
     shape = (x.shape[0], *window.output, outputs)
     if groups > 1 and weights.array is not None:
         weights = Tensor.constant(spread_groups(weights.array, groups))
         shape = (*shape[:3], outputs * groups)
         return b.convolution("conv2d", x, weights, bias, shape, pads, window.stride, window.dilation)
-    results = []
-    _check_groups(groups)
-    for group in range(groups):
-        results.append(
-            b.convolution(
-                "conv2d",
-                b.slice_axis(x, 3, group * inputs, inputs),
-                b.slice_axis(weights, 0, group * outputs, outputs),
-                b.slice_axis(bias, 0, group * outputs, outputs),
-                shape,
-                pads,
-                window.stride,
-                window.dilation,
-            )
-        )
-    return b.concat(results, 3)
+
+    def convolve(*operands: Tensor) -> Tensor:
+        return b.convolution("conv2d", *operands, shape, pads, window.stride, window.dilation)
+
+    return _by_group(b, (x, weights, bias), (3, 0, 0), groups, convolve)
 
 
 @operator("ConvTranspose")
@@ -108,6 +108,8 @@ def transposed_convolution(b: Builder, node: Node) -> Tensor:
     bias = node.optional_input(2) or Tensor.constant(np.zeros(groups * outputs, x.dtype))
     spatial = weights.rank - 2
     image = to_image(b, x)
+    if image.shape[3] != weights.shape[0]:
+        raise Unsupported(f"weights {list(weights.shape)} do not fit {image.shape[3]} channels")
     ones = [1] * spatial
     stride, dilation = pair(node.attribute("strides", ones), 1), pair(node.attribute("dilations", ones), 1)
     weights = _dilated(b, _image_weights(b, weights), dilation)
@@ -116,7 +118,6 @@ def transposed_convolution(b: Builder, node: Node) -> Tensor:
     weights = b.transpose(weights, (1, 2, 3, 0))
     end = [size[i] - (image.shape[1 + i] - 1) * stride[i] - kernel[i] + begin[i] for i in range(2)]
     out_pad = [-begin[0], end[0], -begin[1], end[1]]
-    inputs = image.shape[3] // groups
     crop = [0, 0]
     for axis in range(2):  # TOSA wants every pad above minus the kernel size: compute more, and crop
         for side in range(2):
@@ -125,21 +126,11 @@ def transposed_convolution(b: Builder, node: Node) -> Tensor:
                 out_pad[2 * axis + side] += excess
                 crop[axis] += excess if side == 0 else 0
     full = [(image.shape[1 + i] - 1) * stride[i] + kernel[i] + out_pad[2 * i] + out_pad[2 * i + 1] for i in range(2)]
-    results = []
-    _check_groups(groups)
-    for group in range(groups):
-        results.append(
-            b.convolution(
-                "transpose_conv2d",
-                b.slice_axis(image, 3, group * inputs, inputs),
-                b.slice_axis(weights, 3, group * inputs, inputs),
-                b.slice_axis(bias, 0, group * outputs, outputs),
-                (x.shape[0], *full, outputs),
-                out_pad,
-                stride,
-            )
-        )
-    result = b.concat(results, 3)
+
+    def convolve(*operands: Tensor) -> Tensor:
+        return b.convolution("transpose_conv2d", *operands, (x.shape[0], *full, outputs), out_pad, stride)
+
+    result = _by_group(b, (image, weights, bias), (3, 3, 0), groups, convolve)
     result = b.slice(result, (0, *crop, 0), (x.shape[0], *size, groups * outputs))
     return from_image(b, result, x.rank)
 
