@@ -21,6 +21,7 @@ from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.attributes import FP32_ONLY
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.numerics.accumulators import INT32_MAX, reach
+from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.numerics.parameters import LARGEST_BIAS, QMIN, QuantParams
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import DEFAULT_RANGE, DEFAULT_SCHEME, RangeMethod, Scheme
@@ -55,7 +56,7 @@ class KeepBounded(NetworkPass):
         if found is None:
             twice = unit.kind is Kind.DOT and len(params) == 1  # a product of a tensor and itself
             return bound_of_sums(unit, [*params, *params] if twice else params)
-        quantized = quantized_weights(unit, params[0].scale, IntegerOptions(scheme=self.scheme))
+        quantized = quantized_weights(unit, params[0].scale, IntegerOptions(scheme=self.scheme), INT8)
         return accumulator_bound(unit, params, quantized) + reach(params[0]) * _terms(unit) // 2
 
 
