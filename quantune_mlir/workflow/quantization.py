@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -20,31 +19,28 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.known_weights import weights_quantized_once
-from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.quantize.layer_graph import planned_layers
-from quantune_mlir.planning.alternatives import Alternative, alternatives
 from quantune_mlir.planning.costs import CostModel
-from quantune_mlir.planning.decisions import Decisions
 from quantune_mlir.planning.noise_model import Powers
 from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
-from quantune_mlir.planning.planner import Planned, Planner, PredictedNoise
-from quantune_mlir.planning.sensitivity import SensitivityList
+from quantune_mlir.planning.planner import Planned, Planner
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysis import Analyzer
 from quantune_mlir.workflow.finished_stages import FinishedStages
-from quantune_mlir.workflow.inference_runs import InferenceRuns, analyze
+from quantune_mlir.workflow.inference_runs import analyze
 from quantune_mlir.workflow.judges import check_decides, class_judge, score_judge
 from quantune_mlir.workflow.layer_costs import measured_costs, modelled_costs, number_of_costs
 from quantune_mlir.workflow.options import ANALYSIS_TARGET, DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.outputs import all_outputs, check_labels
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
-from quantune_mlir.workflow.records import LayerRecord, layer_records
-from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite, integer_options
+from quantune_mlir.workflow.quantized_model import QuantizedModel
+from quantune_mlir.workflow.rewriting import PlanRewriter, integer_options
 from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.search import Trial, search
-from quantune_mlir.workflow.verification import ReferenceRuns, Verification, Verified, Verifier
+from quantune_mlir.workflow.summary import summarize
+from quantune_mlir.workflow.verification import ReferenceRuns, Verification, Verifier
 from quantune_mlir.workflow.verified_plan import PlanVerifier, verified_plan
 
 MODEL: Final = "model"
@@ -52,69 +48,8 @@ MODEL: Final = "model"
 
 
 @dataclass(frozen=True)
-class Quantization:
-    """A quantized model and how it came about.
-
-    Attributes:
-        model: in fp32, simplified.
-        options: how it was quantized.
-        profile: of run 1.
-        sensitivity: of run 2.
-        planned: the plan, the decisions that make it, and what they rest on.
-        mixed: the network as planned.
-        parameters: of int8, by tensor.
-        runs: how often the samples were run.
-        seconds: by stage.
-        trials: the plans that were run to find one that loses little.
-        verification: the noise of the outputs, predicted and measured; None if it was not asked for.
-        verified: the program that was measured.
-        policy: how the plan was made, as arguments of `quantune quantize`.
-    """
-
-    model: Model
-    options: QuantizeOptions
-    profile: Profile
-    sensitivity: SensitivityList
-    planned: Planned
-    mixed: Rewrite
-    parameters: dict[str, QuantParams]
-    runs: InferenceRuns
-    seconds: dict[str, float]
-    trials: tuple[Trial, ...] = ()
-    verification: Verification | None = None
-    verified: Verified | None = None
-    policy: PlanPolicy = DEFAULT_POLICY
-
-    @property
-    def plan(self) -> PrecisionPlan:
-        """The precision of each layer."""
-        return self.planned.plan
-
-    @property
-    def decisions(self) -> Decisions:
-        """By layer that the plan lists: its precision, why, and the numbers that this rests on."""
-        return self.planned.decisions
-
-    @property
-    def costs(self) -> CostModel | None:
-        """What each precision of each layer costs; None where the policy weighs no costs."""
-        costs = self.planned.problem.costs
-        return None if costs.unit == "MACs" else costs
-
-    @cached_property
-    def front(self) -> list[Alternative]:
-        """The plans worth having, quickest first, and this one; none where the policy weighs no costs."""
-        return alternatives(self.planned)
-
-    @property
-    def predicted(self) -> list[PredictedNoise]:
-        """The noise that is predicted at each part of the outputs; `verification` has what was measured."""
-        return self.planned.noise
-
-    @cached_property
-    def records(self) -> list[LayerRecord]:
-        """All layers, in graph order: format, decision, boundaries, weights."""
-        return list(layer_records(self.model, self.mixed.precision, self.decisions))
+class Quantization(QuantizedModel):
+    """A quantized model, and what can be made of it."""
 
     def compile(self, target: str | None = None, tiles: TunedTiles | None = None) -> bytes:
         """The .vmfb of the mixed module for a target (default: that of the options), perhaps with tuned tiles.
@@ -137,7 +72,6 @@ class Quantization:
             OutputError: the file cannot be written.
         """
         from quantune_mlir.workflow.reports import report_bytes, run_of
-        from quantune_mlir.workflow.summary import summarize
 
         summary = summarize(self, source=source, mixed_bytes=len(self.compile()), seconds=self.seconds)
         write_atomically(Path(path), report_bytes(run_of(summary, self.profile)))
@@ -146,7 +80,6 @@ class Quantization:
         """The verdict and what became of each layer, for notebooks."""
         from quantune_mlir.report.page import fragment
         from quantune_mlir.workflow.reports import run_of
-        from quantune_mlir.workflow.summary import summarize
 
         size = len(self.verified.program) if self.verified is not None else 0
         return fragment(run_of(summarize(self, source=MODEL, mixed_bytes=size, seconds=self.seconds), self.profile))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from quantune_mlir._versions import installed_version
 from quantune_mlir.report.json_numbers import json_number
-from quantune_mlir.workflow.quantization import Quantization
+from quantune_mlir.workflow.quantized_model import QuantizedModel
 from quantune_mlir.workflow.rewriting import integer_options
 from quantune_mlir.workflow.summary_parts import described, front, predicted_noise, tensors, total_costs
 from quantune_mlir.workflow.verification import Verification
@@ -30,7 +30,7 @@ _METRICS: Final = (
 
 
 def summarize(
-    quantization: Quantization,
+    quantization: QuantizedModel,
     *,
     source: Path | str,
     mixed_bytes: int,

@@ -8,7 +8,7 @@ from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.costs import Cost
 from quantune_mlir.planning.decisions import Decision
 from quantune_mlir.report.json_numbers import json_number
-from quantune_mlir.workflow.quantization import Quantization
+from quantune_mlir.workflow.quantized_model import QuantizedModel
 from quantune_mlir.workflow.records import LayerRecord
 
 
@@ -37,7 +37,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
     }
 
 
-def total_costs(quantization: Quantization) -> dict[str, Any] | None:
+def total_costs(quantization: QuantizedModel) -> dict[str, Any] | None:
     """Predicted, of the whole network, of three plans; None where the policy weighs no costs."""
     problem, costs = quantization.planned.problem, quantization.costs
     if costs is None:
@@ -51,7 +51,7 @@ def total_costs(quantization: Quantization) -> dict[str, Any] | None:
     }
 
 
-def front(quantization: Quantization) -> list[dict[str, Any]]:
+def front(quantization: QuantizedModel) -> list[dict[str, Any]]:
     """The plans worth having; layers by their place in `layers`."""
     place = {layer.name: index for index, layer in enumerate(quantization.model.layers)}
     return [
@@ -66,7 +66,7 @@ def front(quantization: Quantization) -> list[dict[str, Any]]:
     ]
 
 
-def predicted_noise(quantization: Quantization) -> list[dict[str, Any]]:
+def predicted_noise(quantization: QuantizedModel) -> list[dict[str, Any]]:
     """At the layers that make the parts of the outputs: of this plan, and of int8 throughout."""
     return [
         {
@@ -78,7 +78,7 @@ def predicted_noise(quantization: Quantization) -> list[dict[str, Any]]:
     ]
 
 
-def tensors(quantization: Quantization) -> list[dict[str, Any]]:
+def tensors(quantization: QuantizedModel) -> list[dict[str, Any]]:
     """The parameters of int8, and the range that these can hold."""
     return [
         {"name": name, "scale": each.scale, "zero_point": each.zero_point, "low": each.lo, "high": each.hi}

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from quantune_mlir.numerics.parts import PartNoise
-from quantune_mlir.workflow.quantization import Quantization
+from quantune_mlir.workflow.quantized_model import QuantizedModel
 from quantune_mlir.workflow.verification import WARNING_DB
 
 _NAMED: Final = 3
 _REMEDY_DB: Final = 20
 
 
-def warnings(quantization: Quantization) -> list[str]:
+def warnings(quantization: QuantizedModel) -> list[str]:
     """Which parts were measured below WARNING_DB, which layers may have done it, and what to do.
 
     One for all parts that the same layers are suspected of.
@@ -40,7 +40,7 @@ def _warning(layers: Sequence[str], parts: Sequence[PartNoise]) -> str:
     return "\n".join([*lines, f"remedy: {remedy}"])
 
 
-def _suspects(quantization: Quantization, noise: PartNoise) -> tuple[str, ...]:
+def _suspects(quantization: QuantizedModel, noise: PartNoise) -> tuple[str, ...]:
     """The most sensitive layers in int8 that a part depends on."""
     before = quantization.model.layers_before(noise.part)
     deciding = {layer.name for layer in quantization.model.layers if layer.decides}
