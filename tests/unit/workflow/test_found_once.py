@@ -16,10 +16,10 @@ from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.quantization import quantize
 
 DATA = Path(__file__).parents[2] / "data"
-STATES = 9
-"""The model; before and after ops that int8 has no value of are marked; repaired; the program of run 1; that of run 2
-and its probe; the mixed modules, all int8 for the costs, and the plan's; and the module whose ops are grouped for the
-costs."""
+STATES = 10
+"""The model; before, between and after the two passes that mark what stays fp32; repaired; the program of run 1; that
+of run 2 and its probe; the mixed modules, all int8 for the costs, and the plan's; and the module whose ops are grouped
+for the costs."""
 
 
 WEIGHTED = 5
