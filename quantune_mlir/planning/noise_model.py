@@ -182,7 +182,8 @@ class NoiseLedger:
             return 0.0 * whole if tensor.counted else self._step_of(tensor.maker) * whole
         everyone = np.array(list(tensor.readers.values()))
         apart, share = _known(tensor.apart or tensor.noise), shares.sum() / everyone.sum()
-        together = _pairs(shares) / _pairs(everyone) if len(everyone) > 1 else share
+        all_pairs = _pairs(everyone)
+        together = _pairs(shares) / all_pairs if all_pairs > 0 else share
         return np.maximum(0.0, share * apart + together * (whole - apart))
 
     def _step_of(self, name: str) -> float:

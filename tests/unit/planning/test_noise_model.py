@@ -104,4 +104,5 @@ def test_a_list_of_an_older_format_adds_a_constant() -> None:
 
 def test_a_reader_without_a_share_is_no_reason_to_round() -> None:
     idle = NoiseModel(("a", "b"), OWN, [tensor({"left": 0.0, "right": 1.0})])
+    assert brought(idle, "left", "right") == brought(idle, "right") == pytest.approx(0.4)
     assert brought(idle, "stem", "left") == pytest.approx(0.0)
