@@ -22,7 +22,7 @@ from quantune_mlir.backend.executable_sources import (
 from quantune_mlir.backend.expand_floats import expand_floats
 from quantune_mlir.backend.free_memory import give_back
 from quantune_mlir.backend.iree_tool import iree_compile, versions
-from quantune_mlir.backend.kernel_compiler import make_objects, take_known_objects
+from quantune_mlir.backend.kernel_compiler import linked_with_objects, take_known_objects
 from quantune_mlir.backend.kernel_units import can_take_kernels, take_kernels
 from quantune_mlir.backend.locations import give_places
 from quantune_mlir.backend.program import Program, in_pages
@@ -118,12 +118,16 @@ class Source:
         """The .vmfb, and the object files that it is linked with."""
         program, target = folder / "program.vmfb", self._target
         missing = take_known_objects(self._kernels, self._kernels_path, target)
-        make_objects(missing, self._kernels_path, target)
         if target.floats != "full":
             halfway = folder / "halfway.mlir"
             to_executables(arguments, target, halfway)
             arguments = from_executables(halfway, target)
-        iree_compile([*arguments, "-o", str(program)], target.name)
+        arguments = [*arguments, "-o", str(program)]
+        if missing:
+            with linked_with_objects(missing, self._kernels_path, target) as linking:
+                iree_compile([*arguments, *linking], target.name)
+        else:
+            iree_compile(arguments, target.name)
         return program
 
     @contextmanager

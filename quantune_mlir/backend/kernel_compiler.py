@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from iree.compiler.tools.binaries import find_tool
+
 from quantune_mlir.backend.compile_cache import cache_in_use, digest
 from quantune_mlir.backend.iree_tool import iree_compile, versions
+from quantune_mlir.backend.kernel_lowering import PASSES, lower_to_llvm
 from quantune_mlir.backend.kernel_object import KernelObject, kernel_object
 from quantune_mlir.backend.kernel_units import batch
 from quantune_mlir.errors import CompileError
@@ -28,8 +33,16 @@ done
 exec cp "$from" "$to"
 """
 """Stands in for the linker: gives back the object file itself. There is nothing to link yet."""
+_WAITING_LINKER: Final = """#!/bin/sh
+while [ ! -e {ready} ]; do
+  kill -0 $PPID || exit 1
+  sleep 0.02
+done
+exec {linker} "$@"
+"""
+"""Waits until all object files are there, or IREE is not."""
 _LARGEST_GROUP: Final = 8
-_STAGES: Final = ("--compile-from=executable-sources", "--compile-to=hal", "--iree-hal-link-executables=false")
+_STAGES: Final = ("--compile-from=executable-targets", "--compile-to=hal", "--iree-hal-link-executables=false")
 
 
 def take_known_objects(names: Sequence[str], folder: Path, target: Target) -> list[str]:
@@ -43,6 +56,32 @@ def take_known_objects(names: Sequence[str], folder: Path, target: Target) -> li
         else:
             (folder / f"{name}.o").write_bytes(known)
     return missing
+
+
+@contextmanager
+def linked_with_objects(names: Sequence[str], folder: Path, target: Target) -> Generator[list[str]]:
+    """What to tell IREE, called meanwhile, for it to link a program once `make_objects` has made its objects.
+
+    Raises as `make_objects` does.
+    """
+    ready, linker = folder / "ready", folder / "waiting_linker.sh"
+    linker.write_text(_WAITING_LINKER.format(ready=shlex.quote(str(ready)), linker=shlex.quote(find_tool("iree-lld"))))
+    linker.chmod(0o700)
+    for name in names:
+        (folder / f"{name}.o").touch()
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(_make_in_time, names, folder, target, ready)
+        try:
+            yield [f"--iree-llvmcpu-embedded-linker-path={linker}"]
+        finally:
+            made.result()
+
+
+def _make_in_time(names: Sequence[str], folder: Path, target: Target, ready: Path) -> None:
+    try:
+        make_objects(names, folder, target)
+    finally:
+        ready.touch()
 
 
 def make_objects(names: Sequence[str], folder: Path, target: Target) -> None:
@@ -64,7 +103,7 @@ def make_objects(names: Sequence[str], folder: Path, target: Target) -> None:
 
 
 def _key(name: str, target: Target) -> str:
-    return digest("kernel", name, *target.compile_flags(), *versions())
+    return digest("kernel", name, PASSES, *target.compile_flags(), *versions())
 
 
 def _compiled(names: Sequence[str], folder: Path, target: Target) -> dict[str, bytes]:
@@ -89,7 +128,9 @@ def _objects(
     if not groups:
         return {}
     source, binaries, linker = folder / "batch.mlirbc", folder / "binaries", folder / "linker.sh"
-    source.write_bytes(module_bytecode(batch(groups, folder, make_context(), with_libraries=with_libraries)))
+    module = batch(groups, folder, make_context(), with_libraries=with_libraries)
+    lower_to_llvm(module)
+    source.write_bytes(module_bytecode(module))
     linker.write_text(_LINKER)
     linker.chmod(0o700)
     binaries.mkdir(exist_ok=True)

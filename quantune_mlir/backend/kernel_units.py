@@ -1,6 +1,6 @@
 """Kernels that a module brings along, compiled one by one to object files named after what they are made of.
 
-The program goes to IREE with a jump to a function in each executable, and with the object files to link. A kernel is
+The program goes to IREE with one executable of jumps to these kernels, and with the object files to link. A kernel is
 thus compiled once, whatever programs it is in, and all cores compile. What it is called in a program, and how often it
 runs there, is no part of it.
 """
@@ -8,13 +8,14 @@ runs there, is no part of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from quantune_mlir.backend.compile_cache import digest
 from quantune_mlir.backend.executable_sources import ExecutableVariant, can_move, code_of, executable_of, inside
-from quantune_mlir.mlir.bindings import arith, hal, ir, passmanager
+from quantune_mlir.mlir.bindings import arith, flow, hal, ir, passmanager
+from quantune_mlir.mlir.function import functions
 from quantune_mlir.mlir.text import module_bytecode, parse_module
 
 _LINKED: Final = frozenset({"embedded_elf_x86_64", "embedded_elf_arm_64"})
@@ -25,8 +26,11 @@ _LIBRARIES: Final = "link_embedded"
 """Whether IREE compiles its C library into each executable: three times the time, and few kernels call it."""
 _OPTIONS: Final = {_LIBRARIES: False, "link_ukernel_bitcode": False, "debug_symbols": False}
 _WITHOUT_PLACES: Final = "builtin.module(strip-debuginfo)"
-_JUMP: Final = """
+_JUMPS: Final = "quantune_kernels"
+_KERNEL_TEXT: Final = """
 llvm.func @{name}(!llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32 attributes {{hal.import.static}}
+"""
+_JUMP_TEXT: Final = """
 llvm.func @{entry}(%environment: !llvm.ptr, %dispatch: !llvm.ptr, %workgroup: !llvm.ptr) -> i32 {{
   %0 = llvm.call tail @{name}(%environment, %dispatch, %workgroup) : (!llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32
   llvm.return %0 : i32
@@ -46,6 +50,7 @@ def take_kernels(module: ir.Module, variant: ExecutableVariant, folder: Path) ->
         The names, each once.
     """
     names: dict[str, None] = {}
+    taken: dict[str, tuple[hal.ExecutableSourceOp, str]] = {}
     with module.context:
         unit_target = _unit_target(variant.target)
         for source in list(module.body.operations):
@@ -56,7 +61,9 @@ def take_kernels(module: ir.Module, variant: ExecutableVariant, folder: Path) ->
                     _rename(unit, name)
                     (folder / f"{name}.mlirbc").write_bytes(module_bytecode(unit))
                     names[name] = None
-                _leave_jump(source, name, variant)
+                taken[source.sym_name.value] = source, name
+        if taken:
+            _leave_jumps(module, taken, variant)
     return list(names)
 
 
@@ -140,13 +147,39 @@ def _rename(unit: ir.Module, name: str) -> None:
         op.attributes["sym_name"] = ir.StringAttr.get(name)
 
 
-def _leave_jump(source: hal.ExecutableSourceOp, name: str, variant: ExecutableVariant) -> None:
-    (entry,) = (op.sym_name.value for op in _functions(source))
-    for function in code_of(source):
-        function.operation.erase()
-    (code,) = (op for op in inside(source) if op.operation.name == "builtin.module")
-    jump = parse_module(_JUMP.format(name=name, entry=entry), source.context)
-    for function in jump.body.operations:
-        function.operation.clone(ip=ir.InsertionPoint(code.regions[0].blocks[0]))
-    objects = f'#hal.executable.objects<{{{variant.target} = [#hal.executable.object<{{path = "{name}.o"}}>]}}>'
-    source.attributes["objects"] = ir.Attribute.parse(objects)
+def _leave_jumps(
+    module: ir.Module, taken: Mapping[str, tuple[hal.ExecutableSourceOp, str]], variant: ExecutableVariant
+) -> None:
+    """One executable instead of those taken, by name: each costs IREE as much as a hundred jumps do."""
+    names = list(dict.fromkeys(name for _, name in taken.values()))
+    texts = [_KERNEL_TEXT.format(name=name) for name in names]
+    texts += [_JUMP_TEXT.format(name=name, entry=entry) for entry, (_, name) in taken.items()]
+    code = parse_module("".join(texts), module.context)
+    with ir.Location.unknown(), ir.InsertionPoint.at_block_begin(module.body):
+        jumps = hal.ExecutableSourceOp(_JUMPS, sym_visibility="private")
+    with ir.Location.unknown(), ir.InsertionPoint(jumps.regions[0].blocks.append()):
+        for ordinal, (entry, (source, _)) in enumerate(taken.items()):
+            (export,) = _functions(source)
+            copy = export.operation.clone()
+            copy.attributes["sym_name"] = ir.StringAttr.get(entry)
+            copy.attributes["ordinal"] = ir.IntegerAttr.get(ir.IndexType.get(), ordinal)
+        code.operation.clone()
+        hal.ExecutableSourceEndOp()
+    files = ", ".join(f'#hal.executable.object<{{path = "{name}.o"}}>' for name in names)
+    jumps.attributes["objects"] = ir.Attribute.parse(f"#hal.executable.objects<{{{variant.target} = [{files}]}}>")
+    for source, _ in taken.values():
+        source.operation.erase()
+    for function in functions(module):
+        function.walk(_calling_jumps(taken))
+
+
+def _calling_jumps(taken: Collection[str]) -> Callable[[ir.Operation], ir.WalkResult]:
+    def call(op: ir.Operation) -> ir.WalkResult:
+        if isinstance(op.opview, flow.DispatchOp):
+            (entry,) = ir.ArrayAttr(op.attributes["entry_points"])
+            executable, *_ = ir.SymbolRefAttr(entry).value
+            if executable in taken:
+                op.attributes["entry_points"] = ir.ArrayAttr.get([ir.SymbolRefAttr.get([_JUMPS, executable])])
+        return ir.WalkResult.ADVANCE
+
+    return call

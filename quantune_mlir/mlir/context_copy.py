@@ -24,16 +24,22 @@ _LEAST_BYTES: Final = 1 << 14
 def in_own_context(module: ir.Module) -> ir.Module:
     """A copy of `module` in a new context, which goes with the copy. Until then that of `module` stays as well."""
     frame = copy_module(module)
-    lent: dict[int, np.ndarray] = {}
+    lent: dict[ir.Attribute, np.ndarray] = {}
+    places: dict[int, ir.Attribute] = {}
     for position, op in enumerate(_constants(frame)):
         value = constant_value(op.result)
         if value is not None and value.dtype != np.bool_ and value.nbytes >= _LEAST_BYTES and 0 not in value.strides:
-            lent[position] = value
+            places[position] = op.attributes["values"]
+            lent[places[position]] = value
             op.attributes["values"] = zeros_attribute(op.result.type)
     copy = parse_module(module_bytecode(frame), make_context())
+    borrowed: dict[ir.Attribute, ir.Attribute] = {}
     for position, op in enumerate(_constants(copy)):
-        if position in lent:
-            op.attributes["values"] = lend_constant(lent[position], f"lent_{position}", op.result.type)
+        if position in places:
+            lender = places[position]
+            if lender not in borrowed:
+                borrowed[lender] = lend_constant(lent[lender], f"lent_{len(borrowed)}", op.result.type)
+            op.attributes["values"] = borrowed[lender]
     return copy
 
 

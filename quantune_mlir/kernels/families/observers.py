@@ -1,13 +1,12 @@
 """Observer kernels: they look at tensors and add to a state that stays in the program.
 
 A kernel is MLIR text, a private function that looks at one tensor: numbers (i32, the first one the number of elements),
-the tensors, the state. Here it is wrapped into an IREE executable whose entry points do so for one tensor or several: a
-dispatch costs as much as looking at thousands of elements.
+the tensors, the state. Here it is wrapped into IREE executables that do so for one tensor or several: a dispatch costs
+as much as looking at thousands of elements. They are the same for all networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +14,8 @@ from quantune_mlir.files import resources
 
 MAX_BATCH: Final = 8
 """The most tensors that one dispatch looks at. IREE lets it have 60 numbers; a kernel takes up to 4 for each."""
+_ROOM: Final = 1 << 31
+"""More elements than any part of the state has; a kernel must not depend on how many."""
 
 
 @dataclass(frozen=True)
@@ -38,30 +39,20 @@ class Observer:
     state: tuple[str, ...]
 
     def entry(self, batch: int) -> str:
-        """The entry point that looks at so many tensors: numbers of each, tensors of each, state."""
+        """The executable and its entry point for so many tensors: their numbers, the tensors, the state."""
         return f"{self.name}_{batch}"
 
-    def executable(self, batches: Iterable[int], sizes: tuple[int, ...]) -> str:
-        """MLIR text of the executable.
-
-        Args:
-            batches: numbers of tensors that there are to be entry points for.
-            sizes: elements of each part of the state.
-        """
-        batches = sorted(set(batches))
-        layouts = [f"#layout_{batch} = {self._layout(batch)}" for batch in batches]
-        exports = [self._export(batch, ordinal) for ordinal, batch in enumerate(batches)]
-        texts = [resources.kernel_text(name) for name in self.texts]
-        entries = [self._function(batch, sizes) for batch in batches]
+    def executable(self, batch: int) -> str:
+        """MLIR text of an executable."""
         return "\n".join(
             [
                 f"!candidate = memref<?x{self.tensors[-1]}>",
-                *layouts,
-                f"hal.executable.source private @{self.name} {{",
-                *exports,
+                f"#layout = {self._layout(batch)}",
+                f"hal.executable.source private @{self.entry(batch)} {{",
+                self._export(batch),
                 "builtin.module {",
-                *texts,
-                *entries,
+                *[resources.kernel_text(name) for name in self.texts],
+                self._function(batch),
                 "}",
                 "}",
             ]
@@ -76,24 +67,22 @@ class Observer:
             "flags = Indirect>"
         )
 
-    def _export(self, batch: int, ordinal: int) -> str:
+    def _export(self, batch: int) -> str:
         return f"""
-hal.executable.export public @{self.entry(batch)} ordinal({ordinal}) layout(#layout_{batch})
+hal.executable.export public @{self.entry(batch)} ordinal(0) layout(#layout)
     count(%device: !hal.device) -> (index, index, index) {{
   %c1 = arith.constant 1 : index
   hal.return %c1, %c1, %c1 : index, index, index
 }}"""
 
-    def _function(self, batch: int, sizes: tuple[int, ...]) -> str:
-        layout = f"layout(#layout_{batch})"
-        lines = [f"func.func @{self.entry(batch)}() {{"]
+    def _function(self, batch: int) -> str:
+        layout = "layout(#layout)"
+        lines = [f"func.func @{self.entry(batch)}() {{", f"%room = arith.constant {_ROOM} : index"]
         first_state = batch * len(self.tensors)
-        for part, (size, element) in enumerate(zip(sizes, self.state, strict=True)):
-            fixed = f"memref<{size}x{element}>"
-            lines += [
-                f"%fixed_{part} = hal.interface.binding.subspan {layout} binding({first_state + part}) : {fixed}",
-                f"%state_{part} = memref.cast %fixed_{part} : {fixed} to memref<?x{element}>",
-            ]
+        for part, element in enumerate(self.state):
+            ordinal = first_state + part
+            kind = f"memref<?x{element}>"
+            lines.append(f"%state_{part} = hal.interface.binding.subspan {layout} binding({ordinal}) : {kind}{{%room}}")
         for item in range(batch):
             numbers = [f"%number_{item * self.numbers + k}" for k in range(self.numbers)]
             tensors = [f"%tensor_{item * len(self.tensors) + k}" for k in range(len(self.tensors))]

@@ -64,7 +64,9 @@ func.func private @observe(%n_i32: i32, %row_i32: i32, %stride_i32: i32, %x: mem
   %chosen = memref.alloca() : memref<256xi32>
   %zv = scf.for %b = %c0 to %blocks step %reach iter_args(%zb = %zeros) -> (vector<16xi32>) {
     %left = arith.subi %blocks, %b : index
-    %blocks_left = arith.ceildivui %left, %stride : index
+    %before_last = arith.subi %left, %c1 : index
+    %before_last_number = arith.divui %before_last, %stride : index
+    %blocks_left = arith.addi %before_last_number, %c1 : index
     %number = arith.minui %blocks_left, %lanes : index
     %length = arith.muli %number, %lanes : index
     %zn = scf.for %k = %c0 to %number step %c1 iter_args(%z = %zb) -> (vector<16xi32>) {

@@ -71,16 +71,13 @@ def lower_observed(module: ir.Module, functions: Sequence[ObservedOps]) -> list[
 
     A dispatch stands where the last of its ops stood. All functions have states of the same types.
     """
-    sizes = tuple(prod(ir.RankedTensorType(value.type).shape) for value in functions[0].state)
     groups = [
         [(observer, group) for observer, all_ops in observed.by_observer.items() for group in _groups(all_ops)]
         for observed in functions
     ]
-    lengths: dict[Observer, list[int]] = {}
-    for observer, group in itertools.chain.from_iterable(groups):
-        lengths.setdefault(observer, []).append(len(group))
-    for observer, found in lengths.items():
-        import_text(module, observer.executable(found, sizes))
+    used = {(observer, len(group)): None for observer, group in itertools.chain.from_iterable(groups)}
+    for observer, length in used:
+        import_text(module, observer.executable(length))
     return [_lower(mine, observed) for mine, observed in zip(groups, functions, strict=True)]
 
 
@@ -91,7 +88,8 @@ def _lower(groups: Sequence[tuple[Observer, list[ObservedOp]]], observed: Observ
         with ir.InsertionPoint(last), last.location:
             numbers = [i32(number) for observed_op in group for number in (observed_op.elements, *observed_op.numbers)]
             tensors = [tensor for observed_op in group for tensor in observed_op.op.operands]
-            values = dispatch(observer.name, observer.entry(len(group)), [*numbers, *tensors], values)
+            entry = observer.entry(len(group))
+            values = dispatch(entry, entry, [*numbers, *tensors], values)
     for observed_op in itertools.chain.from_iterable(observed.by_observer.values()):
         observed_op.op.erase()
     return values

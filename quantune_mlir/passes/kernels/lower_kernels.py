@@ -36,6 +36,7 @@ from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import FUSED
 from quantune_mlir.mlir.function import entry_block, functions
+from quantune_mlir.passes.kernels.repeated_groups import RepeatedGroups
 from quantune_mlir.pipeline.base import Pass
 
 Lower = Callable[..., ir.Value | None]
@@ -70,11 +71,12 @@ class LowerKernels(Pass):
             self.tiles.require(self.isa)
         isa = kernel_isa(self.isa, None if self.target is None else self.target.memory)
         library = Library(module, isa, self.tiles)
+        repeated = RepeatedGroups()
         for function in functions(module):
-            _lower_all(entry_block(function), isa, library)
+            _lower_all(entry_block(function), isa, library, repeated)
 
 
-def _lower_all(block: ir.Block, isa: Isa, library: Library) -> None:
+def _lower_all(block: ir.Block, isa: Isa, library: Library, repeated: RepeatedGroups) -> None:
     ops = [view.operation for view in block.operations]
     joins = {i: join for i, op in enumerate(ops) if (join := Join.of(op))}
     parts = {op: (join, place) for join in joins.values() for op, place in join.producers().items()}
@@ -83,17 +85,22 @@ def _lower_all(block: ir.Block, isa: Isa, library: Library) -> None:
         if i in joins:
             joins[i].finish(isa, library)
         elif op.name == FUSED:
-            _lower(op, isa, library, *found[i])
+            _lower(op, isa, library, repeated, *found[i])
 
 
-def _lower(op: ir.Operation, isa: Isa, library: Library, join: Join | None, position: int) -> None:
+def _lower(
+    op: ir.Operation, isa: Isa, library: Library, repeated: RepeatedGroups, join: Join | None, position: int
+) -> None:
     group = Group(op)
     lower = _KERNELS.get(group.family)
     part = join.missing[position] if join is not None and group.family in _WRITES_PARTS else None
     with ir.InsertionPoint(op), op.location:
-        result = None
-        if lower is not None:
-            result = lower(group, isa, library, part) if part is not None else lower(group, isa, library)
+        if lower is None:
+            result = None
+        elif part is not None:
+            result = lower(group, isa, library, part)
+        else:
+            result = repeated.lowered(op, lambda: lower(group, isa, library))
     if result is None:
         group.inline()
         return

@@ -5,8 +5,8 @@
 // CHECK-DAG:   util.global private mutable @quantune_energies = dense<0.000000e+00> : tensor<2x2xf64>
 // CHECK:       func.func @main(%arg0: tensor<4xf32>, %arg1: tensor<4xi8>) -> tensor<4xf32>
 // CHECK:       [[E:%.*]] = util.global.load @quantune_energies
-// CHECK:       [[F:%.*]] = flow.dispatch @quantune_measure_int8::@quantune_measure_int8_1({{.*}}%arg0, %arg1, [[E]])
-// CHECK:       [[G:%.*]] = flow.dispatch @quantune_measure_fp32::@quantune_measure_fp32_1({{.*}}%arg0, %arg0, [[F]])
+// CHECK:       [[F:%.*]] = flow.dispatch @quantune_measure_int8_1::@quantune_measure_int8_1({{.*}}%arg0, %arg1, [[E]])
+// CHECK:       [[G:%.*]] = flow.dispatch @quantune_measure_fp32_1::@quantune_measure_fp32_1({{.*}}%arg0, %arg0, [[F]])
 // CHECK:       util.global.store [[G]], @quantune_energies
 // CHECK:       func.func @energies() -> tensor<2x2xf64>
 func.func @main(%x: tensor<4xf32>, %q: tensor<4xi8>) -> tensor<4xf32> {

@@ -10,8 +10,8 @@
 // CHECK-DAG:   [[H:%.*]] = util.global.load @quantune_histograms
 // CHECK-DAG:   [[X:%.*]] = util.global.load @quantune_extremes
 // CHECK:       [[A:%.*]] = tosa.exp
-// CHECK:       [[S:%.*]]:3 = flow.dispatch @quantune_observe::@quantune_observe_2({{.*}}, %arg0, [[A]], [[H]], [[X]], %{{.*}})
-// CHECK:       [[U:%.*]]:3 = flow.dispatch @quantune_observe::@quantune_observe_1({{.*}}, %arg1, [[S]]#0, [[S]]#1, [[S]]#2)
+// CHECK:       [[S:%.*]]:3 = flow.dispatch @quantune_observe_2::@quantune_observe_2({{.*}}, %arg0, [[A]], [[H]], [[X]], %{{.*}})
+// CHECK:       [[U:%.*]]:3 = flow.dispatch @quantune_observe_1::@quantune_observe_1({{.*}}, %arg1, [[S]]#0, [[S]]#1, [[S]]#2)
 // CHECK-DAG:   util.global.store [[U]]#0, @quantune_histograms
 // CHECK-DAG:   util.global.store [[U]]#1, @quantune_extremes
 // CHECK:       return [[A]], [[U]]#2

@@ -7,9 +7,9 @@
 // CHECK:       func.func @probe
 // CHECK:       [[S:%.*]] = arith.constant dense<0.000000e+00> : tensor<128xf64>
 // CHECK:       [[E:%.*]] = util.global.load @quantune_energies
-// CHECK:       [[F:%.*]] = flow.dispatch @quantune_measure_int8::@quantune_measure_int8_1({{.*}}%arg1, %arg2, [[E]])
-// CHECK:       [[T:%.*]] = flow.dispatch @quantune_project_int8::@quantune_project_int8_1({{.*}}%arg0, %arg1, %arg2, [[S]])
-// CHECK:       [[U:%.*]] = flow.dispatch @quantune_project_fp32::@quantune_project_fp32_1({{.*}}%arg0, %arg1, %arg0, [[T]])
+// CHECK:       [[F:%.*]] = flow.dispatch @quantune_measure_int8_1::@quantune_measure_int8_1({{.*}}%arg1, %arg2, [[E]])
+// CHECK:       [[T:%.*]] = flow.dispatch @quantune_project_int8_1::@quantune_project_int8_1({{.*}}%arg0, %arg1, %arg2, [[S]])
+// CHECK:       [[U:%.*]] = flow.dispatch @quantune_project_fp32_1::@quantune_project_fp32_1({{.*}}%arg0, %arg1, %arg0, [[T]])
 // CHECK:       flow.dispatch @quantune_square_projections::@square({{.*}}[[U]], %{{.*}})
 // CHECK:       util.global.store {{.*}}, @quantune_energies
 // CHECK:       func.func @energies() -> tensor<3x2xf64>
