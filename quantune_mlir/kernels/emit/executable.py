@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from quantune_mlir.kernels.emit.vector_builder import memref_type
+from quantune_mlir.kernels.emit.vector_builder import memref_type, sharing_constants
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import arith, flow, func, hal, ir
@@ -136,7 +136,8 @@ def _write(inner: ir.Module, signature: Signature, body: Body) -> None:
         ordinals = [ir.IntegerAttr.get(ir.IndexType.get(), i) for i in range(signature.scalars)]
         scalars = [hal.InterfaceConstantLoadOp(i32, layout, ordinal).result for ordinal in ordinals]
         place = [hal.InterfaceWorkgroupIDOp(i, results=[ir.IndexType.get()]).result for i in range(len(signature.grid))]
-        body(buffers, scalars, place)
+        with sharing_constants(ir.InsertionPoint(zero.owner)):
+            body(buffers, scalars, place)
         func.ReturnOp([])
 
 

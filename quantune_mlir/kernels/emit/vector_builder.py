@@ -5,8 +5,11 @@ An Index is a Python int as long as it is known; it becomes a constant of the ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
+from contextlib import contextmanager
 from typing import Final
+
+import numpy as np
 
 from quantune_mlir.mlir.bindings import arith, ir, llvm, memref, scf, vector
 
@@ -15,6 +18,40 @@ Index = int | ir.Value
 I8, I16, I32, I64, F32 = "i8", "i16", "i32", "i64", "f32"
 
 _BYTES: Final = {I8: 1, I16: 2, I32: 4, I64: 8, F32: 4}
+
+
+_NSW: Final = "#arith.overflow<nsw>"
+
+
+class _Writing:
+    """What is built once for a kernel."""
+
+    def __init__(self, begin: ir.InsertionPoint) -> None:
+        self.begin = begin
+        self.no_overflow = ir.Attribute.parse(_NSW)
+        self.constants: dict[Hashable, ir.Value] = {}
+
+
+_writing: _Writing | None = None
+
+
+@contextmanager
+def sharing_constants(begin: ir.InsertionPoint) -> Generator[None]:
+    """Builds each constant of a kernel once meanwhile, where it begins: half of what is built is constants."""
+    global _writing
+    before, _writing = _writing, _Writing(begin)
+    try:
+        yield
+    finally:
+        _writing = before
+
+
+def _shared(key: Hashable, build: Callable[[ir.InsertionPoint | None], ir.Value]) -> ir.Value:
+    if _writing is None:
+        return build(None)
+    if key not in _writing.constants:
+        _writing.constants[key] = build(_writing.begin)
+    return _writing.constants[key]
 
 
 def element(name: str) -> ir.Type:
@@ -41,7 +78,7 @@ def index(value: Index) -> ir.Value:
     """An index as an SSA value."""
     if isinstance(value, ir.Value):
         return value
-    return arith.ConstantOp(ir.IndexType.get(), value).result
+    return _shared(value, lambda ip: arith.ConstantOp(ir.IndexType.get(), value, ip=ip).result)
 
 
 def add(*terms: Index) -> Index:
@@ -131,17 +168,23 @@ def when(condition: ir.Value, then: Callable[[], None], otherwise: Callable[[], 
 def constant(value: float, name: str) -> ir.Value:
     """A scalar constant."""
     kind = element(name)
-    attribute = ir.FloatAttr.get(kind, value) if name == F32 else ir.IntegerAttr.get(kind, int(value))
-    return arith.ConstantOp(kind, attribute).result
+    return arith.ConstantOp(kind, _number(kind, value)).result
 
 
 def splat(value: float, lanes: int, name: str) -> ir.Value:
     """A vector constant of equal lanes."""
-    kind = vector_type(lanes, name)
-    scalar = (
-        ir.FloatAttr.get(kind.element_type, value) if name == F32 else ir.IntegerAttr.get(kind.element_type, int(value))
-    )
-    return arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, scalar)).result
+
+    def build(ip: ir.InsertionPoint | None) -> ir.Value:
+        kind = vector_type(lanes, name)
+        is_float = name == F32
+        scalar = (
+            ir.FloatAttr.get(kind.element_type, value)
+            if is_float
+            else ir.IntegerAttr.get(kind.element_type, int(value))
+        )
+        return arith.ConstantOp(kind, ir.DenseElementsAttr.get_splat(kind, scalar), ip=ip).result
+
+    return _shared((np.float64(value).tobytes(), lanes, name), build)
 
 
 def broadcast(scalar: ir.Value, lanes: int) -> ir.Value:
@@ -187,7 +230,7 @@ def gather(buffer: ir.Value, places: ir.Value, lanes: int) -> ir.Value:
 
 def zero_of(kind: ir.Type) -> ir.Attribute:
     """0 of an element type."""
-    return ir.FloatAttr.get(kind, 0.0) if isinstance(kind, ir.F32Type) else ir.IntegerAttr.get(kind, 0)
+    return _number(kind, 0)
 
 
 def prefetch(buffer: ir.Value, at: Index) -> None:
@@ -287,6 +330,10 @@ def rounded(value: ir.Value) -> ir.Value:
     return intrinsic("llvm.arithmetic.fence", value.type, value)
 
 
+def _number(kind: ir.Type, value: float) -> ir.Attribute:
+    return ir.FloatAttr.get(kind, value) if isinstance(kind, ir.F32Type) else ir.IntegerAttr.get(kind, int(value))
+
+
 def _nsw(op: type[ir.OpView], a: ir.Value, b: ir.Value) -> ir.Value:
-    flags = ir.Attribute.parse("#arith.overflow<nsw>")
+    flags = ir.Attribute.parse(_NSW) if _writing is None else _writing.no_overflow
     return op(a, b, overflowFlags=flags).result
