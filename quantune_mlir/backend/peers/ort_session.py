@@ -45,7 +45,8 @@ def rehearse(model: Path, job: Job) -> None:
         PeerError: this one does.
     """
     values = io.BytesIO()
-    np.savez(values, **{spec.name: value for spec, value in zip(job.inputs, job.values, strict=True)})
-    done = subprocess.run([sys.executable, _CHILD, model], input=values.getvalue(), capture_output=True, check=False)
+    np.savez(values, *job.values)
+    command = [sys.executable, _CHILD, model, *(spec.name for spec in job.inputs)]
+    done = subprocess.run(command, input=values.getvalue(), capture_output=True, check=False)
     if done.returncode < 0:
         raise PeerError(f"ONNX Runtime {onnxruntime.__version__} crashed (signal {-done.returncode})")
