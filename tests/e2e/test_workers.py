@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import quantune_mlir
 from quantune_mlir import Calibrator, DaskWorkers, Model, SampleSet, quantize
 from quantune_mlir.backend import dask_workers
 from quantune_mlir.backend.workers import Run
@@ -21,6 +23,8 @@ from quantune_mlir.errors import WorkerError
 from quantune_mlir.hardware.targets import load_target
 from tests.e2e.conftest import Quantune
 from tests.e2e.models import conv_relu, images, save_model, save_samples
+from tests.e2e.pages import blocks
+from tools.sweep import cells, sweep
 
 distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
 pytestmark = pytest.mark.slow
@@ -152,3 +156,33 @@ def test_a_worker_needs_numpy_and_the_runtime_only(tmp_path: Path, scheduler: st
     opened = SampleSet.open({"x": images(6)}, loaded.inputs)
     there = Calibrator(loaded, target, Recording()).run(opened)
     assert there.to_bytes() == Calibrator(loaded, target).run(opened).to_bytes()
+
+
+def test_a_sweep_tells_what_came_of_each_network(tmp_path: Path, scheduler: str, model: Path, samples: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"nothing")
+    with np.load(samples) as arrays:
+        data = dict(arrays)
+    found = sweep(scheduler, {"tiny": (model, data), "broken": (tmp_path / "broken.onnx", data)})
+    loaded = Model.load(model)
+    assert [outcome.network for outcome in found] == ["tiny", "broken"]
+    assert found[0].layers == len(loaded.layers) and found[0].bytes > 1000 and found[0].sqnr_db
+    assert "not an ONNX model" in found[1].error and found[1].error in cells(found[1])
+
+
+@pytest.mark.parametrize("installed", [False, True], ids=["stand-in", "ray"])
+def test_the_ten_lines_for_ray(
+    tmp_path: Path, model: Path, samples: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    """As the page has them; without Ray, what it does stands in for it."""
+    if installed:
+        pytest.importorskip("ray", reason="Ray is not installed").init(num_cpus=2, log_to_driver=False)
+    else:
+        ray: Any = ModuleType("ray")
+        ray.put, ray.get, ray.remote = (lambda it: it), (lambda it: it), (lambda work: SimpleNamespace(remote=work))
+        monkeypatch.setitem(sys.modules, "ray", ray)
+    (text,) = (block.text for block in blocks(Path("docs/cluster.md").read_text("utf-8")) if "import ray" in block.text)
+    loaded = Model.load(model)
+    known = {"qt": quantune_mlir, "model": loaded, "samples": SampleSet.open(samples, loaded.inputs)}
+    exec(text, known)
+    here = quantize(loaded, SampleSet.open(samples, loaded.inputs), verify=False)
+    assert known["result"].sensitivity.to_yaml() == here.sensitivity.to_yaml()
