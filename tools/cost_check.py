@@ -32,6 +32,7 @@ from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import DEFAULTS
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tools.markdown import table
+from tools.names import chosen
 from tools.networks import Networks
 from tools.zoo import Zoo
 
@@ -143,7 +144,7 @@ def main(arguments: Sequence[str]) -> int:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         networks = Networks(Zoo.find(), Path(folder))
-        names = networks.zoo.names if options.networks == "all" else options.networks.split(",")
+        names = chosen(options.networks, networks.names, networks.zoo.names)
         for name in names:
             rows += measure_network(networks, name, options.isa.split(","))
             print(f"{name}: {len(rows)} groups so far", file=sys.stderr, flush=True)

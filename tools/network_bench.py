@@ -26,6 +26,7 @@ from quantune_mlir.errors import QuantuneError
 from quantune_mlir.files.access import write_atomically
 from quantune_mlir.hardware.targets import load_target
 from tools import network_report
+from tools.names import chosen
 from tools.networks import Networks
 from tools.zoo import Zoo
 
@@ -82,11 +83,9 @@ def main() -> None:
         networks = Networks(Zoo.find(), arguments.work)
         check_names(arguments.against.split(","))
         load_target(arguments.target)
-    except (FileNotFoundError, QuantuneError) as error:
+        wanted = chosen(arguments.networks, networks.names)
+    except (FileNotFoundError, ValueError, QuantuneError) as error:
         parser.error(str(error))
-    wanted = networks.names if arguments.networks == "all" else arguments.networks.split(",")
-    if unknown := [name for name in wanted if name not in networks.names]:
-        parser.error(f"unknown networks {unknown}; known: {', '.join(networks.names)}")
     arguments.work.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = json.loads(arguments.json.read_text()) if arguments.json.is_file() else {"targets": {}}
     rows = results["targets"].setdefault(arguments.target, {})

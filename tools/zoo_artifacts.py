@@ -27,6 +27,7 @@ from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
+from tools.names import chosen
 from tools.zoo import Zoo
 
 FILES: Final = ("profile.npz", "sensitivity.yaml", "plan.yaml", "fp32.mlir", "mixed.mlir")
@@ -77,9 +78,9 @@ def main() -> None:
         sys.exit(bool(found))
     try:
         zoo = Zoo.find()
-    except FileNotFoundError as error:
+        networks = chosen(arguments.networks, zoo.names)
+    except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
-    networks = zoo.names if arguments.networks == "all" else arguments.networks.split(",")
     made = {
         f"{network} {granularity}": record(zoo, network, granularity)
         for network in track(networks, "quantize", console=Console(stderr=True))

@@ -35,6 +35,7 @@ from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.variant import VARIANTS
 from quantune_mlir.workflow.variants import Variants
 from tools.markdown import number, score, table
+from tools.names import chosen
 from tools.zoo import Zoo
 
 GRANULARITIES: Final[tuple[Granularity, ...]] = ("per-channel", "per-tensor")
@@ -194,14 +195,10 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         zoo = Zoo.find()
-    except FileNotFoundError as error:
+        networks = chosen(arguments.networks, zoo.names)
+        wanted = chosen(arguments.granularity, GRANULARITIES)
+    except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
-    networks = zoo.names if arguments.networks == "all" else arguments.networks.split(",")
-    wanted = arguments.granularity.split(",")
-    if unknown := [name for name in networks if name not in zoo.names]:
-        parser.error(f"unknown networks {unknown}; known: {', '.join(zoo.names)}")
-    if unknown := [name for name in wanted if name not in GRANULARITIES]:
-        parser.error(f"unknown granularities {unknown}")
     rows: list[Row] = []
     for network in networks:
         for granularity in GRANULARITIES:

@@ -18,6 +18,18 @@ DIGITS = Path(__file__).parents[1] / "data"
 MODEL = DIGITS / "digits.onnx"
 CALIBRATION = DIGITS / "digits_calibration.npz"
 TEST = DIGITS / "digits_test.npz"
+FILES = [
+    "config.yaml",
+    "fp32.mlir",
+    "mixed.mlir",
+    "model.vmfb",
+    "plan.yaml",
+    "profile.npz",
+    "report.html",
+    "sensitivity.yaml",
+    "summary.json",
+]
+"""What `quantune quantize` writes."""
 
 
 @dataclass(frozen=True)

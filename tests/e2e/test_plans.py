@@ -26,20 +26,8 @@ from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.rewriting import PlanRewriter
-from tests.e2e.conftest import CALIBRATION, MODEL, TEST, Quantune, run_main
+from tests.e2e.conftest import CALIBRATION, FILES, MODEL, TEST, Quantune, run_main
 from tests.e2e.modules import dot_inputs, operations
-
-FILES = [
-    "config.yaml",
-    "fp32.mlir",
-    "mixed.mlir",
-    "model.vmfb",
-    "plan.yaml",
-    "profile.npz",
-    "report.html",
-    "sensitivity.yaml",
-    "summary.json",
-]
 
 
 class TestPlan:

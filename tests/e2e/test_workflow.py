@@ -27,21 +27,10 @@ from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.variants import Variants
-from tests.e2e.conftest import CALIBRATION, MODEL, TEST, Quantune
+from tests.e2e.conftest import CALIBRATION, FILES, MODEL, TEST, Quantune
 from tests.e2e.models import images, make_model, save_model, save_samples
 
 SAMPLES = 100
-FILES = [
-    "config.yaml",
-    "fp32.mlir",
-    "mixed.mlir",
-    "model.vmfb",
-    "plan.yaml",
-    "profile.npz",
-    "report.html",
-    "sensitivity.yaml",
-    "summary.json",
-]
 REPRODUCIBLE = ["fp32.mlir", "mixed.mlir", "model.vmfb", "plan.yaml", "profile.npz", "sensitivity.yaml"]
 METRICS = {
     "activation_sqnr_db",

@@ -25,6 +25,7 @@ from tools.gallery import report
 from tools.gallery.entries import ENTRIES
 from tools.gallery.material import speaker
 from tools.gallery.stage import PEERS, STAGES
+from tools.names import chosen
 from tools.network_bench import machine
 
 _SIGNAL: Final = "signal"
@@ -32,10 +33,7 @@ _SIGNAL: Final = "signal"
 
 def run(arguments: argparse.Namespace) -> None:
     """Measures what is wanted and not there yet."""
-    wanted = list(ENTRIES) if arguments.networks == "all" else arguments.networks.split(",")
-    stages = list(STAGES) if arguments.stages == "all" else arguments.stages.split(",")
-    if unknown := [*({*wanted} - {*ENTRIES}), *({*stages} - {*STAGES})]:
-        raise ValueError(f"unknown {unknown}; networks: {', '.join(ENTRIES)}; stages: {', '.join(STAGES)}")
+    wanted, stages = chosen(arguments.networks, ENTRIES), chosen(arguments.stages, STAGES)
     results: dict[str, Any] = json.loads(arguments.json.read_text()) if arguments.json.is_file() else {"networks": {}}
     for network in wanted:
         row = results["networks"].setdefault(network, {})

@@ -10,9 +10,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
+from tools.names import chosen
 from tools.networks import Networks
 from tools.quantizers import report
-from tools.quantizers.cases import REFERENCE, chosen
+from tools.quantizers.cases import REFERENCE, matching
 from tools.quantizers.data import CALIBRATION_SAMPLES, DIGITS, prepared
 from tools.quantizers.launch import Limits
 from tools.quantizers.measure import Scorer, measured, reference_outputs, timed_again, write_row
@@ -28,11 +29,8 @@ def run(arguments: argparse.Namespace) -> None:
     directory: Path = arguments.json
     networks = _networks(directory)
     default = [DIGITS] if networks is None else [*networks.zoo.names, *LARGE]
-    known = {*default, DIGITS}
-    wanted = default if arguments.networks == "all" else arguments.networks.split(",")
-    if unknown := [name for name in wanted if name not in known]:
-        raise ValueError(f"unknown networks {unknown}; known: {', '.join(sorted(known))}")
-    cases = chosen(arguments.cases.split(","))
+    wanted = chosen(arguments.networks, dict.fromkeys([*default, DIGITS]), default)
+    cases = matching(arguments.cases.split(","))
     write_machine(directory)
     limits = Limits(arguments.cpu, arguments.memory, arguments.seconds)
     for name in wanted:
@@ -55,8 +53,8 @@ def time_again(arguments: argparse.Namespace) -> None:
     networks = _networks(directory)
     results = Results(directory)
     limits = Limits(arguments.cpu, arguments.memory, arguments.seconds)
-    wanted = results.networks if arguments.networks == "all" else arguments.networks.split(",")
-    cases = [case for case in chosen(arguments.cases.split(",")) if case.name != REFERENCE]
+    wanted = chosen(arguments.networks, results.networks)
+    cases = [case for case in matching(arguments.cases.split(",")) if case.name != REFERENCE]
     for name in wanted:
         data = prepared(networks, name, directory / "data" / name)
         for _ in range(arguments.passes):

@@ -75,7 +75,7 @@ def all_cases() -> list[Case]:
     return found + [ours(granularity, scheme) for scheme in others for granularity in GRANULARITIES]
 
 
-def chosen(patterns: Iterable[str]) -> list[Case]:
+def matching(patterns: Iterable[str]) -> list[Case]:
     """The cases that match a pattern, and the reference. Raises ValueError if a pattern matches none."""
     known = all_cases()
     wanted = list(patterns)

@@ -11,7 +11,7 @@ import pytest
 
 from tools.quantizers import __main__ as command_line
 from tools.quantizers import measure
-from tools.quantizers.cases import OURS, REFERENCE, Case, all_cases, chosen, nncf, onnxruntime_static, ours
+from tools.quantizers.cases import OURS, REFERENCE, Case, all_cases, matching, nncf, onnxruntime_static, ours
 from tools.quantizers.columns import MIXED, NNCF_DEFAULT, STATIC, against
 from tools.quantizers.data import Data, prepared
 from tools.quantizers.goals import everything, in_turns, ratios, with_analysis_programs, work
@@ -87,7 +87,7 @@ def test_sqnr_is_in_decibels_and_undefined_without_error() -> None:
 
 
 def test_cases_are_chosen_by_pattern_and_the_reference_comes_along() -> None:
-    found = [case.name for case in chosen(["nncf/*", "ours/per-tensor/symmetric"])]
+    found = [case.name for case in matching(["nncf/*", "ours/per-tensor/symmetric"])]
 
     assert found == [REFERENCE, "nncf/default", "nncf/accuracy-control", "ours/per-tensor/symmetric"]
     assert len({case.file_stem for case in all_cases()}) == len(all_cases())
@@ -95,7 +95,7 @@ def test_cases_are_chosen_by_pattern_and_the_reference_comes_along() -> None:
 
 def test_unknown_case_is_refused() -> None:
     with pytest.raises(ValueError, match="no case matches 'nnfc"):
-        chosen(["nnfc/*"])
+        matching(["nnfc/*"])
 
 
 def test_samples_are_read_one_by_one(tmp_path: Path) -> None:
