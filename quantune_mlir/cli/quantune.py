@@ -38,9 +38,8 @@ class _Quantune(click.Group):
             try:
                 return super().invoke(ctx)
             except click.MissingParameter as error:
-                if isinstance(error.param, click.Option) and not error.message:
-                    error.message = error.param.help or ""
-                raise
+                what = error.param.help if isinstance(error.param, click.Option) else None
+                raise click.MissingParameter(what, error.ctx, error.param) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -50,11 +50,12 @@ def _boxes(name: str, output: Array, labels: Array, side: int) -> str:
     lines = [f'<text x="{side / 2}" y="-9" text-anchor="middle">{name}: {int(right.sum())} of {there} found</text>']
     for box, digit, score, is_right in zip(found.boxes, found.digits, found.scores, right, strict=True):
         left, top, width, height = (_ZOOM * float(v) for v in (box[0], box[1], box[2] - box[0], box[3] - box[1]))
+        label = top - 3 if top > 14 else top + height + 12
         colour, dashes = (_RIGHT, "") if is_right else (_WRONG, ' stroke-dasharray="5 3"')
         lines.append(
             f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" fill="none" '
             f'stroke="{colour}" stroke-width="2"{dashes}/>\n'
-            f'<text x="{left:.1f}" y="{max(top - 3, 12):.1f}" font-size="12" fill="{colour}">{digit} {score:.2f}</text>'
+            f'<text x="{left:.1f}" y="{label:.1f}" font-size="12" fill="{colour}">{digit} {score:.2f}</text>'
         )
     return "\n".join(lines)
 
