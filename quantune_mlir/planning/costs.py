@@ -7,11 +7,12 @@ want it are element-wise: these convert as they read. Formats whose activations 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
+from quantune_mlir.numerics.formats import FP32, INT8, IntegerRange, NumberFormat
 
 TimeUnit = Literal["µs", "cycles", "MACs"]
 """MACs where nothing else is known."""
@@ -94,15 +95,16 @@ class Ledger:
     def __init__(self, costs: CostModel, start: NumberFormat = INT8, fp32: Iterable[str] = ()) -> None:
         """Start with these layers in fp32 and the others in one format."""
         self._costs = costs
-        self._streams: dict[str, list[Stream]] = {}
-        for stream in costs.streams:
-            for name in {stream.producer, *(reader.layer for reader in stream.readers)}:
-                self._streams.setdefault(name, []).append(stream)
         self._formats = dict.fromkeys(costs.layers, start)
+        self._streams: dict[str, list[_StreamForms]] = {}
+        streams = [_StreamForms(stream, self.format_of) for stream in costs.streams]
+        for each in streams:
+            for name in each.layers:
+                self._streams.setdefault(name, []).append(each)
         self.total = costs.fixed
         for layer in costs.layers.values():
             self.total += layer[start]
-        self.total += Cost(sum(self._conversion(stream) for stream in costs.streams))
+        self.total += Cost(sum(each.conversions() for each in streams))
         for name in fp32:
             self.move(name)
 
@@ -113,9 +115,9 @@ class Ledger:
     def price(self, name: str, format_: NumberFormat = FP32) -> Cost:
         """What moving a layer to a format would add to the total, changed boundaries included."""
         before, old = self._conversions_at(name), self._formats[name]
-        self._formats[name] = format_
+        self._change(name, format_)
         after = self._conversions_at(name)
-        self._formats[name] = old
+        self._change(name, old)
         layer = self._costs.layers[name]
         return layer[format_] - layer[old] + Cost(after - before)
 
@@ -123,24 +125,51 @@ class Ledger:
         """Move a layer to a format; nothing happens if it is there, or is no choice."""
         if name in self._formats and self._formats[name] != format_:
             self.total += self.price(name, format_)
-            self._formats[name] = format_
+            self._change(name, format_)
 
     def neighbours(self, name: str) -> list[str]:
         """The integer layers that share a stream with a layer, each once."""
         found: dict[str, None] = {}
         for stream in self._streams.get(name, ()):
-            for other in (stream.producer, *(reader.layer for reader in stream.readers)):
+            for other in stream.layers:
                 if other != name and self.format_of(other).is_integer:
                     found[other] = None
         return list(found)
 
-    def _conversions_at(self, name: str) -> float:
-        return sum(self._conversion(stream) for stream in self._streams.get(name, ()))
+    def _change(self, name: str, format_: NumberFormat) -> None:
+        old = self._formats[name]
+        self._formats[name] = format_
+        for stream in self._streams.get(name, ()):
+            stream.change(name, old.activations, format_.activations)
 
-    def _conversion(self, stream: Stream) -> float:
-        stored = self.format_of(stream.producer).activations
-        read = [(self.format_of(reader.layer).activations, reader.converts) for reader in stream.readers]
-        others = {form for form, converts in read if form != stored and not converts}
-        if all(form != stored for form, _ in read):
-            return stream.conversion * max(0, len({form for form, _ in read}) - 1)
-        return stream.conversion * len(others)
+    def _conversions_at(self, name: str) -> float:
+        return sum(stream.conversions() for stream in self._streams.get(name, ()))
+
+
+class _StreamForms:
+    """In which forms a stream is made and read, counted: a stream may have hundreds of readers."""
+
+    def __init__(self, stream: Stream, format_of: Callable[[str], NumberFormat]) -> None:
+        self._stream = stream
+        self._stored = format_of(stream.producer).activations
+        self._reads: dict[str, list[bool]] = {}
+        for reader in stream.readers:
+            self._reads.setdefault(reader.layer, []).append(reader.converts)
+        self._counts = Counter((format_of(reader.layer).activations, reader.converts) for reader in stream.readers)
+        self.layers = tuple(dict.fromkeys((stream.producer, *self._reads)))
+        """The producer and the readers, each once."""
+
+    def change(self, layer: str, old: IntegerRange | None, new: IntegerRange | None) -> None:
+        """A layer of the stream changes its form."""
+        if layer == self._stream.producer:
+            self._stored = new
+        for converts in self._reads.get(layer, ()):
+            self._counts[old, converts] -= 1
+            self._counts[new, converts] += 1
+
+    def conversions(self) -> float:
+        """The time of the passes that change the format."""
+        read = [key for key, count in self._counts.items() if count]
+        if all(form != self._stored for form, _ in read):
+            return self._stream.conversion * max(0, len({form for form, _ in read}) - 1)
+        return self._stream.conversion * len({form for form, converts in read if form != self._stored and not converts})
