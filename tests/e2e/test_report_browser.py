@@ -16,12 +16,15 @@ from quantune_mlir.report.page import side_by_side
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.quantization import quantize
 from tests.e2e.conftest import DIGITS
-from tests.unit.report.runs import HOSTILE, run
+from tests.unit.report.runs import HOSTILE, detector, run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.slow
+
+LARGEST = 3e6
+"""Bytes of a report."""
 
 SECONDS = 6.0
 """To open a report; a machine with nothing else to do takes a tenth of it."""
@@ -159,6 +162,23 @@ def test_runs_side_by_side(browser: Browser, tmp_path: Path) -> None:
     assert page.locator("#fronts-plot svg").count() >= 1
     found = axe.run(page)
     assert found.violations_count == 0, found.generate_report()
+    assert told == []
+    page.close()
+
+
+def test_a_report_of_a_large_detector_is_small_and_opens_soon(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "detector.html"
+    file.write_text(report_page(detector(230)), encoding="utf-8")
+    assert file.stat().st_size < LARGEST
+    page = browser.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    begun = time.perf_counter()
+    page.goto(file.as_uri())
+    page.wait_for_selector("#graph svg")
+    assert time.perf_counter() - begun < SECONDS
+    assert page.locator("#graph .node[role=button]").count() == page.locator("#list tbody tr").count() == 230
     assert told == []
     page.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from quantune_mlir.numerics.histogram import Histogram
@@ -110,3 +112,41 @@ def run(name: str = "net.onnx", hostile: bool = True, measured: bool = True) -> 
         {v: BenchedProgram.model_validate({**latency, "median_ms": 1.5 + i}) for i, v in enumerate(variants)},
         {"plan.yaml": "00ff"},
     )
+
+
+def detector(count: int = 230) -> Run:
+    """A run of a network with `count` layers: a trunk with short cuts, then three heads that are joined."""
+    small = run(hostile=False)
+    template = small.summary.layers[1]
+    names = [f"backbone/stage{i // 40}/block{i // 5}/convolution{i}/Conv" for i in range(count)]
+    heads = range(count - 31, count - 1)
+    rng = np.random.default_rng(0)
+
+    def inputs(index: int) -> list[str]:
+        if index == count - 1:
+            return [names[each] for each in list(heads)[-3:]]
+        before = index - 3 if index in heads and index - 3 in heads else min(index - 1, heads[0] - 1)
+        short_cut = [names[index - 5]] if 5 < index < heads[0] and index % 5 == 0 else []
+        return [names[before] if index else "%image", *short_cut]
+
+    weights = {"channels": 64, "largest": sorted(rng.uniform(0, 1, 64).round(4))}
+    layers = [
+        type(template).model_validate(
+            {
+                **template.model_dump(),
+                "name": name,
+                "inputs": inputs(index),
+                "shape": [1, 40, 40, 64],
+                "weights": weights,
+            }
+        )
+        for index, name in enumerate(names)
+    ]
+    point = small.summary.front[0]
+    front = [
+        point.model_copy(update={"fp32": tuple(range(place)), "time": 600.0 + place, "sqnr_db": 10.0 + place / 3})
+        for place in range(120)
+    ]
+    histograms = {name: Histogram.of(rng.standard_normal(5000).astype(np.float32)) for name in names}
+    read = small.summary.model_copy(update={"layers": tuple(layers), "front": (*front, *small.summary.front[2:3])})
+    return replace(small, summary=read, profile=Profile("m", 4, histograms))
