@@ -99,7 +99,7 @@ def _add_pieces(
 ) -> None:
     folded = {clamp.output for clamp in network.clamps.values()}
     for value, number in numbers.items():
-        reader = next(iter(network.readers.get(value, ())), None)
+        reader = next(iter(network.readers.get(value, ())), network.makers.get(value))
         if value in params and reader is not None:
             builder.add_boundaries(value, reader, number)
     for unit in network.units:
