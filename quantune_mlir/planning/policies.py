@@ -14,7 +14,7 @@ from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.costs import Cost
 from quantune_mlir.planning.decisions import Decisions, Ground, decided
-from quantune_mlir.planning.front import Point, Problem, Trail, best_buys, walk
+from quantune_mlir.planning.front import Point, Problem, Trail, TrailStep, best_buys, walk
 
 FLOOR_DB: Final = 21.0
 """Predicted SQNR of the worst part of the output that the default policy reaches at any cost: below it, int8 changes
@@ -26,6 +26,9 @@ single answers up to here."""
 
 HARDLY: Final = 0.05
 """So much of the time of the plan without."""
+
+NEXT_TO_NOTHING: Final = 0.02
+"""So much of a plan's time a last layer in fp32 may take that has no multiply-accumulates."""
 
 GOAL_DB: Final = 32.0
 """Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
@@ -90,7 +93,33 @@ def default(problem: Problem) -> Decisions:
     comfortable = [p for p in front if decibels(p.noise) >= COMFORTABLE_DB and p.cost.time <= most]
     if decibels(chosen.noise) < COMFORTABLE_DB and comfortable:
         chosen = min(comfortable, key=lambda point: point.cost.time)
-    return decided(problem, chosen)
+    return decided(problem, with_fp32_ends(problem, chosen))
+
+
+def least_fp32(problem: Problem) -> Decisions:
+    """What the default policy comes to where no layer is worth anything in fp32."""
+    return decided(problem, with_fp32_ends(problem, Point(walk(problem, ()), 0)))
+
+
+def with_fp32_ends(problem: Problem, point: Point) -> Point:
+    """The same, but last layers without multiply-accumulates in fp32, where that takes next to no time.
+
+    Whatever the samples say: the output leaves in fp32, and probabilities far below 1/255 are 0 in int8.
+    """
+    read = {stream.producer for stream in problem.costs.streams}
+    ledger, noise, moved = problem.ledger(), problem.noise_ledger(), point.moved
+    for name, format_ in moved.items():
+        ledger.move(name, format_)
+        noise.move(name, format_)
+    steps = list(point.trail.steps[: point.steps + 1])
+    for layer in problem.layers if read else ():
+        if layer.macs or layer.name in moved or layer.name in read:
+            continue
+        if ledger.price(layer.name).time <= NEXT_TO_NOTHING * point.cost.time:
+            ledger.move(layer.name)
+            noise.move(layer.name)
+            steps.append(TrailStep((layer,), noise.worst, ledger.total))
+    return Point(Trail(tuple(steps)), len(steps) - 1)
 
 
 def knee(problem: Problem) -> Point:

@@ -165,8 +165,8 @@ class PlanPolicy:
         return planner.plan(*self._policy())
 
     def int8_throughout(self, planner: Planner) -> Planned:
-        """What the default policy comes to where nothing in fp32 is of any use."""
-        return planner.plan(policies.all_int8, self._named("default"))
+        """What the default policy comes to where no layer is worth anything in fp32."""
+        return planner.plan(policies.least_fp32, self._named("default"))
 
     def _policy(self) -> tuple[policies.Policy, str]:
         if self.everything is not None:

@@ -8,8 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from quantune_mlir.errors import PlanError
-from quantune_mlir.numerics.formats import FP32
+from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.planning.budget import Budget
+from quantune_mlir.planning.costs import Cost, CostModel, Reader, Stream
 from quantune_mlir.planning.front import Problem, pareto_front
 from quantune_mlir.planning.graph import LayerNode
 from quantune_mlir.planning.noise_model import NoiseModel
@@ -179,6 +180,16 @@ def test_default_reaches_the_floor_at_little_more_than_the_least_cost(net: Net) 
         if predicted(net, [layer.index for layer in kept]) >= FLOOR_DB
     )
     assert sum(cost(net, layer) for layer in order[: needed - 1]) <= least + 1e-9
+
+
+@pytest.mark.parametrize(("extra", "in_fp32"), [(1.0, ["layer1"]), (3.0, [])])
+def test_a_last_layer_without_macs_is_fp32_where_that_costs_next_to_nothing(extra: float, in_fp32: list[str]) -> None:
+    net, _ = network((60.0, 100), (60.0, 0))
+    times = {"layer0": 90.0, "layer1": 10.0}
+    costs = {name: {INT8: Cost(time), FP32: Cost(time + extra)} for name, time in times.items()}
+    read = Stream("layer0", (Reader("layer1", True),), 0.0)
+    problem = Problem(net.layers, NoiseModel.of(net), CostModel(costs, (read,), Cost(), "cycles"))
+    assert [name for name, found in default(problem).items() if found.precision is FP32] == in_fp32
 
 
 def test_default_keeps_a_good_net_all_int8() -> None:
