@@ -50,7 +50,13 @@ NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume", "s
 @deliverable_options
 @activations_option
 @tiles_option
-@click.option("--plan", "plan_file", type=FILE, metavar="FILE", help="A plan.yaml, perhaps edited; honoured exactly.")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=FILE,
+    metavar="FILE",
+    help="A plan.yaml, perhaps edited; honoured exactly. What the run that made it measured is taken from the cache.",
+)
 @profile_option
 @policy_options
 @click.option(
@@ -168,11 +174,11 @@ def command(
         scorer=scorer,
         verify=verify,
         tiles=tiles,
-        resume=resume,
+        resume=resume or plan is not None,
         workers=workers,
         progress=display,
     )
-    if resume:
+    if resume or (plan is not None and not quantization.runs.int8):
         _tell_of_resumption(quantization.runs, profiled=profile is not None)
     if delivery is not None:
         delivery = replace(delivery, inputs=next(iter(samples)))

@@ -1,4 +1,4 @@
-"""A run that was killed goes on with what it had finished."""
+"""A run that was killed goes on with what it had finished, and so does one with a plan."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ def test_it_goes_on_after_the_last_finished_run(work: Path, module: str, cls: st
     assert resumed.returncode == 0 and f"quantune: {taken} been finished before" in resumed.stderr, resumed.stderr
     anew = quantize(work, WHOLE, "--output", "anew")
     assert anew.returncode == 0 and "finished" not in anew.stderr
+    planned = quantize(work, WHOLE, "--output", "planned", "--plan", "anew/plan.yaml")
+    assert planned.returncode == 0 and "run 1 and run 2 had been finished before" in planned.stderr, planned.stderr
     assert [n for n in SAME if (work / "out" / n).read_bytes() != (work / "anew" / n).read_bytes()] == []
 
 

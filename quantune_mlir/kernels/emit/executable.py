@@ -9,6 +9,7 @@ from quantune_mlir.kernels.emit.vector_builder import memref_type, sharing_const
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import arith, flow, func, hal, ir
+from quantune_mlir.mlir.text import module_bytecode
 
 MAX_SCALARS = 60
 """Push constants that a dispatch may have."""
@@ -60,7 +61,7 @@ class Library:
         """Tiles to use instead of the model's."""
         self._module = module
         self._isa = isa
-        self._names: dict[str, str] = {}
+        self._names: dict[tuple[tuple[int, ...], bytes], str] = {}
 
     def dispatch(
         self,
@@ -106,8 +107,7 @@ class Library:
             _write(inner, signature, body)
             if not self._isa.fuses:
                 _unfuse(inner)
-        code = str(inner.operation)
-        key = f"{signature.grid}\n{code}"
+        key = signature.grid, module_bytecode(inner)
         if key not in self._names:
             name = f"{family}_{len(self._names)}"
             self._names[key] = name
