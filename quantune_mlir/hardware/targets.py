@@ -177,9 +177,11 @@ def load_target(name: str) -> Target:
 
 def _parsed(text: str, name: str, where: str) -> Target:
     try:
-        return Target.model_validate({**tomllib.loads(text), "name": name})
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise TargetError(f"is no TOML: {error}", where=where) from error
+    try:
+        return Target.model_validate({**content, "name": name})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = [str(part) for part in first["loc"]]

@@ -10,7 +10,6 @@ import argparse
 import gc
 import hashlib
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tools.fuzz.counts import COMPARED, INPUTS, SECONDS_TAKEN, Counts, add, read, write
+from tools.fuzz.counts import COMPARED, INPUTS, SECONDS_TAKEN, Counts, add, processor_seconds, read, write
 from tools.fuzz.outcome import ACCEPTED, DIFFERS, GOOD
 from tools.fuzz.server import run_all
 from tools.fuzz.surface import Surface
@@ -69,7 +68,7 @@ def fuzz(surfaces: Sequence[Surface], seconds: float, seed: int, failures: Path)
 
 
 def _round(surface: Surface, paths: Sequence[Path], failures: Path) -> dict[str, float]:
-    before = _processor_seconds()
+    before = processor_seconds()
     outcomes = dict(run_all(surface.run, paths))
     row: Counter[str] = Counter({INPUTS: len(outcomes)})
     if surface.check is not None:
@@ -81,12 +80,7 @@ def _round(surface: Surface, paths: Sequence[Path], failures: Path) -> dict[str,
         row[outcome] += 1
         if outcome not in GOOD:
             _keep(path, surface, outcome, failures)
-    return {**row, SECONDS_TAKEN: round(_processor_seconds() - before, 2)}
-
-
-def _processor_seconds() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    return {**row, SECONDS_TAKEN: round(processor_seconds() - before, 2)}
 
 
 def _keep(path: Path, surface: Surface, outcome: str, failures: Path) -> None:

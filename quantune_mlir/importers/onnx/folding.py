@@ -32,14 +32,23 @@ _QUICK: Final = {
 }
 _BY_HANDLERS: Final = {"GatherElements", "ScatterElements", "ScatterND"}
 """Their handlers pick from constants as well: the reference implementation is slow, and does not take all shapes."""
+_WRONG: Final = {
+    *("AveragePool", "ConvTranspose", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "GroupNormalization"),
+    *("LRN", "MaxPool", "MeanVarianceNormalization", "OneHot", "Resize", "Slice"),
+}
+"""The reference implementation gives other results or shapes than ONNX's rules, or none, for some attributes."""
 _VIEWS: Final = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"}
 _SLOWNESS: Final = 1000
 """How much longer others take for an element: most of them are loops in Python."""
 
 
+class CannotEvaluate(Unsupported):
+    """The reference implementation has no results for a node; its handler may."""
+
+
 def can_fold(proto: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> bool:
     """Whether the results of a node are known at import."""
-    if proto.op_type in _RANDOM | _OF_FILES_AND_TEXT or any(bodies(proto)):
+    if proto.op_type in _WRONG or proto.op_type in _RANDOM | _OF_FILES_AND_TEXT or any(bodies(proto)):
         return False
     if proto.op_type in _BY_HANDLERS and all(attribute.name != "reduction" for attribute in proto.attribute):
         return False
@@ -56,7 +65,8 @@ def fold(
     """The results of a node of constants, whose `shapes` are known as far as ONNX's rules tell.
 
     Raises:
-        Unsupported: the reference implementation cannot evaluate it, or what comes out is too large.
+        CannotEvaluate: the reference implementation cannot.
+        Unsupported: what comes out is too large.
     """
     from onnx.reference import ReferenceEvaluator  # 12 MiB, a tenth of a second, and few models need it
 
@@ -67,7 +77,9 @@ def fold(
         opset_imports=[onnx.helper.make_opsetid("", opset)],
         ir_version=onnx.IR_VERSION,
     )
-    feeds = {name: t.array for name, t in zip(proto.input, inputs, strict=True) if name and t is not None}
+    # Some of the reference implementations change their inputs.
+    keep = np.asarray if proto.op_type in _VIEWS else np.array
+    feeds = {name: keep(t.array) for name, t in zip(proto.input, inputs, strict=True) if name and t is not None}
     names = [name for name in proto.output if name]
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
@@ -76,7 +88,7 @@ def fold(
         with np.errstate(all="ignore"):
             results = ReferenceEvaluator(model).run(names, feeds)
     except Exception as error:  # the reference implementation raises whatever NumPy does
-        raise Unsupported(f"its constant inputs cannot be evaluated: {error}") from error
+        raise CannotEvaluate(f"its constant inputs cannot be evaluated: {error}") from error
     by_name = dict(zip(names, results, strict=True))
     if not all(isinstance(r, np.ndarray | np.generic) for r in results):
         raise Unsupported("it yields a sequence or an optional")

@@ -22,7 +22,7 @@ from quantune_mlir.importers.onnx.bodies import all_nodes, chosen_branch
 from quantune_mlir.importers.onnx.boundary import computed_input, declared_output, signature
 from quantune_mlir.importers.onnx.editing import apply_edits
 from quantune_mlir.importers.onnx.expansion import expanded, is_defined
-from quantune_mlir.importers.onnx.folding import can_fold, fold
+from quantune_mlir.importers.onnx.folding import CannotEvaluate, can_fold, fold
 from quantune_mlir.importers.onnx.handlers import find_handler
 from quantune_mlir.importers.onnx.inference import inferred_shapes, require_shapes
 from quantune_mlir.importers.onnx.loading import LoadedModel, load_model, opset_version
@@ -197,14 +197,20 @@ class _GraphImport:
         inputs = [self._tensor(i) if i else None for i in proto.input]
         blocked = any(tensor is None for name, tensor in zip(proto.input, inputs, strict=True) if name)
         shapes = [] if blocked else inferred_shapes(proto, inputs, self._opset)
+        handler = find_handler(proto.op_type, self._opset)
         if not blocked and can_fold(proto, inputs):
             pair = fold_pair(proto, inputs)
             if pair is not None:
                 return pair
-            return moved_scales(proto, inputs, fold(proto, inputs, self._opset, shapes, self._growth))
+            try:
+                folded = fold(proto, inputs, self._opset, shapes, self._growth)
+                require_shapes(folded, shapes)
+                return moved_scales(proto, inputs, folded)
+            except CannotEvaluate:
+                if handler is None:
+                    raise
         if proto.op_type == "If":
             return None if blocked else self._inlined(builder, chosen_branch(proto, inputs))
-        handler = find_handler(proto.op_type, self._opset)
         if handler is None:
             if blocked and is_defined(proto.op_type, self._opset):
                 return None

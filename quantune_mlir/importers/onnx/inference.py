@@ -5,6 +5,7 @@ The operators' schemas check most attributes; the words that some may have are c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -57,6 +58,8 @@ _FLAGS: Final = frozenset(
     training_mode transA transB upper
     """.split()  # noqa: SIM905
 )
+_UNBOUNDED: Final = frozenset({"Clip", "Pad"})
+"""Whose numbers may be infinite."""
 _AXES: Final = frozenset({("LayerNormalization", "axis"), ("RMSNormalization", "axis"), ("GatherND", "batch_dims")})
 """What ONNX's rules read memory by, unchecked."""
 
@@ -68,6 +71,7 @@ def inferred_shapes(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset
         Unsupported: ONNX does not allow the node with these inputs.
     """
     _check_words(node)
+    _check_numbers(node)
     _check_axes(node, inputs)
     unknown: list[tuple[int, ...] | None] = [None] * len(node.output)
     if any(bodies(node)) or not defs.has(node.op_type, domain="", max_inclusive_version=opset):
@@ -106,6 +110,15 @@ def _check_words(node: onnx.NodeProto) -> None:
         word = attribute.s.decode("utf-8", errors="replace")
         if allowed is not None and word not in allowed:
             raise Unsupported(f"{attribute.name} {word!r} is none of {', '.join(sorted(allowed))}")
+
+
+def _check_numbers(node: onnx.NodeProto) -> None:
+    for attribute in node.attribute:
+        known = math.isfinite(attribute.f) or (node.op_type in _UNBOUNDED and not math.isnan(attribute.f))
+        if not known and node.op_type != "Constant":
+            raise Unsupported(f"{attribute.name} is {attribute.f}")
+        if attribute.name == "softcap" and attribute.f < 0:
+            raise Unsupported(f"softcap is {attribute.f:g}, less than 0")
 
 
 def _check_axes(node: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> None:

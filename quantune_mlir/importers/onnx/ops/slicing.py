@@ -34,12 +34,20 @@ def _slice(b: Builder, x: Tensor, starts: list[int], ends: list[int], axes: list
     begin, size, stride = [0] * x.rank, list(x.shape), [1] * x.rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         axis = normalized_axis(axis, x.rank)
-        picked = range(*slice(start, end, step).indices(x.shape[axis]))
+        picked = _picked(start, end, step, x.shape[axis])
         if step < 0 and len(picked):
             x = b.reverse(x, axis)
             picked = range(x.shape[axis] - 1 - picked[0], x.shape[axis] - picked[-1], -step)
         begin[axis], size[axis], stride[axis] = picked.start, len(picked), abs(step)
     return strided_slice(b, x, begin, size, stride)
+
+
+def _picked(start: int, end: int, step: int, size: int) -> range:
+    """The indices that ONNX means: backwards, a start before the first element is the first one, unlike in Python."""
+    if step > 0 or not size:
+        return range(*slice(start, end, step).indices(size))
+    start, end = (bound + size if bound < 0 else bound for bound in (start, end))
+    return range(min(max(start, 0), size - 1), min(max(end, -1), size - 1), step)
 
 
 def strided_slice(b: Builder, x: Tensor, begin: list[int], size: list[int], stride: list[int]) -> Tensor:
