@@ -18,11 +18,8 @@ from tools.fuzz.oracle import evaluated
 def folded(nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray], outputs: list[str]) -> None:
     """Compares a model that adds its input to constants with ONNX Runtime."""
     x = np.ones(1, np.float32)
-    nodes = [
-        *nodes,
-        *(onnx.helper.make_node("Add", ["x", name], [f"{name}_y"], name=f"add_{name}") for name in outputs),
-    ]
-    model = build_model(nodes, {"x": x}, constants, [f"{name}_y" for name in outputs])
+    sums = [onnx.helper.make_node("Add", ["x", name], [f"{name}_y"], name=f"add_{name}") for name in outputs]
+    model = build_model([*nodes, *sums], {"x": x}, constants, [f"{name}_y" for name in outputs])
     for got, wanted in zip(evaluated(import_onnx(model), [x]), reference(model, {"x": x}), strict=True):
         assert got.shape == wanted.shape
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
