@@ -1,7 +1,7 @@
 """From kernels, which are vectors, loops and buffers, to LLVM's dialect.
 
-IREE would do it, too, but lets a hundred passes look for what kernels do not have; that takes twice as long as
-compiling the rest. These are those of its passes that change a kernel, in its order.
+IREE would do it, too, but lets a hundred passes look for what kernels do not have; that takes as long as all the
+rest. These are those of its passes that change a kernel, in its order.
 """
 
 from __future__ import annotations

@@ -68,3 +68,17 @@ def run_child(
         env=None if environment is None else {**os.environ, **environment},
         preexec_fn=die_with_parent if limits is None else limits.apply_and_die_with_parent,
     )
+
+
+def peak_mib() -> dict[str, int]:
+    """The most memory that this process ever had resident, and the largest of the children that have ended; in MiB.
+
+    Empty on Windows, which does not tell.
+    """
+    if sys.platform == "win32":
+        return {}
+    import resource
+
+    units = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    who = {"process": resource.RUSAGE_SELF, "compiler": resource.RUSAGE_CHILDREN}
+    return {name: resource.getrusage(number).ru_maxrss // units for name, number in who.items()}

@@ -197,6 +197,7 @@ class Summary(_Read):
     verification: VerificationRead | None = None
     warnings: tuple[str, ...] = ()
     timings_s: dict[str, float] = {}
+    peak_mib: dict[str, int] = {}
     costs: Costs | None = None
     front: tuple[PointRead, ...] = ()
     tensors: tuple[TensorSummary, ...] = ()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir._versions import installed_version
+from quantune_mlir.files.processes import peak_mib
 from quantune_mlir.report.json_numbers import json_number
 from quantune_mlir.workflow.quantized_model import QuantizedModel
 from quantune_mlir.workflow.rewriting import integer_options
@@ -101,6 +102,7 @@ def summarize(
         "verification": None if quantization.verification is None else _verification(quantization.verification),
         "warnings": warnings(quantization),
         "timings_s": {name: round(value, 4) for name, value in seconds.items()},
+        "peak_mib": peak_mib(),
         "costs": total_costs(quantization),
         "front": front(quantization),
         "tensors": tensors(quantization),
