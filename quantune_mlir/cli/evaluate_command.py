@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from quantune_mlir.cli.inputs import FILE, cache_option, json_option, score_option
+from quantune_mlir.cli.inputs import FILE, cache_option, json_option, preprocess_option, score_option
 from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.errors import OutputError
 from quantune_mlir.workflow.variant import VARIANTS, Variant
@@ -15,6 +15,7 @@ from quantune_mlir.workflow.variant import VARIANTS, Variant
 @click.command("evaluate")
 @click.argument("directory", type=FILE)
 @click.option("--data", type=FILE, metavar="DATA", required=True, help="Samples, and `labels` if there are any.")
+@preprocess_option
 @click.option(
     "--variant", "chosen", type=click.Choice(VARIANTS), multiple=True, help="Repeatable. [default: all three]"
 )
@@ -39,6 +40,7 @@ from quantune_mlir.workflow.variant import VARIANTS, Variant
 def command(
     directory: Path,
     data: Path,
+    preprocess: str | None,
     chosen: tuple[Variant, ...],
     count: int | None,
     seed: int,
@@ -54,6 +56,7 @@ def command(
     from quantune_mlir.cli import tables
     from quantune_mlir.cli.console import Display, check_json, told_as_json
     from quantune_mlir.files.access import check_writable, write_array
+    from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.artifacts import Artifacts
     from quantune_mlir.workflow.evaluation import evaluate
@@ -66,8 +69,9 @@ def command(
     if outputs is not None:
         check_writable(outputs)
     scorer = None if score_file is None else Scorer.load(score_file)
+    steps = None if preprocess is None else Preprocess.parse(preprocess)
     variants = Variants(Artifacts.open(directory))
-    samples = SampleSet.open(data, variants.model.inputs, count=count, seed=seed)
+    samples = SampleSet.open(data, variants.model.inputs, count, seed, steps)
     result = evaluate(
         variants,
         samples,

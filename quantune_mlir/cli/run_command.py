@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from quantune_mlir.cli.inputs import FILE, json_option
+from quantune_mlir.cli.inputs import FILE, json_option, preprocess_option
 from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.errors import OutputError
 
@@ -27,8 +27,8 @@ _ARCHIVE: Final = ".npz"
     metavar="FILE",
     multiple=True,
     required=True,
-    help="An .npz or a folder of .npy files with an array for each input, or an .npy for each, in order. An array may "
-    "hold many samples along axis 0.",
+    help="An .npz or a folder of .npy files with an array for each input, an .npy for each, in order, or a folder of "
+    "pictures. An array may hold many samples along axis 0.",
 )
 @click.option(
     "-o",
@@ -39,9 +39,12 @@ _ARCHIVE: Final = ".npz"
     multiple=True,
     help="An .npz for all outputs, or an .npy for each, in order. [default: print]",
 )
+@preprocess_option
 @json_option("the outputs, by name,")
 @reports_errors
-def command(program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], json_file: Path | None) -> None:
+def command(
+    program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], preprocess: str | None, json_file: Path | None
+) -> None:
     """Run a compiled program over samples.
 
     PROGRAM is a .vmfb, or an output directory of `quantune quantize`.
@@ -49,6 +52,7 @@ def command(program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], 
     from quantune_mlir.backend.program import Program
     from quantune_mlir.cli.console import OUT, Display, check_json, told_as_json
     from quantune_mlir.files.access import check_writable
+    from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.workflow.artifacts import PROGRAM, Artifacts
     from quantune_mlir.workflow.running import run_over
 
@@ -56,7 +60,8 @@ def command(program: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], 
     for path in outputs:
         check_writable(path)
     file = Artifacts.open(program)[PROGRAM] if program.is_dir() else program
-    results = run_over(Program(file), inputs, Display())
+    steps = None if preprocess is None else Preprocess.parse(preprocess)
+    results = run_over(Program(file), inputs, Display(), steps)
     _write(outputs, results)
     if told_as_json(json_file, {name: result.tolist() for name, result in results.items()}) or outputs:
         return

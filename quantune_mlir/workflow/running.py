@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from quantune_mlir.backend.declaration import Declaration
 from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.errors import DataError
+from quantune_mlir.samples.preprocess import Preprocess
 from quantune_mlir.samples.sample_set import InputSpec, SampleSet
 from quantune_mlir.samples.sources import load_array
 from quantune_mlir.workflow.progress import SILENT, Progress, Tick
@@ -19,21 +20,24 @@ from quantune_mlir.workflow.progress import SILENT, Progress, Tick
 _ARRAY: Final = ".npy"
 
 
-def run_over(program: Program, files: Sequence[Path], progress: Progress = SILENT) -> dict[str, Array]:
+def run_over(
+    program: Program, files: Sequence[Path], progress: Progress = SILENT, preprocess: Preprocess | None = None
+) -> dict[str, Array]:
     """The outputs of a program by name, those of all runs one after the other along axis 0.
 
     Args:
         program: what to run.
-        files: an .npy for each input, in order, or one .npz or folder with an array for each by its name. An array
-            may hold many samples along axis 0.
+        files: an .npy for each input, in order, or one .npz or folder with an array for each by its name, or a folder
+            of pictures. An array may hold many samples along axis 0.
         progress: who is told how far the work is.
+        preprocess: how pictures become inputs.
 
     Raises:
         DataError: the arrays are not what the program takes.
     """
     declaration = program.declaration
     runs: Sequence[tuple[Array, ...]] | SampleSet
-    runs = [tuple(map(load_array, files))] if declaration is None else _samples(declaration, files)
+    runs = [tuple(map(load_array, files))] if declaration is None else _samples(declaration, files, preprocess)
     with progress.stage("run", len(runs)) as tick:
         found = list(_outputs(program, runs, tick))
     names = _names(declaration, len(found[0]))
@@ -46,7 +50,7 @@ def _outputs(program: Program, runs: Sequence[tuple[Array, ...]] | SampleSet, ti
         tick()
 
 
-def _samples(declaration: Declaration, files: Sequence[Path]) -> SampleSet:
+def _samples(declaration: Declaration, files: Sequence[Path], preprocess: Preprocess | None) -> SampleSet:
     inputs = [InputSpec(*spec) for spec in declaration.inputs]
     if any(path.suffix != _ARRAY for path in files):
         if len(files) > 1:
@@ -55,7 +59,7 @@ def _samples(declaration: Declaration, files: Sequence[Path]) -> SampleSet:
                 where=str(next(path for path in files if path.suffix != _ARRAY)),
                 remedy="give it alone, or an .npy for each input",
             )
-        return _whole(SampleSet.open(files[0], inputs))
+        return _whole(SampleSet.open(files[0], inputs, preprocess=preprocess))
     if len(files) != len(inputs):
         names = ", ".join(repr(spec.name) for spec in inputs)
         raise DataError(
