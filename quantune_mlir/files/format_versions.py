@@ -22,7 +22,7 @@ def check_version(
         return
     place = "" if line is None else f"line {line}: "
     raise error(
-        f"{place}the file has format {version}, and this version of quantune-mlir reads up to {max(known)}",
+        f"{place}format {version} is later than what this version of quantune-mlir reads, up to {max(known)}",
         where=where,
         remedy="read it with the version of quantune-mlir that wrote it, or a later one",
     )

@@ -103,7 +103,7 @@ def later(path: Path, folder: Path) -> Path:
 def test_a_later_version_is_refused_by_its_number(kind: str, tmp_path: Path) -> None:
     *_, newest = kept(kind)
     path = later(newest, tmp_path)
-    with pytest.raises(QuantuneError, match=r"format 99, .* reads up to \d") as refused:
+    with pytest.raises(QuantuneError, match=r"format 99 is later than .* reads, up to \d") as refused:
         READERS[kind](path)
     assert refused.value.where == str(path) and "later" in (refused.value.remedy or "")
     assert "unheard" not in str(refused.value)
