@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import ceil, gcd, inf, prod
 from typing import Final, overload
@@ -14,6 +15,8 @@ from quantune_mlir.kernels.emit.vector_builder import Index, bytes_of
 from quantune_mlir.kernels.isa.base import DotStep
 from quantune_mlir.kernels.tiling.thread_balance import START_CYCLES, Load, most_even, part_sizes
 
+_KEPT: Final = 4096
+"""Choices that are kept: run 2 asks for each several times."""
 _COMPARED: Final = 16
 """For so many tiles the workgroups are looked at, too."""
 _WORKGROUPS: Final = 4
@@ -69,6 +72,7 @@ def is_packed(shape: ConvolutionShape, step: DotStep, stored: str) -> bool:
     return ragged or step.element != stored or step.offset != 0 or (shape.pads and stored != "f32")
 
 
+@lru_cache(maxsize=_KEPT)
 def choose_tile(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> Tile:
     """The tile with the least modelled cycles: two dot products and two loads a cycle, padded work counted."""
     return ranked_tiles(shape, step, packed=packed)[0]
@@ -166,6 +170,7 @@ def _reduction_bytes(shape: ConvolutionShape, step: DotStep) -> int:
     return prod(reduction_steps(shape, step.depth)) * step.depth * step.weight_bytes
 
 
+@lru_cache(maxsize=_KEPT)
 def choose_workgroup(shape: ConvolutionShape, step: DotStep, tile: Tile, *, packed: bool) -> Workgroup | None:
     """Workgroups that fit the caches and that threads share evenly; None if the scratch holds no tile's input."""
     sizes = _sizes(shape, step, tile, packed=packed)
