@@ -56,9 +56,8 @@ class Measurement:
 
     def at_output(self, name: str) -> ErrorEnergy:
         """What was measured with every layer int8 at a closing layer, at the worst group of its channels."""
-        groups = (self.energies.get(key) for key in group_rows(name))
-        found = [energy for energy in takewhile(lambda energy: energy is not None, groups) if energy is not None]
-        return max(found, key=_normalized) if found else self.energies[name, ACCUMULATED]
+        groups = list(takewhile(self.energies.__contains__, group_rows(name)))
+        return max((self.energies[row] for row in groups or [(name, ACCUMULATED)]), key=_normalized)
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,8 @@ def _rounded_tensors(
     for layer in model.layers:
         mine = readers.get(layer.output, [])
         if layer.name in noise and layer.output in read:
-            apart = np.array([np.maximum(kept.get(name, 0.0), 0.0 * noise[layer.name]) for name in mine])
+            nothing = np.zeros(len(noise[layer.name]))
+            apart = np.array([np.fmax(kept.get(name, nothing), nothing) for name in mine])
             weights = apart.max(axis=1)
             shares = weights / weights.sum() if 0 < weights.sum() < np.inf else np.full(len(mine), 1 / len(mine))
             found.append(
