@@ -3,7 +3,8 @@
 The accumulator stands for acc * scale (one scale, or one for each channel of the last axis). Three ends:
 
 integer:  tosa.rescale with 32-bit multipliers and a single rounding, then the clamp if saturation is not enough
-float:    q = saturate(round_half_even(f32(acc) * (scale / s_out) + z_out)), clamped before rounding if need be
+float:    q = saturate(round_half_even(f32(acc) * (scale / s_out) + z_out)), clamped before rounding if need be; of a
+          model that was quantized by others, saturate(round_half_even(f32(acc) * (scale / s_out)) + z_out)
 none:     f32(acc) * scale, for a result that only fp32 ops read: no int8 rounding at all
 
 An upper bound that differs between channels is a tosa.minimum: of the accumulator in integer mode, elsewhere of the
@@ -38,6 +39,8 @@ class End:
     params: QuantParams | None
     clamp: Bounds | None
     mode: RequantizeMode
+    shift_after_rounding: bool = False
+    """In float mode, add the zero point to the integer, as ONNX defines it: to the number, it takes bits from that."""
 
     def integer_clamp(self) -> tuple[int, int]:
         """The clamp's bounds as int8; of an upper bound that differs between channels, the highest."""
@@ -98,6 +101,8 @@ def round_to_int8(emitter: UnitEmitter, value: ir.Value, end: End, rest: NDArray
     `rest`, in these units, is added with it, to each channel its own.
     """
     assert end.params is not None
+    if end.shift_after_rounding and end.params.zero_point:
+        return _round_before_shifting(emitter, value, end, rest)
     shape = shape_of(value)
     if rest is not None:
         value = _add_to_channels(emitter, value, rest + end.params.zero_point)
@@ -111,6 +116,23 @@ def round_to_int8(emitter: UnitEmitter, value: ir.Value, end: End, rest: NDArray
     if (low, high) != (QMIN, QMAX):
         value = emitter.emit(build.clamp, value, low, high)
     return emitter.cast(value, emitter.i8)
+
+
+def _round_before_shifting(
+    emitter: UnitEmitter, value: ir.Value, end: End, rest: NDArray[np.float64] | None
+) -> ir.Value:
+    """saturate(round_half_even(x) + z), clamped before rounding to what saturation leaves."""
+    assert end.params is not None
+    zero_point, bounds = end.params.zero_point, end.channel_bounds()
+    if rest is not None:
+        value = _add_to_channels(emitter, value, rest)
+    if bounds is not None:
+        value = _minimum(emitter, value, (bounds - zero_point).astype(np.float32))
+    low, high = end.integer_clamp()
+    value = emitter.emit(build.clamp, value, float(low - zero_point), float(high - zero_point))
+    shift = emitter.scalar(zero_point, np.int32, len(shape_of(value)))
+    shifted = emitter.emit(build.elementwise, "add", emitter.cast(value, emitter.i32), shift)
+    return emitter.cast(shifted, emitter.i8)
 
 
 def rescale(

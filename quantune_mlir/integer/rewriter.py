@@ -36,8 +36,12 @@ class _Forms:
 class Rewriter:
     """Emits the steps of a lowering in their order; a value that no step made stands for itself, in fp32."""
 
-    def __init__(self, params: Mapping[ir.Value, QuantParams], options: IntegerOptions) -> None:
+    def __init__(
+        self, params: Mapping[ir.Value, QuantParams], options: IntegerOptions, *, shift_after_rounding: bool = False
+    ) -> None:
+        """`shift_after_rounding`: see End."""
         self._params = params
+        self._shifts_last = shift_after_rounding
         self._options = options
         self._forms: dict[ir.Value, _Forms] = {}
 
@@ -59,7 +63,8 @@ class Rewriter:
         inputs = [self._operand(value, step.unit, emitter) for value in self._operands_of(step.unit)]
         params = None if step.form is Form.TO_FP32 else self._params[step.end]
         clamps = (unit for unit in (step.clamp, step.unit) if unit is not None and unit.kind is Kind.CLAMP)
-        end = End(params, next((clamp_bounds(unit) for unit in clamps), None), self._options.requantize)
+        clamp = next((clamp_bounds(unit) for unit in clamps), None)
+        end = End(params, clamp, self._options.requantize, self._shifts_last)
         result = lower_unit(emitter, step.unit, inputs, end, self._options, step.format)
         self._forms[step.end] = _Forms(f32=result) if params is None else _Forms(int8=Quantized(result, params))
 
@@ -96,7 +101,7 @@ class Rewriter:
             if not np.allclose(dequantize(quantize(array, params), params), array, rtol=1e-5, atol=0):
                 return False
         emitter = UnitEmitter(unit, before)
-        end = End(params, None, self._options.requantize)
+        end = End(params, None, self._options.requantize, self._shifts_last)
         inputs: list[Quantized] = []
         for value in unit.inputs:
             source = self.int8(value, emitter)

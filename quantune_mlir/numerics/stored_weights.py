@@ -11,6 +11,8 @@ from quantune_mlir.numerics.parameters import QMAX, QMIN, quantize_bias
 from quantune_mlir.numerics.quantized_weights import QuantizedWeights
 
 _NEARLY_INTEGER: Final = 1e-3
+_FP32_ERROR: Final = 2.0**-23
+"""What an int32 bias may have lost where it became fp32."""
 
 
 def stored_integers(
@@ -44,7 +46,7 @@ def stored_product(
         return QuantizedWeights(integers, scales, None)
     quantized, step = quantize_bias(bias, input_scale, scales), stored_dot_scale(input_scale, scales)
     rest = bias - quantized * step
-    counts = bool((np.abs(rest) > _NEARLY_INTEGER * step).any())
+    counts = bool((np.abs(rest) > _NEARLY_INTEGER * step + _FP32_ERROR * np.abs(bias)).any())
     return QuantizedWeights(integers, scales, quantized, rest if counts else None)
 
 

@@ -16,6 +16,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.trigonometry import cosine, sine
 from quantune_mlir.mlir.bindings import arith, ir, math, vector
 from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.edit import defining_op
 from quantune_mlir.mlir.tosa.traits import data_operands
 
 _MAGIC: Final = 12582912.0
@@ -103,6 +104,10 @@ def _cast(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lane
         if source.rounded is not None:
             return Lanes(source.rounded, source.low, source.high)
         return Lanes(arith.SIToFPOp(f32, source.value).result, source.low, source.high)
+    if before == "i32":
+        return source
+    if after == "i32":
+        return Lanes(_round(source.value, context.lanes)[0], *clamped_to(op.operands[0]))
     return _round_to_int8(source, context)
 
 
@@ -336,6 +341,32 @@ _STORABLE: Final = frozenset({"i8", "i32", "f32"})
 _CASTS: Final = frozenset({("i8", "i32"), ("i8", "f32"), ("i32", "f32"), ("f32", "i8")})
 
 
+def clamped_to(value: ir.Value) -> tuple[float, float]:
+    """The bounds of the clamp that makes a value; infinite if none does."""
+    op = defining_op(value, "tosa.clamp")
+    if op is None or not _is_float(value):
+        return -inf, inf
+    low, high = (ir.FloatAttr(op.attributes[name]).value for name in ("min_val", "max_val"))
+    return low, high
+
+
+def _is_rounded_in_bounds(op: ir.Operation) -> bool:
+    """Whether an f32 is cast to i32 that a clamp made small enough for the magic number."""
+    low, high = clamped_to(op.operands[0])
+    return max(-low, high) < _MAGIC_LIMIT
+
+
+def _fits_int8(op: ir.Operation) -> bool:
+    """Whether an i32 is cast to i8 that is an f32, clamped and rounded, and a number added to it, within i8."""
+    add = defining_op(op.operands[0], "tosa.add")
+    rounded = None if add is None else defining_op(add.operands[0], "tosa.cast")
+    shift = None if add is None else constant_value(add.operands[1])
+    if rounded is None or shift is None or _element(rounded.operands[0]) != "f32":
+        return False
+    low, high = clamped_to(rounded.operands[0])
+    return bool(low + shift.min() >= -128 and high + shift.max() <= 127)
+
+
 def is_supported(op: ir.Operation) -> bool:
     """Whether a function here computes `op`, with its element types and attributes."""
     if op.name not in EMITTERS or _element(op.results[0]) not in _STORABLE:
@@ -346,7 +377,10 @@ def is_supported(op: ir.Operation) -> bool:
         shift = constant_value(op.operands[2])
         return shift is not None and not shift.any()
     if op.name == "tosa.cast":
-        return (_element(op.operands[0]), _element(op.results[0])) in _CASTS
+        kinds = _element(op.operands[0]), _element(op.results[0])
+        if kinds == ("f32", "i32"):
+            return _is_rounded_in_bounds(op)
+        return _fits_int8(op) if kinds == ("i32", "i8") else kinds in _CASTS
     if EMITTERS[op.name].float_only:
         return _is_float(op.results[0])
     if op.name == "tosa.table":

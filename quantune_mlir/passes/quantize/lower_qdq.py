@@ -76,7 +76,8 @@ class QdqLowering:
         self._rounded = rounded
         self._mode: RequantizeMode = requantize
         self._folded: set[ir.Value] = set()
-        self.rewriter = Rewriter({**(moved or {}), **rounded}, IntegerOptions(requantize=requantize))
+        params, options = {**(moved or {}), **rounded}, IntegerOptions(requantize=requantize)
+        self.rewriter = Rewriter(params, options, shift_after_rounding=True)
 
     def end_of(self, unit: Unit) -> ir.Value:
         """What a lowered unit makes: the rounded result, if the rounding went into its epilogue."""

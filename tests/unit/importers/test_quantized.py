@@ -210,6 +210,31 @@ def test_a_bias_that_is_not_int32_is_not_rounded(tmp_path: Path) -> None:
     assert computing(imported, "conv2d") == {"i32": 1}
 
 
+def test_products_are_rounded_as_in_onnx_runtime(tmp_path: Path) -> None:
+    """To the last integer: neither the zero point nor what fp32 has not of an int32 bias may move a number."""
+    shape = (1, CHANNELS, 96, 96)
+    nodes = [
+        *pair("x"),
+        weights(axis=0),
+        helper.make_node("DequantizeLinear", ["b_q", "b_s"], ["b"], "b_dq", axis=0),
+        helper.make_node("Conv", ["x_r", "w", "b"], ["c"], "conv", pads=[1, 1, 1, 1]),
+        *pair("c", "t", "low"),
+    ]
+    arrays = {**SCALES, **stored_weights(), "low": np.array(0, U8)}
+    arrays["w_s"] = np.broadcast_to(arrays["w_s"], CHANNELS).copy()
+    arrays["b_s"] = arrays["w_s"] * SCALES["s"]
+    arrays["b_q"] = np.random.default_rng(4).integers(-200_001, 400_001, CHANNELS).astype(np.int32)
+    arrays["t"] = np.float32(arrays["b_s"].mean() * 2500)
+    given = {"x": (TensorProto.FLOAT, shape)}
+    model = model_of(nodes, arrays, inputs=given, outputs=["c_q"], output_type=TensorProto.UINT8)
+    program = Program(compile_program(ours(tmp_path, model).module, load_target("host")))
+    session = session_of(model)
+    for x in images(4, shape):
+        ((wanted,), (made,)) = session.run(None, {"x": x[None]}), program(x[None])
+        assert np.ptp(wanted.astype(int)) > 100
+        np.testing.assert_array_equal(np.asarray(made).view(np.uint8), wanted)
+
+
 def test_batch_norm_behind_a_product_scales_what_its_weights_were_stored_with(tmp_path: Path) -> None:
     nodes = [
         *pair("x"),
@@ -337,3 +362,23 @@ def test_other_forms_are_refused_by_name(tmp_path: Path) -> None:
     model = model_of([*pair("x"), helper.make_node("Relu", ["x_r"], ["y"], "relu")], wide, opset=21)
     with pytest.raises(UnsupportedOperatorsError, match="int16"):
         ours(tmp_path, model)
+
+
+def test_scales_for_blocks_and_four_bits_are_refused_by_name(tmp_path: Path) -> None:
+    nodes = [
+        *pair("x"),
+        helper.make_node("DequantizeLinear", ["w_q", "w_s"], ["w"], "w_dq", axis=1, block_size=4),
+        helper.make_node("Conv", ["x_r", "w"], ["y"], "conv"),
+    ]
+    arrays = {**SCALES, **stored_weights()}
+    arrays["w_s"] = np.full((CHANNELS, CHANNELS // 4, *arrays["w_q"].shape[2:]), 0.01, np.float32)
+    with pytest.raises(UnsupportedOperatorsError, match=r"w_dq \(DequantizeLinear\): constants of other scales"):
+        ours(tmp_path, model_of(nodes, arrays, opset=21))
+    nodes[2] = helper.make_node("DequantizeLinear", ["w_q", "s"], ["w"], "w_dq")
+    del arrays["w_s"], arrays["w_q"]
+    model = model_of(nodes, arrays, opset=21)
+    shape = (CHANNELS, CHANNELS, 3, 3)
+    model.graph.initializer.append(helper.make_tensor("w_q", TensorProto.INT4, shape, [1] * int(np.prod(shape))))
+    model.ir_version = 10
+    with pytest.raises(ModelError, match=r"(?i)int4"):
+        ours(tmp_path, onnx.shape_inference.infer_shapes(model))

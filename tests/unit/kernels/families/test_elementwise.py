@@ -54,6 +54,14 @@ def quantize(text: Text, shape: Shape) -> None:
     text.results.append(text.like("cast", value, element="i8"))
 
 
+def quantize_before_shifting(text: Text, shape: Shape) -> None:
+    value = text.mul(text.input(shape, "f32"), text.constant(per_channel(text, shape, 40.5)))
+    value = text.like("clamp", value, attributes="min_val = -5.0 : f32, max_val = 250.0 : f32")
+    value = text.like("cast", value, element="i32")
+    value = text.like("add", value, text.constant(np.full((1,) * len(shape), -123, np.int32)))
+    text.results.append(text.like("cast", value, element="i8"))
+
+
 def dequantize(text: Text, shape: Shape) -> None:
     value = text.like("cast", text.input(shape, "i8"), element="f32")
     text.results.append(text.mul(value, text.constant(per_channel(text, shape, 0.05))))
@@ -78,7 +86,7 @@ def functions(text: Text, shape: Shape) -> None:
     text.results.append(text.mul(text.like("reciprocal", positive), text.like("log", positive)))
 
 
-EXACT = [residual_in_integers, product_in_integers, dequantize, normalize, table]
+EXACT = [residual_in_integers, product_in_integers, quantize_before_shifting, dequantize, normalize, table]
 ROUNDED = [residual_in_floats, quantize]
 
 
