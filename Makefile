@@ -5,8 +5,8 @@
 # make lint   the first three of these alone
 # make docs   the documentation as a site in build/site, for a browser; a broken link is an error
 # make fuzz   mutated inputs of every kind for MINUTES (1), each in a child with limits; SEED (0) chooses them
-# make trust  the same, faults (TIMES each signal), and docs/trust.md, which says what was tried; `make trust-page` adds
-#             what `make fuzz` has tried since to the page, and tries nothing
+# make trust  the same; faults, TIMES (10) each; CASES (100) layers and graphs against other implementations; and
+#             docs/trust.md, which says what was tried. `make trust-page` adds what was tried apart from that to the page
 # make locked what CI installs: the versions of requirements.lock, held to their hashes (make lock renews the file)
 # make clean  remove what the others made, virtual environments included
 #
@@ -22,6 +22,7 @@ DATA := tests/data
 MINUTES := 1
 SEED := 0
 TIMES := 10
+CASES := 100
 TRIED := build/trust
 
 .PHONY: demo test lint docs fuzz trust trust-page lock locked clean
@@ -53,12 +54,15 @@ docs: $(VENV)/installed-dev
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -W ignore -m tools.fuzz --minutes $(MINUTES) --seed $(SEED) --json $(TRIED)/fuzz.json
 
-trust: fuzz
+trust: fuzz $(TOSA_VENV)/installed
 	$(BIN)/python -m tools.fuzz.faults --times $(TIMES) --seed $(SEED) --json $(TRIED)/faults.json
+	$(BIN)/python -W ignore -m tools.fuzz.integers --count $(CASES) --seed $(SEED) --json $(TRIED)/integers.json
+	$(BIN)/python -W ignore -m tools.fuzz.graphs --count $(CASES) --seed $(SEED) --json $(TRIED)/graphs.json
+	$(BIN)/python -W ignore -m tools.fuzz.rewritings --count $(TIMES) --seed $(SEED) --json $(TRIED)/rewritings.json
 	$(MAKE) trust-page
 
 trust-page: $(VENV)/installed-dev
-	$(BIN)/python -m tools.fuzz.report --fuzz $(TRIED)/fuzz.json --faults $(TRIED)/faults.json docs/trust.md
+	$(BIN)/python -m tools.fuzz.report $(TRIED) docs/trust.md
 
 lock: $(VENV)/pip
 	$(BIN)/python tools/lock.py

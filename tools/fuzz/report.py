@@ -1,6 +1,7 @@
-"""python -m tools.fuzz.report --fuzz FILE --faults FILE docs/trust.md: adds up what was tried, and writes the page.
+"""python -m tools.fuzz.report FOLDER docs/trust.md: adds up what was tried, and writes the page.
 
-The files are emptied: what they had is in tools/fuzz/counts.json then.
+The folder has fuzz.json, faults.json, and so on, as far as something was tried. The files are emptied: what they had is
+in tools/fuzz/counts.json then.
 """
 
 from __future__ import annotations
@@ -19,20 +20,19 @@ from tools.markdown import table
 _HERE: Final = Path(__file__).parent
 _COUNTS: Final = _HERE / "counts.json"
 _ENDS: Final = (ACCEPTED, REFUSED, CONTAINED)
-_PARTS: Final = ("fuzz", "faults", "numerics", "graphs")
+_PARTS: Final = ("fuzz", "faults", "integers", "graphs", "rewritings")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.fuzz.report")
-    for part in _PARTS:
-        parser.add_argument(f"--{part}", type=Path, help=f"numbers of tools.fuzz about {part}")
+    parser.add_argument("folder", type=Path, help="where the numbers are")
     parser.add_argument("page", type=Path)
     arguments = parser.parse_args()
     counts: dict[str, Counts] = json.loads(_COUNTS.read_text(encoding="utf-8")) if _COUNTS.exists() else {}
     for part in _PARTS:
-        file: Path | None = getattr(arguments, part)
-        if file is not None:
-            counts[part] = add(counts.get(part, {}), read(file))
+        file: Path = arguments.folder / f"{part}.json"
+        counts[part] = add(counts.get(part, {}), read(file))
+        if file.exists():
             write(file, {})
     _COUNTS.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
     text = (_HERE / "trust.md.in").read_text(encoding="utf-8").replace("{limit}", str(SECONDS))

@@ -60,6 +60,8 @@ _FLAGS: Final = frozenset(
 )
 _UNBOUNDED: Final = frozenset({"Clip", "Pad"})
 """Whose numbers may be infinite."""
+_MOST_AXES: Final = 64
+"""No tensor has more; the rules add numbers to an axis without minding overflow."""
 _AXES: Final = frozenset({("LayerNormalization", "axis"), ("RMSNormalization", "axis"), ("GatherND", "batch_dims")})
 """What ONNX's rules read memory by, unchecked."""
 
@@ -124,6 +126,8 @@ def _check_numbers(node: onnx.NodeProto) -> None:
 def _check_axes(node: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> None:
     rank = len(inputs[0].shape) if inputs and inputs[0] is not None else 0
     for attribute in node.attribute:
+        if attribute.name == "axis" and abs(attribute.i) > _MOST_AXES:
+            raise Unsupported(f"axis {attribute.i} is none of a tensor")
         if (node.op_type, attribute.name) in _AXES and not -rank <= attribute.i < rank:
             raise Unsupported(f"{attribute.name} {attribute.i} of a tensor with {rank} axes")
 

@@ -106,7 +106,7 @@ def test_mutations_of_nothing() -> None:
 def test_runs_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.fuzz.report._COUNTS", tmp_path / "counts.json")
     page, tried = tmp_path / "page.md", tmp_path / "fuzz.json"
-    monkeypatch.setattr("sys.argv", ["report", "--fuzz", str(tried), str(page)])
+    monkeypatch.setattr("sys.argv", ["report", str(tmp_path), str(page)])
     for _ in range(2):
         write(tried, {"plan": {"inputs": 3, "refused": 2, "hang": 1, "seconds": 400.25}})
         report()
