@@ -47,6 +47,9 @@ def input_parameters(graph: onnx.GraphProto, shapes: StaticShapes, where: str) -
 
 def _checked_type(info: onnx.ValueInfoProto, where: str) -> np.dtype:
     kind = info.type.tensor_type.elem_type
+    negative = [d.dim_value for d in info.type.tensor_type.shape.dim if d.dim_value < -1]
+    if negative:
+        raise ModelError(f"input {info.name!r} has a dimension of {negative[0]}", where=where, remedy="export it again")
     if not info.type.HasField("tensor_type") or kind not in NUMBERS or kind == onnx.TensorProto.DOUBLE:
         raise ModelError(
             f"input {info.name!r} is of {_type_name(info)}, which TOSA does not have",

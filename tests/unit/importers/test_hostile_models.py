@@ -276,3 +276,12 @@ def test_a_pipe_is_no_model(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "model.onnx")
     with pytest.raises(ModelError, match="is a pipe, not a file"):
         import_onnx(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("size", [-2, -(2**63)])
+def test_negative_dimensions_are_refused(size: int) -> None:
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [size, 4])
+    y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", 4])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    with pytest.raises(ModelError, match=f"input 'x' has a dimension of {size}"):
+        import_onnx(onnx.helper.make_model(graph, ir_version=8))
