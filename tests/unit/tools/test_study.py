@@ -20,10 +20,11 @@ from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.rewriting import PlanRewriter
-from tools.study import orders
+from tools.study import budgets, orders
 from tools.study.correlation import kendall, ranks, spearman
 from tools.study.correlation_tables import area
 from tools.study.fronts import DEFAULT, front_table
+from tools.study.plan_tables import budget_table, noise_table
 from tools.study.switchable import SwitchableModel
 
 DATA = Path(__file__).parents[2] / "data"
@@ -111,4 +112,38 @@ def test_a_front_tells_what_each_plan_wins_and_loses() -> None:
         "| 2 | 91 % | 0.50 | 20.0 | 1 | 3 | 0.50 |",
         "| **2** | **91 %** | **0.50** | **20.0** | **1** | **3** | **0.50** |",
         "| 9 | 0 % | 1.00 | exact | 0 | 0 | 0.00 |",
+    ]
+
+
+def test_the_greedy_budget_buys_the_cheapest_noise_and_gives_back_what_is_not_needed() -> None:
+    noise = {"cheap": 4e-3, "dear": 8e-3, "quiet": 1e-3, "silent": 0.0}
+    macs = {"cheap": 100, "dear": 1000, "quiet": 1, "silent": 500}
+
+    def meter(plans: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        return [np.array([0.0, sum(noise[name] for name in int8)]) for int8 in plans]
+
+    assert budgets.greedy(list(noise), macs, meter, 18.0) == list(noise)
+    assert budgets.greedy(list(noise), macs, meter, 20.0) == ["dear", "quiet", "silent"]
+    assert budgets.greedy(list(noise), macs, meter, 25.0) == ["quiet", "silent"]
+    assert budgets.greedy(list(noise), macs, meter, 60.0) == ["silent"]
+
+
+def test_errors_of_prediction_are_counted_where_there_is_noise() -> None:
+    plans = [{"predicted": 1e-2, "measured": 1e-2}, {"predicted": 1e-3, "measured": 1e-2}]
+    layers = [{"predicted": 1.0, "measured": 2.0}, {"predicted": 3.0, "measured": 4.0}]
+    silent = {"predicted": 0.0, "measured": 0.0}
+    found = {"network": "n", "granularity": "per-tensor", "parts": ["y"], "layers": layers, "plans": [*plans, silent]}
+    (text,) = noise_table([found])
+    cells = "| 2 | 50 % | 50 % | +0.5 | +5.0 | +9.5 | +10.0 |"
+    assert text.splitlines()[2:] == [f"| n, per-tensor | 1 | 2 | 1.00 {cells}", f"| all |  |  |  {cells}"]
+
+
+def test_a_budget_is_shown_beside_what_a_search_finds() -> None:
+    row = {"wanted": 30.0, "measured": 31.2, "fp32_macs": 10, "greedy": 30.1, "greedy_fp32_macs": 8}
+    refused = {"wanted": 40.0, "refused": "no plan"}
+    found = {"network": "n", "granularity": "per-tensor", "macs": 100, "budgets": [row, refused]}
+    (text,) = budget_table([found])
+    assert text.splitlines()[2:] == [
+        "| n, per-tensor | 30 dB | 31.2 dB | 10.0 % | 30.1 dB | 8.0 % |",
+        "| n, per-tensor | 40 dB | refused |  |  |  |",
     ]
