@@ -172,6 +172,11 @@ def load_target(name: str) -> Target:
             f"unknown target '{name}'",
             remedy=f"did you mean '{near[0]}'?" if near else f"known targets: {known}; or give a file, NAME.toml",
         )
+    return _shipped(name)
+
+
+@cache
+def _shipped(name: str) -> Target:
     return _parsed(resources.target_text(name), name, f"{name}{_SUFFIX}")
 
 
