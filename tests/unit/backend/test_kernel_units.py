@@ -17,6 +17,7 @@ from quantune_mlir.backend.kernel_compiler import make_objects
 from quantune_mlir.backend.kernel_object import kernel_object
 from quantune_mlir.backend.kernel_units import take_kernels
 from quantune_mlir.backend.program import Program
+from quantune_mlir.errors import CompileError
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import copy_module
@@ -152,3 +153,14 @@ def test_altered_objects_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None
             data[len(data) // 2] ^= 1
             path.write_bytes(data)
     assert compile_module(module, HOST) == expected
+
+
+def test_a_kernel_that_has_no_code_is_an_error() -> None:
+    code = """
+      %two = arith.constant 2 : index
+      %i = hal.interface.workgroup.id[0] : index
+      %half = arith.ceildivui %i, %two : index
+      vector.store %y, %out[%half] : memref<4xf32>, vector<4xf32>
+"""
+    with pytest.raises(CompileError, match=r"kernels cannot be lowered:\n.*\n.*ceildivui"):
+        compile_module(program(NAMES, code), HOST)
