@@ -1,13 +1,16 @@
-// A product between rounded tensors is computed in int8 with the scales that are given, and rounded in its epilogue.
+// A product between rounded tensors is computed in int8 with the scales that are given, and rounded in its epilogue: half
+// to even, then the zero point is added.
 // RUN: %quantune-opt %s --quantune-lower-qdq --quantune-remove-dead-code | filecheck %s
 
 // CHECK-LABEL: @main
 // CHECK:       [[Q:%.*]] = tosa.cast {{.*}}tensor<1x2x2x1xf32>) -> tensor<1x2x2x1xi8>
 // CHECK:       values(dense<{{.*}}5{{.*}}-7{{.*}}> : tensor<2x1x1x1xi8>)
 // CHECK:       tosa.conv2d [[Q]], {{.*}}-> tensor<1x2x2x2xi32>
-// CHECK-NOT:   tosa.clamp
-// CHECK:       [[R:%.*]] = tosa.cast {{.*}}tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xi8>
-// CHECK:       tosa.cast [[R]]
+// CHECK:       tosa.clamp {{.*}}0.000000e+00{{.*}}2.550000e+02
+// CHECK:       [[R:%.*]] = tosa.cast {{.*}}tensor<1x2x2x2xf32>) -> tensor<1x2x2x2xi32>
+// CHECK:       [[S:%.*]] = tosa.add [[R]]
+// CHECK:       [[T:%.*]] = tosa.cast [[S]] {{.*}}-> tensor<1x2x2x2xi8>
+// CHECK:       tosa.cast [[T]]
 func.func @main(%x: tensor<1x2x2x1xf32>) -> tensor<1x2x2x2xf32> {
   %z = "tosa.const"() {values = dense<0.0> : tensor<1xf32>} : () -> tensor<1xf32>
   %w = "tosa.const"() {values = dense<[[[[0.5]]], [[[-1.75]]]]> : tensor<2x1x1x1xf32>} : () -> tensor<2x1x1x1xf32>
