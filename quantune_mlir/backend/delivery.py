@@ -23,6 +23,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.qparams import boundary_params
 from quantune_mlir.mlir.signature import argument_specs, result_specs
+from quantune_mlir.numerics.parameters import quantize
 
 _SEED: Final = 0
 
@@ -36,7 +37,8 @@ class Delivery:
         name: a C identifier with which functions and files begin.
         title: what the network is, for people.
         kernels: compute with our kernels what they can compute.
-        inputs: of the self-test; None: values evenly spread over [0, 1), or over all integers of 8 bits.
+        inputs: of the self-test; None: values evenly spread over [0, 1), or over all integers. Real numbers become
+            codes where the module reads these.
         max_ram: bytes that a bundle may take besides the stack; None: what the target has, if that is known.
         max_flash: bytes of code and constants; None: likewise.
     """
@@ -78,7 +80,12 @@ class Delivery:
         tensors = _tensors(function, "arg_attrs", specs), _tensors(function, "res_attrs", results)
         library = compile_static(lowered, static, *tensors, self.name)
         require_memory(library, ram=self.max_ram or target.ram, flash=self.max_flash or target.flash)
-        inputs = [_spread(shape, dtype) for _, shape, dtype in specs] if self.inputs is None else self.inputs
+        given = [_spread(shape, dtype) for _, shape, dtype in specs] if self.inputs is None else self.inputs
+        meaning = boundary_params(function, "arg_attrs", len(specs))
+        inputs = [
+            array if params is None or array.dtype.kind != "f" else quantize(array, params)
+            for array, params in zip(given, meaning, strict=True)
+        ]
         outputs = Program(compile_program(module, load_target("host")))(*inputs)
         return bundle_files(library, target, TestVector(inputs, outputs), name=self.name, title=self.title)
 
@@ -103,4 +110,5 @@ def _spread(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     generator = np.random.default_rng(_SEED)
     if dtype.kind == "f":
         return generator.random(shape).astype(dtype)
-    return generator.integers(-128, 128, shape).astype(dtype)
+    limits = np.iinfo(np.int16 if dtype == np.int16 else np.int8)
+    return generator.integers(limits.min, limits.max + 1, shape).astype(dtype)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Final
 
 from quantune_mlir.graph.layers import channel_groups, multiply_accumulates
-from quantune_mlir.hardware.throughput import Family, Work
+from quantune_mlir.hardware.throughput import Family, Precision, Work
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.fusion.isolate_group import outside_values
 from quantune_mlir.mlir.attributes import LAYER, string_attribute
@@ -21,6 +22,7 @@ from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.driver import run_named_pipeline
 
 _BYTES = {"i8": 1, "i1": 1, "i16": 2, "i32": 4, "f32": 4, "i48": 8, "i64": 8}
+_PRODUCTS: Final[dict[str, Precision]] = {"i32": "int8", "i48": "int16"}
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,8 @@ def _work(op: ir.Operation, root: ir.Operation | None) -> Work:
     elements = sum(prod(shape_of(result)) for result in op.results)
     family = _family(root)
     macs = multiply_accumulates(root) if root is not None and family != "other" else 0
-    in_int8 = root is not None and "i32" in str(root.results[0].type)
     constants = sum(_size(value) for value in tensors if is_constant(value))
-    return Work(family, "int8" if in_int8 else "fp32", macs, elements, moved, constants)
+    return Work(family, _precision(root), macs, elements, moved, constants)
 
 
 def _family(root: ir.Operation | None) -> Family:
@@ -101,6 +102,12 @@ def _family(root: ir.Operation | None) -> Family:
     if weights is None:
         return "other"
     return "depthwise" if weights.depthwise else "dense"
+
+
+def _precision(root: ir.Operation | None) -> Precision:
+    """Of the products, as the accumulators tell."""
+    element = "" if root is None else str(ir.RankedTensorType(root.results[0].type).element_type)
+    return _PRODUCTS.get(element, "fp32")
 
 
 def _size(value: ir.Value) -> int:

@@ -188,6 +188,12 @@ def quantization_options(command: F) -> F:
     """The options that make up QuantizeOptions, but for the target."""
     for option in (
         click.option(
+            "--integer-only",
+            is_flag=True,
+            help="No floating-point number at all: layers are int8, int16 or int16x16, and deliverables have integer "
+            "inputs and outputs.",
+        ),
+        click.option(
             "--requantize",
             type=click.Choice(get_args(RequantizeMode)),
             help="How int32 becomes int8. [default: what suits the target]",
@@ -259,6 +265,7 @@ def quantize_options(
     equalize: bool | None,
     correct_bias: bool,
     requantize: RequantizeMode | None,
+    integer_only: bool,
     samples: int,
     seed: int,
     target: str = "host",
@@ -271,6 +278,7 @@ def quantize_options(
         equalize=equalize,
         correct_bias=correct_bias,
         requantize=requantize,
+        integer_only=integer_only,
         target=target,
         samples=samples,
         seed=seed,

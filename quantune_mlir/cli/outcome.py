@@ -43,6 +43,8 @@ def outcome(run: Run) -> Iterator[str]:
         f"{figures.percent(totals.int8_mac_share)} of {figures.short(totals.macs)} multiply-accumulates in int8, "
         f"{totals.int8_layers} of {totals.layers} layers"
     )
+    if totals.int16_layers:
+        yield f"{figures.percent(totals.int16_mac_share)} in int16, {totals.int16_layers} layers"
     yield ""
     yield from _table(
         [
@@ -61,7 +63,8 @@ def outcome(run: Run) -> Iterator[str]:
         if len(parts) > _MOST_PARTS:
             yield f"and {len(parts) - _MOST_PARTS} parts with less noise"
     yield ""
-    yield from _kept(run)
+    for precision in ("int16", "int16x16", "fp32"):
+        yield from _kept(run, precision)
     yield _time(run)
 
 
@@ -77,17 +80,17 @@ def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _kept(run: Run) -> Iterator[str]:
-    """The layers that could be int8 and are fp32, those with the most work first."""
-    kept = [layer for layer in run.summary.layers if layer.precision == "fp32" and layer.macs]
+def _kept(run: Run, precision: str) -> Iterator[str]:
+    """The layers that could be int8 and are not, those with the most work first."""
+    kept = [layer for layer in run.summary.layers if layer.precision == precision and layer.macs]
     if not kept:
         return
     kept.sort(key=lambda layer: -layer.macs)
     names = [printable(layer.name) for layer in kept]
     more = f" and {len(kept) - _MOST_NAMES} more" if len(kept) > _MOST_NAMES else ""
-    told = f"kept in fp32: {', '.join(names[:_MOST_NAMES])}{more}"
-    first = f"kept in fp32: {len(kept)} layers with weights, most work in {names[0]}"
-    counted = f"kept in fp32: {len(kept)} layers with weights"
+    told = f"kept in {precision}: {', '.join(names[:_MOST_NAMES])}{more}"
+    first = f"kept in {precision}: {len(kept)} layers with weights, most work in {names[0]}"
+    counted = f"kept in {precision}: {len(kept)} layers with weights"
     yield next((line for line in (told, first) if len(line) <= WIDTH), counted)
 
 

@@ -22,6 +22,7 @@ POLICY_PARAMETERS: Final = (
     "max_drop",
     "metric",
     "costs",
+    "formats",
 )
 """The fields of PlanPolicy."""
 
@@ -48,7 +49,20 @@ def policy_options(command: F) -> F:
         click.option(
             "--keep-fp32", metavar="REGEX", help="Keep layers in fp32 in whose name it is found, under any policy."
         ),
-        click.option("--all", "everything", type=click.Choice(["int8", "fp32"]), help="Policy: one precision."),
+        click.option(
+            "--formats",
+            metavar="NAMES",
+            default="int8,fp32",
+            show_default=True,
+            help="What layers may be in, the coarsest first: int8, int16 (activations; weights are int8), int16x16 (of "
+            "weights too), fp32.",
+        ),
+        click.option(
+            "--all",
+            "everything",
+            type=click.Choice(["int8", "int16", "int16x16", "fp32"]),
+            help="Policy: one precision.",
+        ),
         click.option(
             "--max-drop",
             type=float,
@@ -87,4 +101,5 @@ def plan_policy(chosen: dict[str, Any]) -> PlanPolicy:
 
     fields: dict[str, Any] = {name: chosen.pop(name) for name in POLICY_PARAMETERS}
     fields["metric"] = Metric(fields["metric"])
+    fields["formats"] = tuple(name.strip() for name in fields["formats"].split(","))
     return PlanPolicy(**fields)

@@ -1,8 +1,9 @@
 """How a network is lowered to the formats of a plan: the one walk over its units.
 
-Each step emits one unit, and the clamp that folds into its epilogue. How an integer accumulator ends depends on who
-reads it. Whoever lowers a network (to the mixed program, to the program of run 2, to pieces that any plan is put
-together from) follows these steps; they differ in what they emit, not in what is emitted how.
+Each step emits one unit, and the clamp that folds into its epilogue. How an integer accumulator ends, in fp32 or in the
+codes of which format, depends on who reads it. Whoever lowers a network (to the mixed program, to the program of run 2,
+to pieces that any plan is put together from) follows these steps; they differ in what they emit, not in what is emitted
+how.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from quantune_mlir.graph.epilogues import ACCUMULATING, is_piecewise_linear
 from quantune_mlir.graph.layers import is_result
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.numerics.formats import NumberFormat
+from quantune_mlir.numerics.formats import IntegerRange, NumberFormat
 
 if TYPE_CHECKING:
     from quantune_mlir.graph.network import Network
@@ -44,12 +45,21 @@ class LoweringStep:
         clamp: the clamp in its epilogue, if there is one.
         format: the unit's.
         form: how it is computed.
+        codes: of the result, where it is integers of another width than the format's.
     """
 
     unit: Unit
     clamp: Unit | None
     format: NumberFormat
     form: Form
+    codes: IntegerRange | None = None
+
+    @property
+    def result_codes(self) -> IntegerRange:
+        """Of an integer result."""
+        codes = self.codes or self.format.activations
+        assert codes is not None
+        return codes
 
     @property
     def end(self) -> ir.Value:
@@ -74,8 +84,8 @@ def lowering_steps(
         integer_results: whether the network returns integers; else it reads what it returns in fp32.
     """
 
-    def reads_fp32(reader: Unit, format_: NumberFormat) -> bool:
-        return formats[reader.output] != format_ or (float_epilogues and is_piecewise_linear(reader))
+    def reads_fp32(reader: Unit) -> bool:
+        return not formats[reader.output].is_integer or (float_epilogues and is_piecewise_linear(reader))
 
     def made_in_fp32(value: ir.Value) -> bool:
         return value in formats and not formats[value].is_integer
@@ -100,8 +110,12 @@ def lowering_steps(
             clamp = None
         end = (clamp or unit).output
         readers = network.readers.get(end, ())
-        to_fp32 = unit.kind in ACCUMULATING and all(reads_fp32(reader, format_) for reader in readers)
+        to_fp32 = unit.kind in ACCUMULATING and all(reads_fp32(reader) for reader in readers)
         to_fp32 = to_fp32 and not (integer_results and is_result(end))
         if to_fp32:
-            rounded.update(reader.output for reader in readers if formats[reader.output] == format_)
-        yield LoweringStep(unit, clamp, format_, Form.TO_FP32 if to_fp32 else Form.INTEGER)
+            rounded.update(reader.output for reader in readers if formats[reader.output].is_integer)
+        codes = None
+        if unit.kind in ACCUMULATING and not is_result(end):
+            asked = {None if reads_fp32(reader) else formats[reader.output].activations for reader in readers}
+            codes = asked.pop() if len(asked) == 1 and format_.activations not in asked else None
+        yield LoweringStep(unit, clamp, format_, Form.TO_FP32 if to_fp32 else Form.INTEGER, codes)

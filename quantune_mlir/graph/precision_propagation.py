@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from quantune_mlir.graph.layers import Layer, is_result
 from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.numerics.formats import FP32, NumberFormat
+from quantune_mlir.numerics.formats import FP32, NumberFormat, format_named
 
 if TYPE_CHECKING:
     from quantune_mlir.graph.network import Network
@@ -48,9 +48,8 @@ def up_to_results(network: Network, formats: Mapping[ir.Value, NumberFormat]) ->
             returned.add(unit.output)
     found = dict(formats)
     for unit in network.units:
-        native = {found.get(value, FP32) for value in unit.inputs}
-        if unit.output in returned and len(native) == 1:
-            found[unit.output] = native.pop()
+        if unit.output in returned:
+            found[unit.output] = _meeting([found.get(value, FP32) for value in unit.inputs])
     return found
 
 
@@ -102,11 +101,16 @@ def _follow(network: Network, decided: Mapping[ir.Value, NumberFormat]) -> dict[
         if value in decided:
             made[value] = decided[value]
             continue
-        found = {made.get(source, FP32) for source in unit.inputs}
-        native = found.pop() if len(found) == 1 else FP32
+        native = _meeting([made.get(source, FP32) for source in unit.inputs])
         asked = wanted[value]
         if unit.kind is Kind.CLAMP or native in asked:
             made[value] = native
         else:
-            made[value] = next(iter(asked)) if len(asked) == 1 else FP32
+            made[value] = next(iter(asked)) if len(asked) == 1 else native
     return made
+
+
+def _meeting(formats: Sequence[NumberFormat]) -> NumberFormat:
+    """The format of an op whose inputs have these: the widest, if all are integers, or fp32."""
+    widths = [(0 if each.activations is None else each.activations.bits, each.name) for each in formats]
+    return FP32 if not min(widths, default=(0, ""))[0] else format_named(max(widths)[1])

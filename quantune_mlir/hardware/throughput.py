@@ -11,11 +11,15 @@ at least. What is measured of this is told in docs/planning.md, with how far the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Family = Literal["dense", "depthwise", "other"]
+Precision = Literal["int8", "int16", "fp32"]
+
+
+_OF_INT16: Final = 2
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Work:
     """
 
     family: Family
-    precision: Literal["int8", "fp32"]
+    precision: Precision
     macs: int
     elements: int
     moved: int
@@ -48,8 +52,12 @@ class Throughput(BaseModel):
     """Multiply-accumulates of convolutions and matmuls in int8."""
     dense_fp32: float = Field(gt=0)
     """The same in fp32."""
+    dense_int16: float | None = Field(gt=0, default=None)
+    """The same of activations in int16; without, half of int8's."""
     depthwise_int8: float = Field(gt=0)
     """Multiply-accumulates of depthwise convolutions in int8."""
+    depthwise_int16: float | None = Field(gt=0, default=None)
+    """The same of activations in int16; without, half of int8's."""
     depthwise_fp32: float = Field(gt=0)
     """The same in fp32."""
     elements: float = Field(gt=0)
@@ -67,8 +75,10 @@ class Throughput(BaseModel):
         """Cycles of one dispatch; `from_memory`: of a network whose constants the cache does not keep."""
         macs = {
             ("dense", "int8"): self.dense_int8,
+            ("dense", "int16"): self.dense_int16 or self.dense_int8 / _OF_INT16,
             ("dense", "fp32"): self.dense_fp32,
             ("depthwise", "int8"): self.depthwise_int8,
+            ("depthwise", "int16"): self.depthwise_int16 or self.depthwise_int8 / _OF_INT16,
             ("depthwise", "fp32"): self.depthwise_fp32,
         }.get((work.family, work.precision), self.dense_fp32)
         reading = max(work.moved / self.bytes, work.constants / self.memory if from_memory else 0.0)

@@ -1,4 +1,4 @@
-"""Add, sub, mul, clamp and means in int8.
+"""Add, sub, mul, clamp and means in integers.
 
 Sums bring both operands to one scale first. Integer mode: each to i32 in units so small that their rounding is far
 below that of the result (numerics/accumulators.py). Float mode: each multiplied by its scale over the output's.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.boundary import multiply
-from quantune_mlir.integer.epilogue import End, finish, rescale, round_to_int8
+from quantune_mlir.integer.epilogue import End, finish, rescale, round_to_codes
 from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
@@ -22,7 +22,7 @@ from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import axis_of
-from quantune_mlir.numerics.accumulators import common_scale, product_scale, ratio
+from quantune_mlir.numerics.accumulators import common_scale, excess_bits, product_scale, ratio, reach
 from quantune_mlir.numerics.parameters import QuantParams, quantize
 
 
@@ -37,7 +37,7 @@ def emit_sum(
         terms = [_to_i32(emitter, x, ratio(x.params.scale, common)) for x in (left, right)]
         return finish(emitter, emitter.emit(build.elementwise, name, *terms), common, end)
     terms = [_scaled(emitter, x, ratio(x.params.scale, end.params.scale)) for x in (left, right)]
-    return round_to_int8(emitter, emitter.emit(build.elementwise, name, *terms), end)
+    return round_to_codes(emitter, emitter.emit(build.elementwise, name, *terms), end)
 
 
 def emit_product(
@@ -55,9 +55,14 @@ def emit_clamp(
 ) -> ir.Value:
     """A clamp on its own: its input brought to the output's parameters, where the clamp is saturation."""
     (source,) = inputs
+    return emit_requantized(emitter, source, end)
+
+
+def emit_requantized(emitter: UnitEmitter, source: Quantized, end: End) -> ir.Value:
+    """Integers with other parameters, perhaps of another width."""
     assert end.params is not None
-    if options.requantize == "float":
-        return round_to_int8(emitter, _scaled(emitter, source, ratio(source.params.scale, end.params.scale)), end)
+    if end.mode == "float":
+        return round_to_codes(emitter, _scaled(emitter, source, ratio(source.params.scale, end.params.scale)), end)
     return finish(emitter, _to_i32(emitter, source), source.params.scale, end)
 
 
@@ -66,7 +71,8 @@ def emit_mean(
 ) -> ir.Value:
     """Global average pooling, or reduce_sum ops with a factor: one i32 sum, requantized once."""
     (source,) = inputs
-    value = _to_i32(emitter, source)
+    excess = excess_bits(reach(source.params) * (prod(shape_of(source.value)) // prod(shape_of(unit.output))))
+    value = _to_i32(emitter, source, 2.0**-excess)
     axes = (
         (1, 2)
         if unit.op.name == "tosa.avg_pool2d"
@@ -74,7 +80,7 @@ def emit_mean(
     )
     for axis in axes:
         value = emitter.emit(build.reduce, "sum", value, axis)
-    return finish(emitter, value, source.params.scale * mean_factor(unit), end)
+    return finish(emitter, value, source.params.scale * 2.0**excess * mean_factor(unit), end)
 
 
 def mean_factor(unit: Unit) -> float:
@@ -88,7 +94,7 @@ def mean_factor(unit: Unit) -> float:
 
 
 def quantize_constant(emitter: UnitEmitter, value: ir.Value, params: QuantParams) -> Quantized:
-    """A constant operand of a binary op as an i8 constant."""
+    """A constant operand of a binary op as integers."""
     array = constant_value(value)
     assert array is not None
     return Quantized(emitter.constant(quantize(array, params)), params)

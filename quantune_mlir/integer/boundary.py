@@ -1,4 +1,4 @@
-"""Where precision changes: fp32 to int8 and back.
+"""Where precision changes: fp32 to integers and back.
 
 quantize:    q = saturate(round_half_even(x * (1 / s) + z))
 dequantize:  x = (q - z) * s
@@ -16,13 +16,13 @@ from quantune_mlir.numerics.parameters import QuantParams
 
 
 def quantize(emitter: UnitEmitter, value: ir.Value, params: QuantParams) -> Quantized:
-    """The i8 form of an fp32 tensor."""
+    """The integer form of an fp32 tensor."""
     shape = shape_of(value)
     scaled = multiply(emitter, value, np.float32(params.inverse_scale))
     if params.zero_point:
         zero_point = emitter.scalar(params.zero_point, np.float32, len(shape))
         scaled = emitter.emit(build.elementwise, "add", scaled, zero_point)
-    return Quantized(emitter.cast(scaled, emitter.i8), params)
+    return Quantized(emitter.cast(scaled, emitter.stored(params)), params)
 
 
 def quantize_before_shifting(emitter: UnitEmitter, value: ir.Value, params: QuantParams) -> Quantized:
@@ -40,7 +40,7 @@ def quantize_before_shifting(emitter: UnitEmitter, value: ir.Value, params: Quan
 
 
 def dequantize(emitter: UnitEmitter, tensor: Quantized) -> ir.Value:
-    """The fp32 form of an i8 tensor."""
+    """The fp32 form of a tensor of integers."""
     shape = shape_of(tensor.value)
     value = emitter.cast(tensor.value, emitter.f32)
     if tensor.params.zero_point:

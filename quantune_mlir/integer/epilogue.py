@@ -1,4 +1,4 @@
-"""What follows an i32 accumulator: requantize, clamp, or straight to fp32.
+"""What follows an accumulator: requantize, clamp, or straight to fp32.
 
 The accumulator stands for acc * scale (one scale, or one for each channel of the last axis). Three ends:
 
@@ -14,6 +14,7 @@ fp32 value. Where saturation does the same for every channel, there is none.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +26,18 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.accumulators import codes_of_bounds, largest_accumulators, ratio
-from quantune_mlir.numerics.parameters import QMAX, QMIN, QuantParams
+from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.requantize import multipliers_and_shifts
 
 Bounds = tuple[float, float | NDArray[np.float32]]
 """A clamp's bounds in real numbers; the upper one may differ between channels."""
+_UNIT_BITS: Final = 14
+_ZERO_POINTS: Final = {"i8": np.int8, "i16": np.int16, "i32": np.int32}
 
 
 @dataclass(frozen=True)
 class End:
-    """How a unit's result leaves it: int8 with `params`, or fp32 where `params` is None; `clamp` in real numbers."""
+    """How a unit's result leaves it: integers with `params`, or fp32 if that is None; `clamp` in real numbers."""
 
     params: QuantParams | None
     clamp: Bounds | None
@@ -43,7 +46,7 @@ class End:
     """In float mode, add the zero point to the integer, as ONNX defines it: to the number, it takes bits from that."""
 
     def integer_clamp(self) -> tuple[int, int]:
-        """The clamp's bounds as int8; of an upper bound that differs between channels, the highest."""
+        """The clamp's bounds as codes; of an upper bound that differs between channels, the highest."""
         assert self.params is not None
         if self.clamp is None:
             return self.params.qmin, self.params.qmax
@@ -51,7 +54,7 @@ class End:
         return int(low.max()), int(high.max())
 
     def channel_bounds(self) -> NDArray[np.int64] | None:
-        """The upper bound of each channel as int8, if they differ."""
+        """The upper bound of each channel as a code, if they differ."""
         assert self.params is not None
         if self.clamp is None:
             return None
@@ -66,7 +69,7 @@ def finish(
     end: End,
     rest: NDArray[np.float64] | None = None,
 ) -> ir.Value:
-    """The i8 (or, without output parameters, fp32) result of an i32 accumulator.
+    """The integers (or, without output parameters, the fp32 result) that become of an i32 accumulator.
 
     `rest` is what each channel's bias is more than the accumulator has of it; integer mode does without.
     """
@@ -88,14 +91,18 @@ def finish(
             factors,
             input_zp=0,
             output_zp=end.params.zero_point,
-            element=emitter.i8,
+            element=emitter.stored(end.params),
         )
-        return value if (low, high) == (QMIN, QMAX) else emitter.emit(build.clamp, value, low, high)
+        return (
+            value if (low, high) == (end.params.qmin, end.params.qmax) else emitter.emit(build.clamp, value, low, high)
+        )
     value = multiply(emitter, emitter.cast(accumulator, emitter.f32), factors.astype(np.float32))
-    return round_to_int8(emitter, value, end, None if rest is None else ratio(rest, end.params.scale))
+    return round_to_codes(emitter, value, end, None if rest is None else ratio(rest, end.params.scale))
 
 
-def round_to_int8(emitter: UnitEmitter, value: ir.Value, end: End, rest: NDArray[np.float64] | None = None) -> ir.Value:
+def round_to_codes(
+    emitter: UnitEmitter, value: ir.Value, end: End, rest: NDArray[np.float64] | None = None
+) -> ir.Value:
     """Adds the zero point to an fp32 tensor in units of the output scale, clamps, rounds half to even, saturates.
 
     `rest`, in these units, is added with it, to each channel its own.
@@ -113,9 +120,19 @@ def round_to_int8(emitter: UnitEmitter, value: ir.Value, end: End, rest: NDArray
     if bounds is not None:
         value = _minimum(emitter, value, bounds.astype(np.float32))
     low, high = end.integer_clamp()
-    if (low, high) != (QMIN, QMAX):
+    if (low, high) != (end.params.qmin, end.params.qmax):
         value = emitter.emit(build.clamp, value, low, high)
-    return emitter.cast(value, emitter.i8)
+    return emitter.cast(value, emitter.stored(end.params))
+
+
+def narrow(emitter: UnitEmitter, accumulator: ir.Value, excess: int) -> ir.Value:
+    """An i48 accumulator as i32, shifted to the right by `excess` bits, rounded: exact where it is 0.
+
+    TOSA's multipliers of i48 have 16 bits; those that follow have 32.
+    """
+    numbers = emitter.scalar(1 << _UNIT_BITS, np.int16), emitter.scalar(_UNIT_BITS + excess, np.int8)
+    zero_points = emitter.int48_constant(np.zeros(1, np.int64)), emitter.scalar(0, np.int32)
+    return emitter.emit(build.rescale, accumulator, *numbers, zero_points, emitter.i32)
 
 
 def _round_before_shifting(
@@ -144,11 +161,11 @@ def rescale(
     output_zp: int,
     element: ir.Type,
 ) -> ir.Value:
-    """tosa.rescale: (value - input_zp) * factor + output_zp, rounded once, saturated to `element` (i8 or i32)."""
+    """tosa.rescale: (value - input_zp) * factor + output_zp, rounded once, saturated to `element` (i8, i16 or i32)."""
     multipliers, shifts = multipliers_and_shifts(factor)
-    of_input = np.int8 if ir.RankedTensorType(value.type).element_type == emitter.i8 else np.int32
+    of_input = _ZERO_POINTS[str(ir.RankedTensorType(value.type).element_type)]
     numbers = emitter.constant(multipliers), emitter.constant(shifts)
-    of_output = np.int8 if element == emitter.i8 else np.int32
+    of_output = _ZERO_POINTS[str(element)]
     zero_points = emitter.scalar(input_zp, of_input), emitter.scalar(output_zp, of_output)
     return emitter.emit(build.rescale, value, *numbers, zero_points, element)
 

@@ -12,7 +12,7 @@ from quantune_mlir.integer.epilogue import End
 from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.numerics.formats import INT8_ACTIVATIONS, NumberFormat
+from quantune_mlir.numerics.formats import INT8_ACTIVATIONS, INT16_ACTIVATIONS, NumberFormat
 
 
 def lower_unit(
@@ -28,13 +28,13 @@ def lower_unit(
     Raises:
         QuantuneError: there are no integer forms of the format's activations, or accumulators may overflow.
     """
-    if format_.activations != INT8_ACTIVATIONS or format_.weights is None:
+    if format_.activations not in (INT8_ACTIVATIONS, INT16_ACTIVATIONS) or format_.weights is None:
         raise QuantuneError(
             f"activations of {format_} have no integer form here",
             where=unit.layer,
             remedy="plan the layer in int8 or fp32",
         )
-    if unit.kind in (Kind.MEAN, Kind.AVERAGE):
+    if unit.kind is Kind.AVERAGE or (unit.kind is Kind.MEAN and inputs[0].params.codes == INT8_ACTIVATIONS):
         require_no_overflow(unit, bound_of_sums(unit, [tensor.params for tensor in inputs]))
     match unit.kind, unit.op.name:
         case Kind.DOT, "tosa.matmul":
@@ -57,4 +57,4 @@ def lower_unit(
         case Kind.MOVEMENT | Kind.CONCAT, _:
             return movement.emit_movement(emitter, unit, inputs)
         case Kind.FLOAT, _:
-            raise AssertionError(f"{unit.op.name} has no int8 form")
+            raise AssertionError(f"{unit.op.name} has no integer form")

@@ -1,10 +1,8 @@
-"""Ops that move or select elements, windowed averages and concatenations: the same op on i8, parameters unchanged."""
+"""Ops that move or select elements, windowed averages, concatenations: the same op on integers and their parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
 
 from quantune_mlir.graph.tensors import joined_constants
 from quantune_mlir.graph.units import Unit
@@ -16,19 +14,21 @@ from quantune_mlir.numerics.parameters import quantize
 
 
 def emit_movement(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:
-    """The op of `unit` on i8 operands; its fp32 constants (`joined_constants`) take the parameters of the rest."""
+    """The op of `unit` on integers; its fp32 constants (`joined_constants`) take the parameters of the rest."""
     op = unit.op
     quantized = dict(zip(unit.inputs, (tensor.value for tensor in inputs), strict=True))
     for operand, array in joined_constants(unit).items():
         quantized[operand] = emitter.constant(quantize(array, inputs[0].params))
-    return emitter.clone(op, [quantized.get(operand, operand) for operand in op.operands], emitter.i8)
+    return emitter.clone(
+        op, [quantized.get(operand, operand) for operand in op.operands], emitter.stored(inputs[0].params)
+    )
 
 
 def emit_average(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:
     """avg_pool2d, accumulated in i32."""
     (source,) = inputs
     op = unit.op
-    zero_point = emitter.scalar(source.params.zero_point, np.int8)
+    zero_point = emitter.scalar(source.params.zero_point, source.params.dtype)
     window = {name: op.attributes[name] for name in ("kernel", "stride", "pad")}
     zero_points = zero_point, zero_point
     return emitter.emit(build.avg_pool, source.value, zero_points, shape_of(unit.output), emitter.i32, window)

@@ -1,13 +1,14 @@
-"""Emits the mixed int8/fp32 form of a function, unit by unit, next to its fp32 form.
+"""Emits the mixed integer/fp32 form of a function, unit by unit, next to its fp32 form.
 
-Each fp32 value of the original has up to two forms in the rewrite, fp32 and i8. A form that is missing is made from the
-other one, once: that is where precision changes. The original ops stay untouched.
+Each fp32 value of the original may have several forms in the rewrite, fp32 and integers of each width. A form that is
+missing is made from the one that was computed, once: that is where precision changes. The original ops stay untouched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -22,51 +23,75 @@ from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.attributes import CONSTANT_QPARAMS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
-from quantune_mlir.mlir.qparams import from_attribute
-from quantune_mlir.numerics.formats import INT8
-from quantune_mlir.numerics.parameters import QuantParams, dequantize, params_of_constant, quantize
+from quantune_mlir.mlir.qparams import Range, from_attribute
+from quantune_mlir.numerics.formats import INT8, INT8_ACTIVATIONS, IntegerRange
+from quantune_mlir.numerics.parameters import QuantParams, activation_params, dequantize, params_of_constant, quantize
 
 
 @dataclass
 class _Forms:
+    """Of one value: fp32 and integers by width; what was computed, not converted, is `native`."""
+
     f32: ir.Value | None = None
-    int8: Quantized | None = None
+    integers: dict[IntegerRange, Quantized] = field(default_factory=dict)
+    native: Quantized | None = None
+
+    @staticmethod
+    def of(tensor: Quantized) -> _Forms:
+        return _Forms(integers={tensor.params.codes: tensor}, native=tensor)
 
 
 class Rewriter:
     """Emits the steps of a lowering in their order; a value that no step made stands for itself, in fp32."""
 
     def __init__(
-        self, params: Mapping[ir.Value, QuantParams], options: IntegerOptions, *, shift_after_rounding: bool = False
+        self,
+        params: Mapping[ir.Value, QuantParams],
+        options: IntegerOptions,
+        ranges: Mapping[ir.Value, Range] = MappingProxyType({}),
+        *,
+        shift_after_rounding: bool = False,
     ) -> None:
-        """`shift_after_rounding`: see End."""
+        """`params` are those of int8, `ranges` what wider codes span; `shift_after_rounding`: see End."""
         self._params = params
+        self._ranges = ranges
         self._shifts_last = shift_after_rounding
         self._options = options
         self._forms: dict[ir.Value, _Forms] = {}
 
-    def given(self, value: ir.Value) -> None:
-        """A value that no step makes stands for itself in int8 from now on."""
-        self._forms[value] = _Forms(int8=Quantized(value, self._params[value]))
+    def params(self, value: ir.Value, codes: IntegerRange = INT8_ACTIVATIONS) -> QuantParams:
+        """What the codes of a value mean."""
+        if codes == INT8_ACTIVATIONS:
+            return self._params[value]
+        return activation_params(*self._ranges[value], self._options.scheme, codes)
+
+    def given(self, argument: ir.BlockArgument, codes: IntegerRange) -> None:
+        """An argument is integers from now on."""
+        params = self.params(argument, codes)
+        element = ir.IntegerType.get_signless(codes.bits, argument.owner.owner.context)
+        argument.set_type(ir.RankedTensorType.get(ir.RankedTensorType(argument.type).shape, element))
+        self._forms[argument] = _Forms.of(Quantized(argument, params))
 
     def emit(self, step: LoweringStep, before: ir.Operation) -> None:
         """Emits what a step computes."""
         if step.form is Form.FP32 or step.form is Form.ROUNDED:
             self._emit_fp32(step.unit, before)
             if step.form is Form.ROUNDED:
-                self.int8(step.end, UnitEmitter(step.unit, before))
+                self.integer(step.end, UnitEmitter(step.unit, before), step.result_codes)
         else:
             self._emit_integer(step, before)
 
     def _emit_integer(self, step: LoweringStep, before: ir.Operation) -> None:
         emitter = UnitEmitter(step.unit, before)
-        inputs = [self._operand(value, step.unit, emitter) for value in self._operands_of(step.unit)]
-        params = None if step.form is Form.TO_FP32 else self._params[step.end]
+        codes = step.format.activations
+        assert codes is not None
+        inputs = [self._operand(value, step.unit, emitter, codes) for value in self._operands_of(step.unit)]
+        params = None if step.form is Form.TO_FP32 else self.params(step.end, step.result_codes)
         clamps = (unit for unit in (step.clamp, step.unit) if unit is not None and unit.kind is Kind.CLAMP)
         clamp = next((clamp_bounds(unit) for unit in clamps), None)
         end = End(params, clamp, self._options.requantize, self._shifts_last)
         result = lower_unit(emitter, step.unit, inputs, end, self._options, step.format)
-        self._forms[step.end] = _Forms(f32=result) if params is None else _Forms(int8=Quantized(result, params))
+        self._forms[step.end] = _Forms(f32=result) if params is None else _Forms.of(Quantized(result, params))
 
     def _emit_fp32(self, unit: Unit, before: ir.Operation) -> None:
         emitter = UnitEmitter(unit, before)
@@ -79,9 +104,13 @@ class Rewriter:
             inside[op.results[0]] = emitter.clone(op, operands, element)
         self._forms[unit.output] = _Forms(f32=inside[unit.output])
 
+    def made(self, value: ir.Value, tensor: Quantized) -> None:
+        """An original value is that tensor from now on."""
+        self._forms[value] = _Forms.of(tensor)
+
     def given_int8(self, value: ir.Value) -> Quantized | None:
         """The i8 form of an original value, if it has one already."""
-        return self._forms[value].int8 if value in self._forms else None
+        return self._forms[value].integers.get(INT8_ACTIVATIONS) if value in self._forms else None
 
     def alias(self, value: ir.Value, source: ir.Value) -> None:
         """Lets an original value have the forms of another."""
@@ -90,7 +119,7 @@ class Rewriter:
     def round(self, source: ir.Value, value: ir.Value, emitter: UnitEmitter) -> None:
         """Lets `value` be `source`, which is fp32, rounded to int8."""
         numbers = self.fp32(source, emitter)
-        self._forms[value] = _Forms(int8=boundary.quantize_before_shifting(emitter, numbers, self._params[value]))
+        self._forms[value] = _Forms.of(boundary.quantize_before_shifting(emitter, numbers, self._params[value]))
 
     def move(self, unit: Unit, before: ir.Operation, params: QuantParams) -> bool:
         """Emits a move or concatenation of i8 tensors, brought to `params` first.
@@ -106,38 +135,48 @@ class Rewriter:
         for value in unit.inputs:
             source = self.int8(value, emitter)
             if source.params != params:
-                source = Quantized(arithmetic.emit_clamp(emitter, unit, [source], end, self._options), params)
+                source = Quantized(arithmetic.emit_requantized(emitter, source, end), params)
             inputs.append(source)
         result = lower_unit(emitter, unit, inputs, end, self._options, INT8)
-        self._forms[unit.output] = _Forms(int8=Quantized(result, params))
+        self._forms[unit.output] = _Forms.of(Quantized(result, params))
         return True
 
     def fp32(self, value: ir.Value, emitter: UnitEmitter) -> ir.Value:
         """The fp32 form of an original value."""
         forms = self._forms.setdefault(value, _Forms(f32=value))
         if forms.f32 is None:
-            assert forms.int8 is not None
-            forms.f32 = boundary.dequantize(emitter, forms.int8)
+            assert forms.native is not None
+            forms.f32 = boundary.dequantize(emitter, forms.native)
         return forms.f32
 
     def int8(self, value: ir.Value, emitter: UnitEmitter) -> Quantized:
         """The i8 form of an original value."""
+        return self.integer(value, emitter, INT8_ACTIVATIONS)
+
+    def integer(self, value: ir.Value, emitter: UnitEmitter, codes: IntegerRange) -> Quantized:
+        """The form of an original value in these codes."""
         forms = self._forms.setdefault(value, _Forms(f32=value))
-        if forms.int8 is None:
-            assert forms.f32 is not None
-            forms.int8 = boundary.quantize(emitter, forms.f32, self._params[value])
-        return forms.int8
+        if codes not in forms.integers:
+            params = self.params(value, codes)
+            if forms.native is None:
+                assert forms.f32 is not None
+                forms.integers[codes] = boundary.quantize(emitter, forms.f32, params)
+            else:
+                end = End(params, None, self._options.requantize, self._shifts_last)
+                forms.integers[codes] = Quantized(arithmetic.emit_requantized(emitter, forms.native, end), params)
+        return forms.integers[codes]
 
     def form(self, value: ir.Value) -> tuple[ir.Value, QuantParams | None]:
-        """An original value as it was rewritten: i8 and its parameters, or fp32 and None."""
+        """An original value as it was rewritten: integers and their parameters, or fp32 and None."""
         forms = self._forms[value]
-        if forms.int8 is not None:
-            return forms.int8.value, forms.int8.params
+        found = forms.native or next(iter(forms.integers.values()), None)
+        if found is not None:
+            return found.value, found.params
         assert forms.f32 is not None
         return forms.f32, None
 
     def unrounded(self, value: ir.Value) -> tuple[ir.Value, QuantParams | None]:
-        """Like `form`, but fp32 where it was computed in fp32 before it was rounded to int8."""
+        """Like `form`, but fp32 where it was computed in fp32 before it was rounded to integers."""
         forms = self._forms[value]
         return (forms.f32, None) if forms.f32 is not None else self.form(value)
 
@@ -150,15 +189,15 @@ class Rewriter:
             return left_and_right[:1] if is_constant(left_and_right[1]) else left_and_right
         return unit.inputs
 
-    def _operand(self, value: ir.Value, unit: Unit, emitter: UnitEmitter) -> Quantized:
+    def _operand(self, value: ir.Value, unit: Unit, emitter: UnitEmitter, codes: IntegerRange) -> Quantized:
         if not is_constant(value):
-            return self.int8(value, emitter)
-        if CONSTANT_QPARAMS in unit.op.attributes:
+            return self.integer(value, emitter, codes)
+        if CONSTANT_QPARAMS in unit.op.attributes and codes == INT8_ACTIVATIONS:
             given = from_attribute(unit.op.attributes[CONSTANT_QPARAMS])
             return arithmetic.quantize_constant(emitter, value, given)
         array = constant_value(value)
         assert array is not None
-        return arithmetic.quantize_constant(emitter, value, params_of_constant(array, self._options.scheme))
+        return arithmetic.quantize_constant(emitter, value, params_of_constant(array, self._options.scheme, codes))
 
 
 def clamp_bounds(unit: Unit) -> Bounds:

@@ -1,4 +1,7 @@
-"""A unary function in int8: 256 entries, computed once from the fp32 ops themselves."""
+"""A unary function in integers: a table, computed once from the fp32 ops themselves.
+
+int8: an entry for each code. int16: one for each 128th, TOSA interpolates between them; the result is rescaled.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from numpy.typing import NDArray
 
 from quantune_mlir.errors import PassError
 from quantune_mlir.graph.units import Unit
+from quantune_mlir.integer.epilogue import rescale
 from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.evaluate import evaluate
-from quantune_mlir.numerics.lookup_table import lookup_table
+from quantune_mlir.numerics.lookup_table import STEPS_BETWEEN, interpolated_table, lookup_table
 from quantune_mlir.numerics.parameters import QuantParams
 
 
@@ -25,8 +29,11 @@ def emit_table(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized], ou
     def function(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return _defined(evaluate_unary(unit, x), unit).astype(np.float64)
 
-    table = emitter.constant(lookup_table(function, source.params, output))
-    return emitter.emit(build.table, source.value, table)
+    if source.params.dtype is np.int8:
+        return emitter.emit(build.table, source.value, emitter.constant(lookup_table(function, source.params, output)))
+    table = emitter.constant(interpolated_table(function, source.params, output))
+    value = emitter.emit(build.table, source.value, table)
+    return rescale(emitter, value, 1 / STEPS_BETWEEN, input_zp=0, output_zp=0, element=emitter.stored(output))
 
 
 def evaluate_unary(unit: Unit, x: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -47,7 +54,7 @@ def _defined(values: NDArray[np.float32], unit: Unit) -> NDArray[np.float32]:
     """
     known = np.flatnonzero(~np.isnan(values))
     if not known.size:
-        raise PassError("its function is NaN for every int8 input", where=unit.layer, remedy="keep this layer in fp32")
+        raise PassError("its function is NaN for every input", where=unit.layer, remedy="keep this layer in fp32")
     distance = np.abs(np.arange(values.size)[:, None] - known)
     return values[known[distance.argmin(axis=1)]]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.mlir.attributes import LAYER, OP
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import constant
+from quantune_mlir.mlir.constants import constant, int48_constant
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.parameters import QuantParams
 
@@ -21,7 +21,7 @@ _P = ParamSpec("_P")
 
 @dataclass(frozen=True)
 class Quantized:
-    """An i8 tensor and what its integers mean."""
+    """A tensor of integers and what these mean."""
 
     value: ir.Value
     params: QuantParams
@@ -37,12 +37,22 @@ class UnitEmitter:
         stamps = {LAYER: unit.layer, OP: unit.op_type}
         self._stamps = {name: ir.StringAttr.get(text, context) for name, text in stamps.items() if text is not None}
         self.i8 = ir.IntegerType.get_signless(8, context)
+        self.i16 = ir.IntegerType.get_signless(16, context)
         self.i32 = ir.IntegerType.get_signless(32, context)
+        self.i48 = ir.IntegerType.get_signless(48, context)
         self.f32 = ir.F32Type.get(context)
 
     def constant(self, array: NDArray[np.generic]) -> ir.Value:
         """A tosa.const holding `array`."""
         return constant(array, loc=self._location, ip=self._point)
+
+    def int48_constant(self, array: NDArray[np.int64]) -> ir.Value:
+        """A tosa.const of i48."""
+        return int48_constant(array, loc=self._location, ip=self._point)
+
+    def stored(self, params: QuantParams) -> ir.Type:
+        """The element type of tensors with these parameters."""
+        return self.i8 if params.dtype is np.int8 else self.i16
 
     def scalar(self, value: float, dtype: type[np.generic], rank: int = 1) -> ir.Value:
         """A constant of one element and the given rank."""
@@ -66,7 +76,7 @@ class UnitEmitter:
         return self.stamp(twin)
 
     def cast(self, value: ir.Value, element: ir.Type) -> ir.Value:
-        """tosa.cast, if the type differs: to i8 it rounds half to even and saturates."""
+        """tosa.cast, if the type differs: from fp32 to integers it rounds half to even and saturates."""
         if value.type.element_type == element:
             return value
         return self.emit(build.cast, value, element)

@@ -7,6 +7,7 @@
 | `quantune.name`      | function arguments/results | the model's own input and output names                     |
 | `quantune.element_type` | function arguments/results | NumPy's name of an unsigned type, which MLIR's do not tell  |
 | `quantune.qparams`   | ops, function arguments    | quantization parameters of the (first) result or argument  |
+| `quantune.range`     | ops, function arguments    | the same's extremes, which int16 spans, array<f32>          |
 | `quantune.precision` | ops                        | name of a number format, "int8" or "fp32" as a rule        |
 | `quantune.input_means` | convolutions             | mean of each input channel, array<f64>                     |
 | `quantune.channel_peaks` | ops                      | largest magnitude in each channel of the result, array<f64> |
@@ -33,6 +34,7 @@ OP: Final = "quantune.op"
 NAME: Final = "quantune.name"
 ELEMENT_TYPE: Final = "quantune.element_type"
 QPARAMS: Final = "quantune.qparams"
+RANGE: Final = "quantune.range"
 PRECISION: Final = "quantune.precision"
 INPUT_MEANS: Final = "quantune.input_means"
 CHANNEL_PEAKS: Final = "quantune.channel_peaks"

@@ -16,6 +16,7 @@ import numpy as np
 
 from quantune_mlir.errors import ModelError
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.int48 import int48_array, int48_attribute, is_int48
 
 MOST_DIMENSIONS: Final = 32
 MOST_ELEMENTS: Final = 1 << 28
@@ -120,7 +121,17 @@ def _lent(context: ir.Context) -> dict[str, np.ndarray]:
 
 def constant(array: np.ndarray, *, loc: ir.Location | None = None, ip: ir.InsertionPoint | None = None) -> ir.Value:
     """Build a tosa.const holding `array` at the insertion point (the current one by default)."""
-    values = elements_attribute(array)
+    return _constant_of(elements_attribute(array), loc, ip)
+
+
+def int48_constant(
+    array: np.ndarray, *, loc: ir.Location | None = None, ip: ir.InsertionPoint | None = None
+) -> ir.Value:
+    """Build a tosa.const of i48 holding an array of int64."""
+    return _constant_of(int48_attribute(array), loc, ip)
+
+
+def _constant_of(values: ir.Attribute, loc: ir.Location | None, ip: ir.InsertionPoint | None) -> ir.Value:
     # Half of the ops of a network are constants, and the generic builder takes half as long as the typed one.
     op = ir.Operation.create(CONST, results=[values.type], attributes={"values": values}, loc=loc, ip=ip)
     return op.results[0]
@@ -157,7 +168,9 @@ def constant_value(value: ir.Value) -> np.ndarray | None:
 
 def elements_array(attribute: ir.Attribute) -> np.ndarray:
     """The values of a dense elements attribute, or of a lent resource, as an array; see `constant_value`."""
-    if isinstance(attribute, ir.DenseElementsAttr):
+    if is_int48(ir.ShapedType(attribute.type).element_type):
+        array = int48_array(attribute)
+    elif isinstance(attribute, ir.DenseElementsAttr):
         array = np.asarray(attribute)
     elif (array := _lent(attribute.context).get(str(attribute))) is None:
         raise ModelError(

@@ -2,18 +2,22 @@
 
     quantune.qparams = {bits = 8 : i32, scale = 0.05 : f32, zero_point = -3 : i32}
 
-What does not tell its bits is int8.
+What does not tell its bits is int8. Beside them `quantune.range = array<f32: -6.4, 6.3>`, what wider codes than int8
+take their scale from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from quantune_mlir.mlir.attributes import QPARAMS
+from quantune_mlir.mlir.attributes import QPARAMS, RANGE
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import entry_block
 from quantune_mlir.numerics.formats import INT8_ACTIVATIONS, activation_codes
 from quantune_mlir.numerics.parameters import QuantParams
+
+Range = tuple[float, float]
+"""The least and the largest number that a tensor held."""
 
 
 def to_attribute(params: QuantParams, context: ir.Context) -> ir.DictAttr:
@@ -33,6 +37,27 @@ def from_attribute(attribute: ir.Attribute) -> QuantParams:
 
 def write_qparams(function: ir.Operation, params: Mapping[ir.Value, QuantParams]) -> None:
     """Annotates the producers of the given values, and the function's arguments."""
+    _write(function, QPARAMS, {value: to_attribute(chosen, function.context) for value, chosen in params.items()})
+
+
+def read_qparams(function: ir.Operation) -> dict[ir.Value, QuantParams]:
+    """The parameters of every annotated value of a function."""
+    return {value: from_attribute(attribute) for value, attribute in _read(function, QPARAMS)}
+
+
+def write_ranges(function: ir.Operation, ranges: Mapping[ir.Value, Range]) -> None:
+    """Annotates the producers of the given values, and the function's arguments."""
+    context = function.context
+    _write(function, RANGE, {value: ir.DenseF32ArrayAttr.get(list(ends), context) for value, ends in ranges.items()})
+
+
+def read_ranges(function: ir.Operation) -> dict[ir.Value, Range]:
+    """The range of every annotated value of a function."""
+    arrays = ((value, ir.DenseF32ArrayAttr(attribute)) for value, attribute in _read(function, RANGE))
+    return {value: (array[0], array[1]) for value, array in arrays}
+
+
+def _write(function: ir.Operation, name: str, attributes: Mapping[ir.Value, ir.Attribute]) -> None:
     context = function.context
     arguments = entry_block(function).arguments
     if "arg_attrs" in function.attributes:
@@ -40,29 +65,26 @@ def write_qparams(function: ir.Operation, params: Mapping[ir.Value, QuantParams]
     else:
         dictionaries = [ir.DictAttr.get({}, context) for _ in arguments]
     for index, argument in enumerate(arguments):
-        if argument in params:
+        if argument in attributes:
             fields = {named.name: named.attr for named in dictionaries[index]}
-            fields[QPARAMS] = to_attribute(params[argument], context)
+            fields[name] = attributes[argument]
             dictionaries[index] = ir.DictAttr.get(fields, context)
     function.attributes["arg_attrs"] = ir.ArrayAttr.get(dictionaries, context)
-    for value, chosen in params.items():
+    for value, attribute in attributes.items():
         if not isinstance(value, ir.BlockArgument):
-            value.owner.operation.attributes[QPARAMS] = to_attribute(chosen, context)
+            value.owner.operation.attributes[name] = attribute
 
 
-def read_qparams(function: ir.Operation) -> dict[ir.Value, QuantParams]:
-    """The parameters of every annotated value of a function."""
+def _read(function: ir.Operation, name: str) -> Iterator[tuple[ir.Value, ir.Attribute]]:
     block = entry_block(function)
-    found: dict[ir.Value, QuantParams] = {}
     if "arg_attrs" in function.attributes:
         for argument, attribute in zip(block.arguments, ir.ArrayAttr(function.attributes["arg_attrs"]), strict=True):
             fields = ir.DictAttr(attribute)
-            if QPARAMS in fields:
-                found[argument] = from_attribute(fields[QPARAMS])
+            if name in fields:
+                yield argument, fields[name]
     for op in block:
-        if QPARAMS in op.operation.attributes:
-            found[op.operation.results[0]] = from_attribute(op.operation.attributes[QPARAMS])
-    return found
+        if name in op.operation.attributes:
+            yield op.operation.results[0], op.operation.attributes[name]
 
 
 def remove_argument_qparams(function: ir.Operation) -> None:
@@ -70,7 +92,9 @@ def remove_argument_qparams(function: ir.Operation) -> None:
     if "arg_attrs" not in function.attributes:
         return
     kept = [
-        ir.DictAttr.get({named.name: named.attr for named in ir.DictAttr(attribute) if named.name != QPARAMS})
+        ir.DictAttr.get(
+            {named.name: named.attr for named in ir.DictAttr(attribute) if named.name not in (QPARAMS, RANGE)}
+        )
         for attribute in ir.ArrayAttr(function.attributes["arg_attrs"])
     ]
     function.attributes["arg_attrs"] = ir.ArrayAttr.get(kept, function.context)
@@ -79,13 +103,9 @@ def remove_argument_qparams(function: ir.Operation) -> None:
 def set_integer_boundary(
     function: ir.Operation, arguments: Mapping[int, QuantParams], results: Mapping[int, QuantParams]
 ) -> None:
-    """Makes arguments i8, and says what they and i8 results stand for; the body has to fit already."""
+    """Says what integer arguments and results stand for; the function's type becomes that of its body."""
     block = entry_block(function)
     *_, terminator = block
-    i8 = ir.IntegerType.get_signless(8, function.context)
-    for number in arguments:
-        argument = block.arguments[number]
-        argument.set_type(ir.RankedTensorType.get(ir.RankedTensorType(argument.type).shape, i8))
     inputs, outputs = ([value.type for value in values] for values in (block.arguments, terminator.operation.operands))
     function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(inputs, outputs))
     for key, count, params in (("arg_attrs", len(inputs), arguments), ("res_attrs", len(outputs), results)):

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from quantune_mlir.numerics.parameters import QMAX, QMIN, QuantParams
+from quantune_mlir.numerics.parameters import QuantParams
 
-_HEADROOM: Final = 2.0**20
+_SUM_BITS: Final = 28
 INT32_MAX: Final = 2**31 - 1
 _BELOW_HALF: Final = 0.499
 
@@ -29,11 +29,16 @@ def product_scale(left: QuantParams, right: QuantParams) -> float:
 
 
 def common_scale(left: QuantParams, right: QuantParams) -> float:
-    """The scale of a sum whose terms are brought to one scale first, 2 * max(s_a, s_b) / 2^20.
+    """The scale of a sum whose terms are brought to one scale first, 2 * max(s_a, s_b) / 2^20, of int16 2^12.
 
     Rounding the terms to it costs far less than rounding the result, and their sum stays below 2^28.
     """
-    return 2 * max(left.scale, right.scale) / _HEADROOM
+    return 2 * max(left.scale, right.scale) / 2.0 ** (_SUM_BITS - left.codes.bits)
+
+
+def excess_bits(largest: int) -> int:
+    """By how many bits to the right numbers up to `largest` have to be shifted to be int32."""
+    return max(0, largest.bit_length() - 31)
 
 
 def ratio(scale: ArrayLike, result: float) -> NDArray[np.float64]:
@@ -56,23 +61,25 @@ def largest_accumulators(
 
 def reach(params: QuantParams) -> int:
     """The largest |q - z| of a tensor's codes."""
-    return max(QMAX - params.zero_point, params.zero_point - QMIN)
+    return max(params.qmax - params.zero_point, params.zero_point - params.qmin)
 
 
-def largest_sum(integers: NDArray[np.int8], bias: NDArray[np.int32] | None, axis: int, reach: int) -> int:
+def largest_sum(
+    integers: NDArray[np.int8 | np.int16], bias: NDArray[np.int32 | np.int64] | None, axis: int, reach: int
+) -> int:
     """A bound of |bias + sum of x * w| over each output channel and any part of the sum, whatever the x up to `reach`.
 
     Args:
         integers: weights, with output channels along `axis`.
-        bias: int32[output channels]; None: there is none.
+        bias: integers[output channels]; None: there is none.
         axis: of the output channels.
         reach: the largest |x|.
     """
     constant = int(np.abs(bias.astype(np.int64)).max(initial=0)) if bias is not None else 0
     terms = integers.size // max(1, integers.shape[axis])
-    quick = constant + terms * -QMIN * reach
+    quick = constant + terms * -int(np.iinfo(integers.dtype).min) * reach
     if quick <= INT32_MAX:
         return quick
     others = tuple(i for i in range(integers.ndim) if i != axis % integers.ndim)
-    sums = np.abs(integers.astype(np.int16)).sum(axis=others, dtype=np.int64) * reach
+    sums = np.abs(integers.astype(np.int32)).sum(axis=others, dtype=np.int64) * reach
     return int((sums if bias is None else sums + np.abs(bias.astype(np.int64))).max(initial=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,8 +53,23 @@ INT8_ACTIVATIONS: Final = IntegerRange(8, -128, 127)
 INT8_WEIGHTS: Final = IntegerRange(8, -127, 127)
 INT8: Final = NumberFormat("int8", INT8_ACTIVATIONS, INT8_WEIGHTS, 32)
 """TOSA's int8: activations with a zero point, weights symmetric."""
+INT16_ACTIVATIONS: Final = IntegerRange(16, -32768, 32767)
+INT16: Final = NumberFormat("int16", INT16_ACTIVATIONS, INT8_WEIGHTS, 48)
+"""TOSA's int16: symmetric activations, the weights of int8, accumulators of 48 bits."""
+INT16_WEIGHTS: Final = IntegerRange(16, -127 * 256, 127 * 256)
+"""What two int8 make: 256 times one, and the other."""
+INT16X16: Final = NumberFormat("int16x16", INT16_ACTIVATIONS, INT16_WEIGHTS, 48)
+"""int16 with weights of 16 bits: two products, of their upper and of their lower halves, which are int8."""
 
-FORMATS: Final = {format_.name: format_ for format_ in (INT8, FP32)}
+
+def fineness(format_: NumberFormat) -> float:
+    """By what formats are sorted, the coarsest first: bits of activations and of weights."""
+    if format_.activations is None or format_.weights is None:
+        return math.inf
+    return format_.activations.bits + format_.weights.bits
+
+
+FORMATS: Final = {format_.name: format_ for format_ in (INT8, INT16, INT16X16, FP32)}
 """Those that plans may name; `register` adds one."""
 
 

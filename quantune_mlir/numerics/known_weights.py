@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from quantune_mlir.numerics.formats import IntegerRange
 from quantune_mlir.numerics.parameters import quantize_weights
 
-_Known = dict[Hashable, tuple[NDArray[np.float32] | None, NDArray[np.int8]]]
+_Known = dict[Hashable, tuple[NDArray[np.float32] | None, NDArray[np.int8 | np.int16]]]
 """By what they are made of, the integers; and the weights, if they are told by where they lie."""
 
 _KNOWN: Final = ContextVar[_Known | None]("known weights", default=None)
@@ -33,7 +33,7 @@ def weights_quantized_once() -> Generator[None]:
 
 def integers_of(
     weights: NDArray[np.float32], scales: NDArray[np.float32], channel_axis: int | None, codes: IntegerRange
-) -> NDArray[np.int8]:
+) -> NDArray[np.int8 | np.int16]:
     """What `quantize_weights` makes of weights that nobody writes to; read-only."""
     known = _KNOWN.get()
     if known is None or 0 in weights.strides:

@@ -21,8 +21,8 @@ QMIN: Final = INT8_ACTIVATIONS.minimum
 QMAX: Final = INT8_ACTIVATIONS.maximum
 SMALLEST_SCALE: Final = 2.0**-126
 """Smallest normal float32: below it, devices may flush a scale to zero."""
-LARGEST_BIAS: Final = 2.0**30
-"""Limit of a quantized bias: leaves the other half of the int32 accumulator to the products."""
+ACCUMULATOR_BITS: Final = 32
+"""Of the sums of products of int8."""
 _BLOCK: Final = 2**20
 
 
@@ -39,6 +39,8 @@ class QuantParams:
             raise ValueError(f"scale must be a positive finite float32, not {self.scale!r}")
         if not self.qmin <= self.zero_point <= self.qmax:
             raise ValueError(f"zero point {self.zero_point} is outside [{self.qmin}, {self.qmax}]")
+        if self.zero_point and self.codes.bits > INT8_ACTIVATIONS.bits:
+            raise ValueError(f"codes of {self.codes.bits} bits are symmetric: the zero point is 0")
 
     @property
     def qmin(self) -> int:
@@ -49,6 +51,11 @@ class QuantParams:
     def qmax(self) -> int:
         """The largest code."""
         return self.codes.maximum
+
+    @property
+    def dtype(self) -> type[np.int8 | np.int16]:
+        """What codes are stored as."""
+        return np.int8 if self.codes.bits <= INT8_ACTIVATIONS.bits else np.int16
 
     @property
     def inverse_scale(self) -> float:
@@ -66,7 +73,7 @@ class QuantParams:
         return self.scale * (self.qmax - self.zero_point)
 
 
-def activation_params(lo: float, hi: float, scheme: Scheme) -> QuantParams:
+def activation_params(lo: float, hi: float, scheme: Scheme, codes: IntegerRange = INT8_ACTIVATIONS) -> QuantParams:
     """Parameters for an activation within [lo, hi], a range that contains 0; int8 in [-128, 127].
 
     - asymmetric: scale = (hi - lo) / 255, zero point = -128 - lo / scale rounded to an integer (the range is nudged by
@@ -75,16 +82,21 @@ def activation_params(lo: float, hi: float, scheme: Scheme) -> QuantParams:
     - symmetric_with_uint8: as asymmetric with zero point -128 if lo is 0, else symmetric.
     - symmetric_with_power2_scale: the symmetric scale rounded up to a power of two.
 
-    A constant-zero tensor, lo = hi = 0, gets scale 1.
+    A constant-zero tensor, lo = hi = 0, gets scale 1. Wider codes than int8 are symmetric under any scheme.
     """
+    if codes.bits > INT8_ACTIVATIONS.bits:
+        step = np.array([max(hi / codes.maximum, lo / codes.minimum)])
+        if scheme is Scheme.SYMMETRIC_WITH_POWER2_SCALE:
+            step = _next_power_of_two(step)
+        return QuantParams(float(_float32_scale(step)[0]), 0, codes)
     scale, zero_point = scales_and_zero_points(np.float64(lo), np.float64(hi), scheme)
     return QuantParams(float(scale), int(zero_point))
 
 
-def params_of_constant(array: ArrayLike, scheme: Scheme) -> QuantParams:
+def params_of_constant(array: ArrayLike, scheme: Scheme, codes: IntegerRange = INT8_ACTIVATIONS) -> QuantParams:
     """Parameters for a constant that an activation is added to or multiplied by."""
     values = np.asarray(array)
-    return activation_params(min(float(values.min()), 0.0), max(float(values.max()), 0.0), scheme)
+    return activation_params(min(float(values.min()), 0.0), max(float(values.max()), 0.0), scheme, codes)
 
 
 def scales_and_zero_points(
@@ -138,14 +150,20 @@ def weight_params(
 
 
 def fit_scales_to_bias(
-    scales: NDArray[np.float32], bias: NDArray[np.float32], input_scale: float, scheme: Scheme
+    scales: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    input_scale: float,
+    scheme: Scheme,
+    bits: int = ACCUMULATOR_BITS,
 ) -> NDArray[np.float32]:
-    """Raise the scales of those channels whose int32 bias, at input_scale * scale, would exceed 2^30.
+    """Raise the scales of those channels whose bias, at input_scale * scale, would exceed half the accumulators' bits.
+
+    The other half is left to the products: of int32, 2^30 each.
 
     Such channels have weights millions of times smaller than their bias (dead channels after batch-norm folding), so
     coarser weights cost nothing there. `scales` may be float32[1] for a whole tensor.
     """
-    needed = np.abs(np.asarray(bias, np.float64)) / (LARGEST_BIAS * input_scale)
+    needed = np.abs(np.asarray(bias, np.float64)) / (largest_bias(bits) * input_scale)
     if len(scales) == 1:
         needed = needed.max(initial=0.0, keepdims=True)
     if scheme is Scheme.SYMMETRIC_WITH_POWER2_SCALE:
@@ -155,20 +173,27 @@ def fit_scales_to_bias(
     return np.maximum(scales, raised).astype(np.float32)
 
 
-def quantize_bias(bias: ArrayLike, input_scale: float, scales: NDArray[np.float32]) -> NDArray[np.int32]:
-    """int32 bias with scale input_scale * scales and zero point 0, saturated."""
+def largest_bias(bits: int) -> float:
+    """Limit of a quantized bias: leaves the other half of an accumulator of so many bits to the products."""
+    return 2.0 ** (bits - 2)
+
+
+def quantize_bias(
+    bias: ArrayLike, input_scale: float, scales: NDArray[np.float32], bits: int = ACCUMULATOR_BITS
+) -> NDArray[np.int32 | np.int64]:
+    """Bias of so many bits with scale input_scale * scales and zero point 0, saturated; int64 for more than 32."""
     quantized = np.rint(np.asarray(bias, np.float64) / (input_scale * scales.astype(np.float64)))
-    limits = np.iinfo(np.int32)
-    return np.clip(quantized, limits.min, limits.max).astype(np.int32)
+    most = 2 ** (bits - 1)
+    return np.clip(quantized, -most, most - 1).astype(np.int32 if bits <= ACCUMULATOR_BITS else np.int64)
 
 
-def quantize(values: ArrayLike, params: QuantParams) -> NDArray[np.int8]:
+def quantize(values: ArrayLike, params: QuantParams) -> NDArray[np.int8 | np.int16]:
     """saturate(round_half_even(values * (1 / scale) + zero_point)), each step in float32, as a device computes it."""
     scaled = np.asarray(values, np.float32) * np.float32(params.inverse_scale) + np.float32(params.zero_point)
-    return np.clip(np.rint(scaled), params.qmin, params.qmax).astype(np.int8)
+    return np.clip(np.rint(scaled), params.qmin, params.qmax).astype(params.dtype)
 
 
-def dequantize(quantized: NDArray[np.int8], params: QuantParams) -> NDArray[np.float32]:
+def dequantize(quantized: NDArray[np.int8 | np.int16], params: QuantParams) -> NDArray[np.float32]:
     """scale * (quantized - zero_point) in float32."""
     return (quantized.astype(np.int32) - params.zero_point).astype(np.float32) * np.float32(params.scale)
 
@@ -178,9 +203,9 @@ def quantize_weights(
     scales: NDArray[np.float32],
     channel_axis: int | None,
     codes: IntegerRange = INT8_WEIGHTS,
-) -> NDArray[np.int8]:
+) -> NDArray[np.int8 | np.int16]:
     """Weights in `codes`: round_half_even(weights / scale), saturated; scales as from `weight_params`."""
-    quantized = np.empty(weights.shape, np.int8)
+    quantized = np.empty(weights.shape, np.int8 if codes.bits <= INT8_WEIGHTS.bits else np.int16)
     for part, scale in _blocks(weights, scales, channel_axis):
         quotient = np.divide(weights[part], scale, dtype=np.float64)
         np.rint(quotient, out=quotient)
@@ -189,7 +214,7 @@ def quantize_weights(
 
 
 def dequantized_blocks(
-    quantized: NDArray[np.int8], scales: NDArray[np.float32], channel_axis: int | None
+    quantized: NDArray[np.int8 | np.int16], scales: NDArray[np.float32], channel_axis: int | None
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """scale * quantized in float32, by parts along the first axis: all at once can take much more memory."""
     for part, scale in _blocks(quantized, scales, channel_axis):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from quantune_mlir.numerics.formats import IntegerRange
 from quantune_mlir.numerics.known_weights import integers_of
 from quantune_mlir.numerics.parameters import (
+    ACCUMULATOR_BITS,
     dequantized_blocks,
     fit_scales_to_bias,
     quantize_bias,
@@ -29,14 +30,21 @@ class QuantizedWeights:
     Attributes:
         integers: weights, in the shape that they had; read-only.
         scales: of the weights, float32[output channels], or float32[1].
-        bias: int32[output channels], with scale input scale * `scales`; None of a product without one.
+        bias: int32[output channels] (int64 for wider accumulators), with scale input scale * `scales`; None of a
+            product without one.
         rest: float64[output channels], what the bias is more than that; None if it does not count.
     """
 
-    integers: NDArray[np.int8]
+    integers: NDArray[np.int8 | np.int16]
     scales: NDArray[np.float32]
-    bias: NDArray[np.int32] | None
+    bias: NDArray[np.int32 | np.int64] | None
     rest: NDArray[np.float64] | None = None
+
+
+def halves(integers: NDArray[np.int16]) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """Upper and lower ones of weights of 16 bits: 256 times the first and the second are the weights."""
+    upper = (integers.astype(np.int32) + 128) >> 8
+    return upper.astype(np.int8), (integers - 256 * upper).astype(np.int8)
 
 
 def quantize_product(
@@ -47,8 +55,9 @@ def quantize_product(
     channel_axis: int | None,
     codes: IntegerRange,
     mean_error: Callable[[Blocks], NDArray[np.float64]] | None = None,
+    bits: int = ACCUMULATOR_BITS,
 ) -> QuantizedWeights:
-    """Symmetric integer weights and an int32 bias.
+    """Symmetric integer weights and a bias.
 
     Args:
         weights: of any shape.
@@ -59,6 +68,7 @@ def quantize_product(
         codes: of the weights.
         mean_error: what rounded weights add to each output channel on average, which is taken off the bias (Nagel et
             al., arXiv 1906.04721, 4.2); None: nothing is.
+        bits: of the accumulators.
 
     Raises:
         DataError: a weight is NaN or Inf.
@@ -66,7 +76,7 @@ def quantize_product(
     scales = weight_params(weights, channel_axis, scheme, codes)
     if bias is None:
         return QuantizedWeights(integers_of(weights, scales, channel_axis, codes), scales, None)
-    scales = fit_scales_to_bias(scales, bias, input_scale, scheme)
+    scales = fit_scales_to_bias(scales, bias, input_scale, scheme, bits)
     integers = integers_of(weights, scales, channel_axis, codes)
     corrected = bias if mean_error is None else bias - mean_error(dequantized_blocks(integers, scales, channel_axis))
-    return QuantizedWeights(integers, scales, quantize_bias(corrected, input_scale, scales))
+    return QuantizedWeights(integers, scales, quantize_bias(corrected, input_scale, scales, bits))

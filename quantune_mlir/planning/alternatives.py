@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from quantune_mlir.numerics.formats import INT8, INT16_ACTIVATIONS
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.front import Point
 from quantune_mlir.planning.planner import Planned
@@ -22,6 +23,7 @@ class Alternative:
 
     Attributes:
         fp32: the layers in fp32 that may be either, sorted by name.
+        int16: the layers with activations in int16, sorted by name.
         noise: predicted noise-to-signal power at the worst part of the output.
         time: predicted, of one inference, in the unit of the cost model.
         size: of the constants, in bytes.
@@ -36,6 +38,7 @@ class Alternative:
     size: float
     chosen: bool = False
     options: tuple[str, ...] = ()
+    int16: tuple[str, ...] = ()
 
     @property
     def sqnr_db(self) -> float:
@@ -52,18 +55,27 @@ def alternatives(planned: Planned) -> list[Alternative]:
     made = [name for name, decision in planned.decisions.items() if not decision.precision.is_integer]
     cost = problem.costs.total({name: decision.precision for name, decision in planned.decisions.items()})
     noise = problem.noise_model.noise(planned.plan.integer_layers)
-    chosen = Alternative(_sorted(free.intersection(made)), float(noise.max(initial=0.0)), cost.time, cost.size, True)
+    wide = [name for name, decision in planned.decisions.items() if decision.precision.activations == INT16_ACTIVATIONS]
+    chosen = Alternative(
+        _sorted(free.intersection(made)),
+        float(noise.max(initial=0.0)),
+        cost.time,
+        cost.size,
+        True,
+        int16=_sorted(free.intersection(wide)),
+    )
     found = [
         Alternative(
             _sorted(layer.name for layer in point.fp32),
             point.noise,
             point.cost.time,
             point.cost.size,
-            options=_options(point, problem.front[:place], len(free)),
+            options=_options(point, problem.front[:place], free),
+            int16=_sorted(name for name, format_ in point.moved.items() if format_.activations == INT16_ACTIVATIONS),
         )
         for place, point in enumerate(problem.front)
     ]
-    others = [each for each in found if each.fp32 != chosen.fp32]
+    others = [each for each in found if (each.fp32, each.int16) != (chosen.fp32, chosen.int16)]
     return sorted([*others, chosen], key=lambda each: (each.time, each.noise, each.size))
 
 
@@ -71,10 +83,11 @@ def _sorted(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _options(point: Point, quicker: Sequence[Point], free: int) -> tuple[str, ...]:
+def _options(point: Point, quicker: Sequence[Point], free: Collection[str]) -> tuple[str, ...]:
     """The limits within which no quicker point is; nothing where these cannot be asked for."""
-    if len(point.fp32) in (0, free):
-        return ("--all", "fp32" if point.fp32 else "int8")
+    throughout = {point.moved.get(layer, INT8) for layer in free}
+    if len(throughout) == 1:
+        return "--all", str(throughout.pop())
     sqnr = decibels(point.noise)
     if sqnr < 0:
         return ()

@@ -83,10 +83,18 @@ class CostModel:
         return ledger.total
 
     @staticmethod
-    def by_macs(layers: Mapping[str, int]) -> CostModel:
+    def by_macs(layers: Mapping[str, int], formats: Sequence[NumberFormat] = (INT8, FP32)) -> CostModel:
         """A model that knows nothing but multiply-accumulates: four in int8 take as long as one in fp32."""
-        costs = {name: {INT8: Cost(macs, macs), FP32: Cost(4.0 * macs, 4.0 * macs)} for name, macs in layers.items()}
+        costs = {
+            name: {format_: Cost(_relative_time(format_) * macs, format_.weight_bytes * macs) for format_ in formats}
+            for name, macs in layers.items()
+        }
         return CostModel(costs, (), Cost(), "MACs")
+
+
+def _relative_time(format_: NumberFormat) -> float:
+    """Of a multiply-accumulate, beside one of int8."""
+    return 4.0 if format_.activations is None else format_.activations.bits / 8
 
 
 class Ledger:

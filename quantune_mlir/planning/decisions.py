@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
 
-from quantune_mlir.numerics.formats import NumberFormat
+from quantune_mlir.numerics.formats import FP32, NumberFormat
 from quantune_mlir.planning.costs import LayerCost
 from quantune_mlir.planning.front import Point, Problem, TrailStep
 
@@ -27,9 +27,9 @@ class Ground(str, Enum):
     NOISELESS = "noiseless"
     """fp32: all layers may be, and nothing else is without noise."""
     BUYS = "buys"
-    """fp32: what that takes off the noise was worth its time, or was needed."""
+    """fp32 or a finer format: what that takes off the noise was worth its time, or was needed."""
     NEIGHBOUR = "neighbour"
-    """fp32: it is no slower, since a neighbour is."""
+    """fp32 or a finer format: it is no slower, since a neighbour is."""
     INPUTS = "inputs"
     """fp32: so are all its inputs."""
     READERS = "readers"
@@ -57,7 +57,8 @@ class Decision:
         rank: its place among the layers that may be either, by the noise that they bring; the first brings most.
         brings: noise that it brings, in int8.
         noise_int8: predicted of the network with the layer in int8, all others as they were when this was decided.
-        noise_fp32: the same with the layer in fp32, and with the neighbours that come along.
+        noise_fp32: the same with the layer in fp32 (or the finest format that there is), and with the neighbours that
+            come along.
         extra_time: what fp32 takes more than int8, changed boundaries included, as the others were then.
         cost: of its own, in each precision; None if it is fp32 whatever is decided.
     """
@@ -90,7 +91,12 @@ def decided(problem: Problem, point: Point, *, int8: Ground = Ground.QUIET, fp32
         )
         for rank, layer in enumerate(order, 1)
     }
-    if fp32 is Ground.BUYS and len(free) > 1 and len(point.trail.steps[point.steps].layers) == len(free):
+    if (
+        fp32 is Ground.BUYS
+        and len(free) > 1
+        and len(point.trail.steps[point.steps].layers) == len(free)
+        and problem.finest == FP32
+    ):
         fp32 = Ground.NOISELESS
     for before, step in pairwise(point.trail.steps[: point.steps + 1]):
         for layer in step.layers:
@@ -104,8 +110,8 @@ def decided(problem: Problem, point: Point, *, int8: Ground = Ground.QUIET, fp32
             free[name] = replace(
                 decision,
                 noise_int8=noise.worst,
-                noise_fp32=noise.worst_without(name),
-                extra_time=ledger.price(name).time,
+                noise_fp32=noise.worst_with(name, problem.finest),
+                extra_time=ledger.price(name, problem.finest).time,
             )
     return {layer.name: free[layer.name] for layer in problem.layers}
 

@@ -2,8 +2,8 @@
 
 Candidates are the prefixes of a few lists of layers: sorted by what they buy, but also all that has no
 multiply-accumulates first, and the network from its front or from its end, with and without that. Layers move from the
-coarsest format to fp32 one by one, or first all of them to a format between, and each takes along the neighbours that
-are no slower there once it is: so no boundary is left that costs more than it returns.
+coarsest format to the finest one by one, or first all of them to a format between, and each takes along the neighbours
+that are no slower there once it is: so no boundary is left that costs more than it returns.
 Everything is O(n log n) in the number of layers of a network whose values have a bounded number of readers.
 """
 
@@ -31,7 +31,7 @@ class Problem:
         costs: of the whole network.
         kept: layers that are fp32 whatever is decided.
         in_order: whether layers may become fp32 in the order of `layers` only.
-        formats: what the layers may be in, from the coarsest to the finest; the last one is fp32.
+        formats: what the layers may be in, from the coarsest to the finest, which is fp32 as a rule.
     """
 
     layers: Sequence[LayerSensitivity]
@@ -40,6 +40,11 @@ class Problem:
     kept: Collection[str] = ()
     in_order: bool = False
     formats: tuple[NumberFormat, ...] = (INT8, FP32)
+
+    @property
+    def finest(self) -> NumberFormat:
+        """Where trails end."""
+        return self.formats[-1]
 
     @cached_property
     def start(self) -> Cost:
@@ -128,7 +133,7 @@ def walk(
     alone: bool = False,
     by_way_of: Sequence[NumberFormat] = (),
 ) -> Trail:
-    """The trail that takes the layers in this order to fp32; each `alone`, or with the neighbours that come along.
+    """The trail that takes the layers in this order to the finest format; each `alone`, or with its neighbours.
 
     Before that it takes them, in the same order, to each format `by_way_of` which it goes.
     """
@@ -136,9 +141,9 @@ def walk(
     free = {layer.name: layer for layer in problem.layers}
     noise = problem.noise_ledger()
     steps = [TrailStep((), noise.worst, ledger.total)]
-    for format_ in (*by_way_of, FP32):
+    for format_ in (*by_way_of, problem.finest):
         for layer in order:
-            if ledger.format_of(layer.name) in (format_, FP32):
+            if ledger.format_of(layer.name) in (format_, problem.finest):
                 continue
             moved = _move(ledger, layer, format_, {} if alone else free)
             for each in moved:
@@ -148,14 +153,14 @@ def walk(
 
 
 def best_buys(problem: Problem, cost: Callable[[Cost], float]) -> list[LayerSensitivity]:
-    """The layers by noise over cost, highest first, each as if it alone became fp32."""
+    """The layers by noise over cost, highest first, each as if it alone had the finest format."""
     if problem.in_order:
         return list(problem.layers)
     ledger = problem.ledger()
 
     def rank(layer: LayerSensitivity) -> tuple[float, int]:
-        price = cost(ledger.price(layer.name))
-        noise = problem.noise_model.weight(layer.name)
+        price = cost(ledger.price(layer.name, problem.finest))
+        noise = problem.noise_model.weight(layer.name, problem.finest)
         if noise <= 0:
             return 0.0, layer.index
         return (-noise / price if price > 0 else -math.inf), layer.index
@@ -168,11 +173,9 @@ def pareto_front(problem: Problem) -> list[Point]:
     ways = [(), *((format_,) for format_ in problem.formats[1:-1])]
     trails = [walk(problem, order, by_way_of=way) for order in _orders(problem) for way in ways]
     points = [Point(trail, steps) for trail in trails for steps in range(len(trail.steps))]
-    points.append(
-        Point(
-            Trail((TrailStep((), problem.noise, problem.start), TrailStep(tuple(problem.layers), 0.0, problem.end))), 1
-        )
-    )
+    if problem.finest == FP32:
+        last = TrailStep(tuple(problem.layers), 0.0, problem.end)
+        points.append(Point(Trail((TrailStep((), problem.noise, problem.start), last)), 1))
     points.sort(key=lambda point: (point.cost.time, point.noise, point.cost.size, point.steps))
     return _undominated(points)
 

@@ -94,16 +94,19 @@ class NoiseModel:
         factor = share * _steps_squared(format_.weights) + (1 - share) * _steps_squared(format_.activations)
         return noise if format_ == INT8 else factor * noise
 
-    def brought_by(self, name: str) -> Powers:
-        """What a layer brings in int8, with its share in the rounding of what others read as well."""
-        noise = np.asarray(self.layers.get(name, np.zeros(len(self.parts))))
-        for tensor in self.read_by.get(name, ()):
-            noise = noise + tensor.readers.get(name, 0.0) * _known(tensor.apart or tensor.noise)
+    def brought_by(self, name: str, format_: NumberFormat = INT8) -> Powers:
+        """What a layer brings in a format, with its share in the rounding of what others read as well."""
+        own = self.own(name, format_)
+        noise = np.zeros(len(self.parts)) if own is None else np.asarray(own)
+        if format_.activations is not None:
+            steps = _steps_squared(format_.activations)
+            for tensor in self.read_by.get(name, ()):
+                noise = noise + steps * tensor.readers.get(name, 0.0) * _known(tensor.apart or tensor.noise)
         return noise
 
-    def weight(self, name: str) -> float:
-        """The same at the worst part."""
-        return float(self.brought_by(name).max(initial=0.0))
+    def weight(self, name: str, finest: NumberFormat = FP32) -> float:
+        """What a layer brings in int8 and would not in another format, at the worst part."""
+        return float((self.brought_by(name) - self.brought_by(name, finest)).max(initial=0.0))
 
     @cached_property
     def read_by(self) -> dict[str, list[RoundedTensor]]:
@@ -142,10 +145,10 @@ class NoiseLedger:
         """At the worst part."""
         return float(self.parts.max(initial=0.0))
 
-    def worst_without(self, name: str) -> float:
-        """What would be at the worst part if a layer moved to fp32."""
+    def worst_with(self, name: str, format_: NumberFormat) -> float:
+        """What would be at the worst part if a layer moved to a format."""
         noise, formats = list(self._noise), dict(self._formats)
-        self.move(name)
+        self.move(name, format_)
         worst = self.worst
         self._noise, self._formats = noise, formats
         return worst

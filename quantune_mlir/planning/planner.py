@@ -49,7 +49,7 @@ class Planned:
     def noise(self) -> list[PredictedNoise]:
         """What is predicted at each part of the output."""
         mixed = self.problem.noise_model.noise(self.plan.integer_layers).tolist()
-        int8 = self.problem.noise_ledger().parts.tolist()
+        int8 = self.problem.noise_model.noise({layer.name: INT8 for layer in self.problem.layers}).tolist()
         return list(map(PredictedNoise, self.problem.noise_model.parts, int8, mixed))
 
 
@@ -73,7 +73,7 @@ class Planner:
             graph: the layers in graph order.
             costs: of each format; None: as multiply-accumulates tell, of int8 and fp32.
             keep_fp32: a regular expression; layers in whose name it is found stay fp32, whatever the policy.
-            formats: what layers may be in, from the coarsest to the finest; the last one is fp32.
+            formats: what layers may be in, from the coarsest to the finest.
 
         Raises:
             PlanError: list and graph differ, or `keep_fp32` is no regular expression or matches no layer.
@@ -83,6 +83,7 @@ class Planner:
             raise PlanError("the sensitivity list is not of this model", remedy="analyze the model again")
         self._graph = graph
         self._model = sensitivity.model
+        self._floats = FP32 in formats
         self._suffix = ""
         self._fixed = {
             node.name: Decision(FP32, Ground.WITHOUT_INT8, node.without_int8) for node in graph if not node.quantizable
@@ -94,7 +95,8 @@ class Planner:
         self.problem = Problem(
             [layer for layer in sensitivity.layers if layer.name not in self._fixed],
             NoiseModel.of(sensitivity),
-            costs or CostModel.by_macs({node.name: node.macs for node in graph if node.quantizable}),
+            costs
+            or CostModel.by_macs({node.name: node.macs for node in graph if node.quantizable}, (INT8, *formats, FP32)),
             kept=list(self._fixed),
             in_order=sensitivity.metric is not DEFAULT_METRIC,
             formats=formats,
@@ -108,7 +110,7 @@ class Planner:
     def plan(self, policy: Policy, policy_name: str) -> Planned:
         """The plan that a policy makes; its name, in words, is for the file. Raises PlanError as the policy does."""
         wanted = self._fixed | dict(policy(self.problem))
-        decisions = without_needless_boundaries(wanted, self._graph)
+        decisions = without_needless_boundaries(wanted, self._graph) if self._floats else wanted
         layers = (
             LayerPlan(
                 name=node.name,

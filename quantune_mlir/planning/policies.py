@@ -44,7 +44,7 @@ Policy = Callable[[Problem], Decisions]
 
 
 def all_int8(problem: Problem) -> Decisions:
-    """Every layer in int8."""
+    """Every layer in int8, or in what else is the coarsest format."""
     return decided(problem, Point(walk(problem, ()), 0), int8=Ground.THROUGHOUT)
 
 
@@ -129,7 +129,8 @@ def knee(problem: Problem) -> Point:
     def share(cost: Cost) -> float:
         return LEAST_SHARE + (max(0.0, cost.time) / saved if saved > 0 else 0.0)
 
-    order = [layer for layer in best_buys(problem, share) if problem.noise_model.weight(layer.name) > 0]
+    noise_model, finest = problem.noise_model, problem.finest
+    order = [layer for layer in best_buys(problem, share) if noise_model.weight(layer.name, finest) > 0]
     trail = walk(problem, order)
     return Point(trail, _stop(trail, share))
 

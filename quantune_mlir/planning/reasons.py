@@ -23,7 +23,9 @@ def reason(decision: Decision, problem: Problem) -> str:
         case Ground.READERS:
             return "feeds fp32 layers only: int8 would only add a boundary"
         case Ground.NEIGHBOUR:
-            return f"no slower in fp32, since {decision.named!r} is: in int8 it would only add a boundary"
+            return (
+                f"no slower in {decision.precision}, since {decision.named!r} is: in int8 it would only add a boundary"
+            )
         case Ground.BUYS | Ground.QUIET:
             return _weighed(decision, problem)
 
@@ -33,8 +35,8 @@ def _weighed(decision: Decision, problem: Problem) -> str:
     if decision.ground is Ground.QUIET:
         share = 100 * (decision.brings or 0.0) / problem.noise if problem.noise else 0.0
         return (
-            f"{share:.2g} % of the noise that int8 throughout is predicted to have at the output; "
-            f"fp32 would take {price}"
+            f"{share:.2g} % of the noise that {problem.formats[0]} throughout is predicted to have at the output; "
+            f"{problem.finest} would take {price}"
         )
     before, after = decibels(decision.noise_int8 or 0.0), decibels(decision.noise_fp32 or 0.0)
     return (
@@ -46,7 +48,7 @@ def _weighed(decision: Decision, problem: Problem) -> str:
 def _of_int8(time: float, problem: Problem) -> str:
     """A difference in time, beside that of all int8."""
     share = 100 * time / problem.start.time if problem.start.time else 0.0
-    return f"{abs(share):.2g} % {'more' if share >= 0 else 'less'} time than int8 throughout"
+    return f"{abs(share):.2g} % {'more' if share >= 0 else 'less'} time than {problem.formats[0]} throughout"
 
 
 def _ordinal(number: int) -> str:

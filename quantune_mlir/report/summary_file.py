@@ -113,6 +113,7 @@ class PointRead(_Read):
     time: float
     bytes: float
     fp32: tuple[int, ...]
+    int16: tuple[int, ...] = ()
     options: tuple[str, ...]
 
 
@@ -177,6 +178,8 @@ class Totals(_Read):
     int8_mac_share: float
     int8_layers: int
     layers: int
+    int16_mac_share: float = 0.0
+    int16_layers: int = 0
 
 
 class Summary(_Read):

@@ -27,6 +27,7 @@ class QuantizeOptions:
             tensor.
         correct_bias: let the bias make up for what the rounding of weights adds on average.
         requantize: arithmetic of requantization; None takes what suits the target.
+        integer_only: let nothing be computed in floating point; deliverables have int8 inputs and outputs.
         target: name of a target description, see `quantune targets`.
         samples: at most so many calibration samples are used.
         seed: picks them where there are more.
@@ -40,9 +41,18 @@ class QuantizeOptions:
     equalize: bool | None = None
     correct_bias: bool = True
     requantize: RequantizeMode | None = None
+    integer_only: bool = False
     target: str = "host"
     samples: int = DEFAULT_SAMPLES
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.integer_only and self.requantize == "float":
+            raise ModelError(
+                "requantization in floating point is no integer",
+                where="--integer-only",
+                remedy="leave out --requantize float",
+            )
 
     @property
     def equalizes(self) -> bool:

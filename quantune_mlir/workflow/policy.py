@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
-from quantune_mlir.errors import PlanError
+from quantune_mlir.errors import DataError, PlanError
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.formats import FP32, INT8, INT16, INT16X16, NumberFormat, fineness, format_named
 from quantune_mlir.passes.quantize.layer_graph import planned_layers
 from quantune_mlir.planning import policies
 from quantune_mlir.planning.budget import Budget, Limit
@@ -18,6 +19,9 @@ from quantune_mlir.planning.metric import DEFAULT_METRIC, Metric
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planned, Planner, matching
 from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
+
+DEFAULT_FORMATS: Final = (INT8.name, FP32.name)
+INTEGER_FORMATS: Final = (INT8.name, INT16.name, INT16X16.name)
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,10 @@ class PlanPolicy:
         keep_fp32: a regular expression; layers in whose name it is found stay fp32 under any policy.
         metric: what the layers are sorted by; with another than the default one, in no other order they become fp32.
         costs: where times come from; None: measured if seconds are limited, else modelled.
+        formats: names of what layers may be in, the coarsest first.
     """
 
-    everything: Literal["int8", "fp32"] | None = None
+    everything: Literal["int8", "int16", "int16x16", "fp32"] | None = None
     fp32_layers: int | None = None
     min_sqnr_db: float | None = None
     keep_fp32: str | None = None
@@ -45,6 +50,7 @@ class PlanPolicy:
     max_drop: float | None = None
     metric: Metric = DEFAULT_METRIC
     costs: Literal["model", "measured"] | None = None
+    formats: tuple[str, ...] = DEFAULT_FORMATS
 
     def __post_init__(self) -> None:
         chosen = (self.everything, self.fp32_layers, self.max_drop, self.is_limited or None)
@@ -54,6 +60,7 @@ class PlanPolicy:
                 remedy="choose one of --all, --fp32-layers, --max-drop, or limits: "
                 "--min-sqnr, --max-latency, --max-size",
             )
+        self._check_formats()
         if self.min_sqnr_db is not None and not self.min_sqnr_db >= 0:
             raise PlanError(
                 f"an output SQNR of {self.min_sqnr_db} dB cannot be asked for",
@@ -62,6 +69,44 @@ class PlanPolicy:
             )
         if self.max_drop is not None and not 0 <= self.max_drop <= 100:
             raise PlanError(f"a drop of {self.max_drop:g} points cannot be asked for", where="--max-drop")
+
+    def in_integers(self) -> PlanPolicy:
+        """The same without fp32; formats that were not chosen are all that are integers.
+
+        Raises:
+            PlanError: it asks for fp32.
+        """
+        formats = INTEGER_FORMATS if self.formats == DEFAULT_FORMATS else self.formats
+        asked = {"--all": self.everything, "--keep-fp32": self.keep_fp32, "--fp32-layers": self.fp32_layers}
+        fp32 = [name for name, value in asked.items() if value not in (None, *INTEGER_FORMATS)]
+        if fp32 or FP32.name in formats:
+            raise PlanError(
+                "asks for fp32, where everything is to be integers",
+                where=fp32[0] if fp32 else "--formats",
+                remedy="leave out it, or --integer-only",
+            )
+        return replace(self, formats=formats)
+
+    def _check_formats(self) -> None:
+        try:
+            known = [format_named(name) for name in self.formats]
+        except DataError as error:
+            raise PlanError(error.what, where="--formats", remedy=error.remedy) from error
+        if len(set(known)) != len(known) or known != sorted(known, key=fineness) or not known:
+            raise PlanError(
+                f"{','.join(self.formats)} are not different formats from the coarsest to the finest",
+                where="--formats",
+                remedy="int8,int16,int16x16,fp32 are all; leave out what is not to be used",
+            )
+        if len(known) < 2 and self.everything is None:
+            raise PlanError("one format leaves nothing to decide", where="--formats", remedy="ask for --all FORMAT")
+
+    @property
+    def known_formats(self) -> tuple[NumberFormat, ...]:
+        """What layers may be in; with one precision throughout, that and fp32."""
+        if self.everything is not None:
+            return tuple(dict.fromkeys((format_named(self.everything), FP32)))
+        return tuple(map(format_named, self.formats))
 
     @cached_property
     def budget(self) -> Budget:
@@ -96,6 +141,7 @@ class PlanPolicy:
             "--keep-fp32": self.keep_fp32,
             "--metric": None if self.metric is DEFAULT_METRIC else self.metric.value,
             "--costs": "measured" if self.measures else self.costs,
+            "--formats": None if self.formats == DEFAULT_FORMATS else ",".join(self.formats),
         }
         return tuple(part for name, value in options.items() if value is not None for part in (name, value))
 
@@ -122,7 +168,7 @@ class PlanPolicy:
     @property
     def is_default(self) -> bool:
         """Whether nothing is asked for that the default policy does not do."""
-        return self == PlanPolicy(keep_fp32=self.keep_fp32, costs=self.costs)
+        return self == PlanPolicy(keep_fp32=self.keep_fp32, costs=self.costs, formats=self.formats)
 
     def check(self, model: Model, target: Target) -> None:
         """Raises already the PlanError that `plan` would raise after the runs, whatever they find."""
@@ -154,7 +200,8 @@ class PlanPolicy:
         graph = planned_layers(model.layers, matching(names, self.keep_fp32) if self.keep_fp32 is not None else ())
         planned = {node.name for node in graph}
         listed = tuple(layer for layer in sensitivity.layers if layer.name in planned)
-        return Planner(sensitivity.model_copy(update={"layers": listed}), graph, costs, keep_fp32=self.keep_fp32)
+        sensitivity = sensitivity.model_copy(update={"layers": listed})
+        return Planner(sensitivity, graph, costs, keep_fp32=self.keep_fp32, formats=self.known_formats)
 
     def plan(self, sensitivity: SensitivityList, model: Model, costs: CostModel | None = None) -> PrecisionPlan:
         """The plan of this policy for a model. Raises PlanError if it cannot be met."""
@@ -170,7 +217,8 @@ class PlanPolicy:
 
     def _policy(self) -> tuple[policies.Policy, str]:
         if self.everything is not None:
-            return {"int8": policies.all_int8, "fp32": policies.all_fp32}[self.everything], f"all {self.everything}"
+            throughout = policies.all_fp32 if self.everything == "fp32" else policies.all_int8
+            return throughout, f"all {self.everything}"
         if self.fp32_layers is not None:
             return policies.fp32_layers(self.fp32_layers), self._named(f"fp32_layers {self.fp32_layers}")
         if self.is_limited:

@@ -21,14 +21,17 @@ from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.numerics.known_weights import weights_quantized_once
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.quantize.layer_graph import planned_layers
+from quantune_mlir.passes.quantize.verify_integer import VerifyInteger
+from quantune_mlir.pipeline.driver import run_pipeline
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.noise_model import Powers
-from quantune_mlir.planning.plan import ALL_INT8, PrecisionPlan
+from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planned, Planner
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysis import Analyzer
 from quantune_mlir.workflow.finished_stages import FinishedStages
 from quantune_mlir.workflow.inference_runs import analyze
+from quantune_mlir.workflow.integer_only import require_integer_forms
 from quantune_mlir.workflow.judges import check_decides, class_judge, score_judge
 from quantune_mlir.workflow.layer_costs import measured_costs, modelled_costs, number_of_costs
 from quantune_mlir.workflow.options import ANALYSIS_TARGET, DEFAULTS, QuantizeOptions
@@ -93,7 +96,12 @@ def find_costs(model: Model, rewriter: PlanRewriter, policy: PlanPolicy, watch: 
     """What each precision of each layer costs on the target: modelled, or measured on this machine."""
     target = load_target(rewriter.options.target)
     with watch.stage("model_costs", "model the costs"):
-        groups = {INT8: kernel_groups(rewriter.rewrite(ALL_INT8).module), FP32: kernel_groups(model.module)}
+        integers = [format_ for format_ in policy.known_formats if format_.is_integer]
+        groups = {
+            format_: kernel_groups(rewriter.rewrite(PrecisionPlan(format=1, default=format_)).module)
+            for format_ in dict.fromkeys([INT8, *integers])
+        }
+        groups[FP32] = kernel_groups(model.module)
         if not policy.measures:
             return modelled_costs(model, groups, target)
     number = number_of_costs(model, groups)
@@ -139,6 +147,9 @@ def quantize(
     Raises:
         QuantuneError: the samples, the plan or the options do not fit the model.
     """
+    if options.integer_only:
+        policy = policy.in_integers()
+        require_integer_forms(model)
     if plan is None:
         policy.check(model, load_target(options.target))
     else:
@@ -180,7 +191,7 @@ def quantize(
         policy=policy,
     )
     if references is None:
-        return found
+        return replace(found, integers=_in_integers(rewriter, planned.plan))
     own = tiles if options.target == ANALYSIS_TARGET else None
     verifier = Verifier(model.parts, references, load_target(ANALYSIS_TARGET), own, watch)
     verify_plan = PlanVerifier(model, rewriter, verifier, sensitivity.parts)
@@ -198,9 +209,19 @@ def quantize(
         found,
         planned=best.planned,
         mixed=best.mixed,
+        integers=_in_integers(rewriter, best.planned.plan),
         verified=best.verified,
         verification=Verification(best.parts, len(references) * samples.batch),
     )
+
+
+def _in_integers(rewriter: PlanRewriter, plan: PrecisionPlan) -> ir.Module | None:
+    """With `integer_only`, the module without floating-point numbers. Raises PassError if some are left."""
+    if not rewriter.options.integer_only:
+        return None
+    module = rewriter.rewrite(plan, "int8").module
+    run_pipeline(module, [VerifyInteger()])
+    return module
 
 
 def _search(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.profile import Profile
@@ -41,6 +42,7 @@ class QuantizedModel:
         verification: the noise of the outputs, predicted and measured; None if it was not asked for.
         verified: the program that was measured.
         policy: how the plan was made, as arguments of `quantune quantize`.
+        integers: with `integer_only`, the network as planned, without any floating-point number.
     """
 
     model: Model
@@ -56,6 +58,7 @@ class QuantizedModel:
     verification: Verification | None = None
     verified: Verified | None = None
     policy: PlanPolicy = DEFAULT_POLICY
+    integers: ir.Module | None = None
 
     @property
     def plan(self) -> PrecisionPlan:

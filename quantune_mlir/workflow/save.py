@@ -58,7 +58,7 @@ def save(
     if delivery is not None:
         with watch.stage("deliver", f"make the {delivery.deliverable}"):
             target = load_target(quantization.options.target)
-            delivered = delivery.files(quantization.mixed.module, target, tiles=tiles)
+            delivered = delivery.files(quantization.integers or quantization.mixed.module, target, tiles=tiles)
     summary = summarize(
         quantization,
         source=source,

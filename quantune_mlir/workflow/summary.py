@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir._versions import installed_version
 from quantune_mlir.files.processes import peak_mib
+from quantune_mlir.numerics.formats import INT16_ACTIVATIONS, format_named
 from quantune_mlir.report.json_numbers import json_number
 from quantune_mlir.workflow.quantized_model import QuantizedModel
 from quantune_mlir.workflow.rewriting import integer_options
@@ -41,11 +43,11 @@ def summarize(
     """The content of summary.json. Infinite metrics are written as strings, as JSON has no infinity."""
     sensitivity = {layer.name: layer for layer in quantization.sensitivity.layers}
     planned = {layer.name: layer for layer in quantization.plan.layers}
-    macs = {True: 0, False: 0}
+    macs = Counter[str]()
     layers: list[dict[str, Any]] = []
     for record in quantization.records:
         layer, precision = record.layer, record.precision
-        macs[precision == "int8"] += layer.macs
+        macs[precision] += layer.macs
         metrics = {name: json_number(getattr(sensitivity[layer.name], name)) for name in _METRICS}
         reason = planned[layer.name].reason if layer.name in planned else "follows its neighbours"
         layers.append(
@@ -54,7 +56,7 @@ def summarize(
                 "op": layer.op_type,
                 "precision": precision,
                 "macs": layer.macs,
-                "weight_bytes": layer.weight_elements * (1 if precision == "int8" else 4),
+                "weight_bytes": round(layer.weight_elements * format_named(precision).weight_bytes),
                 "shape": list(record.shape),
                 "inputs": list(record.inputs),
                 "boundaries": list(record.boundaries),
@@ -63,7 +65,7 @@ def summarize(
                 **described(record),
             }
         )
-    total = macs[True] + macs[False]
+    total = macs.total()
     saved = sum(4 * layer.weight_elements for layer in quantization.model.layers)
     saved -= sum(layer["weight_bytes"] for layer in layers)
     return {
@@ -111,11 +113,17 @@ def summarize(
             "fp32_program_bytes": mixed_bytes + saved,
             "mixed_program_bytes": mixed_bytes,
             "macs": total,
-            "int8_mac_share": macs[True] / total if total else 0.0,
+            "int8_mac_share": macs["int8"] / total if total else 0.0,
+            "int16_mac_share": sum(macs[name] for name in macs if _is_wide(name)) / total if total else 0.0,
             "int8_layers": sum(layer["precision"] == "int8" for layer in layers),
+            "int16_layers": sum(_is_wide(layer["precision"]) for layer in layers),
             "layers": len(layers),
         },
     }
+
+
+def _is_wide(precision: str) -> bool:
+    return format_named(precision).activations == INT16_ACTIVATIONS
 
 
 def _verification(verification: Verification) -> dict[str, Any]:

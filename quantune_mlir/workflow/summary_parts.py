@@ -60,6 +60,7 @@ def front(quantization: QuantizedModel) -> list[dict[str, Any]]:
             "sqnr_db": json_number(each.sqnr_db),
             **_cost(Cost(each.time, each.size)),
             "fp32": sorted(place[name] for name in each.fp32),
+            "int16": sorted(place[name] for name in each.int16),
             "options": list(each.options),
         }
         for each in quantization.front

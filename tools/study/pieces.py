@@ -24,7 +24,7 @@ from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import func, ir
 from quantune_mlir.mlir.constants import is_constant
-from quantune_mlir.numerics.formats import FP32, INT8
+from quantune_mlir.numerics.formats import FP32, INT8, IntegerRange
 from quantune_mlir.numerics.parameters import QuantParams
 
 
@@ -186,10 +186,11 @@ class _PieceRewriter(Rewriter):
             self._arguments[value] = self._argument(value, ir.RankedTensorType(value.type).element_type)
         return self._arguments[value]
 
-    def int8(self, value: ir.Value, emitter: UnitEmitter) -> Quantized:
+    def integer(self, value: ir.Value, emitter: UnitEmitter, codes: IntegerRange) -> Quantized:
+        params = self.params(value, codes)
         if value not in self._arguments:
-            self._arguments[value] = self._argument(value, emitter.i8)
-        return Quantized(self._arguments[value], self._params[value])
+            self._arguments[value] = self._argument(value, emitter.stored(params))
+        return Quantized(self._arguments[value], params)
 
 
 def _copy_outside_constants(block: ir.Block) -> None:

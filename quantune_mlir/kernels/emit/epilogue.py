@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.rounding import NARROWED, Narrowing, Rounding
 from quantune_mlir.kernels.emit.vector_builder import Index
-from quantune_mlir.kernels.emit.vector_ops import EMITTERS, Context, Lanes, tensor_operands
+from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, Context, Lanes, tensor_operands
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant_value
@@ -299,9 +299,10 @@ def _store_packed(packed: ir.Value, places: Sequence[Place], lanes: int, output:
 
 
 def widened(value: ir.Value, lanes: int) -> Lanes:
-    """A vector as it was loaded, i8 as i32."""
-    if ir.VectorType(value.type).element_type == code.element("i8"):
-        return Lanes(arith.ExtSIOp(code.vector_type(lanes, "i32"), value).result, -128, 127)
+    """A vector as it was loaded, i8 and i16 as i32."""
+    stored = str(ir.VectorType(value.type).element_type)
+    if stored in CODES:
+        return Lanes(arith.ExtSIOp(code.vector_type(lanes, "i32"), value).result, *CODES[stored])
     return Lanes(value)
 
 

@@ -203,10 +203,10 @@ def shuffle(a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:
 
 
 def narrowed(value: ir.Value, name: str) -> ir.Value:
-    """A vector as it is stored: i32 as i8 where `name` says so."""
-    if name != I8:
+    """A vector as it is stored: i32 as i8 or i16 where `name` says so."""
+    if name not in (I8, I16):
         return value
-    return arith.TruncIOp(vector_type(ir.VectorType(value.type).shape[0], I8), value).result
+    return arith.TruncIOp(vector_type(ir.VectorType(value.type).shape[0], name), value).result
 
 
 def bitcast(value: ir.Value, lanes: int, name: str) -> ir.Value:

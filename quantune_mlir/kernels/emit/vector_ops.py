@@ -1,6 +1,6 @@
 """Element-wise TOSA on vectors: one function for each op, the place that says what an epilogue may hold.
 
-Tensors of i8 and i32 are vectors of i32 here, f32 of f32, i1 of i1: what is stored is narrowed where it is stored.
+Tensors of i8, i16 and i32 are vectors of i32 here, f32 of f32, i1 of i1: what is stored is narrowed where it is stored.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from quantune_mlir.mlir.bindings import arith, ir, math, vector
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import defining_op
 from quantune_mlir.mlir.tosa.traits import data_operands
+from quantune_mlir.mlir.tosa.wide_accumulators import fits_int32
 
 _MAGIC: Final = 12582912.0
 """1.5 * 2^23: adding it to an f32 of less than 2^22 in magnitude rounds half to even; the low bits hold the integer."""
 _MAGIC_BITS: Final = 0x4B400000
 _MAGIC_LIMIT: Final = 2.0**22 - 256
+CODES: Final = {"i8": (-128, 127), "i16": (-32768, 32767)}
+"""What integers that are stored in less than 32 bits saturate at."""
 _WORD: Final = 32
 _HIGH: Final = 33
 """From this shift on only the high word of a product counts."""
@@ -97,7 +100,7 @@ def smaller(a: ir.Value, b: ir.Value) -> ir.Value:
 def _cast(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     (source,) = operands
     before, after = _element(op.operands[0]), _element(op.results[0])
-    if before == after or (before, after) == ("i8", "i32"):
+    if before == after or (before in CODES and after == "i32"):
         return source
     f32 = code.vector_type(context.lanes, "f32")
     if after == "f32":
@@ -108,19 +111,19 @@ def _cast(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lane
         return source
     if after == "i32":
         return Lanes(_round(source.value, context.lanes)[0], *clamped_to(op.operands[0]))
-    return _round_to_int8(source, context)
+    return _round_to_codes(source, context, *CODES[after])
 
 
-def _round_to_int8(source: Lanes, context: Context) -> Lanes:
+def _round_to_codes(source: Lanes, context: Context, least: int, most: int) -> Lanes:
     """Half to even, saturated: before rounding, or after it where the values are known to be small enough."""
     if max(-source.low, source.high) < _MAGIC_LIMIT:
-        return _round_then_saturate(source, context)
+        return _round_then_saturate(source, context, least, most)
     value = source.value
-    low, high = max(source.low, -128.0), min(source.high, 127.0)
-    if source.low < -128:
-        value = larger(value, code.splat(-128.0, context.lanes, "f32"))
-    if source.high > 127:
-        value = smaller(value, code.splat(127.0, context.lanes, "f32"))
+    low, high = max(source.low, float(least)), min(source.high, float(most))
+    if source.low < least:
+        value = larger(value, code.splat(float(least), context.lanes, "f32"))
+    if source.high > most:
+        value = smaller(value, code.splat(float(most), context.lanes, "f32"))
     integer, real = _round(value, context.lanes)
     return Lanes(integer, low, high, rounded=real)
 
@@ -134,16 +137,16 @@ def _round(value: ir.Value, lanes: int) -> tuple[ir.Value, ir.Value]:
     return integer, arith.SubFOp(shifted, magic).result
 
 
-def _round_then_saturate(source: Lanes, context: Context) -> Lanes:
+def _round_then_saturate(source: Lanes, context: Context, least: int, most: int) -> Lanes:
     """Integers that saturate when they are narrowed, which takes no instruction of its own where that can saturate."""
     integer, real = _round(source.value, context.lanes)
-    if source.low < -128:
-        integer = arith.MaxSIOp(integer, code.splat(-128, context.lanes, "i32")).result
-        real = larger(real, code.splat(-128.0, context.lanes, "f32"))
-    if source.high > 127:
-        integer = arith.MinSIOp(integer, code.splat(127, context.lanes, "i32")).result
-        real = smaller(real, code.splat(127.0, context.lanes, "f32"))
-    return Lanes(integer, max(source.low, -128.0), min(source.high, 127.0), rounded=real)
+    if source.low < least:
+        integer = arith.MaxSIOp(integer, code.splat(least, context.lanes, "i32")).result
+        real = larger(real, code.splat(float(least), context.lanes, "f32"))
+    if source.high > most:
+        integer = arith.MinSIOp(integer, code.splat(most, context.lanes, "i32")).result
+        real = smaller(real, code.splat(float(most), context.lanes, "f32"))
+    return Lanes(integer, max(source.low, float(least)), min(source.high, float(most)), rounded=real)
 
 
 def _add(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
@@ -200,6 +203,8 @@ def _extreme(on_float: Callable[[ir.Value, ir.Value], ir.Value], on_integer: typ
 def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     """((value - input_zp) * multiplier + 2^(shift-1)) >> shift, in 64 bits, + output_zp, saturated."""
     source, multiplier, _, input_zp, output_zp = (operand.value for operand in operands)
+    if _element(op.operands[0]) == "i48":
+        return operands[0]
     if _widens(op):
         return Lanes(arith.SubIOp(source, input_zp).result)
     difference = arith.SubIOp(source, input_zp).result
@@ -214,9 +219,10 @@ def _rescale(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> L
     result = arith.AddIOp(scaled, output_zp).result
     if _element(op.results[0]) == "i32":
         return Lanes(result)
-    result = arith.MaxSIOp(result, code.splat(-128, context.lanes, "i32")).result
-    result = arith.MinSIOp(result, code.splat(127, context.lanes, "i32")).result
-    return Lanes(result, -128, 127)
+    least, most = CODES[_element(op.results[0])]
+    result = arith.MaxSIOp(result, code.splat(least, context.lanes, "i32")).result
+    result = arith.MinSIOp(result, code.splat(most, context.lanes, "i32")).result
+    return Lanes(result, least, most)
 
 
 def _left_shift(multiplier: Lanes, shift: Lanes, lanes: int) -> ir.Value | None:
@@ -257,11 +263,23 @@ def _widens(op: ir.Operation) -> bool:
 
 
 def _table(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
-    """table[value + 128], from a buffer of i32."""
+    """table[value + 128], from a buffer of i32; of i16 what lies between two entries, in units of 1 / 128."""
     (source,) = operands
     lanes = context.lanes
+    if _element(op.operands[0]) == "i16":
+        return _interpolated(source.value, context.buffers[op.operands[1]], lanes)
     places = arith.AddIOp(source.value, code.splat(128, lanes, "i32")).result
     return Lanes(code.gather(context.buffers[op.operands[1]], places, lanes), -128, 127)
+
+
+def _interpolated(value: ir.Value, table: ir.Value, lanes: int) -> Lanes:
+    """128 table[i] + (table[i + 1] - table[i]) * (v mod 128), with v = value + 32768 and i = v / 128."""
+    seven, mask, one = (code.splat(number, lanes, "i32") for number in (7, 127, 1))
+    shifted = arith.AddIOp(value, code.splat(32768, lanes, "i32")).result
+    place = arith.ShRSIOp(shifted, seven).result
+    here, there = (code.gather(table, at, lanes) for at in (place, arith.AddIOp(place, one).result))
+    rest = arith.MulIOp(arith.SubIOp(there, here).result, arith.AndIOp(shifted, mask).result).result
+    return Lanes(arith.AddIOp(arith.ShLIOp(here, seven).result, rest).result)
 
 
 def _sigmoid(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
@@ -337,8 +355,10 @@ def tensor_operands(op: ir.Operation) -> list[ir.Value]:
     return list(op.operands) if emitter is not None and emitter.lanes_of_parameters else data_operands(op)
 
 
-_STORABLE: Final = frozenset({"i8", "i32", "f32"})
-_CASTS: Final = frozenset({("i8", "i32"), ("i8", "f32"), ("i32", "f32"), ("f32", "i8")})
+_STORABLE: Final = frozenset({"i8", "i16", "i32", "f32"})
+_CASTS: Final = frozenset(
+    {(a, b) for a in ("i8", "i16", "i32") for b in ("i32", "f32")} | {("f32", "i8"), ("f32", "i16")}
+)
 
 
 def clamped_to(value: ir.Value) -> tuple[float, float]:
@@ -371,6 +391,9 @@ def is_supported(op: ir.Operation) -> bool:
     """Whether a function here computes `op`, with its element types and attributes."""
     if op.name not in EMITTERS or _element(op.results[0]) not in _STORABLE:
         return False
+    if op.name == "tosa.rescale" and _element(op.operands[0]) == "i48":
+        source = defining_op(op.operands[0])
+        return _widens(op) and source is not None and fits_int32(source)
     if any(_element(operand) not in _STORABLE for operand in op.operands):
         return False
     if op.name == "tosa.mul":
@@ -384,7 +407,7 @@ def is_supported(op: ir.Operation) -> bool:
     if EMITTERS[op.name].float_only:
         return _is_float(op.results[0])
     if op.name == "tosa.table":
-        return _element(op.results[0]) == "i8" and constant_value(op.operands[1]) is not None
+        return constant_value(op.operands[1]) is not None
     if op.name == "tosa.rescale":
         single = "SINGLE_ROUND" in str(op.attributes["rounding_mode"])
         return single and bool(ir.BoolAttr(op.attributes["scale32"]).value) and _element(op.results[0]) != "f32"

@@ -40,15 +40,19 @@ from quantune_mlir.kernels.families.dense_weights import in_order, joined_groups
 from quantune_mlir.kernels.families.maddubs_list import word_list
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.isa.base import Isa
+from quantune_mlir.kernels.isa.int16 import halfword_step
 from quantune_mlir.kernels.tiling.tiles import (
     reduction_steps,
 )
-from quantune_mlir.kernels.tiling.tuning import Kernel, Tiling
+from quantune_mlir.kernels.tiling.tuning import Kernel, Precision, Tiling
 from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant, constant_value
 from quantune_mlir.mlir.tosa.channel_groups import groups_of
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
+from quantune_mlir.mlir.tosa.wide_accumulators import fits_int32
 
+_PRECISIONS: Final[dict[str, Precision]] = {"i8": "int8", "i16": "int16", "f32": "fp32"}
+"""By what is read."""
 _SLACK: Final = 16
 """Elements after the scratch that the last step may read; they meet weights of 0."""
 
@@ -74,12 +78,12 @@ class DenseKernel(DenseTiles):
         source = group.views[0].operands[0] if group.views else root.operands[0]
         stored = str(ir.RankedTensorType(source.type).element_type)
         weights = rearranged_constant(root.operands[1])
-        if stored not in ("i8", "f32") or weights is None:
+        if stored not in _PRECISIONS or weights is None or (stored == "i16" and not fits_int32(root)):
             return None
         shape = convolution_shape(root, source, group.views)
         if shape.is_pointwise:
             shape = shape.flattened()
-        step = isa.int8 if stored == "i8" else isa.fp32
+        step = {"i8": isa.int8, "i16": halfword_step(isa), "f32": isa.fp32}[stored]
         shape = shape.grouped(joined_groups(groups_of(in_order(root, weights)), shape, step.lanes))
         words = None
         if stored == "i8" and isa.int8_words is not None and shape.groups == 1:
@@ -93,7 +97,7 @@ class DenseKernel(DenseTiles):
     @property
     def kind(self) -> Kernel:
         """What tiles are chosen by."""
-        return Kernel("int8" if self.stored == "i8" else "fp32", self.shape, in_words=self.words is not None)
+        return Kernel(_PRECISIONS[self.stored], self.shape, in_words=self.words is not None)
 
     def cut(self, tiling: Tiling) -> DenseKernel:
         """The kernel with other tiles than the model's, which must fit it."""
@@ -124,8 +128,10 @@ class DenseKernel(DenseTiles):
     @cached_property
     def _limit(self) -> float:
         """What no sum of products and bias exceeds in magnitude, if it is an integer."""
-        if self.stored != "i8":
+        if self.stored == "f32":
             return inf
+        if self.stored == "i16":
+            return 2.0**31
         weights, bias = self._weights_and_bias()
         sums = np.abs(weights, dtype=np.int16).sum(axis=(1, 2, 3), dtype=np.int64)
         return float((255 * sums + np.abs(bias.astype(np.int64))).max())
@@ -145,7 +151,7 @@ class DenseKernel(DenseTiles):
         assert weights is not None
         weights = in_order(root, weights)
         if root.name == "tosa.matmul":
-            return weights, np.zeros(self.shape.out_pixel, np.int32 if self.stored == "i8" else np.float32)
+            return weights, np.zeros(self.shape.out_pixel, np.float32 if self.stored == "f32" else np.int32)
         bias = constant_value(root.operands[2])
         assert bias is not None
         return weights, np.broadcast_to(bias, (self.shape.out_pixel,))
@@ -153,6 +159,8 @@ class DenseKernel(DenseTiles):
     def _constants(self) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
         """Packed weights [blocks][runs][steps][vector][lane][depth], and the bias, both padded to whole vectors."""
         weights, bias = self._weights_and_bias()
+        if self.stored == "i16":
+            bias = bias.astype(np.int32)
         if self.stored == "i8":
             sums = weights.sum(axis=(1, 2, 3), dtype=np.int64)
             bias = (bias - (self._zero_point() + self.step.offset) * sums).astype(np.int32)

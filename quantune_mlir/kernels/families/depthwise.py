@@ -1,13 +1,15 @@
-"""Depthwise convolutions: one kernel for i8 inputs, one for f32."""
+"""Depthwise convolutions: one kernel for i8 inputs, one for i16 and f32."""
 
 from __future__ import annotations
 
 from quantune_mlir.kernels.emit.executable import Library
-from quantune_mlir.kernels.families import depthwise_fp32, depthwise_int8
+from quantune_mlir.kernels.families import depthwise_direct, depthwise_int8
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.isa.base import Isa
+from quantune_mlir.kernels.isa.int16 import in_lanes
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.tosa.wide_accumulators import fits_int32
 
 
 def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
@@ -20,4 +22,8 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     element = str(ir.RankedTensorType(root.operands[0].type).element_type)
     if element == "i8":
         return depthwise_int8.lower(group, isa, library)
-    return depthwise_fp32.lower(group, isa, library) if element == "f32" else None
+    if element == "f32":
+        return depthwise_direct.lower(group, isa.fp32, library)
+    if element == "i16" and fits_int32(root):
+        return depthwise_direct.lower(group, in_lanes(isa), library)
+    return None

@@ -235,10 +235,7 @@ class Int8DepthwiseKernel:
     def _store(self, quarters: list[ir.Value], places: list[Runs], output: ir.Value, whole: bool) -> None:
         if not whole:
             for quarter, runs in zip(quarters, places, strict=True):
-                value = quarter
-                if self.epilogue.element == "i8":
-                    value = arith.TruncIOp(code.vector_type(self.lanes, "i8"), quarter).result
-                Place(0, 0, 0, runs=runs).store(value, output)
+                Place(0, 0, 0, runs=runs).store(code.narrowed(quarter, self.epilogue.element), output)
             return
         packed = self.step.narrow(quarters)
         starts = [start for start, _ in places[0]]

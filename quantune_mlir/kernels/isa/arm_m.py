@@ -13,7 +13,8 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
-from quantune_mlir.mlir.bindings import arith, ir, vector
+from quantune_mlir.kernels.isa.int16 import HalfwordSmlad, halfwords
+from quantune_mlir.mlir.bindings import ir, vector
 
 
 @dataclass(frozen=True)
@@ -43,21 +44,13 @@ class Smlad(DotStep):
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """Two smlad for each channel."""
-        halves = _halfwords(vector.ExtractOp(x, [], [0]).result)
+        halves = halfwords(vector.ExtractOp(x, [], [0]).result)
         for lane in range(self.lanes):
             sum_ = vector.ExtractOp(accumulator, [], [lane]).result
-            for a, b in zip(halves, _halfwords(vector.ExtractOp(w, [], [lane]).result), strict=True):
+            for a, b in zip(halves, halfwords(vector.ExtractOp(w, [], [lane]).result), strict=True):
                 sum_ = code.intrinsic("llvm.arm.smlad", sum_.type, a, b, sum_)
             accumulator = vector.InsertOp(sum_, accumulator, [], [lane]).result
         return accumulator
 
 
-def _halfwords(word: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """Bytes 0 and 2, and bytes 1 and 3, widened."""
-    eight = arith.ConstantOp(word.type, 8).result
-    rotated = code.intrinsic("llvm.fshr.i32", word.type, word, word, eight)
-    even, odd = (code.intrinsic("llvm.arm.sxtb16", word.type, value) for value in (word, rotated))
-    return even, odd
-
-
-ARMV7EM: Final = Isa("armv7em", 4, Smlad(), FusedMultiplyAdd(4, 7))
+ARMV7EM: Final = Isa("armv7em", 4, Smlad(), FusedMultiplyAdd(4, 7), int16=HalfwordSmlad())

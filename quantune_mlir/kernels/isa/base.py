@@ -117,6 +117,8 @@ class Isa:
     """Whether one instruction multiplies and adds f32; without, both are rounded."""
     narrowing: Narrowing | None = None
     """How several vectors of results become i8 together; None: each by itself."""
+    int16: DotStep | None = None
+    """Of i16 and weights of i8; None: as a portable one has it."""
     int8_words: WordStep | None = None
     """A quicker step for int8 weights that suit it."""
     features: tuple[str, ...] = ()
@@ -129,4 +131,5 @@ class Isa:
         """The same on a core with this memory."""
         words = self.int8_words and replace(self.int8_words, memory=memory)
         int8, fp32 = replace(self.int8, memory=memory), replace(self.fp32, memory=memory)
-        return replace(self, int8=int8, fp32=fp32, int8_words=words, memory=memory)
+        int16 = self.int16 and replace(self.int16, memory=memory)
+        return replace(self, int8=int8, fp32=fp32, int16=int16, int8_words=words, memory=memory)

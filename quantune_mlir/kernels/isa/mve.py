@@ -12,6 +12,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
+from quantune_mlir.kernels.isa.int16 import HalfwordVmladava
 from quantune_mlir.mlir.bindings import ir, vector
 
 
@@ -47,4 +48,4 @@ class Vmladava(DotStep):
         return vector.InsertOp(sum_, accumulator, [], [0]).result
 
 
-MVE: Final = Isa("mve", 4, Vmladava(), FusedMultiplyAdd(4, 7))
+MVE: Final = Isa("mve", 4, Vmladava(), FusedMultiplyAdd(4, 7), int16=HalfwordVmladava())

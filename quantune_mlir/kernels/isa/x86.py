@@ -12,6 +12,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
+from quantune_mlir.kernels.isa.int16 import HalfwordPairs
 from quantune_mlir.kernels.isa.x86_avx2 import Vpmaddubsw, Vpmaddwd
 from quantune_mlir.kernels.isa.x86_depthwise import VpdpbusdDepthwise, VpmaddwdDepthwise, to_unsigned
 from quantune_mlir.kernels.isa.x86_narrowing import NARROWING
@@ -57,6 +58,7 @@ AVX512_VNNI: Final = Isa(
     FusedMultiplyAdd(16, 30),
     VpdpbusdDepthwise(intrinsic=_ZMM),
     narrowing=NARROWING,
+    int16=HalfwordPairs(16, 30, intrinsic="llvm.x86.avx512.pmaddw.d.512"),
 )
 AVX_VNNI: Final = Isa(
     "avxvnni",
@@ -65,6 +67,7 @@ AVX_VNNI: Final = Isa(
     FusedMultiplyAdd(8, 14),
     VpdpbusdDepthwise(intrinsic=_YMM),
     narrowing=NARROWING,
+    int16=HalfwordPairs(),
 )
 AVX2: Final = Isa(
     "avx2",
@@ -73,6 +76,7 @@ AVX2: Final = Isa(
     FusedMultiplyAdd(8, 14),
     VpmaddwdDepthwise(),
     narrowing=NARROWING,
+    int16=HalfwordPairs(),
     int8_words=Vpmaddubsw(),
 )
 SSE4: Final = Isa(
@@ -82,4 +86,5 @@ SSE4: Final = Isa(
     FusedMultiplyAdd(4, 14),
     fuses=False,
     narrowing=NARROWING,
+    int16=HalfwordPairs(4, intrinsic="llvm.x86.sse2.pmadd.wd"),
 )

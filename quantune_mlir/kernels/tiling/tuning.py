@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.isa.base import DotStep, Isa
+from quantune_mlir.kernels.isa.int16 import halfword_step
 from quantune_mlir.kernels.tiling.tiles import (
     Tile,
     Workgroup,
@@ -18,7 +19,7 @@ from quantune_mlir.kernels.tiling.tiles import (
     varied_workgroups,
 )
 
-Precision = Literal["int8", "fp32"]
+Precision = Literal["int8", "int16", "fp32"]
 
 _TILES: Final = 8
 """So many tiles are worth measuring: the best with each number of vectors, and then the first ones of the ranking."""
@@ -39,11 +40,11 @@ class Kernel:
         """The dot product that computes it."""
         if self.in_words and isa.int8_words is not None:
             return isa.int8_words
-        return isa.int8 if self.precision == "int8" else isa.fp32
+        return {"int8": isa.int8, "int16": halfword_step(isa), "fp32": isa.fp32}[self.precision]
 
     def is_packed(self, isa: Isa) -> bool:
         """Whether its input is packed first."""
-        return is_packed(self.shape, self.step(isa), "i8" if self.precision == "int8" else "f32")
+        return is_packed(self.shape, self.step(isa), {"int8": "i8", "int16": "i16", "fp32": "f32"}[self.precision])
 
     def __str__(self) -> str:
         shape = self.shape

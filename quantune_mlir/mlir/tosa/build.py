@@ -78,8 +78,10 @@ def shift_right(x: ir.Value, amount: ir.Value) -> ir.Value:
 
 
 def table(x: ir.Value, entries: ir.Value) -> ir.Value:
-    """Entry x + 128 of int8[256]."""
-    return build("table", [x, entries], shape_of(x), element_of(entries))
+    """Entry x + 128 of int8[256]; of i16 what lies between two of int16[513], in i32 and units of 1 / 128."""
+    element = element_of(entries)
+    of_int16 = str(element) == "i16"
+    return build("table", [x, entries], shape_of(x), ir.IntegerType.get_signless(32) if of_int16 else element)
 
 
 def rescale(
@@ -89,9 +91,12 @@ def rescale(
     zero_points: tuple[ir.Value, ir.Value],
     element: ir.Type,
 ) -> ir.Value:
-    """((x - zero point) * multiplier) >> shift, rounded once, + zero point; i32 multipliers, one or one a channel."""
+    """((x - zero point) * multiplier) >> shift, rounded once, + zero point; i32 multipliers, one or one a channel.
+
+    Of i48 the multipliers are i16.
+    """
     flags = {
-        "scale32": True,
+        "scale32": str(element_of(multipliers)) == "i32",
         "per_channel": shape_of(multipliers) != (1,),
         "input_unsigned": False,
         "output_unsigned": False,

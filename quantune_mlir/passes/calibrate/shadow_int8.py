@@ -50,8 +50,9 @@ from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, LOCAL, RESIDUAL, ROUNDING, Noise
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.function import entry_block
-from quantune_mlir.mlir.qparams import read_qparams
-from quantune_mlir.numerics.formats import FP32, INT8
+from quantune_mlir.mlir.qparams import read_qparams, read_ranges
+from quantune_mlir.numerics.formats import FP32, INT8, INT8_ACTIVATIONS
+from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.numerics.parts import channel_groups
 from quantune_mlir.numerics.schemes import Scheme
 from quantune_mlir.passes.quantize.assign_precision import planned_formats
@@ -141,12 +142,16 @@ class _Shadow:
         steps = lowering_steps(network, self._formats, float_epilogues=options.requantize == "float")
         self._steps = {step.end: step for step in steps}
         self._before_clamps = {step.unit.output for step in self._steps.values() if step.clamp is not None}
-        self._accumulated = Rewriter(self._params, options)
+        self._ranges = read_ranges(network.function)
+        self._accumulated = self._rewriter()
         self._rounded: dict[ir.Value, Quantized] = {}
         self._waiting: list[_Alone] = []
         self._peaks = _channel_peaks(network)
         groups = {value: channel_groups(peaks**2) for value, peaks in self._peaks.items()}
         self._groups = {value: found for value, found in groups.items() if len(found) > 1}
+
+    def _rewriter(self) -> Rewriter:
+        return Rewriter(self._params, self._options, self._ranges)
 
     def _in_int8(self, value: ir.Value) -> bool:
         """Whether the unit that makes a value computes in integers."""
@@ -156,11 +161,14 @@ class _Shadow:
         """Compares each graph input that ships in int8 with its int8 form."""
         first = self._network.units[0]
         for value, name in self._network.tensors.names.items():
-            readers = self._network.readers.get(value, ())
-            if isinstance(value, ir.BlockArgument) and any(self._in_int8(reader.output) for reader in readers):
-                quantized = self._accumulated.int8(value, UnitEmitter(first, first.ops[0]))
+            readers = (self._formats[reader.output] for reader in self._network.readers.get(value, ()))
+            codes = next((format_.activations for format_ in readers if format_.activations is not None), None)
+            if isinstance(value, ir.BlockArgument) and codes is not None:
+                emitter = UnitEmitter(first, first.ops[0])
+                quantized = self._accumulated.integer(value, emitter, codes)
+                candidate, params = _measurable(emitter, quantized.value, quantized.params)
                 with ir.InsertionPoint(first.ops[0]), first.op.location:
-                    quantune.measure(value, quantized.value, name, noise=ACCUMULATED, params=quantized.params)
+                    quantune.measure(value, candidate, name, noise=ACCUMULATED, params=params)
 
     def measure_residual(self) -> None:
         """Compares the network's output with what of it tells nothing, if there is such a thing."""
@@ -198,7 +206,7 @@ class _Shadow:
 
         Its error is None if it decides nothing, or would be computed in fp32 even if it alone were int8.
         """
-        alone = Rewriter(self._params, self._options)
+        alone = self._rewriter()
         last = max((i for i, member in enumerate(layer.units) if member.kind not in SHARING), default=None)
         for i, member in enumerate(layer.units):
             step = self._up_to(member)
@@ -279,7 +287,7 @@ class _Shadow:
         for value in decider.inputs:
             source = self._layers.get(value)
             if source is not None and value in self._params and value not in self._rounded:
-                rounding = Rewriter(self._params, self._options)
+                rounding = self._rewriter()
                 self._rounded[value] = rounding.int8(value, UnitEmitter(layer.units[-1], before))
                 _measure(rounding, source, before, ROUNDING)
 
@@ -304,9 +312,18 @@ class _Alone:
 
 
 def _measure(rewriter: Rewriter, layer: Layer, before: ir.Operation, noise: Noise) -> None:
-    value, params = rewriter.form(layer.output)
+    value, params = _measurable(UnitEmitter(layer.units[-1], before), *rewriter.form(layer.output))
     with ir.InsertionPoint(before), layer.units[-1].op.location:
         quantune.measure(layer.output, value, layer.name, noise=noise, params=params)
+
+
+def _measurable(
+    emitter: UnitEmitter, value: ir.Value, params: QuantParams | None
+) -> tuple[ir.Value, QuantParams | None]:
+    """A form that `quantune.measure` takes: int8 with parameters, or fp32."""
+    if params is None or params.codes == INT8_ACTIVATIONS:
+        return value, params
+    return dequantize(emitter, Quantized(value, params)), None
 
 
 def _shares(function: ir.Operation, count: int) -> ir.Value:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from quantune_mlir.kernels.emit.vector_ops import EMITTERS, is_supported, tensor_operands
+from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.fusion.fusion_rules import joins_rows, repeats_in
 from quantune_mlir.kernels.fusion.group import FAMILIES
 from quantune_mlir.mlir.bindings import ir
@@ -118,7 +118,7 @@ class GrowingGroup:
             known = readers | found
             if source is None or source in known or source in self.taken or source not in self.joinable:
                 continue
-            if _element(value) == "i8" or not known.issuperset(self.graph.readers[source]):
+            if _element(value) in CODES or not known.issuperset(self.graph.readers[source]):
                 continue
             found.add(source)
             pending += tensor_operands(source)
@@ -161,7 +161,7 @@ def _joins(op: ir.Operation) -> bool:
 
 
 def _is_stored(value: ir.Value) -> bool:
-    return _element(value) in ("i8", "f32")
+    return _element(value) in ("f32", *CODES)
 
 
 def _element(value: ir.Value) -> str:

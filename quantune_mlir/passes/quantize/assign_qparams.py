@@ -1,7 +1,8 @@
 """quantune-assign-qparams.
 
 In:  simplified fp32 TOSA, and a profile of its tensors.
-Out: the same, each tensor that has an int8 form annotated with `quantune.qparams`.
+Out: the same, each tensor that has an int8 form annotated with `quantune.qparams`, and with `quantune.range`, which
+     codes of more bits span: they have no need to clip.
 
 A tensor with `quantune.extremes`, which equalization has scaled, gets that range: the profile has seen other numbers.
 Tensors that share parameters (through reshapes, pools, concatenations) get the range of their merged histograms, and
@@ -21,7 +22,7 @@ from quantune_mlir.graph.tensors import joined_constants
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.mlir.attributes import EXTREMES
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.qparams import write_qparams
+from quantune_mlir.mlir.qparams import Range, write_qparams, write_ranges
 from quantune_mlir.mlir.signature import model_hash
 from quantune_mlir.numerics.parameters import QuantParams, activation_params
 from quantune_mlir.numerics.profile import Profile
@@ -44,6 +45,7 @@ class AssignQParams(NetworkPass):
     def apply_to(self, network: Network) -> None:
         self.profile.require_model(model_hash(network.module))
         write_qparams(network.function, activation_parameters(network, self.profile, self.range, self.scheme))
+        write_ranges(network.function, _ranges(network, self.profile, RangeMethod.MINMAX, self.scheme))
 
 
 def activation_parameters(
@@ -54,19 +56,25 @@ def activation_parameters(
     Raises:
         DataError: the profile lacks a tensor.
     """
+    ranges = _ranges(network, profile, method, scheme)
+    chosen = {ends: activation_params(*ends, scheme) for ends in dict.fromkeys(ranges.values())}
+    return {value: chosen[ends] for value, ends in ranges.items()}
+
+
+def _ranges(network: Network, profile: Profile, method: RangeMethod, scheme: Scheme) -> dict[ir.Value, Range]:
     tensors = network.tensors
     constants: dict[tuple[ir.Value, ...], list[float]] = defaultdict(list)
     for unit in network.units:
         if unit.output in tensors.groups:
             constants[tensors.groups[unit.output]] += _extremes(unit)
-    chosen: dict[tuple[ir.Value, ...], QuantParams] = {}
+    chosen: dict[tuple[ir.Value, ...], Range] = {}
     for group in dict.fromkeys(tensors.groups.values()):
         scaled = [extremes for root in group if (extremes := _scaled_extremes(root)) is not None]
         profiled = tuple(tensors.names[root] for root in group if _scaled_extremes(root) is None)
         if profiled:
             scaled.append(profile.range_of(profiled, method, scheme))
         lows, highs = zip(*scaled, strict=True)
-        chosen[group] = activation_params(min(*lows, *constants[group], 0), max(*highs, *constants[group], 0), scheme)
+        chosen[group] = min(*lows, *constants[group], 0), max(*highs, *constants[group], 0)
     return {value: chosen[group] for value, group in tensors.groups.items()}
 
 

@@ -22,7 +22,7 @@ from quantune_mlir.mlir.attributes import FP32_ONLY
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.numerics.accumulators import INT32_MAX, reach
 from quantune_mlir.numerics.formats import INT8
-from quantune_mlir.numerics.parameters import LARGEST_BIAS, QMIN, QuantParams
+from quantune_mlir.numerics.parameters import ACCUMULATOR_BITS, QMIN, QuantParams, largest_bias
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.numerics.schemes import DEFAULT_RANGE, DEFAULT_SCHEME, RangeMethod, Scheme
 from quantune_mlir.passes.quantize.assign_qparams import activation_parameters
@@ -65,7 +65,7 @@ def _may_overflow(unit: Unit) -> bool:
     widest = -2 * QMIN - 1
     if unit.kind is Kind.DOT:
         factor = -QMIN if weights_of(unit) is not None else widest
-        return int(LARGEST_BIAS) + _terms(unit) * widest * (2 * factor + 1) // 2 > INT32_MAX
+        return int(largest_bias(ACCUMULATOR_BITS)) + _terms(unit) * widest * (2 * factor + 1) // 2 > INT32_MAX
     return bound_of_sums(unit, [QuantParams(1.0, QMIN)]) > INT32_MAX
 
 

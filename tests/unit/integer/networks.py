@@ -13,7 +13,7 @@ from quantune_mlir.files import resources
 from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.importers.onnx import import_onnx
-from quantune_mlir.integer.integer_options import IntegerOptions
+from quantune_mlir.integer.integer_options import Boundary, IntegerOptions
 from quantune_mlir.mlir.attributes import PRECISION
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import copy_module
@@ -89,13 +89,17 @@ class CalibratedNetwork:
 
     def quantized(self, in_int8: set[ir.Value]) -> ir.Module:
         """The mixed module in which the units with outputs `in_int8` are int8."""
-        positions = [unit.output in in_int8 for unit in self.units]
+        return self.rewritten(["int8" if unit.output in in_int8 else "fp32" for unit in self.units])
+
+    def rewritten(self, formats: Sequence[str], boundary: Boundary = "fp32") -> ir.Module:
+        """The mixed module whose units have these formats."""
         module = copy_module(self.module)
-        for unit, int8 in zip(Network.of(module).units, positions, strict=True):
+        for unit, name in zip(Network.of(module).units, formats, strict=True):
             for op in unit.ops:
-                op.attributes[PRECISION] = ir.StringAttr.get("int8" if int8 else "fp32", self.context)
+                op.attributes[PRECISION] = ir.StringAttr.get(name, self.context)
         options = self.options
-        run_pipeline(module, [Quantize(options.weights, options.scheme, options.requantize), RemoveDeadCode()])
+        quantize = Quantize(options.weights, options.scheme, options.requantize, boundary)
+        run_pipeline(module, [quantize, RemoveDeadCode()])
         return module
 
     def reference(self, in_int8: set[ir.Value]) -> Reference:

@@ -72,7 +72,7 @@ def test_a_plan_names_it() -> None:
     plan = PrecisionPlan.from_yaml("format: 1\nlayers:\n- {name: a, precision: int4_weights}")
     assert plan.layers[0].precision is INT4_WEIGHTS
     assert PrecisionPlan.from_yaml(plan.to_yaml()) == plan
-    with pytest.raises(PlanError, match=r"no number format 'int3'.*known: int8, fp32, int4_weights"):
+    with pytest.raises(PlanError, match=r"no number format 'int3'.*known: int8, int16, int16x16, fp32, int4_weights"):
         PrecisionPlan.from_yaml("format: 1\nlayers:\n- {name: a, precision: int3}")
 
 

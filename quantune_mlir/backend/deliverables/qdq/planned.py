@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from quantune_mlir.errors import OutputError
 from quantune_mlir.graph.lowering import Form, LoweringStep, lowering_steps
 from quantune_mlir.graph.tensors import argument_names
 from quantune_mlir.graph.units import SHARING, Kind, Unit
@@ -15,7 +16,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
-from quantune_mlir.numerics.formats import NumberFormat
+from quantune_mlir.numerics.formats import INT8_ACTIVATIONS, NumberFormat
 from quantune_mlir.numerics.parameters import QuantParams
 from quantune_mlir.passes.quantize.assign_precision import annotated_formats
 
@@ -54,9 +55,21 @@ class PlannedModel:
 
     @staticmethod
     def of(model: Model, annotated: Model, options: IntegerOptions) -> PlannedModel:
-        """What `annotated`, repaired and with `quantune.qparams` and `quantune.precision`, says of `model`."""
+        """What `annotated`, repaired and with `quantune.qparams` and `quantune.precision`, says of `model`.
+
+        Raises:
+            OutputError: a layer is neither int8 nor fp32.
+        """
         network = annotated.network
         formats = annotated_formats(network)
+        for unit in network.units:
+            format_ = formats[unit.output]
+            if format_.activations not in (None, INT8_ACTIVATIONS):
+                raise OutputError(
+                    f"layer {unit.layer!r} is {format_}; in QDQ ONNX layers are int8 or fp32",
+                    where="qdq-onnx",
+                    remedy="plan with --formats int8,fp32",
+                )
         steps = lowering_steps(network, formats, float_epilogues=options.requantize == "float")
         arguments = [value for value in network.block.arguments if is_float(value)]
         return PlannedModel(

@@ -184,7 +184,7 @@ class Writer:
             self._params[params] = scale, self._graph.store(zero, f"quantization/zero_point_{number}")
         return self._params[params]
 
-    def _as_stored(self, integers: NDArray[np.int8]) -> NDArray[np.int8] | NDArray[np.uint8]:
+    def _as_stored(self, integers: NDArray[np.int8 | np.int16]) -> NDArray[np.int8 | np.int16 | np.uint8]:
         if self._activations == "int8":
             return integers
         return (integers.astype(np.int16) + _TO_UINT8).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""fp32 depthwise convolutions: straight from the input, without a padded copy.
+"""Depthwise convolutions of fp32 and i16: straight from the input, without a padded copy.
 
     for each workgroup: some rows, a part of the channels                             grid
       for each block of `lanes` channels
@@ -29,15 +29,18 @@ from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
 from quantune_mlir.kernels.emit.executable import Library, Signature
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.fusion.group import Group
-from quantune_mlir.kernels.isa.base import DotStep, Isa
+from quantune_mlir.kernels.isa.base import DotStep
 from quantune_mlir.kernels.tiling.thread_balance import START_CYCLES, Load, most_even, part_sizes
 from quantune_mlir.kernels.tiling.tiles import scratch_columns, scratch_rows
 from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant, constant_value
 
 
-def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
-    """Dispatch the kernel of a group with f32 input and one output channel for each of its channels."""
+def lower(group: Group, step: DotStep, library: Library) -> ir.Value | None:
+    """Dispatch the kernel of a group with f32 or i16 input and one output channel for each of its channels.
+
+    `step` multiplies and adds in the lane of each channel.
+    """
     root = group.root
     assert root is not None
     source = group.views[0].operands[0] if group.views else root.operands[0]
@@ -45,9 +48,9 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     epilogue = Epilogue(group)
     if not Buffers(epilogue).fit:
         return None
-    tile = choose_tile(shape, isa.fp32)
-    share = choose_share(shape, isa.fp32, tile)
-    return Fp32DepthwiseKernel(group, isa.fp32, shape, tile, share, epilogue, source).dispatch(library)
+    tile = choose_tile(shape, step)
+    share = choose_share(shape, step, tile)
+    return DirectDepthwiseKernel(group, step, shape, tile, share, epilogue, source).dispatch(library)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def choose_share(shape: ConvolutionShape, step: DotStep, tile: DepthwiseTile) ->
 
 
 @dataclass(frozen=True)
-class Fp32DepthwiseKernel:
+class DirectDepthwiseKernel:
     """The kernel of one group."""
 
     group: Group
@@ -149,7 +152,7 @@ class Fp32DepthwiseKernel:
         inputs = [*own, *buffers.tensors()]
         return library.dispatch(self.group.family, signature, self._emit, inputs, self.epilogue.scalars, result)
 
-    def _constants(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _constants(self) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
         """Weights [block][kernel row][kernel column][lane], bias [block][lane]."""
         root = self.group.root
         assert root is not None
@@ -159,8 +162,9 @@ class Fp32DepthwiseKernel:
         lanes, channels = self.step.lanes, self.shape.channels
         firsts = np.array([_fitted_block(block * lanes, lanes, channels) for block in range(self._blocks)])
         order = np.minimum(firsts[:, None] + np.arange(lanes), channels - 1)
-        blocks = weights[..., 0].astype(np.float32)[:, :, order].transpose(2, 0, 1, 3)
-        biases = np.broadcast_to(bias, (channels,)).astype(np.float32)[order]
+        blocks = weights[..., 0][:, :, order].transpose(2, 0, 1, 3)
+        summed = np.float32 if self.step.accumulator == "f32" else np.int32
+        biases = np.broadcast_to(bias, (channels,)).astype(summed)[order]
         return np.ascontiguousarray(blocks).reshape(-1), biases.reshape(-1)
 
     # What follows is built inside the kernel.
@@ -198,7 +202,7 @@ class Fp32DepthwiseKernel:
         It is better the other way round if what a block of channels reads stays in the first-level cache.
         """
         rows, columns = scratch_rows(self.shape, self.share.rows), scratch_columns(self.shape, self.shape.out_width)
-        return rows * columns * self.step.lanes * code.bytes_of("f32") > self.step.memory.l1
+        return rows * columns * self.step.lanes * code.bytes_of(self.step.element) > self.step.memory.l1
 
     def _for_each_block(self, part: _Part, body: Callable[[_Part], None]) -> None:
         def one(b: Index) -> list[ir.Value]:
@@ -210,7 +214,7 @@ class Fp32DepthwiseKernel:
     def _load_block(self, part: _Part, b: Index) -> _Block:
         lanes, taps = self.step.lanes, prod(self.shape.kernel)
         base = code.mul(b, taps * lanes)
-        weights = [code.load(part.weights, code.add(base, tap * lanes), lanes) for tap in range(taps)]
+        weights = [self.step.weights(part.weights, code.add(base, tap * lanes)) for tap in range(taps)]
         bias = code.load(part.bias, code.mul(b, lanes), lanes)
         return _Block(weights, bias, _fitted_block(code.mul(b, lanes), lanes, self.shape.channels))
 
@@ -287,7 +291,7 @@ class Fp32DepthwiseKernel:
         (sh, sw), (dh, dw), (kh, kw) = shape.stride, shape.dilation, shape.kernel
         part.bound.loaded.clear()
         sums = {(i, j): block.bias for i in range(tile.rows) for j in range(tile.columns)}
-        zero = code.splat(0.0, lanes, "f32")
+        zero = code.splat(0, lanes, self.step.element)
         for i, line in enumerate(lines):
             by_row = [(out, r) for out in range(tile.rows) for r in range(kh) if out * sh + r * dh == i]
             at = code.mul(code.add(code.mul(part.image, shape.height), line.row), shape.width)
