@@ -83,13 +83,12 @@ def problem_of(grown: Growing) -> str | None:
         module = import_onnx(model)
         with module.context:
             run_named_pipeline(module, "simplify")
+        results = _results(module, [feeds[name] for name in names])
     except UnsupportedOperatorsError:
         raise
     except QuantuneError as error:
-        return f"refused: {error}"
-    for name, got, expected in zip(
-        model.graph.output, _results(module, [feeds[name] for name in names]), wanted, strict=True
-    ):
+        return str(error)
+    for name, got, expected in zip(model.graph.output, results, wanted, strict=True):
         try:
             require_near(got, np.asarray(expected))
         except AssertionError as error:
