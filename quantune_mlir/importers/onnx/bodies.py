@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import onnx
 
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
+
+_MOST_ROUNDS: Final = 256
+"""Of a loop, each of which is written out."""
 
 
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
@@ -57,3 +61,30 @@ def chosen_branch(node: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> onnx
     if not found:
         raise Unsupported(f"it has no {wanted}")
     return found[0]
+
+
+def known_rounds(count: Tensor | None) -> int:
+    """The rounds of a Loop.
+
+    Raises:
+        Unsupported: they depend on values, or are too many.
+    """
+    if count is None or count.array is None:
+        raise Unsupported("a loop, whose number of rounds depends on values")
+    rounds = int(count.array.reshape(()))
+    if rounds > _MOST_ROUNDS:
+        raise Unsupported(f"a loop of {rounds} rounds; up to {_MOST_ROUNDS} are written out")
+    return max(rounds, 0)
+
+
+def known_condition(goes_on: Tensor | None) -> bool:
+    """Whether a Loop goes on.
+
+    Raises:
+        Unsupported: that depends on values.
+    """
+    if goes_on is None:
+        return True
+    if goes_on.array is None:
+        raise Unsupported("a loop, whose end depends on values")
+    return bool(goes_on.array.reshape(-1).any())

@@ -18,7 +18,13 @@ from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.growth import Growth
 from quantune_mlir.importers.common.static_shapes import DynamicShapesError, StaticShapes
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.bodies import all_nodes, chosen_branch
+from quantune_mlir.importers.onnx.bodies import (
+    all_nodes,
+    bodies,
+    chosen_branch,
+    known_condition,
+    known_rounds,
+)
 from quantune_mlir.importers.onnx.boundary import computed_input, declared_output, signature
 from quantune_mlir.importers.onnx.editing import apply_edits
 from quantune_mlir.importers.onnx.expansion import expanded, is_defined
@@ -143,16 +149,45 @@ class _GraphImport:
             if any(o in live for o in proto.output):
                 self._import_node(builder, proto, name)
 
-    def _inlined(self, builder: Builder, body: onnx.GraphProto) -> list[Tensor | None]:
-        """The outputs of a body without inputs, imported in place; its names are its own."""
+    def _inlined(
+        self, builder: Builder, body: onnx.GraphProto, given: Sequence[Tensor | None] = ()
+    ) -> list[Tensor | None]:
+        """The outputs of a body, given its inputs, imported in place; its names are its own."""
         outside = self._tensors, self._stored
-        self._tensors = self._tensors.new_child()
+        inputs = dict(zip((i.name for i in body.input), given, strict=True))
+        self._tensors = self._tensors.new_child(inputs)
         self._stored = self._stored.new_child({t.name: t for t in body.initializer})
         try:
             self._import_nodes(builder, body)
             return [self._tensor(o.name) for o in body.output]
         finally:
             self._tensors, self._stored = outside
+
+    def _unrolled(
+        self, builder: Builder, proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None]
+    ) -> list[Tensor | None]:
+        """The results of a Loop, round after round: what is carried, and what each round yields, stacked."""
+        body = next(bodies(proto))
+        rounds, goes_on, *carried = inputs
+        count = known_rounds(rounds)
+        yielded: list[list[Tensor]] = [[] for _ in body.output[1 + len(carried) :]]
+        for index in range(count + 1):
+            if index == count or not known_condition(goes_on):
+                break
+            given = [Tensor.constant(np.array(index, np.int64)), Tensor.constant(np.array(True)), *carried]
+            results = self._inlined(builder, body, given)
+            if None in results:
+                return [None] * len(proto.output)
+            goes_on, *rest = results
+            carried = rest[: len(carried)]
+            for rows, row in zip(yielded, rest[len(carried) :], strict=True):
+                assert row is not None
+                rows.append(row)
+        if not all(yielded):
+            raise Unsupported("a loop without rounds")
+        with builder.importing(name, proto.op_type):
+            stacked = [builder.concat([builder.reshape(r, (1, *r.shape)) for r in rows], 0) for rows in yielded]
+        return [*carried, *stacked]
 
     def _composed(
         self, builder: Builder, proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None]
@@ -211,6 +246,8 @@ class _GraphImport:
                     raise
         if proto.op_type == "If":
             return None if blocked else self._inlined(builder, chosen_branch(proto, inputs))
+        if proto.op_type == "Loop":
+            return None if blocked else self._unrolled(builder, proto, name, inputs)
         if handler is None:
             if blocked and is_defined(proto.op_type, self._opset):
                 return None

@@ -17,7 +17,6 @@ from quantune_mlir.importers.onnx.signature import model_inputs
 
 _WORTH_QUANTIZING: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"})
 _REASONS: Final = {
-    "Loop": "a loop, whose number of rounds depends on values",
     "NonMaxSuppression": "the number of its results depends on values",
     "NonZero": "the number of its results depends on values",
     "Scan": "a loop",
@@ -40,7 +39,7 @@ def unknown_operators(graph: onnx.GraphProto, names: Sequence[str], opset: int) 
         if node.op_type in _OF_SHAPES or not computed.intersection([*node.input, *captured(node)]):
             continue
         computed.update(node.output)
-        is_known = node.op_type == "If" or (
+        is_known = node.op_type in ("If", "Loop") or (
             node.domain in ("", "ai.onnx")
             and (find_handler(node.op_type, opset) is not None or is_defined(node.op_type, opset))
         )

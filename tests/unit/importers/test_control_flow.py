@@ -103,3 +103,51 @@ def test_what_a_branch_cannot_have_is_named() -> None:
     with pytest.raises(UnsupportedOperatorsError) as caught:
         import_onnx(model)
     assert [node.name for node in caught.value.nodes] == ["random"]
+
+
+def loop(*, goes_on: str = "on", until: int = 3) -> onnx.ModelProto:
+    """A recurrence over the rows of x: h = tanh(h w + x[i]), each h yielded as well."""
+    kinds = {"i": (TensorProto.INT64, []), "on": (TensorProto.BOOL, []), "h": (TensorProto.FLOAT, [1, 8])}
+    inputs = [helper.make_tensor_value_info(name, *kind) for name, kind in kinds.items()]
+    nodes = [
+        helper.make_node("Gather", ["x", "i"], ["row"]),
+        helper.make_node("MatMul", ["h", "w"], ["p"], name="product"),
+        helper.make_node("Add", ["p", "row"], ["s"]),
+        helper.make_node("Tanh", ["s"], ["next"]),
+        helper.make_node("Less", ["i", "last"], ["before"]),
+        helper.make_node("ReduceMax", ["s"], ["m"], keepdims=0),
+        helper.make_node("Less", ["m", "limit"], ["small"]),
+        helper.make_node("Identity", [goes_on], ["again"]),
+        helper.make_node("Identity", ["next"], ["all"]),
+    ]
+    outputs = [helper.make_tensor_value_info("again", TensorProto.BOOL, []), *map(_anything, ("next", "all"))]
+    body = helper.make_graph(nodes, "body", inputs, outputs)
+    node = helper.make_node("Loop", ["count", "", "start"], ["y", "rows"], name="loop", body=body)
+    weights = RNG.standard_normal((8, 8)).astype(np.float32)
+    numbers = {"count": np.array(5, np.int64), "last": np.array(until, np.int64), "limit": np.array(9, np.float32)}
+    model = build_model([node], {"x": ROWS}, {**numbers, "w": weights, "start": X[:1]}, ["y", "rows"])
+    for output, shape in zip(model.graph.output, ([1, 8], [None, 1, 8]), strict=True):
+        output.CopyFrom(helper.make_tensor_value_info(output.name, TensorProto.FLOAT, shape))
+    return model
+
+
+def _anything(name: str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+
+
+ROWS = RNG.standard_normal((5, 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize("goes_on", ["on", "before"])
+def test_loop_of_known_rounds(goes_on: str) -> None:
+    """To the end, or until a condition that follows from the round."""
+    model = loop(goes_on=goes_on)
+    for mine, wanted in zip(run_module(import_onnx(model), ROWS), reference(model, {"x": ROWS}), strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-5, atol=1e-6)
+    products = [layer for layer in layers(model) if layer and layer.startswith("product")]
+    assert len(products) == (4 if goes_on == "on" else 3)  # that of the first round is known
+
+
+def test_loop_that_ends_by_values() -> None:
+    with pytest.raises(UnsupportedOperatorsError, match="whose end depends on values"):
+        import_onnx(loop(goes_on="small"))
