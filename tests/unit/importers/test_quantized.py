@@ -348,7 +348,8 @@ def test_quantized_models_are_refused_where_they_cannot_be_quantized(tmp_path: P
     onnx.save(model_of(nodes, SCALES), path)
     with pytest.raises(ModelError, match="quantized already") as refusal:
         Model.load(path)
-    assert "quantune compile" in str(refusal.value)
+    assert "quantune compile" in str(refusal.value) and "quantune analyze" in str(refusal.value)
+    assert {layer.op_type for layer in Model.rounded(path).layers} == {"QuantizeLinear", "Relu"}
 
 
 def test_other_forms_are_refused_by_name(tmp_path: Path) -> None:
