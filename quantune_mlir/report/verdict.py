@@ -110,8 +110,10 @@ def _noise(run: Run) -> Row:
         beside = figures.decibels(int8.worst_sqnr_db)
     else:
         beside = f"{figures.decibels(min(predicted))} predicted" if predicted else UNKNOWN
-    mixed = worst_db(run) if measured is None else measured.worst_sqnr_db
-    return Row("noise of the worst part of the outputs, SQNR", "exact", beside, figures.decibels(mixed))
+    mixed = figures.decibels(worst_db(run) if measured is None else measured.worst_sqnr_db)
+    if mixed != UNKNOWN and measured is None and not parts(run):
+        mixed += " predicted"
+    return Row("noise of the worst part of the outputs, SQNR", "exact", beside, mixed)
 
 
 def _time(run: Run) -> Iterator[Row]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from quantune_mlir.report import commands, verdict
 from tests.unit.report.runs import run
 
@@ -19,6 +21,13 @@ def test_predictions_say_that_they_are() -> None:
     assert "worst part of the outputs 8.0 dB (int8 throughout 20.0 dB predicted)" in line
     assert "predicted to take 33.3 % of fp32's time (int8 throughout 25.0 %)" in line
     assert "top-1" not in line
+
+
+def test_noise_that_was_not_verified_is_called_predicted() -> None:
+    known = run(hostile=False, measured=False)
+    unverified = replace(known, summary=known.summary.model_copy(update={"verification": None}))
+    line = verdict.line(unverified)
+    assert "worst part of the outputs 22.0 dB predicted (int8 throughout 20.0 dB predicted)" in line
 
 
 def test_ruined_parts_are_marked() -> None:
