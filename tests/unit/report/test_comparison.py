@@ -59,6 +59,12 @@ def test_numbers_for_programs_are_those_of_the_tables() -> None:
     assert numbers["a"]["worst_sqnr_db"] == min(numbers["a"]["parts"].values())
 
 
+def test_noise_that_was_not_verified_is_not_shown_as_such() -> None:
+    first = run(hostile=False)
+    unverified = dataclasses.replace(first, summary=first.summary.model_copy(update={"verification": None}))
+    assert as_json(["a", "b"], [first, unverified])["b"]["worst_sqnr_db"] is None
+
+
 def test_names_are_as_long_as_is_needed() -> None:
     assert named([Path("/x/a"), Path("/x/b")]) == ["a", "b"]
     assert named([Path("/x/out"), Path("/y/out")]) == ["x/out", "y/out"]
