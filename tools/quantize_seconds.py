@@ -5,7 +5,7 @@
 Each round has, for each network of the model zoo and in turns: `quantune quantize` with an empty cache, the same again,
 the same with one layer of its plan changed, NNCF's `quantize` and ONNX Runtime's `quantize_static` (MinMax), each a
 process of its own from start to exit. Tables give medians: seconds on the clock, those of all processors, the most
-memory of the process and of what it starts, and how long our stages take.
+memory of the process and of what it starts, and how long our stages take. A peer that is not installed is left out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,9 +106,11 @@ def one_round(model: Path, samples: dict[str, Any], folder: Path) -> dict[str, T
         stages = json.loads((output / "summary.json").read_text(encoding="utf-8"))["timings_s"]
         found[name] = Taken(taken.seconds, taken.cpu_seconds, taken.peak_mib, stages)
     child = [sys.executable, str(openvino_child.__file__), "quantize", str(model), str(stacked)]
-    found[NNCF] = run([*child, str(folder / "nncf.xml")], cache)
     this = [sys.executable, "-m", "tools.quantize_seconds", "--onnxruntime", str(model), str(stacked)]
-    found[ORT] = run([*this, str(folder)], cache)
+    if find_spec("nncf"):
+        found[NNCF] = run([*child, str(folder / "nncf.xml")], cache)
+    if find_spec("onnxruntime"):
+        found[ORT] = run([*this, str(folder)], cache)
     return found
 
 
@@ -139,19 +142,28 @@ def markdown(rounds: Rounds) -> str:
     titles = ("Seconds on the clock", "Seconds of all processors", "Most memory, MiB")
     text = [f"{title}:\n\n{part}" for title, part in zip(titles, parts, strict=True)]
     ratios = [
-        f"{command} / NNCF, geometric mean: "
-        + f"{geometric_mean([median(r, command, 'seconds') / median(r, NNCF, 'seconds') for r in rounds.values()]):.2f}"
+        f"{command} / {peer}, geometric mean: {_ratio(rounds, command, peer):.2f}"
+        for peer in commands(rounds)[len(OURS) :]
         for command in OURS
     ]
     return "\n\n".join([*text, "\n".join(ratios), f"Stages with an empty cache, seconds:\n\n{_stages(rounds)}"]) + "\n"
 
 
+def _ratio(rounds: Rounds, command: str, peer: str) -> float:
+    return geometric_mean([median(r, command, "seconds") / median(r, peer, "seconds") for r in rounds.values()])
+
+
+def commands(rounds: Rounds) -> list[str]:
+    """What was measured, ours first."""
+    return list(next(iter(rounds.values()))[0])
+
+
 def _table(rounds: Rounds, what: str, digits: int) -> str:
-    commands = (*OURS, NNCF, ORT)
-    body = (
-        [name, *(f"{median(each, command, what):.{digits}f}" for command in commands)] for name, each in rounds.items()
-    )
-    return table(["network", *commands], body)
+    names = commands(rounds)
+    body: list[list[str]] = []
+    for network, each in rounds.items():
+        body.append([network, *(f"{median(each, name, what):.{digits}f}" for name in names)])
+    return table(["network", *names], body)
 
 
 def _stages(rounds: Rounds) -> str:
