@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 @click.option(
     "--integer-only",
     is_flag=True,
-    help="No floating-point number at all: of a directory whose layers are all int8. Implies --io int8.",
+    help="No floating-point number at all: of a directory whose layers are all integers. Implies --io int8.",
 )
 @tiles_option
 @model_options
