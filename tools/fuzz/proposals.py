@@ -232,8 +232,10 @@ def _blocks(g: Growing) -> bool:
 
 def _resize(g: Growing) -> bool:
     x = g.pick(ranks=[4])
-    sizes = [*g.shape(x)[:2], *(int(v) for v in g.rng.integers(1, 12, 2))]
     mode = str(g.rng.choice(["nearest", "linear", "cubic"]))
+    sizes = [*g.shape(x)[:2], *(int(v) for v in g.rng.integers(1, 12, 2))]
+    if mode == "nearest":  # Elsewhere fp32 decides which of two pixels is the nearest.
+        sizes[2:] = [size * int(g.rng.integers(1, 4)) for size in g.shape(x)[2:]]
     options: dict[str, Any] = {
         "coordinate_transformation_mode": _chance(g, "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"),
         **({"nearest_mode": _chance(g, "floor", "ceil", "round_prefer_floor")} if mode == "nearest" else {}),
