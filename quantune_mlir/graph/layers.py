@@ -56,7 +56,7 @@ class Layer:
 
     @property
     def weight_elements(self) -> int:
-        """Elements of the layer's constant weights, biases apart."""
+        """Elements of the layer's constant weights, biases apart; what several layers share is the first one's."""
         return sum(_weight_elements(unit) for unit in self.units)
 
     @property
@@ -105,7 +105,10 @@ def _weight_elements(unit: Unit) -> int:
     if unit.kind is not Kind.DOT or not is_constant(unit.op.operands[1]):
         return 0
     weights = constant_value(unit.op.operands[1])
-    return 0 if weights is None else weights.size // channel_groups(unit.op)
+    uses = unit.op.operands[1].uses
+    if weights is None or any(use.owner.operation.is_before_in_block(unit.op) for use in uses):
+        return 0
+    return weights.size // channel_groups(unit.op)
 
 
 def channel_groups(op: ir.Operation) -> int:

@@ -10,6 +10,7 @@ import pytest
 from quantune_mlir.graph.units import Kind, find_units
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.model import Model
 from tests.onnx_models import OneNode, assert_like_onnxruntime
 
 pytestmark = pytest.mark.slow
@@ -125,3 +126,8 @@ def test_steps_are_layers_and_share_their_weights(op_type: str, products: int) -
     names = [f"node/step_{t}/{part}" for t in range(STEPS) for part in ("gates", "candidate")[:products]]
     assert [unit.layer for unit in dots] == ["node", *names]
     assert len({unit.op.operands[1] for unit in dots[1:]}) == products
+
+
+def test_weights_count_once_for_all_steps() -> None:
+    model = Model(import_onnx(case("LSTM", state=True).model()))
+    assert sum(layer.weight_elements for layer in model.layers) == 4 * HIDDEN * (INPUTS + HIDDEN)
