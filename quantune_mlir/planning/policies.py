@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 from quantune_mlir.errors import PlanError
+from quantune_mlir.numerics.formats import FP32
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.costs import Cost
@@ -106,6 +107,8 @@ def with_fp32_ends(problem: Problem, point: Point) -> Point:
 
     Whatever the samples say: the output leaves in fp32, and probabilities far below 1/255 are 0 in int8.
     """
+    if problem.finest != FP32:
+        return point
     read = {stream.producer for stream in problem.costs.streams}
     ledger, noise, moved = problem.ledger(), problem.noise_ledger(), point.moved
     for name, format_ in moved.items():
