@@ -247,7 +247,7 @@ def _damaged_cache(network: _Network, rng: random.Random) -> str | None:
 
 
 def _whole(network: _Network, output: Path, **changes: str) -> str | None:
-    process = network.start(output, **changes)
+    process = network.start(output, None, **changes)
     _, said = process.communicate(timeout=_LONGEST)
     good = process.returncode == 0 and "Traceback" not in said and _is_whole(output)
     return None if good else f"status {process.returncode}: {said.strip()[-300:]}"
