@@ -3,8 +3,7 @@
 First-order projection does not see what functions make of large errors: a logarithm of what was almost nothing. How
 energies grow from layer to layer does see it, though crudely (propagation.py), if it is measured with the plan itself.
 So at each part of the output where a plan has more than TRUSTED times the noise that was predicted, a layer brings no
-less than what has grown of its own error; and all together no less than what was measured there, which may be more than
-what has grown up to the last layer: an argmax makes errors of small differences.
+less than what has grown of its own error.
 """
 
 from __future__ import annotations
@@ -33,13 +32,10 @@ def corrected(
         grown: by layer the noise at each part, as energies grew under that plan.
         measured: its noise-to-signal power at each part; NaN where it is not known.
     """
-    known = np.nan_to_num(measured)
-    wrong = known > TRUSTED * model.noise(formats)
-    grown = {name: noise for name, noise in grown.items() if name in model.layers and len(noise) == len(model.parts)}
-    total = np.sum([*grown.values()], axis=0) if grown else np.zeros_like(known)
-    factor = np.maximum(1.0, np.divide(known, total, out=np.ones_like(known), where=total > 0))
+    wrong = np.nan_to_num(measured) > TRUSTED * model.noise(formats)
     raised = {
-        name: np.where(wrong, np.maximum(model.layers[name], factor * noise), model.layers[name])
+        name: np.where(wrong, np.maximum(model.layers[name], noise), model.layers[name])
         for name, noise in grown.items()
+        if name in model.layers and len(noise) == len(model.parts)
     }
     return replace(model, layers={**model.layers, **raised})
