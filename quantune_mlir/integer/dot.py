@@ -51,12 +51,10 @@ def weights_of(unit: Unit) -> tuple[NDArray[np.float32], int] | None:
 
     Depthwise weights [KH, KW, C, M] are given as [KH, KW, C * M], so that output channels are one axis.
     """
-    if unit.op.name == "tosa.matmul":
-        return (_constant(unit.op.operands[1]), 2) if is_constant(unit.op.operands[1]) else None
-    weights = _constant(unit.op.operands[1])
-    if unit.op.name == "tosa.depthwise_conv2d":
-        return weights.reshape(*weights.shape[:2], -1), 2
-    return weights, 0
+    if not is_constant(unit.op.operands[1]):
+        return None
+    weights, kind, axis = _constant(unit.op.operands[1]), traits_of(unit.op).weights, _channel_axis(unit.op)
+    return (weights.reshape(*weights.shape[:2], -1) if kind is not None and kind.depthwise else weights), axis
 
 
 def quantized_weights(
@@ -86,8 +84,7 @@ def accumulator_bound(unit: Unit, params: Sequence[QuantParams], quantized: Quan
     """A bound of the accumulators of a dot unit with inputs of these parameters; None: its weights are an input."""
     if quantized is None:
         return bound_of_sums(unit, params)
-    axis = 2 if unit.op.name in ("tosa.matmul", "tosa.depthwise_conv2d") else 0
-    return largest_sum(quantized.integers, quantized.bias, axis, reach(params[0]))
+    return largest_sum(quantized.integers, quantized.bias, _channel_axis(unit.op), reach(params[0]))
 
 
 def has_stored_weights(unit: Unit) -> bool:
@@ -98,6 +95,12 @@ def has_stored_weights(unit: Unit) -> bool:
         and WEIGHT_SCALES in unit.op.attributes
         and (stored_integers(found[0], _stored_scales(unit.op), found[1]) is not None)
     )
+
+
+def _channel_axis(op: ir.Operation) -> int:
+    """The axis of the output channels of what `weights_of` gives; of a matmul, the last."""
+    kind = traits_of(op).weights
+    return 2 if kind is None else kind.channel_axis
 
 
 def _stored_scales(op: ir.Operation) -> NDArray[np.float32]:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.lanes import Context, Lanes
 from quantune_mlir.kernels.emit.rounding import NARROWED, Narrowing, Rounding
 from quantune_mlir.kernels.emit.vector_builder import Index
-from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, Context, Lanes, tensor_operands
+from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, tensor_operands
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant_value

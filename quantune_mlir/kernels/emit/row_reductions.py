@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.kernels.emit.vector_ops import larger, smaller
+from quantune_mlir.kernels.emit.lanes import larger, smaller
 from quantune_mlir.mlir.bindings import arith, ir
 
 

@@ -5,7 +5,7 @@ Tensors of i8, i16 and i32 are vectors of i32 here, f32 of f32, i1 of i1: what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.lanes import Context, Lanes, larger, product_bounds, smaller, sum_bounds
 from quantune_mlir.kernels.emit.trigonometry import cosine, sine
 from quantune_mlir.mlir.bindings import arith, ir, math, vector
 from quantune_mlir.mlir.constants import constant_value
@@ -29,51 +30,6 @@ CODES: Final = {"i8": (-128, 127), "i16": (-32768, 32767)}
 _WORD: Final = 32
 _HIGH: Final = 33
 """From this shift on only the high word of a product counts."""
-_ROUNDING: Final = 1e-6
-"""More than the relative error of an f32 operation."""
-
-
-@dataclass(frozen=True)
-class Lanes:
-    """A vector that stands for a part of a tensor."""
-
-    value: ir.Value
-    low: float = -inf
-    high: float = inf
-    """Bounds that the values are known to keep."""
-    rounded: ir.Value | None = None
-    """For an integer that comes from an f32: the same numbers as f32, before anything was narrowed."""
-    factors: tuple[ir.Value, ir.Value] | None = None
-    """For a product of f32: what was multiplied. A sum that follows becomes a fused multiply-add."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the functions need besides their operands."""
-
-    lanes: int
-    scalar: Callable[[ir.Operation, str], ir.Value]
-    """A numeric attribute of an op, in every lane."""
-    buffers: Mapping[ir.Value, ir.Value]
-    """The buffers of tables."""
-
-
-def product_bounds(a: Lanes, b: Lanes) -> tuple[float, float]:
-    """The bounds of an f32 product, rounding included."""
-    if not all(map(isfinite, (a.low, a.high, b.low, b.high))):
-        return -inf, inf
-    corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
-    return _widened(min(corners), max(corners))
-
-
-def sum_bounds(a: Lanes, b: Lanes) -> tuple[float, float]:
-    """The bounds of an f32 sum, rounding included."""
-    return _widened(a.low + b.low, a.high + b.high)
-
-
-def _widened(low: float, high: float) -> tuple[float, float]:
-    margin = _ROUNDING * max(abs(low), abs(high)) if isfinite(low) and isfinite(high) else 0.0
-    return low - margin, high + margin
 
 
 Emit = Callable[[ir.Operation, Sequence[Lanes], Context], Lanes]
@@ -85,16 +41,6 @@ def _element(value: ir.Value) -> str:
 
 def _is_float(value: ir.Value) -> bool:
     return _element(value) == "f32"
-
-
-def larger(a: ir.Value, b: ir.Value) -> ir.Value:
-    """max(a, b) of f32 lanes as one instruction: b where they are unordered."""
-    return arith.SelectOp(arith.CmpFOp(arith.CmpFPredicate.OGT, a, b).result, a, b).result
-
-
-def smaller(a: ir.Value, b: ir.Value) -> ir.Value:
-    """min(a, b) of f32 lanes as one instruction: b where they are unordered."""
-    return arith.SelectOp(arith.CmpFOp(arith.CmpFPredicate.OLT, a, b).result, a, b).result
 
 
 def _cast(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place, widened
+from quantune_mlir.kernels.emit.lanes import larger
 from quantune_mlir.kernels.emit.vector_builder import Index
-from quantune_mlir.kernels.emit.vector_ops import larger
 from quantune_mlir.mlir.bindings import arith, ir, math
 from quantune_mlir.mlir.constants import constant_value
 

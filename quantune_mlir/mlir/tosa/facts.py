@@ -37,6 +37,11 @@ class Weights:
         """Whether each output channel reads one input channel only."""
         return self.input_axis in self.output_axes
 
+    @property
+    def channel_axis(self) -> int:
+        """The axis of the output channels, once a depthwise op's two are made one."""
+        return self.output_axes[0]
+
 
 @dataclass(frozen=True)
 class Traits:

@@ -93,8 +93,8 @@ def _grouped(
         shape = (*shape[:3], outputs * groups)
         return b.convolution("conv2d", x, weights, bias, shape, pads, window.stride, window.dilation)
 
-    def convolve(*operands: Tensor) -> Tensor:
-        return b.convolution("conv2d", *operands, shape, pads, window.stride, window.dilation)
+    def convolve(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+        return b.convolution("conv2d", x, weights, bias, shape, pads, window.stride, window.dilation)
 
     return _by_group(b, (x, weights, bias), (3, 0, 0), groups, convolve)
 
@@ -127,8 +127,8 @@ def transposed_convolution(b: Builder, node: Node) -> Tensor:
                 crop[axis] += excess if side == 0 else 0
     full = [(image.shape[1 + i] - 1) * stride[i] + kernel[i] + out_pad[2 * i] + out_pad[2 * i + 1] for i in range(2)]
 
-    def convolve(*operands: Tensor) -> Tensor:
-        return b.convolution("transpose_conv2d", *operands, (x.shape[0], *full, outputs), out_pad, stride)
+    def convolve(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+        return b.convolution("transpose_conv2d", x, weights, bias, (x.shape[0], *full, outputs), out_pad, stride)
 
     result = _by_group(b, (image, weights, bias), (3, 3, 0), groups, convolve)
     result = b.slice(result, (0, *crop, 0), (x.shape[0], *size, groups * outputs))
