@@ -31,6 +31,7 @@ def _written(parameter: click.Parameter, value: Any) -> Iterator[str]:
         if not isinstance(parameter, click.Option):
             yield str(each)
         elif parameter.is_flag:
-            yield max(parameter.opts if each else parameter.secondary_opts, key=len)
+            names = parameter.opts if each else parameter.secondary_opts
+            yield from sorted(names, key=len)[-1:]
         else:
             yield from (max(parameter.opts, key=len), str(each))

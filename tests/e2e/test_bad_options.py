@@ -19,7 +19,7 @@ class TestPlan:
             ("format: 1\ndefault: int8\nlayers:\n- {name: rleu, precision: fp32}\n", "did you mean 'relu' by 'rleu'?"),
             ("format: 1\nlayers: []\n", "the plan lacks layer 'conv'"),
             ("format: 1\nmodel: beef\ndefault: int8\n", "made for another model (beef"),
-            ("format: 2\nlayers: []\n", "line 1: the file has format 2"),
+            ("format: 2\nlayers: []\n", "line 1: format 2 is later than"),
             ("layers:\n- name: conv\n   precision: [\n", "line 3: malformed YAML"),
             ("format: 1\nlayers:\n- {name: conv, precision: int4}\n", "line 3: layers.0.precision"),
             ("format: 1\nlayers:\n- {name: conv, precision: int8}\n- {name: conv, precision: fp32}\n", "listed twice"),

@@ -18,7 +18,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(tmp_path: Path) -> None
     shape = (2, 64, 96)
     model = save_model(conv_relu(input_shape=(1, *shape)), tmp_path / "wide.onnx")
     peaks = {count: _peak_memory(tmp_path, model, images(count, shape)) for count in (100, 1000)}  # of 48 KiB each
-    assert peaks[1000] == pytest.approx(peaks[100], rel=0.05)
+    assert peaks[1000] <= 1.05 * peaks[100]
 
 
 @pytest.mark.slow

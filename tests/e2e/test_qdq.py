@@ -84,7 +84,7 @@ def test_what_is_no_onnx_file_has_no_such_form(refused: Refused, tmp_path: Path,
 @pytest.mark.zoo
 def test_onnx_runtime_is_as_accurate_with_our_plan(quantune: Quantune, zoo: Path, tmp_path: Path) -> None:
     networks, made = Zoo(zoo), tmp_path / "out"
-    network, count = "resnet8_cifar10", 200
+    network, count = "resnet8_cifar10", 1000
     calibration = save_samples(tmp_path / "calib.npz", **networks.samples(network, "calib", 20))
     done = quantune(
         *("quantize", networks.model(network), "--calibration", calibration, "--output", made),

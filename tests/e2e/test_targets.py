@@ -89,7 +89,6 @@ def test_plain_x86_computes_the_same_bytes(
     assert run_all(compiled("x86-64", "integer"), images).tobytes() == expected.tobytes()
 
 
-@pytest.mark.xfail(reason="IREE 3.13's vmvx extends a table's index without its sign", raises=IndexError)
 def test_portable_bytecode_computes_the_same_bytes(
     compiled: Compiled, images: NDArray[np.float32], expected: NDArray[np.float32]
 ) -> None:

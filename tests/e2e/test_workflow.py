@@ -46,10 +46,12 @@ METRICS = {
 
 
 class TestOutputDirectory:
-    def test_holds_all_files_and_nothing_else(self, digits: Path) -> None:
-        assert sorted(path.name for path in digits.iterdir()) == FILES
-        assert sorted(path.name for path in digits.parent.iterdir()) == ["out"]
-        assert all(path.stat().st_mode & 0o044 for path in (digits, *digits.iterdir())), "others may read it"
+    def test_holds_all_files_and_nothing_else(self, quantune: Quantune, tmp_path: Path) -> None:
+        output = tmp_path / "out"
+        assert quantune("quantize", MODEL, "--calibration", CALIBRATION, "--output", output).status == 0
+        assert sorted(path.name for path in output.iterdir()) == FILES
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+        assert all(path.stat().st_mode & 0o044 for path in (output, *output.iterdir())), "others may read it"
 
     def test_summary(self, summary: Mapping[str, Any]) -> None:
         assert set(summary["versions"]) >= {"iree-base-compiler", "iree-base-runtime", "numpy", "onnx"}

@@ -152,9 +152,9 @@ class _GraphImport:
     def _inlined(
         self, builder: Builder, body: onnx.GraphProto, given: Sequence[Tensor | None] = ()
     ) -> list[Tensor | None]:
-        """The outputs of a body, given its inputs, imported in place; its names are its own."""
+        """The outputs of a body, imported in place; its names are its own. What is not given comes from outside."""
         outside = self._tensors, self._stored
-        inputs = dict(zip((i.name for i in body.input), given, strict=True))
+        inputs = dict(zip((i.name for i in body.input), given, strict=True)) if given else {}
         self._tensors = self._tensors.new_child(inputs)
         self._stored = self._stored.new_child({t.name: t for t in body.initializer})
         try:
