@@ -134,9 +134,8 @@ def emit_convolution(
         require_no_overflow(unit, accumulator_bound(unit, [source.params], quantized))
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
     convolution = _Convolution(op.name.removeprefix("tosa."), shape_of(op.results[0]), spatial, source)
-    axis = 2 if op.name == "tosa.depthwise_conv2d" else 0
     accumulator, unit_scale = convolution.emit(
-        emitter, quantized.integers, shape_of(op.operands[1]), quantized.bias, axis
+        emitter, quantized.integers, shape_of(op.operands[1]), quantized.bias, _channel_axis(op)
     )
     scale = _accumulator_scale(op, source.params.scale, quantized.scales) * unit_scale
     return finish(emitter, accumulator, scale, end, quantized.rest)
