@@ -13,7 +13,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
-from quantune_mlir.kernels.isa.int16 import HalfwordSmlad, halfwords
+from quantune_mlir.kernels.isa.int16 import HalfwordSmlad, halfwords, smlad
 from quantune_mlir.mlir.bindings import ir, vector
 
 
@@ -44,13 +44,7 @@ class Smlad(DotStep):
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """Two smlad for each channel."""
-        halves = halfwords(vector.ExtractOp(x, [], [0]).result)
-        for lane in range(self.lanes):
-            sum_ = vector.ExtractOp(accumulator, [], [lane]).result
-            for a, b in zip(halves, halfwords(vector.ExtractOp(w, [], [lane]).result), strict=True):
-                sum_ = code.intrinsic("llvm.arm.smlad", sum_.type, a, b, sum_)
-            accumulator = vector.InsertOp(sum_, accumulator, [], [lane]).result
-        return accumulator
+        return smlad(halfwords(vector.ExtractOp(x, [], [0]).result), w, accumulator, self.lanes)
 
 
 ARMV7EM: Final = Isa("armv7em", 4, Smlad(), FusedMultiplyAdd(4, 7), int16=HalfwordSmlad())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantune_mlir.kernels.emit import vector_builder as code
@@ -90,13 +91,7 @@ class HalfwordSmlad(DotStep):
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """Two smlad for each channel."""
-        halves = [vector.ExtractOp(x, [], [i]).result for i in (0, 1)]
-        for lane in range(self.lanes):
-            sum_ = vector.ExtractOp(accumulator, [], [lane]).result
-            for a, b in zip(halves, halfwords(vector.ExtractOp(w, [], [lane]).result), strict=True):
-                sum_ = code.intrinsic("llvm.arm.smlad", sum_.type, a, b, sum_)
-            accumulator = vector.InsertOp(sum_, accumulator, [], [lane]).result
-        return accumulator
+        return smlad([vector.ExtractOp(x, [], [i]).result for i in (0, 1)], w, accumulator, self.lanes)
 
 
 @dataclass(frozen=True)
@@ -125,10 +120,25 @@ class HalfwordVmladava(DotStep):
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """vmladava."""
-        sum_ = vector.ExtractOp(accumulator, [], [0]).result
-        plain = code.constant(0, "i32")  # signed; neither subtracted nor with halves exchanged
-        sum_ = code.intrinsic("llvm.arm.mve.vmldava.v8i16", sum_.type, plain, plain, plain, sum_, x, w)
-        return vector.InsertOp(sum_, accumulator, [], [0]).result
+        return vmladava("v8i16", x, w, accumulator)
+
+
+def smlad(halves: Sequence[ir.Value], w: ir.Value, accumulator: ir.Value, lanes: int) -> ir.Value:
+    """Two smlad for each channel: inputs in halves as `halfwords` makes them, and a word of weights a channel."""
+    for lane in range(lanes):
+        sum_ = vector.ExtractOp(accumulator, [], [lane]).result
+        for a, b in zip(halves, halfwords(vector.ExtractOp(w, [], [lane]).result), strict=True):
+            sum_ = code.intrinsic("llvm.arm.smlad", sum_.type, a, b, sum_)
+        accumulator = vector.InsertOp(sum_, accumulator, [], [lane]).result
+    return accumulator
+
+
+def vmladava(vectors: str, x: ir.Value, w: ir.Value, accumulator: ir.Value) -> ir.Value:
+    """One vmladava of vectors of this type."""
+    sum_ = vector.ExtractOp(accumulator, [], [0]).result
+    plain = code.constant(0, "i32")  # signed; neither subtracted nor with halves exchanged
+    sum_ = code.intrinsic(f"llvm.arm.mve.vmldava.{vectors}", sum_.type, plain, plain, plain, sum_, x, w)
+    return vector.InsertOp(sum_, accumulator, [], [0]).result
 
 
 def halfwords(word: ir.Value) -> tuple[ir.Value, ir.Value]:

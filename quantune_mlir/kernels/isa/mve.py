@@ -12,8 +12,8 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
-from quantune_mlir.kernels.isa.int16 import HalfwordVmladava
-from quantune_mlir.mlir.bindings import ir, vector
+from quantune_mlir.kernels.isa.int16 import HalfwordVmladava, vmladava
+from quantune_mlir.mlir.bindings import ir
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,7 @@ class Vmladava(DotStep):
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """vmladava."""
-        sum_ = vector.ExtractOp(accumulator, [], [0]).result
-        plain = code.constant(0, "i32")  # signed; neither subtracted nor with halves exchanged
-        sum_ = code.intrinsic("llvm.arm.mve.vmldava.v16i8", sum_.type, plain, plain, plain, sum_, x, w)
-        return vector.InsertOp(sum_, accumulator, [], [0]).result
+        return vmladava("v16i8", x, w, accumulator)
 
 
 MVE: Final = Isa("mve", 4, Vmladava(), FusedMultiplyAdd(4, 7), int16=HalfwordVmladava())
