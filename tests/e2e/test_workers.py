@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -81,9 +82,10 @@ class KillingWorkers(DaskWorkers):
         marker = str(self.marker) + str(self.killed)
 
         def dying(shard: list[Run]) -> Any:
-            if shard[0][0] > 0 and not os.path.exists(marker):
-                open(marker, "x").close()
-                os.kill(os.getpid(), signal.SIGKILL)
+            if shard[0][0] > 0:
+                with contextlib.suppress(FileExistsError):  # Both workers may come here at once.
+                    open(marker, "x").close()
+                    os.kill(os.getpid(), signal.SIGKILL)
             return work(shard)
 
         return super().map(dying, shards)
