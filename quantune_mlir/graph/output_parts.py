@@ -179,7 +179,7 @@ def _channels(region: _Region, shape: Sequence[int]) -> int | None:
     for part in region.ranges:
         sizes[part.axis] = part.stop - part.start
     made = _made_along(region)
-    customary = 1 if len(shape) > 2 else len(shape) - 1
+    customary = 1 if len(shape) > 2 and sizes[1] <= MOST_CHANNELS else len(shape) - 1
     candidates = (region.cut, customary) if made is None else (made,)
     return next((a for a in candidates if a is not None and a >= 0 and 1 < sizes[a] <= MOST_CHANNELS), None)
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import is_constant
 from quantune_mlir.mlir.edit import defining_op
-from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
+from quantune_mlir.mlir.tosa.traits import axis_of, data_operands, traits_of
 from quantune_mlir.numerics.parts import Reading
 
 
@@ -42,12 +43,20 @@ def find_softmax(result: ir.Value) -> Softmax | None:
 
 
 def holds_classes(result: ir.Value) -> bool:
-    """Whether a result holds truth values, or what an argmax gave."""
-    element = result.type.element_type
-    if not isinstance(element, ir.IntegerType):
+    """Whether a result holds truth values, what an argmax gave, or what each of such stands for."""
+    element, op = result.type.element_type, defining_op(result)
+    if not isinstance(element, ir.IntegerType) or op is None:
         return False
-    op = _maker(result, lambda op: _moves(op) or op.name == "tosa.cast")
-    return element.width == 1 or (op is not None and op.name == "tosa.argmax")
+    if element.width == 1 or op.name == "tosa.argmax":
+        return True
+    traits = traits_of(op)
+    if op.name == "tosa.gather":
+        return holds_classes(op.operands[1])
+    if not (traits.moves or traits.elementwise or op.name == "tosa.concat") or traits.reduces:
+        return False
+    computed = [operand for operand in data_operands(op) if not is_constant(operand)]
+    alone = len(computed) == 1 or not traits.elementwise or op.name == "tosa.select"
+    return alone and all(map(holds_classes, computed))
 
 
 def has_one_scale(value: ir.Value) -> bool:

@@ -22,8 +22,10 @@ T = TypeVar("T", bound=np.generic)
 Reading = Literal["values", "probabilities", "log probabilities", "classes"]
 """What the numbers of a part are: probabilities are those of a softmax; classes are alike or not, never near."""
 
+LEAST_DB: Final = 20.0
+"""Below it, int8 changes what a network decides."""
 LEAST_SHARE: Final = 1 / 16
-"""So many of a part's channels a group must have to be judged by itself."""
+"""So many of a part's channels must be at least as quiet as a group for that to be judged by itself."""
 _TINY: Final = 1e-30
 
 
@@ -107,6 +109,11 @@ class PartNoise:
     def whole_sqnr_db(self) -> float:
         """The same of all elements, as if they were one group."""
         return _sqnr(self.whole)
+
+    @property
+    def silent(self) -> bool:
+        """Whether fp32 gave nothing but zeros, and the candidate did so too: that is no judgement."""
+        return self.whole.signal == 0 and self.whole.noise == 0
 
     @property
     def normalized_mse(self) -> float:
@@ -201,8 +208,8 @@ def channel_groups(signal: NDArray[np.float64]) -> list[NDArray[np.intp]]:
     """The groups of channels that are judged together, each the indices of its members.
 
     With S the energy of a channel and S₀ that of the loudest, a channel is in group floor(½ log10(S₀ / S)), that of its
-    order of magnitude. From the quietest on, a group of less than LEAST_SHARE of the channels joins the next louder
-    one. Channels without a signal are of the quietest group.
+    order of magnitude. The quietest of less than LEAST_SHARE of the channels join the next louder group; what is louder
+    than a group that counts does count. Channels without a signal are of the quietest group.
     """
     if signal.sum() == 0 or len(signal) == 1:
         return [np.arange(len(signal))]
@@ -215,7 +222,7 @@ def channel_groups(signal: NDArray[np.float64]) -> list[NDArray[np.intp]]:
         members = np.flatnonzero(decades == decade)
         gathered = np.concatenate([gathered, members])
         audible += len(members)
-        if audible >= LEAST_SHARE * len(signal) or decade == 0:
+        if groups or audible >= LEAST_SHARE * len(signal) or decade == 0:
             groups.append(gathered)
             gathered, audible = gathered[:0], 0
     return groups

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from quantune_mlir.numerics.parts import LEAST_DB
 from quantune_mlir.report import figures
 from quantune_mlir.report.run import Run, Score
 
 VARIANTS: Final = ("fp32", "int8", "mixed")
-WARNING_DB: Final = 10.0
-"""A part of the outputs below it is next to ruined."""
 UNKNOWN: Final = "–"
 _LATENCY: Final = "latency"
 
@@ -36,9 +35,9 @@ class PartNoise:
     predicted_db: float | None
 
     @property
-    def ruined(self) -> bool:
-        """Whether it was measured below WARNING_DB."""
-        return self.measured_db is not None and self.measured_db < WARNING_DB
+    def doubtful(self) -> bool:
+        """Whether it was measured below LEAST_DB."""
+        return self.measured_db is not None and self.measured_db < LEAST_DB
 
 
 def parts(run: Run) -> list[PartNoise]:

@@ -14,15 +14,12 @@ from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.numerics.parts import Part, PartMeter, PartNoise
+from quantune_mlir.numerics.parts import LEAST_DB, Part, PartMeter, PartNoise
 from quantune_mlir.workflow.progress import Stopwatch
 
 MOST_RUNS: Final = 40
 MOST_BYTES: Final = 1 << 27
 """Bytes of inputs and outputs that are kept; where all are more, every second, fourth ... run is."""
-
-WARNING_DB: Final = 10.0
-"""A part below it is next to ruined, whatever the policy."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +90,13 @@ class Verification:
 
     @property
     def doubtful(self) -> list[PartNoise]:
-        """The parts below WARNING_DB."""
-        return [part.noise for part in self.parts if part.noise.sqnr_db < WARNING_DB]
+        """The parts below LEAST_DB."""
+        return [part.noise for part in self.parts if part.noise.sqnr_db < LEAST_DB]
+
+    @property
+    def silent(self) -> list[PartNoise]:
+        """The parts of which nothing can be told, as they are zero throughout."""
+        return [part.noise for part in self.parts if part.noise.silent]
 
 
 def verify(

@@ -1,49 +1,93 @@
-"""What a user has to know of a plan that leaves parts of the outputs next to ruined."""
+"""What a user has to know of a plan: outputs that lost too much, and those of which nothing is known."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from quantune_mlir.numerics.parts import PartNoise
+from quantune_mlir.numerics.metrics import decibels
+from quantune_mlir.numerics.parts import LEAST_DB, Part, PartNoise
 from quantune_mlir.workflow.quantized_model import QuantizedModel
-from quantune_mlir.workflow.verification import WARNING_DB
+from quantune_mlir.workflow.verification import Verification
 
+FEW_SAMPLES: Final = 4
+"""Fewer tell next to nothing of others."""
 _NAMED: Final = 3
-_REMEDY_DB: Final = 20
+_CALIBRATE: Final = "remedy: calibrate with samples as they will come, a hundred of them"
 
 
 def warnings(quantization: QuantizedModel) -> list[str]:
-    """Which parts were measured below WARNING_DB, which layers may have done it, and what to do.
+    """Parts measured below LEAST_DB, with the layers that may have done it and what to do; and what was not judged.
 
-    One for all parts that the same layers are suspected of.
+    One for all parts that the same layers are suspected of. Without a verification, what is predicted is told.
     """
-    if quantization.verification is None:
-        return []
-    ruined: dict[tuple[str, ...], list[PartNoise]] = {}
-    for noise in quantization.verification.doubtful:
-        ruined.setdefault(_suspects(quantization, noise), []).append(noise)
-    return [_warning(layers, parts) for layers, parts in ruined.items()]
+    found = [*_of_samples(quantization)]
+    verification = quantization.verification
+    if verification is None:
+        return [*found, *_predicted(quantization)]
+    lost: dict[tuple[str, ...], list[PartNoise]] = {}
+    for noise in verification.doubtful:
+        lost.setdefault(_suspects(quantization, noise.part), []).append(noise)
+    told = [_warning(quantization, layers, list(map(_measured, parts))) for layers, parts in lost.items()]
+    return [*told, *_silent(verification), *found]
 
 
-def _warning(layers: Sequence[str], parts: Sequence[PartNoise]) -> str:
-    measured = (
-        f"{noise.part.name} " + ("noise where fp32 is zero" if noise.worst.signal == 0 else f"{noise.sqnr_db:.1f} dB")
-        for noise in parts
-    )
-    lines = [f"measured at the outputs: {', '.join(measured)}; below {WARNING_DB:g} dB they are next to ruined"]
-    remedy = f"ask for --min-sqnr {_REMEDY_DB}"
+def _warning(quantization: QuantizedModel, layers: Sequence[str], parts: Sequence[str], how: str = "measured") -> str:
+    lines = [f"{how} at the outputs: {', '.join(parts)}; below {LEAST_DB:g} dB int8 changes what a network decides"]
+    floor = quantization.policy.floor_db
+    remedies = [] if floor is not None and floor >= LEAST_DB else [f"ask for --min-sqnr {LEAST_DB:g}"]
     if layers:
         lines.append(f"the most sensitive layers in int8 before them: {', '.join(layers)}")
-        remedy += f", or keep these in fp32: --keep-fp32 '^({'|'.join(map(re.escape, layers))})$'"
-    return "\n".join([*lines, f"remedy: {remedy}"])
+        remedies.append(f"keep these in fp32: --keep-fp32 '^({'|'.join(map(re.escape, layers))})$'")
+    return "\n".join([*lines, f"remedy: {', or '.join(remedies) or 'calibrate with more samples'}"])
 
 
-def _suspects(quantization: QuantizedModel, noise: PartNoise) -> tuple[str, ...]:
-    """The most sensitive layers in int8 that a part depends on."""
-    before = quantization.model.layers_before(noise.part)
+def _measured(noise: PartNoise) -> str:
+    if noise.worst.signal == 0:
+        return f"{noise.part.name} noise where fp32 is zero"
+    told = f"{noise.part.name} {noise.sqnr_db:.1f} dB"
+    if noise.part.reading == "classes":
+        told += f" ({noise.whole.noise:.0f} of {noise.whole.count:.0f} decided otherwise)"
+    return told
+
+
+def _predicted(quantization: QuantizedModel) -> Iterator[str]:
+    """What is foreseen of a plan that was not measured."""
+    low = [each for each in quantization.predicted if decibels(each.mixed) < LEAST_DB]
+    if low:
+        parts = [f"at {each.layer} {decibels(each.mixed):.1f} dB" for each in low]
+        layers = _in_integers(quantization, {layer.name for layer in quantization.model.layers})
+        yield _warning(quantization, layers, parts, "not measured, but predicted")
+
+
+def _silent(verification: Verification) -> Iterator[str]:
+    if verification.silent:
+        names = ", ".join(noise.part.name for noise in verification.silent)
+        yield f"not judged: {names}; fp32 gives only zeros there, over all samples\n{_CALIBRATE}"
+
+
+def _of_samples(quantization: QuantizedModel) -> Iterator[str]:
+    count = quantization.runs.samples
+    if count < FEW_SAMPLES:
+        yield f"only {count} sample(s) to calibrate with: next to nothing is known of others\n{_CALIBRATE}"
+    observed = {spec.name: quantization.profile.get(f"%{spec.name}") for spec in quantization.model.inputs}
+    constant = [
+        f"{name} {histogram.maximum:g}"
+        for name, histogram in observed.items()
+        if histogram is not None and histogram.minimum == histogram.maximum
+    ]
+    if constant:
+        yield f"inputs that are the same throughout all samples: {', '.join(constant)}\n{_CALIBRATE}"
+
+
+def _suspects(quantization: QuantizedModel, part: Part) -> tuple[str, ...]:
+    """The most sensitive layers in integers that a part depends on."""
+    return _in_integers(quantization, quantization.model.layers_before(part))
+
+
+def _in_integers(quantization: QuantizedModel, among: set[str]) -> tuple[str, ...]:
     deciding = {layer.name for layer in quantization.model.layers if layer.decides}
     precision = quantization.mixed.precision
     names = (layer.name for layer in quantization.sensitivity.layers)
-    return tuple(name for name in names if name in before & deciding and precision[name] == "int8")[:_NAMED]
+    return tuple(name for name in names if name in among & deciding and precision[name] != "fp32")[:_NAMED]

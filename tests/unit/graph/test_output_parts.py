@@ -153,6 +153,28 @@ def test_each_output_is_a_part_and_classes_are_known(tmp_path: Path) -> None:
     ]
 
 
+def test_what_stands_for_classes_is_read_as_such_and_what_is_counted_is_not(tmp_path: Path) -> None:
+    nodes = [
+        *HEAD,
+        make("Flatten", ["scores"], ["f"], name="flat"),
+        make("TopK", ["f", "three"], ["best", "places"], name="top"),
+        make("ArgMax", ["scores"], ["class"], name="class", axis=1),
+        make("Gather", ["names", "class"], ["name"], name="name"),
+        make("Greater", ["scores", "half"], ["found"], name="found"),
+        make("Cast", ["found"], ["ones"], name="ones", to=onnx.TensorProto.INT64),
+        make("ReduceSum", ["ones"], ["count"], name="count", keepdims=0),
+    ]
+    named = {"three": shape(3), "names": shape(7, 90, 3, 4, 5), "half": np.float32(0.5)}
+    found = parts(nodes, tmp_path, results=["places", "name", "ones", "count"], **named)
+    assert [part.reading for part in found] == ["classes", "classes", "classes", "values"]
+
+
+def test_more_than_a_thousand_are_places(tmp_path: Path) -> None:
+    nodes = [make("Gather", ["x", "some"], ["y"], name="gather", axis=2)]
+    (found,) = parts(nodes, tmp_path, inputs={"x": np.zeros((1, 2000, 6), np.float32)}, some=shape(0, 4, 5))
+    assert (found.name, found.channels) == ("y", 2)
+
+
 @pytest.mark.parametrize(("op", "reading"), [("Softmax", "probabilities"), ("LogSoftmax", "log probabilities")])
 def test_a_softmax_is_known_with_its_axis(tmp_path: Path, op: str, reading: str) -> None:
     (found,) = parts([conv(4, "c"), make(op, ["c"], ["y"], name="s", axis=1)], tmp_path)

@@ -95,6 +95,12 @@ class TestGroups:
         worst = worst_group(signal, np.where(signal < 1, signal, 0), 32)
         assert worst.count == 2, "two of 32, of two orders of magnitude, are enough"
 
+    def test_one_between_many_quiet_ones_and_few_loud_ones_stands_by_itself(self) -> None:
+        """A detector's objectness: louder than the scores of eighty classes, quieter than four sides of boxes."""
+        signal = np.array([1e5] * 4 + [1e1] + [1e-3] * 80)
+        worst = worst_group(signal, np.where(signal == 1e1, 1.0, 0), 85)
+        assert (worst.count, worst.sqnr_db) == (1, 10.0)
+
     def test_one_loudest_channel_stands_by_itself(self) -> None:
         signal = np.array([1e8] + [1.0] * 99)
         worst = worst_group(signal, signal * relative(40), 100)

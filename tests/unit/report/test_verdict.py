@@ -30,9 +30,9 @@ def test_noise_that_was_not_verified_is_called_predicted() -> None:
     assert "worst part of the outputs 22.0 dB predicted (int8 throughout 20.0 dB predicted)" in line
 
 
-def test_ruined_parts_are_marked() -> None:
+def test_doubtful_parts_are_marked() -> None:
     (part,) = verdict.parts(run())
-    assert part.ruined
+    assert part.doubtful
 
 
 def test_commands_can_be_pasted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.metrics import ErrorEnergy
+from quantune_mlir.numerics.parts import PartNoise
+from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
@@ -103,7 +107,6 @@ def test_without_verification_the_samples_run_twice(tmp_path: Path, monkeypatch:
     found = quantize(model, samples(model), policy=PlanPolicy(everything="int8"), verify=False)
     assert runs["main"] + runs["probe"] == 2 * SAMPLES
     assert found.verification is None and found.verified is None
-    assert warnings(found) == []
     assert not any("verified" in stage for stage in found.seconds)
 
 
@@ -119,6 +122,62 @@ def test_the_remedy_helps(found: Quantization) -> None:
     model = found.model
     again = quantize(model, samples(model), QuantizeOptions(), policy=PlanPolicy(keep_fp32=r"^(b\.1)$"))
     assert warnings(again) == []
+
+
+def measured(found: Quantization, *noise: ErrorEnergy, **changes: Any) -> list[str]:
+    """The warnings of a quantization in which this had been measured at the parts."""
+    assert found.verification is not None
+    parts = [
+        replace(part, noise=replace(part.noise, worst=energy, whole=energy))
+        for part, energy in zip(found.verification.parts, noise, strict=True)
+    ]
+    return warnings(replace(found, verification=replace(found.verification, parts=tuple(parts)), **changes))
+
+
+FINE = ErrorEnergy(1.0, 1e-4, 10)
+
+
+def test_what_is_below_twenty_is_told(found: Quantization) -> None:
+    (warning,) = measured(found, ErrorEnergy(1.0, 0.0111, 10), FINE)
+    assert "loud 19.5 dB; below 20 dB" in warning and "--min-sqnr" in warning
+
+
+def test_what_was_asked_for_already_is_no_remedy(found: Quantization) -> None:
+    (warning,) = measured(found, FINE, ErrorEnergy(1.0, 0.02, 10), policy=PlanPolicy())
+    assert "--min-sqnr" not in warning and r"remedy: keep these in fp32: --keep-fp32 '^(b\.1)$'" in warning
+
+
+def test_zeros_are_not_judged(found: Quantization) -> None:
+    (warning,) = measured(found, ErrorEnergy(0.0, 0.0, 10), FINE)
+    assert warning.startswith("not judged: loud;") and "remedy: calibrate with" in warning
+
+
+def test_classes_are_told_by_how_many_differ(found: Quantization, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found.verification is not None
+    loud, quiet = found.verification.parts
+    monkeypatch.setattr(Model, "layers_before", lambda self, part: {"a"})
+    energy = ErrorEnergy(85, 1, 85)
+    decided = PartNoise(replace(loud.noise.part, reading="classes"), energy, energy)
+    parts = (replace(loud, noise=decided), replace(quiet, noise=loud.noise))
+    (warning,) = warnings(replace(found, verification=replace(found.verification, parts=parts)))
+    assert "loud 19.3 dB (1 of 85 decided otherwise)" in warning
+
+
+def test_an_input_that_is_always_the_same_is_told(found: Quantization) -> None:
+    histograms = {**found.profile, "%x": Histogram.of(np.zeros(8, np.float32))}
+    profile = Profile(found.profile.model, SAMPLES, histograms)
+    (warning,) = measured(found, FINE, FINE, profile=profile)
+    assert warning.startswith("inputs that are the same throughout all samples: x 0\n")
+
+
+def test_few_samples_tell_nothing_of_others(found: Quantization) -> None:
+    (warning,) = measured(found, FINE, FINE, runs=replace(found.runs, samples=1))
+    assert warning.startswith("only 1 sample(s)") and "\nremedy: " in warning
+
+
+def test_what_was_not_measured_is_told_as_predicted(found: Quantization) -> None:
+    (warning,) = warnings(replace(found, verification=None))
+    assert warning.startswith("not measured, but predicted at the outputs: at b.1 ")
 
 
 class TestReferenceRuns:
