@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,7 @@ class Graph:
         self._model = schema.ModelT()
         self._model.version, self._model.description = 3, "test"
         self._model.buffers, self._model.operatorCodes = [schema.BufferT()], []
-        self._graph = schema.SubGraphT()
-        self._graph.tensors, self._graph.operators, self._graph.inputs, self._graph.outputs = [], [], [], []
+        self._graph = _empty_graph()
         self._model.subgraphs = [self._graph]
 
     def tensor(
@@ -60,6 +59,27 @@ class Graph:
     def tensors(self) -> list[Any]:
         """What the schema says of each tensor."""
         return self._graph.tensors
+
+    @property
+    def subgraphs(self) -> list[Any]:
+        """What the schema says of each subgraph; the network is the first."""
+        return self._model.subgraphs
+
+    def subgraph(self, fill: Callable[..., None], *arguments: Any) -> None:
+        """One more subgraph, the last, whose tensors and operators `fill` makes."""
+        network, self._graph = self._graph, _empty_graph()
+        self.subgraphs.append(self._graph)
+        fill(self, *arguments)
+        self._graph = network
+
+    def signature(self, key: str, subgraph: int, argument: int, result: int) -> None:
+        """Call a subgraph of one input and one output by a name of its own."""
+        signature = schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = key, subgraph
+        signature.inputs, signature.outputs = (
+            [_argument(name, number)] for name, number in (("a", argument), ("b", result))
+        )
+        self._model.signatureDefs = [*(self._model.signatureDefs or []), signature]
 
     def input(self, name: str, shape: Sequence[int], dtype: Any = np.float32, **quantization: Any) -> int:
         self._graph.inputs.append(self.tensor(name, shape, dtype, **quantization))
@@ -119,6 +139,18 @@ class Graph:
         code.customCode = kind if number is None else None
         self._model.operatorCodes.append(code)
         return len(self._model.operatorCodes) - 1
+
+
+def _empty_graph() -> Any:
+    graph = schema.SubGraphT()
+    graph.tensors, graph.operators, graph.inputs, graph.outputs = [], [], [], []
+    return graph
+
+
+def _argument(name: str, tensor: int) -> Any:
+    argument = schema.TensorMapT()
+    argument.name, argument.tensorIndex = name, tensor
+    return argument
 
 
 def _options_title(kind: str) -> str | None:

@@ -13,6 +13,7 @@ import importlib
 import json
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -80,6 +81,8 @@ def outcome(network: str, file: str, model: bytes, samples: Mapping[str, NDArray
 def sweep(scheduler: str, networks: Mapping[str, tuple[Path, Mapping[str, NDArray[Any]]]]) -> list[Outcome]:
     """What came of each network, in their order. What a worker had when it died is done again by another."""
     distributed: Any = importlib.import_module("distributed")
+    # Samples go with the task: what is scattered is gone with the worker that holds it.
+    warnings.filterwarnings("ignore", message="Sending large graph")
     with distributed.Client(scheduler, set_as_default=False) as client:
         waiting = [
             client.submit(outcome, name, path.name, path.read_bytes(), samples, pure=False)

@@ -20,7 +20,7 @@ LEFT_OUT = [
     ("microcontrollers.md", "needs a cross compiler and qemu; tests/e2e/test_c_bundle.py runs it where they are"),
     ("cluster.md", "needs a cluster; tests/e2e/test_workers.py starts one where dask is"),
     ("cluster.md", "needs a cluster; tests/e2e/test_workers.py starts one where dask is"),
-    ("cluster.md", "needs Ray"),
+    ("cluster.md", "needs Ray; tests/e2e/test_workers.py runs it where Ray is"),
     ("cluster.md", "parts of a program that runs on several machines"),
     ("performance.md", "measures for hours, on a model zoo"),
     (

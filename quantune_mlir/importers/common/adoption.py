@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
+from quantune_mlir.errors import ModelError
 from quantune_mlir.importers.common.cutting import cut
 from quantune_mlir.importers.common.edits import Edits
 from quantune_mlir.importers.common.foreign_ops import (
     bounded_masks,
-    refusal,
     single_rounding,
     static_value,
     unbounded_clamp,
     widened_constant,
 )
 from quantune_mlir.importers.common.unsigned import signless_boundaries
-from quantune_mlir.mlir.attributes import EDITS, ELEMENT_TYPE, LAYER, MODEL, NAME, OP
+from quantune_mlir.importers.common.unsupported import refuse_unsupported
+from quantune_mlir.mlir.attributes import EDITS, ELEMENT_TYPE, LAYER, MODEL, NAME
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONST, constant_value
 from quantune_mlir.mlir.edit import users
@@ -64,7 +64,7 @@ def adopt(
             widened_constant(view.operation)
         _erase_unused(block)
         unsigned = signless_boundaries(block)
-        _refuse(block, where)
+        refuse_unsupported(block, tensors, where)
         _refuse_bad_weights(block, where)
         for view in list(block.operations):
             unbounded_clamp(view.operation)
@@ -93,22 +93,6 @@ def _erase_unused(block: ir.Block) -> None:
         op = view.operation
         if op.name not in _KEPT_UNUSED and not any(users(result) for result in op.results):
             op.erase()
-
-
-def _refuse(block: ir.Block, where: str) -> None:
-    """One entry for each layer with an op that is refused."""
-    found: dict[str, UnsupportedNode] = {}
-    for view in block.operations:
-        op = view.operation
-        if (reason := refusal(op)) is not None:
-            layer, kind = _text(op, LAYER) or op.name, _text(op, OP) or op.name
-            found.setdefault(layer, UnsupportedNode(layer, kind, reason))
-    if found:
-        raise UnsupportedOperatorsError(
-            list(found.values()),
-            where=where,
-            remedy="cut the model before them: --outputs NAME,... names tensors; or rewrite these operators",
-        )
 
 
 def _refuse_bad_weights(block: ir.Block, where: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperatorsError
+from quantune_mlir.errors import ModelError
 from quantune_mlir.files.access import read_file
 from quantune_mlir.importers.common.adoption import adopt
 from quantune_mlir.importers.common.import_options import ImportOptions
@@ -15,17 +15,21 @@ from quantune_mlir.importers.tflite.converter import converted, require_installe
 from quantune_mlir.importers.tflite.corrections import correct
 from quantune_mlir.importers.tflite.custom import expand_custom
 from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer
-from quantune_mlir.importers.tflite.labels import label_layers, layer_names
+from quantune_mlir.importers.tflite.labels import label_layers
 from quantune_mlir.importers.tflite.model_file import ModelFile
+from quantune_mlir.importers.tflite.refusals import (
+    refuse_formats,
+    refuse_quantized,
+    refuse_state,
+    refuse_unconverted,
+)
 from quantune_mlir.importers.tflite.sparse import densify
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.function import main_function
+from quantune_mlir.mlir.function import functions
 from quantune_mlir.mlir.text import parse_module
 
 _LARGEST_FILE: Final = 1 << 31
 """What a FlatBuffer can hold."""
-_STATE: Final = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
-_QUANTIZED_TYPES: Final = ("int8", "uint8", "int16", "int4")
 
 
 def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir.Module:
@@ -44,12 +48,13 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
         model = ModelFile(bytearray(content))
         model.check_names()
         model.check_values()
-        _refuse_state(model, where)
+        refuse_state(model, where)
         if not options.keep_quantized:
-            _refuse_quantized(model, where)
+            refuse_quantized(model, where)
+        refuse_formats(model, where)
         _pin_shapes(model, options.shapes, where)
-        module = parse_module(converted(model.data, where), context, name=where)
-        function = main_function(module)
+        module = _converted(model, where, context)
+        function = _first_function(module, where)
         with context, ir.Location.unknown():
             block = function.regions[0].blocks[0]
             tensors = label_layers(block, model)
@@ -65,30 +70,20 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
     return module
 
 
-def _refuse_state(model: ModelFile, where: str) -> None:
-    reason = "state that one run leaves to the next"
-    found = [UnsupportedNode(name, op.kind, reason) for op, name in layer_names(model).items() if op.kind in _STATE]
-    if found:
-        raise UnsupportedOperatorsError(
-            found, where=where, remedy="export the model with its state as inputs and outputs"
-        )
+def _converted(model: ModelFile, where: str, context: ir.Context) -> ir.Module:
+    try:
+        return parse_module(converted(model.data, where), context, name=where)
+    except ModelError:
+        refuse_unconverted(model, where)
+        raise
 
 
-def _refuse_quantized(model: ModelFile, where: str) -> None:
-    made = {number for op in model.operators for number in op.outputs}
-    found = [
-        tensor
-        for number, tensor in enumerate(model.tensors)
-        if tensor.scaled and tensor.element_type in _QUANTIZED_TYPES and (number in made or tensor in model.inputs)
-    ]
-    if found:
-        raise ModelError(
-            f"the model is quantized already: {len(found)} tensor(s) such as {found[0].name!r} "
-            f"({found[0].element_type})",
-            where=where,
-            remedy="give the float model that it was made from, "
-            "or compile it as it is: quantune compile --keep-quantized",
-        )
+def _first_function(module: ir.Module, where: str) -> ir.Operation:
+    """The first subgraph, which LiteRT runs unless it is told another signature."""
+    found = functions(module)
+    if not found:
+        raise ModelError("the model has no subgraph that can be imported", where=where, remedy="export it again")
+    return found[0]
 
 
 def _pin_shapes(model: ModelFile, shapes: StaticShapes, where: str) -> None:

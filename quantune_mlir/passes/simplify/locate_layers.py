@@ -1,4 +1,8 @@
-"""In: any module. Out: each op's location is its layer's name, as viewers of MLIR group ops by."""
+"""In: any module. Out: each op's location is its layer's name, a constant's that of its first reader's layer.
+
+The name is fused with the op's: where two ops have the very same location, Model Explorer numbers them, and each is a
+group of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from typing import ClassVar
 
 from quantune_mlir.mlir.attributes import LAYER
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.constants import CONSTANTS
+from quantune_mlir.mlir.edit import users
 from quantune_mlir.pipeline.base import Pass
 
 
@@ -18,9 +24,13 @@ class LocateLayers(Pass):
 
     def apply(self, module: ir.Module) -> None:
         def visit(op: ir.Operation) -> ir.WalkResult:
-            layer = op.attributes.get(LAYER, None)
-            if isinstance(layer, ir.StringAttr):
-                op.location = ir.Location.name(layer.value, context=op.context)
+            readers = users(op.results[0]) if op.name in CONSTANTS else []
+            layers = [
+                ir.StringAttr(each.attributes[LAYER]).value for each in (op, *readers) if LAYER in each.attributes
+            ]
+            if layers:
+                names = [ir.Location.name(name, context=op.context) for name in (layers[0], op.name)]
+                op.location = ir.Location.fused(names, context=op.context)
             return ir.WalkResult.ADVANCE
 
         module.operation.walk(visit)

@@ -101,10 +101,21 @@ def test_ops_that_are_not_taken_are_listed_with_reasons(tmp_path: Path) -> None:
     path = write(
         tmp_path / "m.mlir",
         """
-        func.func @main(%x: tensor<1x4xf32>) -> (tensor<1x4xf32>, tensor<1x4xf16>) {
-          %0 = math.sin %x : tensor<1x4xf32>
+        tosa.variable @counter = dense<0.0> : tensor<1x4xf32>
+        func.func @main(%x: tensor<1x4xf32>, %c: tensor<i1>) -> (tensor<1x4xf32>, tensor<1x4xf16>) {
+          %good = tosa.abs %x : (tensor<1x4xf32>) -> tensor<1x4xf32>
+          %0 = math.sin %good : tensor<1x4xf32>
           %1 = tosa.cast %0 : (tensor<1x4xf32>) -> tensor<1x4xf16>
-          return %0, %1 : tensor<1x4xf32>, tensor<1x4xf16>
+          %2 = "tosa.custom"(%0) <{domain_name = "d", implementation_attrs = "", operator_name = "Own"}> :
+            (tensor<1x4xf32>) -> tensor<1x4xf32>
+          %3 = tosa.cond_if %c : tensor<i1> -> tensor<1x4xf32> {
+            tosa.yield %2 : tensor<1x4xf32>
+          } else {
+            tosa.yield %x : tensor<1x4xf32>
+          }
+          %4 = tosa.variable_read @counter : tensor<1x4xf32>
+          %5 = tosa.add %3, %4 : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xf32>
+          return %5, %1 : tensor<1x4xf32>, tensor<1x4xf16>
         }
         """,
     )
@@ -113,7 +124,12 @@ def test_ops_that_are_not_taken_are_listed_with_reasons(tmp_path: Path) -> None:
     assert [(node.name, node.reason) for node in caught.value.nodes] == [
         ("sin_0", "math.sin is no TOSA op"),
         ("cast_0", "element type f16"),
+        ("custom_0", "custom operator Own"),
+        ("cond_if_0", "tosa.cond_if is control flow"),
+        ("variable_read_0", "state that one run leaves to the next"),
     ]
+    assert caught.value.remedy and "--outputs abs_0;" in caught.value.remedy
+    assert [layer.name for layer in Model.load(path, outputs=["abs_0"]).layers] == ["abs_0"]
 
 
 DYNAMIC = "tensor<?x4xf32>"

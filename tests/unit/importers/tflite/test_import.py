@@ -14,7 +14,7 @@ from quantune_mlir.importers.tflite import converter
 from quantune_mlir.mlir.signature import model_hash, result_specs
 from quantune_mlir.model import Model
 from tests.support import run_module
-from tests.tflite_models import Graph, litert, small_network
+from tests.tflite_models import Graph, litert, schema, small_network
 
 
 def image(*shape: int) -> np.ndarray:
@@ -152,6 +152,7 @@ def test_custom_operators_are_listed_and_can_be_cut_off(tmp_path: Path) -> None:
         ("boxes", "My_Detection_PostProcess"),
         ("others", "Other"),
     ]
+    assert caught.value.remedy and "--outputs scores;" in caught.value.remedy
     assert [layer.name for layer in Model.load(path, outputs=["scores"]).layers] == ["scores"]
 
 
@@ -175,6 +176,47 @@ def test_state_is_refused(tmp_path: Path) -> None:
     path = graph.save(tmp_path / "m.tflite", graph.op("READ_VARIABLE", [handle], "y", [1, 4]))
     text = message(path)
     assert "3 node(s)" in text and "state (VAR_HANDLE): state that one run leaves to the next" in text
+
+
+def branch(graph: Graph, kind: str) -> None:
+    x = graph.input("bx", [1, 4])
+    graph.subgraphs[-1].outputs = [graph.op(kind, [x], "by", [1, 4])]
+
+
+@pytest.mark.parametrize("names", [("main", "one", "other"), ("", "", "")])
+def test_control_flow_is_refused_by_name(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Whether the converter gets as far as to write it, or fails over subgraphs without names."""
+    graph = Graph()
+    z = graph.op("ABS", [graph.input("x", [1, 4])], "z", [1, 4])
+    y = graph.op("IF", [graph.input("c", [1], np.bool_), z], "y", [1, 4], thenSubgraphIndex=1, elseSubgraphIndex=2)
+    for kind in ("ABS", "NEG"):
+        graph.subgraph(branch, kind)
+    for subgraph, name in zip(graph.subgraphs, names, strict=True):
+        subgraph.name = name
+    assert "y (IF)" in message(graph.save(tmp_path / "m.tflite", y))
+
+
+def test_the_first_of_several_signatures_is_imported(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.input("x", [1, 4])
+    y = graph.op("ABS", [x], "y", [1, 4])
+    graph.subgraph(branch, "EXP")
+    graph.signature("encode", 0, x, y)
+    graph.signature("decode", 1, 0, 1)
+    assert "tosa.abs" in str(Model.load(graph.save(tmp_path / "m.tflite", y)).module)
+
+
+def test_integers_that_are_not_computed_in_are_refused_by_name(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.input("x", [1, 8], np.int16, scale=[0.1])
+    y = graph.op("ABS", [x], "y", [1, 8], np.int16, quantization={"scale": [0.1]})
+    wide = graph.save(tmp_path / "wide.tflite", y)
+    assert "'x' (int16) are activations of 16 bits" in message(wide, keep_quantized=True)
+    graph = Graph()
+    w = graph.constant("w", np.zeros((4, 4)), np.int8, scale=[0.1])
+    graph.tensors[w].type, graph.tensors[w].shape = schema.TensorType.INT4, [4, 8]
+    y = graph.op("FULLY_CONNECTED", [graph.input("x", [1, 8]), w], "y", [1, 4])
+    assert "'w' (int4) are not imported" in message(graph.save(tmp_path / "narrow.tflite", y))
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
