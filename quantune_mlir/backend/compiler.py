@@ -21,7 +21,7 @@ from quantune_mlir.backend.executable_sources import (
 )
 from quantune_mlir.backend.expand_floats import expand_floats
 from quantune_mlir.backend.free_memory import give_back
-from quantune_mlir.backend.iree_tool import iree_compile, versions
+from quantune_mlir.backend.iree_tool import UNVERIFIED, iree_compile, versions
 from quantune_mlir.backend.kernel_compiler import linked_with_objects, take_known_objects
 from quantune_mlir.backend.kernel_units import can_take_kernels, take_kernels
 from quantune_mlir.backend.locations import give_places
@@ -91,7 +91,7 @@ class Source:
         """A folder for what comes out, and what to give to `iree_compile`. The folder is gone afterwards."""
         give_back()  # A module takes more memory than its network does, kernels above all.
         with _temporary_files(), self._folder:
-            yield self._path, [str(self._module), *self._flags]
+            yield self._path, [str(self._module), *self._flags, UNVERIFIED]
 
     def _program(self) -> mmap:
         """The .vmfb, from the cache if it was compiled before."""
@@ -202,7 +202,7 @@ def to_executables(arguments: Sequence[str], target: Target, path: Path) -> ir.M
 
 def from_executables(path: Path, target: Target) -> list[str]:
     """The arguments of iree-compile that compile the rest of what `to_executables` wrote."""
-    return [str(path), "--compile-from=executable-targets", *target.compile_flags()]
+    return [str(path), "--compile-from=executable-targets", *target.compile_flags(), UNVERIFIED]
 
 
 def compile_module(module: ir.Module, target: Target) -> bytes:

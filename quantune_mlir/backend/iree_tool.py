@@ -15,6 +15,8 @@ from quantune_mlir._versions import installed_version
 from quantune_mlir.errors import CompileError
 from quantune_mlir.files.processes import run_child
 
+UNVERIFIED: Final = "--verify=false"
+"""For modules that are known to be valid: a fifth of the time is spent to find that out after each pass."""
 _MESSAGE_LINES: Final = 12
 _ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")
 """What IREE says of every executable that it takes from a file, or has no use for."""

@@ -13,7 +13,7 @@ from typing import Final
 from iree.compiler.tools.binaries import find_tool
 
 from quantune_mlir.backend.compile_cache import cache_in_use, digest
-from quantune_mlir.backend.iree_tool import iree_compile, versions
+from quantune_mlir.backend.iree_tool import UNVERIFIED, iree_compile, versions
 from quantune_mlir.backend.kernel_lowering import PASSES, lower_to_llvm
 from quantune_mlir.backend.kernel_object import KernelObject, kernel_object
 from quantune_mlir.backend.kernel_units import batch
@@ -34,15 +34,17 @@ exec cp "$from" "$to"
 """
 """Stands in for the linker: gives back the object file itself. There is nothing to link yet."""
 _WAITING_LINKER: Final = """#!/bin/sh
-while [ ! -e {ready} ]; do
-  kill -0 $PPID || exit 1
-  sleep 0.02
-done
+cat {ready}
 exec {linker} "$@"
 """
-"""Waits until all object files are there, or IREE is not."""
+"""Waits until the pipe `ready` is closed: all object files are there then."""
 _LARGEST_GROUP: Final = 8
-_STAGES: Final = ("--compile-from=executable-targets", "--compile-to=hal", "--iree-hal-link-executables=false")
+_STAGES: Final = (
+    "--compile-from=executable-targets",
+    "--compile-to=hal",
+    "--iree-hal-link-executables=false",
+    UNVERIFIED,
+)
 
 
 def take_known_objects(names: Sequence[str], folder: Path, target: Target) -> list[str]:
@@ -69,19 +71,24 @@ def linked_with_objects(names: Sequence[str], folder: Path, target: Target) -> G
     linker.chmod(0o700)
     for name in names:
         (folder / f"{name}.o").touch()
+    os.mkfifo(ready)
+    opened = os.open(ready, os.O_RDWR)
     with ThreadPoolExecutor(1) as pool:
-        made = pool.submit(_make_in_time, names, folder, target, ready)
+        made = pool.submit(_make_in_time, names, folder, target, ready, opened)
         try:
             yield [f"--iree-llvmcpu-embedded-linker-path={linker}"]
         finally:
             made.result()
 
 
-def _make_in_time(names: Sequence[str], folder: Path, target: Target, ready: Path) -> None:
+def _make_in_time(names: Sequence[str], folder: Path, target: Target, ready: Path, opened: int) -> None:
     try:
         make_objects(names, folder, target)
     finally:
-        ready.touch()
+        made = folder / "made"
+        made.touch()
+        os.replace(made, ready)  # Who opens it from now on need not wait.
+        os.close(opened)
 
 
 def make_objects(names: Sequence[str], folder: Path, target: Target) -> None:
