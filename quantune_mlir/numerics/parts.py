@@ -24,6 +24,8 @@ Reading = Literal["values", "probabilities", "log probabilities", "classes"]
 
 LEAST_DB: Final = 20.0
 """Below it, int8 changes what a network decides."""
+STANDARD_ERRORS: Final = 2.0
+"""By so many of them the noise of other samples hardly exceeds what was measured."""
 LEAST_SHARE: Final = 1 / 16
 """So many of a part's channels must be at least as quiet as a group for that to be judged by itself."""
 _TINY: Final = 1e-30
@@ -93,12 +95,15 @@ class PartNoise:
         worst: energies of its worst group of channels; of all its elements if it has one group.
         whole: energies of all its elements.
         signal: what noise is compared with.
+        spread: standard error of noise over signal, of the worst group, over itself; None where runs were not told
+            apart, or there was one only.
     """
 
     part: Part
     worst: ErrorEnergy
     whole: ErrorEnergy
     signal: Signal = "output"
+    spread: float | None = None
 
     @property
     def sqnr_db(self) -> float:
@@ -120,12 +125,18 @@ class PartNoise:
         """Noise over signal of the worst group: 0 without noise, inf for noise without a signal."""
         return 0.0 if self.worst.noise == 0 else self.worst.noise / self.worst.signal if self.worst.signal else math.inf
 
+    @property
+    def likely_mse(self) -> float:
+        """Noise over signal that as many other samples hardly exceed."""
+        return self.normalized_mse * (1 + STANDARD_ERRORS * (self.spread or 0.0))
+
 
 class PartMeter:
     """Sums up, sample by sample, what one candidate's outputs differ by from fp32's."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
-        self._sums = [_Sums(part) for part in parts]
+    def __init__(self, parts: Sequence[Part], *, spread: bool = False) -> None:
+        """`spread`: whether to find out how the noise is spread over runs, which takes memory for each."""
+        self._sums = [_Sums(part, spread=spread) for part in parts]
 
     def add(self, references: Sequence[Array], candidates: Sequence[Array], argument: Array | None = None) -> None:
         """One run.
@@ -145,11 +156,12 @@ class PartMeter:
 
 
 class _Sums:
-    """Energies by channel of one part, in double precision."""
+    """Energies by channel of one part, in double precision: of fp32, of what it is beside the input, of the noise."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, *, spread: bool) -> None:
         self.part = part
-        self._signal, self._residual, self._noise = np.zeros(1), np.zeros(1), np.zeros(1)
+        self._runs: list[NDArray[np.float64]] | None = [] if spread else None
+        self._energies = np.zeros((3, 1))
         self._elements = 0
 
     def add(self, reference: Array, candidate: Array, argument: Array | None) -> None:
@@ -158,22 +170,30 @@ class _Sums:
             self._add(np.ones(x.shape), (x != y).astype(np.float64))
             return
         x, error = _finite_error(self._read(reference), self._read(candidate))
-        self._add(x, error)
-        if argument is not None and self.part.resembles_input:
-            self._residual = self._residual + self._by_channel(x - self.part.of(argument.astype(np.float64)))
+        alike = argument if self.part.resembles_input else None
+        self._add(x, error, None if alike is None else x - self.part.of(alike.astype(np.float64)))
 
     def noise(self) -> PartNoise:
         signal: Signal = "output" if self.part.scores is None else "output - mean"
-        energies = self._signal
-        if 0 < self._residual.sum() < self._signal.sum():
-            signal, energies = "output - input", self._residual
-        whole = ErrorEnergy(float(energies.sum()), float(self._noise.sum()), float(self._elements))
-        return PartNoise(self.part, worst_group(energies, self._noise, self._elements), whole, signal)
+        of, (all_of_it, residual, noise) = 0, self._energies
+        if 0 < residual.sum() < all_of_it.sum():
+            signal, of = "output - input", 1
+        energies = self._energies[of]
+        whole = ErrorEnergy(float(energies.sum()), float(noise.sum()), float(self._elements))
+        group = _worst_channels(energies, noise)
+        worst = _of_group(group, energies, noise, self._elements)
+        runs = np.array([(run[of, group].sum(), run[2, group].sum()) for run in self._runs or ()])
+        return PartNoise(self.part, worst, whole, signal, relative_error(*runs.T) if len(runs) > 1 else None)
 
-    def _add(self, signal: NDArray[np.float64], error: NDArray[np.float64]) -> None:
-        self._signal = self._signal + self._by_channel(signal)
-        self._noise = self._noise + self._by_channel(error)
+    def _add(
+        self, signal: NDArray[np.float64], error: NDArray[np.float64], residual: NDArray[np.float64] | None = None
+    ) -> None:
+        different = np.zeros_like(signal) if residual is None else residual
+        run = np.array([self._by_channel(values) for values in (signal, different, error)])
+        self._energies = self._energies + run
         self._elements += signal.size
+        if self._runs is not None:
+            self._runs.append(run)
 
     def _read(self, output: Array) -> NDArray[np.float64]:
         values = output.astype(np.float64)
@@ -198,10 +218,34 @@ def worst_group(signal: NDArray[np.float64], noise: NDArray[np.float64], element
         noise: (channels,), energies.
         elements: of all channels, which have as many each.
     """
-    share = elements / len(signal)
-    groups = channel_groups(signal)
-    energies = [ErrorEnergy(float(signal[g].sum()), float(noise[g].sum()), len(g) * share) for g in groups]
-    return min(energies, key=_sqnr)
+    return _of_group(_worst_channels(signal, noise), signal, noise, elements)
+
+
+def _worst_channels(signal: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.intp]:
+    return min(channel_groups(signal), key=lambda group: _sqnr(_of_group(group, signal, noise, len(signal))))
+
+
+def _of_group(
+    group: NDArray[np.intp], signal: NDArray[np.float64], noise: NDArray[np.float64], elements: float
+) -> ErrorEnergy:
+    count = elements * len(group) / len(signal)
+    return ErrorEnergy(float(signal[group].sum()), float(noise[group].sum()), count)
+
+
+def relative_error(signal: NDArray[np.float64], noise: NDArray[np.float64]) -> float | None:
+    """The standard error of Σ noise / Σ signal, beside that: of a ratio of sums over independent runs.
+
+    With r the ratio and d = noise - r signal of each of n runs, √(n / (n - 1) Σ d²) / Σ noise (Cochran, Sampling
+    Techniques, 6.4). None without noise, without a signal, or if they are not known.
+
+    Args:
+        signal: (runs,), energies.
+        noise: (runs,), energies.
+    """
+    if not (0 < noise.sum() < math.inf and 0 < signal.sum() < math.inf):
+        return None
+    apart = noise - signal * (noise.sum() / signal.sum())
+    return float(np.sqrt(len(noise) / (len(noise) - 1) * np.sum(apart**2)) / noise.sum())
 
 
 def channel_groups(signal: NDArray[np.float64]) -> list[NDArray[np.intp]]:

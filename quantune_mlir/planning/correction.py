@@ -3,7 +3,8 @@
 First-order projection does not see what functions make of large errors: a logarithm of what was almost nothing. How
 energies grow from layer to layer does see it, though crudely (propagation.py), if it is measured with the plan itself.
 So at each part of the output where a plan has more than TRUSTED times the noise that was predicted, a layer brings no
-less than what has grown of its own error.
+less than what has grown of its own error. Where less is predicted then still, all noise at that part is taken for so
+much larger, who ever makes it, but for no more than MOST times.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.numerics.formats import NumberFormat
 from quantune_mlir.planning.noise_model import NoiseModel, Powers
 
 TRUSTED: Final = 2.0
 """3 dB: by so much a prediction may be off."""
+MOST: Final = 30.0
+"""More is no noise that came through: an argmax makes all or nothing of it, a cast to integers rounds it."""
 
 
 def corrected(
@@ -29,13 +33,22 @@ def corrected(
     Args:
         model: what predicted.
         formats: of the layers that compute in integers under the measured plan.
-        grown: by layer the noise at each part, as energies grew under that plan.
+        grown: by layer the noise at each part, as energies grew under that plan; nothing if that was not measured.
         measured: its noise-to-signal power at each part; NaN where it is not known.
     """
-    wrong = np.nan_to_num(measured) > TRUSTED * model.noise(formats)
+    known = np.nan_to_num(measured)
+    wrong = doubtful(model, formats, measured)
     raised = {
         name: np.where(wrong, np.maximum(model.layers[name], noise), model.layers[name])
         for name, noise in grown.items()
         if name in model.layers and len(noise) == len(model.parts)
     }
-    return replace(model, layers={**model.layers, **raised})
+    raised_model = replace(model, layers={**model.layers, **raised})
+    predicted = raised_model.noise(formats)
+    factors = np.divide(known, predicted, out=np.ones_like(known), where=predicted > 0)
+    return raised_model.scaled(np.where(factors <= MOST, np.maximum(factors, 1.0), 1.0))
+
+
+def doubtful(model: NoiseModel, formats: Mapping[str, NumberFormat], measured: Powers) -> NDArray[np.bool_]:
+    """bool[parts]: where a plan was measured to have more than TRUSTED times the noise that was predicted."""
+    return np.nan_to_num(measured) > TRUSTED * model.noise(formats)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
@@ -32,6 +32,8 @@ class Problem:
         kept: layers that are fp32 whatever is decided.
         in_order: whether layers may become fp32 in the order of `layers` only.
         formats: what the layers may be in, from the coarsest to the finest, which is fp32 as a rule.
+        tail: those of the layers after which there are no multiply-accumulates, the last first, each with those that
+            read it.
     """
 
     layers: Sequence[LayerSensitivity]
@@ -40,6 +42,7 @@ class Problem:
     kept: Collection[str] = ()
     in_order: bool = False
     formats: tuple[NumberFormat, ...] = (INT8, FP32)
+    tail: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
 
     @property
     def finest(self) -> NumberFormat:

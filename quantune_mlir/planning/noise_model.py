@@ -23,7 +23,7 @@ its worst part.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -84,6 +84,21 @@ class NoiseModel:
     def sqnr_db(self, int8: Iterable[str]) -> float:
         """The SQNR of the worst part, with these layers in int8 and all others in fp32; +inf without noise."""
         return decibels(NoiseLedger(self, dict.fromkeys(int8, INT8)).worst)
+
+    def scaled(self, factors: Powers) -> NoiseModel:
+        """The same with so many times the noise at each part."""
+        layers = {name: np.asarray(factors * noise) for name, noise in self.layers.items()}
+        tensors = [
+            tensor.model_copy(
+                update={
+                    name: tuple((factors * noise).tolist())
+                    for name, noise in (("noise", tensor.noise), ("apart", tensor.apart))
+                    if noise
+                }
+            )
+            for tensor in self.tensors
+        ]
+        return replace(self, layers=layers, tensors=tensors, constant=factors * np.asarray(self.constant))
 
     def own(self, name: str, format_: NumberFormat) -> Powers | None:
         """What a layer brings of its own in a format; None if it brings nothing."""

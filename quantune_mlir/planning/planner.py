@@ -13,7 +13,7 @@ from quantune_mlir.planning.correction import corrected
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.decisions import Decision, Decisions, Ground
 from quantune_mlir.planning.front import Problem
-from quantune_mlir.planning.graph import LayerNode
+from quantune_mlir.planning.graph import LayerNode, tail_of
 from quantune_mlir.planning.metric import DEFAULT_METRIC
 from quantune_mlir.planning.noise_model import NoiseModel, Powers
 from quantune_mlir.planning.plan import LayerPlan, PrecisionPlan
@@ -100,6 +100,7 @@ class Planner:
             kept=list(self._fixed),
             in_order=sensitivity.metric is not DEFAULT_METRIC,
             formats=formats,
+            tail=tail_of(graph, {node.name for node in graph if node.name not in self._fixed}),
         )
 
     def learn(self, plan: PrecisionPlan, grown: Mapping[str, Powers], measured: Powers) -> None:

@@ -29,7 +29,7 @@ HARDLY: Final = 0.05
 """So much of the time of the plan without."""
 
 NEXT_TO_NOTHING: Final = 0.02
-"""So much of a plan's time a last layer in fp32 may take that has no multiply-accumulates."""
+"""So much of a plan's time all layers in fp32 may take after which there are no multiply-accumulates."""
 
 GOAL_DB: Final = 32.0
 """Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
@@ -103,25 +103,26 @@ def least_fp32(problem: Problem) -> Decisions:
 
 
 def with_fp32_ends(problem: Problem, point: Point) -> Point:
-    """The same, but last layers without multiply-accumulates in fp32, where that takes next to no time.
+    """The same, but what comes after all multiply-accumulates in fp32, where that takes next to no time.
 
     Whatever the samples say: the output leaves in fp32, and probabilities far below 1/255 are 0 in int8.
     """
     if problem.finest != FP32:
         return point
-    read = {stream.producer for stream in problem.costs.streams}
     ledger, noise, moved = problem.ledger(), problem.noise_ledger(), point.moved
     for name, format_ in moved.items():
         ledger.move(name, format_)
         noise.move(name, format_)
     steps = list(point.trail.steps[: point.steps + 1])
-    for layer in problem.layers if read else ():
-        if layer.macs or layer.name in moved or layer.name in read:
+    layers = {layer.name: layer for layer in problem.layers}
+    most = (1 + NEXT_TO_NOTHING) * point.cost.time
+    for name, readers in problem.tail.items():
+        if name in moved or any(ledger.format_of(reader).is_integer for reader in readers):
             continue
-        if ledger.price(layer.name).time <= NEXT_TO_NOTHING * point.cost.time:
-            ledger.move(layer.name)
-            noise.move(layer.name)
-            steps.append(TrailStep((layer,), noise.worst, ledger.total))
+        if ledger.total.time + ledger.price(name).time <= most:
+            ledger.move(name)
+            noise.move(name)
+            steps.append(TrailStep((layers[name],), noise.worst, ledger.total))
     return Point(Trail(tuple(steps)), len(steps) - 1)
 
 

@@ -194,7 +194,8 @@ def quantize(
         return replace(found, integers=_in_integers(rewriter, planned.plan))
     own = tiles if options.target == ANALYSIS_TARGET else None
     verifier = Verifier(model.parts, references, load_target(ANALYSIS_TARGET), own, watch)
-    verify_plan = PlanVerifier(model, rewriter, verifier, sensitivity.parts)
+    is_default = plan is None and policy.is_default
+    verify_plan = PlanVerifier(model, rewriter, verifier, sensitivity.parts, unseen=is_default)
 
     def grow(doubtful: PrecisionPlan) -> dict[str, Powers]:
         with watch.stage("compile_doubt", "compile the mixed program, measured at each layer"):
@@ -203,7 +204,7 @@ def quantize(
         with watch.stage("run_doubt", "find out what makes its noise", len(analyzer.runs(samples))) as tick:
             return analyzer.grown(samples, tick)
 
-    int8 = policy.int8_throughout if plan is None and policy.is_default else None
+    int8 = policy.int8_throughout if is_default else None
     best = verified_plan(planned, planner, policy.decide, verify_plan, grow, floor_db, int8)
     return replace(
         found,

@@ -70,10 +70,22 @@ class ReferenceRuns:
 
 @dataclass(frozen=True)
 class VerifiedPart:
-    """A part's noise as it was measured, and the SQNR in dB that was predicted for the plan, if any was."""
+    """A part as it was measured.
+
+    Attributes:
+        noise: that was.
+        predicted_db: the SQNR that was predicted for the plan, if any was.
+        times: so many times the noise counts, for what other samples may have.
+    """
 
     noise: PartNoise
     predicted_db: float | None = None
+    times: float = 1.0
+
+    @property
+    def counting(self) -> float:
+        """Noise over signal, as far as it counts."""
+        return self.times * self.noise.normalized_mse
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,7 @@ def verify(
         parts: of the model.
         on_run: called after each run.
     """
-    meter = PartMeter(parts)
+    meter = PartMeter(parts, spread=True)
     for run in references:
         argument = run.inputs[0] if len(run.inputs) == 1 else None
         meter.add(run.outputs, program(*run.inputs), argument)

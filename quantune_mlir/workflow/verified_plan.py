@@ -12,9 +12,12 @@ import numpy as np
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import decibels
+from quantune_mlir.numerics.parts import LEAST_DB, PartNoise
+from quantune_mlir.planning.correction import doubtful
 from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planned, Planner
+from quantune_mlir.planning.policies import FLOOR_DB
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite
 from quantune_mlir.workflow.verification import Verified, VerifiedPart, Verifier
 
@@ -51,8 +54,8 @@ class VerifiedPlan:
 
     @property
     def worst_db(self) -> float:
-        """The SQNR of the worst part."""
-        return min(self.parts_db, default=math.inf)
+        """The SQNR of the worst part, as far as it counts."""
+        return min((decibels(each.counting) for each in self.parts), default=math.inf)
 
     @property
     def parts_db(self) -> list[float]:
@@ -63,11 +66,22 @@ class VerifiedPlan:
 class PlanVerifier:
     """Measures plans of one model, and knows which predictions are of which parts of its outputs."""
 
-    def __init__(self, model: Model, rewriter: PlanRewriter, verifier: Verifier, parts: Sequence[str]) -> None:
-        """`parts`: the layers that noise is predicted at, in the order of the noise model."""
+    def __init__(
+        self, model: Model, rewriter: PlanRewriter, verifier: Verifier, parts: Sequence[str], *, unseen: bool = False
+    ) -> None:
+        """What plans are measured by.
+
+        Args:
+            model: whose plans they are.
+            rewriter: of it.
+            verifier: compiles and runs.
+            parts: the layers that noise is predicted at, in the order of the noise model.
+            unseen: whether noise counts that other samples may have, or that of those measured only.
+        """
         self._rewriter = rewriter
         self._verifier = verifier
         self._predicted_at = _predicted_at(model, parts)
+        self._unseen = unseen
 
     def __call__(self, planned: Planned, noise: NoiseModel) -> VerifiedPlan:
         """Rewrite, compile and measure a plan, beside what a noise model says of it."""
@@ -75,17 +89,32 @@ class PlanVerifier:
         verified = self._verifier(mixed.module)
         predicted = noise.noise(planned.plan.integer_layers)
         parts = (
-            VerifiedPart(measured, decibels(float(predicted[at].max())) if at else None)
+            VerifiedPart(
+                measured,
+                decibels(float(predicted[at].max())) if at else None,
+                beyond_samples(measured) if self._unseen else 1.0,
+            )
             for measured, at in zip(verified.noise, self._predicted_at, strict=True)
         )
         return VerifiedPlan(planned, mixed, verified, tuple(parts))
 
-    def measured(self, verified: Verified, noise: NoiseModel) -> Powers:
-        """The noise-to-signal power at each part of a noise model; NaN where nothing measured tells it."""
-        found = np.full(len(noise.parts), math.nan)
-        for part, at in zip(verified.noise, self._predicted_at, strict=True):
-            found[at] = np.fmax(found[at], min(part.normalized_mse, WORST))
-        return found
+    def measured(self, found: VerifiedPlan, noise: NoiseModel) -> Powers:
+        """The noise-to-signal power that counts at each part of a noise model; NaN where nothing measured tells it.
+
+        How many classes are told otherwise is no such power.
+        """
+        powers = np.full(len(noise.parts), math.nan)
+        for part, at in zip(found.parts, self._predicted_at, strict=True):
+            if part.noise.part.reading != "classes":
+                powers[at] = np.fmax(powers[at], min(part.counting, WORST))
+        return powers
+
+
+def beyond_samples(noise: PartNoise) -> float:
+    """How many times the noise that was measured other samples may have, beyond what FLOOR_DB allows for that."""
+    if not 0 < noise.normalized_mse < math.inf:
+        return 1.0
+    return max(1.0, noise.likely_mse / noise.normalized_mse / 10 ** ((FLOOR_DB - LEAST_DB) / 10))
 
 
 def verified_plan(
@@ -116,7 +145,7 @@ def verified_plan(
     """
     model, foreseen = planner.problem.noise_model, planner.problem.noise_ledger().parts
     best = _held(first, planner, make, verify, grow, floor_db)
-    measured = verify.measured(best.verified, model)
+    measured = verify.measured(best, model)
     if int8 is None or not _lower(list(map(decibels, measured)), list(map(decibels, foreseen))):
         return best
     planned = int8(planner)
@@ -140,8 +169,9 @@ def _held(
     for _ in range(MOST_REPAIRS):
         if floor_db is None or found.worst_db >= floor_db - _SLACK_DB:
             return found
-        measured = verify.measured(found.verified, planner.problem.noise_model)
-        planner.learn(found.plan, grow(found.plan), measured)
+        model, measured = planner.problem.noise_model, verify.measured(found, planner.problem.noise_model)
+        unforeseen = doubtful(model, found.plan.integer_layers, measured).any()
+        planner.learn(found.plan, grow(found.plan) if unforeseen else {}, measured)
         planned = make(planner)
         if planned.plan.precision_of() == found.plan.precision_of():
             break

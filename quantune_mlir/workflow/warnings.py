@@ -13,6 +13,8 @@ from quantune_mlir.workflow.verification import Verification
 
 FEW_SAMPLES: Final = 4
 """Fewer tell next to nothing of others."""
+UNEVEN: Final = 0.5
+"""Where the standard error of noise is more of it, few samples make it."""
 _NAMED: Final = 3
 _CALIBRATE: Final = "remedy: calibrate with samples as they will come, a hundred of them"
 
@@ -30,7 +32,7 @@ def warnings(quantization: QuantizedModel) -> list[str]:
     for noise in verification.doubtful:
         lost.setdefault(_suspects(quantization, noise.part), []).append(noise)
     told = [_warning(quantization, layers, list(map(_measured, parts))) for layers, parts in lost.items()]
-    return [*told, *_silent(verification), *found]
+    return [*told, *_uneven(verification), *_silent(verification), *found]
 
 
 def _warning(quantization: QuantizedModel, layers: Sequence[str], parts: Sequence[str], how: str = "measured") -> str:
@@ -59,6 +61,18 @@ def _predicted(quantization: QuantizedModel) -> Iterator[str]:
         parts = [f"at {each.layer} {decibels(each.mixed):.1f} dB" for each in low]
         layers = _in_integers(quantization, {layer.name for layer in quantization.model.layers})
         yield _warning(quantization, layers, parts, "not measured, but predicted")
+
+
+def _uneven(verification: Verification) -> Iterator[str]:
+    """Parts that are well on these samples, but may not be on others."""
+    noises = (part.noise for part in verification.parts)
+    parts = [
+        f"{noise.part.name} {noise.sqnr_db:.1f} dB, {decibels(noise.likely_mse):.1f} dB on others"
+        for noise in noises
+        if noise.sqnr_db >= LEAST_DB > decibels(noise.likely_mse) and (noise.spread or 0.0) > UNEVEN
+    ]
+    if parts:
+        yield f"few of the samples make most of the noise: {'; '.join(parts)} perhaps\n{_CALIBRATE}"
 
 
 def _silent(verification: Verification) -> Iterator[str]:

@@ -66,6 +66,21 @@ def test_the_large_do_not_drown_the_small() -> None:
     assert split.whole.sqnr_db == pytest.approx(pooled.sqnr_db)
 
 
+def test_how_noise_is_spread_over_runs() -> None:
+    """Of two channels the second is the worst; half of its noise is of one run of four."""
+    part = Part(0, "y", (1, 2), channels=1)
+    meter, plain = PartMeter([part], spread=True), PartMeter([part])
+    for noise in (1e-3, 1e-3, 1e-3, 3**0.5 * 1e-3):
+        for each in (meter, plain):
+            each.add([np.array([[1e3, 1.0]])], [np.array([[1e3, 1.0 + noise]])])
+    (found,), (unknown,) = meter.noise(), plain.noise()
+    assert found.worst == unknown.worst and unknown.spread is None
+    assert found.spread == pytest.approx(np.sqrt(4 / 3 * (3 * 0.5**2 + 1.5**2)) / 6, rel=1e-6)
+    assert found.likely_mse == pytest.approx(
+        found.normalized_mse * (1 + 2 * np.sqrt(4 / 3 * (3 * 0.5**2 + 1.5**2)) / 6)
+    )
+
+
 class TestGroups:
     def test_of_one_order_of_magnitude_are_one(self) -> None:
         signal = np.array([1.0, 0.5, 0.011])

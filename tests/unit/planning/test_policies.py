@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from quantune_mlir.errors import PlanError
 from quantune_mlir.numerics.formats import FP32, INT8
 from quantune_mlir.planning.budget import Budget
-from quantune_mlir.planning.costs import Cost, CostModel, Reader, Stream
+from quantune_mlir.planning.costs import Cost, CostModel
 from quantune_mlir.planning.front import Problem, pareto_front
-from quantune_mlir.planning.graph import LayerNode
+from quantune_mlir.planning.graph import LayerNode, tail_of
 from quantune_mlir.planning.noise_model import NoiseModel
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planner
@@ -182,13 +182,28 @@ def test_default_reaches_the_floor_at_little_more_than_the_least_cost(net: Net) 
     assert sum(cost(net, layer) for layer in order[: needed - 1]) <= least + 1e-9
 
 
+def test_the_tail_is_what_no_multiply_accumulates_follow() -> None:
+    """Two heads of a detector behind an activation, a softmax without int8 form after the one of them."""
+    graph = [
+        LayerNode("conv", "Conv", True, 9),
+        LayerNode("swish", "Mul", True, 0, ("conv",)),
+        LayerNode("head", "Conv", True, 9, ("swish",)),
+        LayerNode("scale", "Mul", True, 0, ("head",)),
+        LayerNode("softmax", "Softmax", False, 0, ("scale",)),
+        LayerNode("join", "Mul", True, 0, ("softmax", "swish")),
+        LayerNode("clip", "Clip", True, 0, ("join",)),
+    ]
+    free = [node.name for node in graph if node.quantizable]
+    assert tail_of(graph, free) == {"clip": set(), "join": {"clip"}, "scale": {"join"}}
+
+
 @pytest.mark.parametrize(("extra", "in_fp32"), [(1.0, ["layer1"]), (3.0, [])])
 def test_a_last_layer_without_macs_is_fp32_where_that_costs_next_to_nothing(extra: float, in_fp32: list[str]) -> None:
-    net, _ = network((60.0, 100), (60.0, 0))
+    net, graph = network((60.0, 100), (60.0, 0))
     times = {"layer0": 90.0, "layer1": 10.0}
     costs = {name: {INT8: Cost(time), FP32: Cost(time + extra)} for name, time in times.items()}
-    read = Stream("layer0", (Reader("layer1", True),), 0.0)
-    problem = Problem(net.layers, NoiseModel.of(net), CostModel(costs, (read,), Cost(), "cycles"))
+    costs = CostModel(costs, (), Cost(), "cycles")
+    problem = Problem(net.layers, NoiseModel.of(net), costs, tail=tail_of(graph, ["layer0", "layer1"]))
     assert [name for name, found in default(problem).items() if found.precision is FP32] == in_fp32
 
 

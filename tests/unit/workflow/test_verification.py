@@ -170,6 +170,18 @@ def test_an_input_that_is_always_the_same_is_told(found: Quantization) -> None:
     assert warning.startswith("inputs that are the same throughout all samples: x 0\n")
 
 
+def test_what_few_samples_make_is_told(found: Quantization) -> None:
+    assert found.verification is not None
+    loud, quiet = found.verification.parts
+    energy = ErrorEnergy(1.0, 0.008, 10)
+    parts = [
+        replace(loud, noise=replace(loud.noise, worst=energy, spread=0.9)),
+        replace(quiet, noise=replace(quiet.noise, worst=energy, spread=0.3)),
+    ]
+    (warning,) = warnings(replace(found, verification=replace(found.verification, parts=tuple(parts))))
+    assert "noise: loud 21.0 dB, 16.5 dB on others perhaps\nremedy: calibrate" in warning
+
+
 def test_few_samples_tell_nothing_of_others(found: Quantization) -> None:
     (warning,) = measured(found, FINE, FINE, runs=replace(found.runs, samples=1))
     assert warning.startswith("only 1 sample(s)") and "\nremedy: " in warning

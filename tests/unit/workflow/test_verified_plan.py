@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quantune_mlir.numerics.metrics import ErrorEnergy
-from quantune_mlir.numerics.parts import Part, PartNoise
+from quantune_mlir.numerics.parts import Part, PartNoise, relative_error
 from quantune_mlir.planning.graph import LayerNode
 from quantune_mlir.planning.noise_model import NoiseModel, Powers
 from quantune_mlir.planning.plan import PrecisionPlan
@@ -16,7 +16,7 @@ from quantune_mlir.planning.planner import Planned, Planner
 from quantune_mlir.planning.policies import all_int8, default
 from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
 from quantune_mlir.workflow.verification import Verified, VerifiedPart
-from quantune_mlir.workflow.verified_plan import MOST_REPAIRS, VerifiedPlan, verified_plan
+from quantune_mlir.workflow.verified_plan import MOST_REPAIRS, VerifiedPlan, beyond_samples, verified_plan
 
 NAMES = ("front", "body", "tail")
 PART = Part(0, "y", (1, 4))
@@ -62,8 +62,8 @@ class Device:
         verified = Verified(b"", None, [measured])
         return VerifiedPlan(planned, None, verified, (VerifiedPart(measured, noise.sqnr_db(plan.integer_layers)),))  # type: ignore[arg-type]
 
-    def measured(self, verified: Verified, noise: NoiseModel) -> Powers:
-        return np.array([verified.noise[0].normalized_mse])
+    def measured(self, found: VerifiedPlan, noise: NoiseModel) -> Powers:
+        return np.array([found.parts[0].counting])
 
     def grow(self, plan: PrecisionPlan) -> dict[str, Powers]:
         self.grown.append(list(plan.integer_layers))
@@ -111,6 +111,26 @@ def test_the_best_is_taken_if_none_holds() -> None:
     found = verified(device, planner(1e-4, 1e-4, 1e-4))
     assert 1 < len(device.plans) <= 1 + MOST_REPAIRS
     assert found.worst_db == max(-10 * np.log10(sum(device.truth[n] for n in plan)) for plan in device.plans)
+
+
+def test_where_nobody_is_to_blame_all_have_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """25 dB were foreseen and there are 20: the layer with most noise becomes fp32."""
+    device = Device({"front": 0.006, "body": 0.003, "tail": 0.001})
+    monkeypatch.setattr(device, "grow", lambda plan: {})
+    found = verified(device, planner(0.6 * 0.00316, 0.3 * 0.00316, 0.1 * 0.00316), floor_db=21.0)
+    assert device.plans[:2] == [list(NAMES), ["body", "tail"]] and found.worst_db > 23
+
+
+def test_noise_of_few_samples_counts_for_more() -> None:
+    """One sample of ten has all of it: two standard errors more are three times as much, less 1 dB."""
+    runs = np.zeros(10)
+    runs[3] = 1e-3
+    energy = ErrorEnergy(1.0, 1e-3, 40.0)
+    spread = relative_error(np.full(10, 0.1), runs)
+    assert spread == pytest.approx(1.0, rel=0.01)
+    assert beyond_samples(PartNoise(PART, energy, energy, spread=spread)) == pytest.approx(3 / 10**0.1, rel=0.01)
+    even = PartNoise(PART, energy, energy, spread=relative_error(np.full(10, 0.1), np.linspace(0.9e-4, 1.1e-4, 10)))
+    assert beyond_samples(even) == beyond_samples(PartNoise(PART, energy, energy)) == 1.0
 
 
 def test_int8_throughout_is_taken_where_fp32_makes_it_worse() -> None:
