@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from quantune_mlir.kernels.emit.vector_builder import memref_type, sharing_constants
@@ -62,6 +62,7 @@ class Library:
         self._module = module
         self._isa = isa
         self._names: dict[tuple[tuple[int, ...], bytes], str] = {}
+        self._specified: dict[Hashable, str] = {}
 
     def dispatch(
         self,
@@ -72,6 +73,7 @@ class Library:
         scalars: Sequence[int],
         result: ir.RankedTensorType,
         part: JoinedPart | None = None,
+        specification: Hashable = None,
     ) -> ir.Value:
         """Call a kernel at the current insertion point.
 
@@ -83,11 +85,16 @@ class Library:
             scalars: the bits of each scalar.
             result: the type of the result.
             part: what the kernel writes instead of a result of its own.
+            specification: all that its code follows from besides the signature, so that an equal one need not be
+                written again; None: it is written to find out.
 
         Returns:
             The result, or the tensor that the part belongs to.
         """
-        name = self._executable(family, signature, body)
+        name = self._specified.get((signature, specification)) if specification is not None else None
+        if name is None:
+            name = self._executable(family, signature, body)
+            self._specified[signature, specification] = name
         i32 = ir.IntegerType.get_signless(32)
         constants = [arith.ConstantOp(i32, ir.IntegerAttr.get(i32, bits)).result for bits in scalars]
         entry = ir.ArrayAttr.get([ir.SymbolRefAttr.get([name, name])])

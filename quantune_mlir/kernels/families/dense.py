@@ -19,7 +19,7 @@ list of steps made from the weights takes the place of runs and steps (word_list
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, inf
@@ -32,6 +32,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers, described
 from quantune_mlir.kernels.emit.convolution_shapes import convolution_shape
 from quantune_mlir.kernels.emit.epilogue import Place
+from quantune_mlir.kernels.emit.epilogue_code import epilogue_code
 from quantune_mlir.kernels.emit.executable import JoinedPart, Library, Signature
 from quantune_mlir.kernels.emit.packing import Packing
 from quantune_mlir.kernels.emit.vector_builder import Index
@@ -123,7 +124,25 @@ class DenseKernel(DenseTiles):
         )
         inputs = [*own, *buffers.tensors()]
         scalars = [self._zero_point() + self.step.offset, *self.epilogue.scalars]
-        return library.dispatch(self.group.family, signature, self._emit, inputs, scalars, result, self.part)
+        return library.dispatch(
+            self.group.family,
+            signature,
+            self._emit,
+            inputs,
+            scalars,
+            result,
+            self.part,
+            specification=self._specification(),
+        )
+
+    def _specification(self) -> Hashable:
+        """None where the code follows from the weights themselves."""
+        if self.words is not None:
+            return None
+        step, part = self.step, self.part and (self.part.of.channels, self.part.first)
+        rounding = self.narrowing.rounding if self.narrowing and self.epilogue.element == "i8" else None
+        epilogue = epilogue_code(self.epilogue, step.accumulator, step.lanes, self._limit, [rounding])
+        return step, self.stored, self.shape, self.tile, self.workgroup, self.packed, part, epilogue
 
     @cached_property
     def _limit(self) -> float:

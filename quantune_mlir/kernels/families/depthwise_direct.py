@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import ceil, prod
+from math import ceil, inf, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers, described
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape, convolution_shape
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
+from quantune_mlir.kernels.emit.epilogue_code import epilogue_code
 from quantune_mlir.kernels.emit.executable import Library, Signature
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.fusion.group import Group
@@ -150,7 +151,17 @@ class DirectDepthwiseKernel:
             (ceil(shape.out_height / share.rows), ceil(self._blocks / share.blocks), shape.batch),
         )
         inputs = [*own, *buffers.tensors()]
-        return library.dispatch(self.group.family, signature, self._emit, inputs, self.epilogue.scalars, result)
+        epilogue = epilogue_code(self.epilogue, self.step.accumulator, self.step.lanes, inf, [None])
+        specification = self.step, shape, self.tile, share, epilogue
+        return library.dispatch(
+            self.group.family,
+            signature,
+            self._emit,
+            inputs,
+            self.epilogue.scalars,
+            result,
+            specification=specification,
+        )
 
     def _constants(self) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
         """Weights [block][kernel row][kernel column][lane], bias [block][lane]."""

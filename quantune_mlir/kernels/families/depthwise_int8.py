@@ -26,6 +26,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers, described
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape, convolution_shape
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
+from quantune_mlir.kernels.emit.epilogue_code import epilogue_code
 from quantune_mlir.kernels.emit.executable import MAX_SCALARS, Library, Signature
 from quantune_mlir.kernels.emit.interleaving import Interleaving, unit_channel
 from quantune_mlir.kernels.emit.vector_builder import Index
@@ -99,7 +100,12 @@ class Int8DepthwiseKernel:
             (block.down(shape) * block.across(shape), ceil(self._units / block.units), shape.batch),
         )
         scalars = [self._zero_point(), *self.epilogue.scalars]
-        return library.dispatch(self.group.family, signature, self._emit, inputs, scalars, result)
+        roundings = [self.step.rounding, None]
+        epilogue = epilogue_code(self.epilogue, "i32", self.lanes, self._limit(), roundings)
+        specification = self.step, self.lanes, shape, block, epilogue
+        return library.dispatch(
+            self.group.family, signature, self._emit, inputs, scalars, result, specification=specification
+        )
 
     def _zero_point(self) -> int:
         root = self.group.root

@@ -29,6 +29,7 @@ class Graph:
 
     order: dict[ir.Operation, int]
     _of_rows: dict[tuple[int, ...], set[ir.Operation]] = field(default_factory=dict)
+    _numbers: dict[ir.Value, bool] = field(default_factory=dict)
 
     @staticmethod
     def of(block: ir.Block) -> Graph:
@@ -50,6 +51,13 @@ class Graph:
             self._of_rows[shape] = {op for op in self.order if joins_rows(op, shape)}
         return self._of_rows[shape]
 
+    def is_number(self, value: ir.Value) -> bool:
+        """Whether a value is a constant of one element, which takes no buffer."""
+        if value not in self._numbers:
+            array = constant_value(value)
+            self._numbers[value] = array is not None and array.size == 1
+        return self._numbers[value]
+
 
 @dataclass
 class GrowingGroup:
@@ -68,7 +76,7 @@ class GrowingGroup:
         best: set[ir.Operation] | None = None
         last, readers = start, self.graph.readers
         refused: set[ir.Operation] = set()
-        while _buffers(self.members) <= _MOST_BUFFERS:
+        while self._buffers() <= _MOST_BUFFERS:
             leaving = {op for op in self.members if not self.members.issuperset(readers[op])}
             if leaving == {last} and _is_stored(last.results[0]) and shape in (None, shape_of(last.results[0])):
                 best = set(self.members)
@@ -88,6 +96,12 @@ class GrowingGroup:
         """`op` joins, and what feeds it and nothing but members."""
         self.epilogue |= {op, *self._feeders(op)}
         self.members |= self.epilogue
+
+    def _buffers(self) -> int:
+        """How many tensors the members read from outside, single numbers apart, and the one that they write."""
+        made = {op.results[0] for op in self.members}
+        read = {operand for op in self.members for operand in op.operands} - made
+        return 1 + sum(not self.graph.is_number(value) for value in read)
 
     def _reads_rows(self, op: ir.Operation, shape: tuple[int, ...]) -> bool:
         """Whether what it reads from outside, its feeders included, are whole rows."""
@@ -129,14 +143,6 @@ class GrowingGroup:
         read = (value for op in chain for value in tensor_operands(op) if not _is_stored(value))
         sources = (defining_op(value) for value in read)
         return any(op is not None and op.name in FAMILIES and op not in self.members for op in sources)
-
-
-def _buffers(members: set[ir.Operation]) -> int:
-    """How many tensors `members` read from outside, single numbers apart, and the one that they write."""
-    made = {op.results[0] for op in members}
-    read = {operand for op in members for operand in op.operands} - made
-    arrays = [constant_value(value) for value in read]
-    return 1 + sum(array is None or array.size > 1 for array in arrays)
 
 
 def _joins(op: ir.Operation) -> bool:
