@@ -9,7 +9,7 @@ wrote out gets the one table, or the one epilogue, that its node would get.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -34,14 +34,42 @@ class JoinFunctions(Pass):
     def apply(self, module: ir.Module) -> None:
         block = entry_block(main_function(module))
         order = {view.operation: position for position, view in enumerate(block.operations)}
-        layers: dict[str | None, set[ir.Operation]] = {}
-        for op in order:
-            layers.setdefault(string_attribute(op, LAYER), set()).add(op)
+        layers = _Layers(order)
         for op in order:
             meets = len(op.results) == 1 and len(_tensors(op)) > 1
             found = _function_that_ends_in(op, order) if meets else None
             if found is not None:
-                _join(found, layers)
+                layers.join(found)
+        layers.label()
+
+
+class _Layers:
+    """The layers as they are joined. Ops are labelled at the end: their hashes change with their attributes."""
+
+    def __init__(self, ops: Iterable[ir.Operation]) -> None:
+        self._layer = {op: string_attribute(op, LAYER) for op in ops}
+        self._ops: dict[str | None, set[ir.Operation]] = {}
+        for op, layer in self._layer.items():
+            self._ops.setdefault(layer, set()).add(op)
+        self._last: dict[ir.Operation, ir.Operation] = {}
+
+    def join(self, ops: Sequence[ir.Operation]) -> None:
+        """Let all ops be of the last one's layer, if their layers have no others."""
+        joined = {self._layer[op] for op in ops}
+        if len(joined) == 1 or None in joined or any(not self._ops[name].issubset(ops) for name in joined):
+            return
+        last = ops[-1]
+        for name in joined:
+            del self._ops[name]
+        self._ops[self._layer[last]] = set(ops)
+        for op in ops:
+            self._layer[op], self._last[op] = self._layer[last], last
+
+    def label(self) -> None:
+        """Write down what was joined."""
+        labels = [(op, [last.attributes[name] for name in (LAYER, OP)]) for op, last in self._last.items()]
+        for op, (layer, name) in labels:
+            op.attributes[LAYER], op.attributes[OP] = layer, name
 
 
 def _function_that_ends_in(meeting: ir.Operation, order: dict[ir.Operation, int]) -> list[ir.Operation] | None:
@@ -61,20 +89,6 @@ def _function_that_ends_in(meeting: ir.Operation, order: dict[ir.Operation, int]
         last = following
     ops = sorted(members, key=order.__getitem__)
     return ops if as_function(ops) is not None else None
-
-
-def _join(ops: Sequence[ir.Operation], layers: dict[str | None, set[ir.Operation]]) -> None:
-    """Let all ops be of the last one's layer, if their layers have no others."""
-    joined = {string_attribute(op, LAYER) for op in ops}
-    if len(joined) == 1 or None in joined or any(not layers[name].issubset(ops) for name in joined):
-        return
-    last = ops[-1]
-    for op in ops:
-        for name in (LAYER, OP):
-            op.attributes[name] = last.attributes[name]
-    for name in joined:
-        del layers[name]
-    layers[string_attribute(last, LAYER)] = set(ops)
 
 
 def _tensors(op: ir.Operation) -> list[ir.Value]:
