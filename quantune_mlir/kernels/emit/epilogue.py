@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.kernels.emit import vector_builder as code
+from quantune_mlir.kernels.emit.byte_tables import ByteTables
 from quantune_mlir.kernels.emit.lanes import Context, Lanes
 from quantune_mlir.kernels.emit.rounding import NARROWED, Narrowing, Rounding
 from quantune_mlir.kernels.emit.vector_builder import Index
@@ -90,8 +91,9 @@ class Bound:
 class Epilogue:
     """The element-wise ops of a group and the data that they need."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group, tables: ByteTables | None) -> None:
         self._group = group
+        self._byte_tables = tables
         self.tensors: list[ir.Value] = group.read_by_epilogue
         """What it reads besides constants: tensors of the result's shape."""
         self.channels: dict[ir.Value, Numbers] = {}
@@ -105,8 +107,7 @@ class Epilogue:
             for operand in tensor_operands(op):
                 self._plan(operand)
             if op.name == "tosa.table":
-                self._plan(op.operands[1])
-                self._tables.add(op.operands[1])
+                self._plan_table(op.operands[1])
             for name in ("min_val", "max_val"):
                 if name in op.attributes:
                     self._attributes[op, name] = self._scalar(_number(op.attributes[name]))
@@ -122,6 +123,16 @@ class Epilogue:
             self._constants[operand] = self._scalar(kind(array.reshape(-1)[0]))
         else:
             self.channels[operand] = array.reshape(-1).astype(kind)
+
+    def _plan_table(self, table: ir.Value) -> None:
+        entries = constant_value(table)
+        if entries is None:
+            return
+        self._tables.add(table)
+        if self._byte_tables is not None and entries.dtype == np.int8:
+            self.channels[table] = self._byte_tables.arrange(entries)
+        else:
+            self._plan(table)
 
     def _scalar(self, number: np.generic) -> int:
         self.scalars.append(int(np.asarray(number).view(np.int32)))
@@ -248,7 +259,7 @@ class Epilogue:
         def attribute(op: ir.Operation, name: str) -> ir.Value:
             return self._lanes_of_scalar(self._attributes[op, name], op.results[0], lanes, bound)
 
-        context = Context(lanes, attribute, bound.channels)
+        context = Context(lanes, attribute, bound.channels, self._byte_tables)
         for op in ops:
             operands = [read(operand) for operand in tensor_operands(op)]
             if rounding and op.results[0] == result and _rounds(op):

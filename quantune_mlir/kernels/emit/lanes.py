@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Final
 
+from quantune_mlir.kernels.emit.byte_tables import ByteTables
 from quantune_mlir.mlir.bindings import arith, ir
 
 _ROUNDING: Final = 1e-6
@@ -36,6 +37,8 @@ class Context:
     """A numeric attribute of an op, in every lane."""
     buffers: Mapping[ir.Value, ir.Value]
     """The buffers of tables."""
+    tables: ByteTables | None
+    """How entries of a table of an i8 are found."""
 
 
 def product_bounds(a: Lanes, b: Lanes) -> tuple[float, float]:

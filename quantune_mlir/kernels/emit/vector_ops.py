@@ -209,13 +209,15 @@ def _widens(op: ir.Operation) -> bool:
 
 
 def _table(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
-    """table[value + 128], from a buffer of i32; of i16 what lies between two entries, in units of 1 / 128."""
+    """table[value + 128]; of i16 what lies between two entries, in units of 1 / 128."""
     (source,) = operands
-    lanes = context.lanes
+    lanes, buffer = context.lanes, context.buffers[op.operands[1]]
     if _element(op.operands[0]) == "i16":
-        return _interpolated(source.value, context.buffers[op.operands[1]], lanes)
+        return _interpolated(source.value, buffer, lanes)
+    if context.tables is not None:
+        return Lanes(context.tables.look_up(buffer, source.value), -128, 127)
     places = arith.AddIOp(source.value, code.splat(128, lanes, "i32")).result
-    return Lanes(code.gather(context.buffers[op.operands[1]], places, lanes), -128, 127)
+    return Lanes(code.gather(buffer, places, lanes), -128, 127)
 
 
 def _interpolated(value: ir.Value, table: ir.Value, lanes: int) -> Lanes:

@@ -90,7 +90,7 @@ class DenseKernel(DenseTiles):
         if stored == "i8" and isa.int8_words is not None and shape.groups == 1:
             words = word_list(in_order(root, weights), shape, isa.int8_words, step)
             step = words.step if words else step
-        found = choose(group, shape, step, stored)
+        found = choose(group, shape, step, stored, isa.tables)
         if found is None:
             return None
         return DenseKernel(group, step, stored, shape, *found, source, isa.narrowing, words, part)

@@ -9,6 +9,7 @@ from typing import Final
 
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers
+from quantune_mlir.kernels.emit.byte_tables import ByteTables
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue
 from quantune_mlir.kernels.emit.executable import JoinedPart
@@ -66,13 +67,13 @@ class Lines:
 
 
 def choose(
-    group: Group, shape: ConvolutionShape, step: DotStep, stored: str
+    group: Group, shape: ConvolutionShape, step: DotStep, stored: str, tables: ByteTables | None
 ) -> tuple[Tile, Workgroup, bool, Epilogue] | None:
     """Tile, workgroup, whether the input is packed, and the epilogue; None where a group cannot be computed so."""
     packed = is_packed(shape, step, stored)
     tile = choose_tile(shape, step, packed=packed)
     workgroup = choose_workgroup(shape, step, tile, packed=packed)
-    epilogue = Epilogue(group)
+    epilogue = Epilogue(group, tables)
     if workgroup is None or not Buffers(epilogue).fit:
         return None
     return tile, workgroup, packed, epilogue

@@ -23,7 +23,7 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     if element == "i8":
         return depthwise_int8.lower(group, isa, library)
     if element == "f32":
-        return depthwise_direct.lower(group, isa.fp32, library)
+        return depthwise_direct.lower(group, isa.fp32, isa.tables, library)
     if element == "i16" and fits_int32(root):
-        return depthwise_direct.lower(group, in_lanes(isa), library)
+        return depthwise_direct.lower(group, in_lanes(isa), isa.tables, library)
     return None

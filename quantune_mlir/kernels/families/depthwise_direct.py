@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers, described
+from quantune_mlir.kernels.emit.byte_tables import ByteTables
 from quantune_mlir.kernels.emit.convolution_shapes import ConvolutionShape, convolution_shape
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
 from quantune_mlir.kernels.emit.epilogue_code import epilogue_code
@@ -37,7 +38,7 @@ from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant, constant_value
 
 
-def lower(group: Group, step: DotStep, library: Library) -> ir.Value | None:
+def lower(group: Group, step: DotStep, tables: ByteTables | None, library: Library) -> ir.Value | None:
     """Dispatch the kernel of a group with f32 or i16 input and one output channel for each of its channels.
 
     `step` multiplies and adds in the lane of each channel.
@@ -46,7 +47,7 @@ def lower(group: Group, step: DotStep, library: Library) -> ir.Value | None:
     assert root is not None
     source = group.views[0].operands[0] if group.views else root.operands[0]
     shape = convolution_shape(root, source, group.views)
-    epilogue = Epilogue(group)
+    epilogue = Epilogue(group, tables)
     if not Buffers(epilogue).fit:
         return None
     tile = choose_tile(shape, step)

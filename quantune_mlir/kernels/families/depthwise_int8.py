@@ -50,7 +50,7 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     source = group.views[0].operands[0] if group.views else root.operands[0]
     shape = convolution_shape(root, source, group.views)
     block = choose_block(shape, isa.depthwise.depth, isa.lanes // RUN, isa.memory)
-    epilogue = Epilogue(group)
+    epilogue = Epilogue(group, isa.tables)
     if block is None or len(epilogue.scalars) >= MAX_SCALARS:
         return None
     return Int8DepthwiseKernel(group, isa.depthwise, isa.lanes, shape, block, epilogue, source).dispatch(library)

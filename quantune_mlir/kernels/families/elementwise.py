@@ -31,7 +31,7 @@ _ELEMENTS_OF_A_WORKGROUP: Final = 16_384
 
 def lower(group: Group, isa: Isa, library: Library, part: JoinedPart | None = None) -> ir.Value | None:
     """Dispatch the kernel of an element-wise group at the current point; None if there is none for it."""
-    epilogue = Epilogue(group)
+    epilogue = Epilogue(group, isa.tables)
     buffers = Buffers(epilogue)
     if not buffers.fit:
         return None

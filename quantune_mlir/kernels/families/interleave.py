@@ -29,7 +29,7 @@ from quantune_mlir.mlir.edit import shape_of
 
 def lower(group: Group, isa: Isa, library: Library, part: JoinedPart | None = None) -> ir.Value | None:
     """Dispatch the kernel of a transpose to NHWC at the current point; None if there is none for it."""
-    epilogue = Epilogue(group)
+    epilogue = Epilogue(group, isa.tables)
     buffers = Buffers(epilogue)
     if part is not None or not buffers.fit:
         return None

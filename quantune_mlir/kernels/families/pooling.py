@@ -40,7 +40,7 @@ def lower(group: Group, isa: Isa, library: Library, part: JoinedPart | None = No
     root = group.root
     assert root is not None
     _, stored = described(group.source)
-    epilogue = Epilogue(group)
+    epilogue = Epilogue(group, isa.tables)
     buffers = Buffers(epilogue)
     reduction = _reduction(root, epilogue, stored)
     if reduction is None or stored not in ("i8", "f32") or not buffers.fit:

@@ -36,7 +36,7 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     step = isa.int8 if stored == "i8" else isa.fp32
     one = (1, 1)
     shape = ConvolutionShape(batch, 1, rows, depth, 1, rows, columns, one, one, one, (0, 0))
-    found = choose(group, shape, step, stored)
+    found = choose(group, shape, step, stored, isa.tables)
     if found is None:
         return None
     return ProductKernel(group, step, stored, shape, *found, root.operands[0], isa.narrowing).dispatch(library)

@@ -44,7 +44,7 @@ _Visit = Callable[[Index, int, ir.Value], ir.Value]
 
 def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     """Dispatch the kernel of a group of rows at the current point; None if there is none for it."""
-    epilogue = Epilogue(group)
+    epilogue = Epilogue(group, isa.tables)
     buffers = Buffers(epilogue)
     return _Kernel(group, epilogue, isa.lanes).dispatch(buffers, library) if buffers.fit else None
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from quantune_mlir.hardware.memory import ANY_CORE, Memory
+from quantune_mlir.kernels.emit.byte_tables import ByteTables
 from quantune_mlir.kernels.emit.rounding import Narrowing
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.depthwise import WIDENED, DepthwiseStep
@@ -117,6 +118,8 @@ class Isa:
     """Whether one instruction multiplies and adds f32; without, both are rounded."""
     narrowing: Narrowing | None = None
     """How several vectors of results become i8 together; None: each by itself."""
+    tables: ByteTables | None = None
+    """How entries of a table of an i8 are found; None: each is loaded."""
     int16: DotStep | None = None
     """Of i16 and weights of i8; None: as a portable one has it."""
     int8_words: WordStep | None = None

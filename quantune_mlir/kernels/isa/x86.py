@@ -16,6 +16,7 @@ from quantune_mlir.kernels.isa.int16 import HalfwordPairs
 from quantune_mlir.kernels.isa.x86_avx2 import Vpmaddubsw, Vpmaddwd
 from quantune_mlir.kernels.isa.x86_depthwise import VpdpbusdDepthwise, VpmaddwdDepthwise, to_unsigned
 from quantune_mlir.kernels.isa.x86_narrowing import NARROWING
+from quantune_mlir.kernels.isa.x86_tables import AVX512_TABLES
 from quantune_mlir.mlir.bindings import ir
 
 
@@ -58,6 +59,7 @@ AVX512_VNNI: Final = Isa(
     FusedMultiplyAdd(16, 30),
     VpdpbusdDepthwise(intrinsic=_ZMM),
     narrowing=NARROWING,
+    tables=AVX512_TABLES,
     int16=HalfwordPairs(16, 30, intrinsic="llvm.x86.avx512.pmaddw.d.512"),
 )
 AVX_VNNI: Final = Isa(
