@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from quantune_mlir.backend.deliverable import Activations, Deliverable
-from quantune_mlir.cli.inputs import FILE, activations_option, cache_option, deliverable_options, tiles_option
+from quantune_mlir.cli.inputs import (
+    FILE,
+    activations_option,
+    cache_option,
+    deliverable_options,
+    json_option,
+    tiles_option,
+)
 from quantune_mlir.cli.model_options import front_end_options, keep_quantized_option, model_options
 from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.errors import OutputError, TilesError
@@ -64,6 +71,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="No floating-point number at all: of a directory whose layers are all integers. Implies --io int8.",
 )
+@json_option("what was written, with sizes in bytes,")
 @tiles_option
 @model_options
 @keep_quantized_option
@@ -85,6 +93,7 @@ def command(
     io: str,
     integer_only: bool,
     tiles_file: Path | None,
+    json_file: Path | None,
     **chosen: Any,
 ) -> None:
     """Compile a module, a model, or the mixed module of a directory that `quantune quantize` wrote.
@@ -95,7 +104,7 @@ def command(
     """
     from quantune_mlir.backend.compilation import compile_program, load_tiles
     from quantune_mlir.backend.delivery import Delivery, write_files
-    from quantune_mlir.cli.console import Display
+    from quantune_mlir.cli.console import Display, check_json
     from quantune_mlir.cli.outcome import warn_of_left_in_fp32
     from quantune_mlir.files.access import check_writable, write_atomically
     from quantune_mlir.hardware.targets import load_target
@@ -103,13 +112,16 @@ def command(
     from quantune_mlir.workflow.qdq import qdq_of_directory
     from quantune_mlir.workflow.variants import Variants
 
+    check_json(json_file)
     options = front_end_options(chosen)
     if deliverable == "qdq-onnx":
         check_writable(output)
         with Display().stage("write the plan as ONNX"):
             made = qdq_of_directory(source, model, activations)
-        write_atomically(output, made.to_bytes())
+        model_bytes = made.to_bytes()
+        write_atomically(output, model_bytes)
         warn_of_left_in_fp32(made)
+        _tell(json_file, deliverable, None, {output.name: model_bytes})
         return
     title, in_integers = source.name, None
     if source.is_dir():
@@ -134,6 +146,7 @@ def command(
         with Display().stage(f"compile for {description.name}"):
             program = compile_program(loaded, description, kernels=kernels, tiles=tiles)
         write_atomically(output, program)
+        _tell(json_file, deliverable, description, {output.name: program})
         return
     check_output(output, force=force, kind=DELIVERED)
     loaded = in_integers or _loaded(source, options, description)
@@ -143,6 +156,16 @@ def command(
         files = delivery.files(loaded, description, tiles=tiles)
     with written_as_a_whole(output, force=force, kind=DELIVERED) as folder:
         write_files(files, folder.directory)
+    _tell(json_file, deliverable, description, files)
+
+
+def _tell(json_file: Path | None, deliverable: Deliverable, target: Target | None, files: Mapping[str, bytes]) -> None:
+    """What --json asks for; `target` is None where the deliverable is for any machine."""
+    from quantune_mlir.cli.console import told_as_json
+
+    sizes = {name: len(content) for name, content in sorted(files.items())}
+    told = {"deliverable": deliverable, "target": None if target is None else target.name, "files": sizes}
+    told_as_json(json_file, told)
 
 
 def _loaded(source: Path, options: ImportOptions, target: Target) -> ir.Module:

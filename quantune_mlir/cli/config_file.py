@@ -147,6 +147,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def described(command: click.Command) -> dict[str, Any]:
+    """Every option by its key, for programs: whether it must be given, its default, its choices, what it is for."""
+    return {
+        key: {
+            "required": parameter.required,
+            "default": _default(parameter),
+            "choices": list(parameter.type.choices) if isinstance(parameter.type, click.Choice) else None,
+            "help": _help(key, parameter),
+        }
+        for key, parameter in parameters(command).items()
+    }
+
+
 def commented(command: click.Command) -> str:
     """A file with every option: those that must be given, and as comments all others with their defaults."""
     head = f"# Options of `quantune {command.name}`: quantune {command.name} --config THIS-FILE"
@@ -158,18 +171,26 @@ def _entries(command: click.Command) -> Iterator[str]:
     ordered = sorted(parameters(command).items(), key=lambda item: not item[1].required)
     for key, parameter in ordered:
         yield ""
-        help_text = (parameter.help or "") if isinstance(parameter, click.Option) else f"The {key}'s file."
-        yield from textwrap.wrap(help_text, _WIDTH, initial_indent="# ", subsequent_indent="# ")
+        yield from textwrap.wrap(_help(key, parameter), _WIDTH, initial_indent="# ", subsequent_indent="# ")
         if isinstance(parameter.type, click.Choice):
             yield f"# One of {', '.join(parameter.type.choices)}."
         value = _shown(parameter)
         yield f"{key}: {value}" if parameter.required else f"# {key}: {value}"
 
 
+def _help(key: str, parameter: click.Parameter) -> str:
+    return (parameter.help or "") if isinstance(parameter, click.Option) else f"The {key}'s file."
+
+
+def _default(parameter: click.Parameter) -> bool | int | float | str | None:
+    default = parameter.to_info_dict().get("default")
+    return default if isinstance(default, bool | int | float | str) else None
+
+
 def _shown(parameter: click.Parameter) -> str:
     """The default, or what stands for a value where there is none."""
-    default = parameter.to_info_dict().get("default")
-    if isinstance(default, bool | int | float | str):
+    default = _default(parameter)
+    if default is not None:
         return str(default).lower() if isinstance(default, bool) else str(default)
     if isinstance(parameter, click.Option) and parameter.is_flag:
         return "true"

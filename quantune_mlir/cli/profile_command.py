@@ -11,6 +11,7 @@ from quantune_mlir.cli.inputs import (
     FILE,
     cache_option,
     calibration_option,
+    json_option,
     preprocess_option,
     sample_options,
     scheduler_option,
@@ -31,6 +32,7 @@ _output_option: Final = click.option(
     show_default=True,
     help="The profile to write.",
 )
+_json_option: Final = json_option("samples and the range of each tensor")
 
 
 @click.group("profile")
@@ -50,6 +52,7 @@ def command() -> None:
 @model_options
 @scheduler_option
 @cache_option
+@_json_option
 @reports_errors
 def make_command(
     model: Path,
@@ -59,10 +62,11 @@ def make_command(
     samples: int,
     seed: int,
     scheduler: str | None,
+    json_file: Path | None,
     **chosen: Any,
 ) -> None:
     """Make a profile: run 1 alone, fp32 with observers."""
-    from quantune_mlir.cli.console import Display
+    from quantune_mlir.cli.console import Display, check_json
     from quantune_mlir.files.access import check_writable
     from quantune_mlir.model import Model
     from quantune_mlir.samples.preprocess import Preprocess
@@ -71,6 +75,7 @@ def make_command(
     from quantune_mlir.workflow.progress import Stopwatch
 
     check_writable(output)
+    check_json(json_file)
     imported = import_options(chosen)
     steps = None if preprocess is None else Preprocess.parse(preprocess)
     workers = workers_of(scheduler)
@@ -78,28 +83,33 @@ def make_command(
     with display.stage("import"):
         loaded = Model.load(model, samples=calibration, **imported)
     sample_set = SampleSet.open(calibration, loaded.inputs, samples, seed, steps)
-    _write(calibrate(loaded, sample_set, Stopwatch(display), workers), output)
+    _write(calibrate(loaded, sample_set, Stopwatch(display), workers), output, json_file)
 
 
 @command.command("merge")
 @click.argument("profiles", type=FILE, nargs=-1, required=True)
 @_output_option
+@_json_option
 @reports_errors
-def merge_command(profiles: tuple[Path, ...], output: Path) -> None:
+def merge_command(profiles: tuple[Path, ...], output: Path, json_file: Path | None) -> None:
     """Merge profiles of one model.
 
     The result is the same, to the byte, as if all samples had been profiled at once.
     """
+    from quantune_mlir.cli.console import check_json
     from quantune_mlir.files.access import check_writable
     from quantune_mlir.numerics.profile import Profile
 
     check_writable(output)
-    _write(Profile.merge([Profile.load(path) for path in profiles]), output)
+    check_json(json_file)
+    _write(Profile.merge([Profile.load(path) for path in profiles]), output, json_file)
 
 
-def _write(profile: Profile, output: Path) -> None:
-    from quantune_mlir.cli.console import summarize
+def _write(profile: Profile, output: Path, json_file: Path | None) -> None:
+    from quantune_mlir.cli.console import summarize, told_as_json
     from quantune_mlir.files.access import write_atomically
 
     write_atomically(output, profile.to_bytes())
-    summarize(f"{output}: {len(profile)} tensors, {profile.samples} samples")
+    tensors = {name: {"minimum": seen.minimum, "maximum": seen.maximum} for name, seen in profile.items()}
+    if not told_as_json(json_file, {"model": profile.model, "samples": profile.samples, "tensors": tensors}):
+        summarize(f"{output}: {len(profile)} tensors, {profile.samples} samples")

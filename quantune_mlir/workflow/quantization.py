@@ -6,12 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.kernel_groups import kernel_groups
 from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.backend.workers import Workers
+from quantune_mlir.errors import DataError
 from quantune_mlir.files.access import write_atomically
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
@@ -46,6 +47,9 @@ from quantune_mlir.workflow.summary import summarize
 from quantune_mlir.workflow.verification import ReferenceRuns, Verification, Verifier
 from quantune_mlir.workflow.verified_plan import PlanVerifier, verified_plan
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 MODEL: Final = "model"
 """What a model is called that is known only as it is in memory."""
 
@@ -78,6 +82,31 @@ class Quantization(QuantizedModel):
 
         summary = summarize(self, source=source, mixed_bytes=len(self.compile()), seconds=self.seconds)
         write_atomically(Path(path), report_bytes(run_of(summary, self.profile)))
+
+    def plot_front(self) -> Figure:
+        """The front and this plan: predicted SQNR over predicted time. Raises QuantuneError as `draw_front` does."""
+        from quantune_mlir.report.plots import draw_front
+
+        return draw_front(self.front, self.planned.problem.costs.unit)
+
+    def plot_sensitivity(self, most: int = 20) -> Figure:
+        """The `most` most sensitive layers, and their formats. Raises QuantuneError as `draw_sensitivity` does."""
+        from quantune_mlir.report.plots import draw_sensitivity
+
+        return draw_sensitivity(self.sensitivity, self.mixed.precision, most)
+
+    def plot_histogram(self, tensor: str) -> Figure:
+        """What run 1 saw of a tensor, named as in the profile, and what int8 can hold of it.
+
+        Raises:
+            QuantuneError: as `draw_histogram` does.
+            DataError: there is no such tensor; it is told which there are.
+        """
+        from quantune_mlir.report.plots import draw_histogram
+
+        if tensor not in self.profile:
+            raise DataError("no such tensor", where=tensor, remedy=f"choose one of {', '.join(self.profile)}")
+        return draw_histogram(tensor, self.profile[tensor], self.parameters.get(tensor))
 
     def _repr_html_(self) -> str:
         """The verdict and what became of each layer, for notebooks."""

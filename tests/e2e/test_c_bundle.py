@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -178,7 +179,9 @@ def test_quantize_and_compile_deliver_a_bundle(quantune: Quantune, tmp_path: Pat
     for file in ("tiny.h", "tiny.c", "weights.c", "kernels.o"):
         assert (tmp_path / "again" / file).read_bytes() == (made / "c-bundle" / file).read_bytes(), file
     assert quantune(*again).status != 0, "there is one already"
-    assert quantune(*again, "--force").status == 0
+    told = quantune(*again, "--force", "--json", "-")
+    sizes = json.loads(told.stdout)["files"]
+    assert sizes == {file.name: file.stat().st_size for file in (tmp_path / "again").iterdir()}
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,13 @@ class TestStockTools:
         image = np.load(TEST)["input"][:1]
         np.save(tmp_path / "x.npy", image)
         program, result = tmp_path / "y.vmfb", tmp_path / "y.npy"
-        assert quantune("compile", digits / "mixed.mlir", "--target", "host", "-o", program).status == 0
+        made = quantune("compile", digits / "mixed.mlir", "--target", "host", "-o", program, "--json", "-")
+        assert made.status == 0
+        assert json.loads(made.stdout) == {
+            "deliverable": "vmfb",
+            "target": "host",
+            "files": {"y.vmfb": program.stat().st_size},
+        }
         assert quantune("run", program, "--input", tmp_path / "x.npy", "--output", result).status == 0
         np.testing.assert_array_equal(np.load(result), outputs_of(digits / "model.vmfb", image))
         assert quantune("run", program, "--input", tmp_path / "x.npy").stdout.startswith("logits: float32[1, 10]\n")

@@ -140,8 +140,10 @@ class TestReport:
     def test_is_made_again_from_what_the_directory_keeps(
         self, quantune: Quantune, digits: Path, tmp_path: Path
     ) -> None:
-        made = quantune("report", digits, "--output", tmp_path / "again.html")
+        made = quantune("report", digits, "--output", tmp_path / "again.html", "--json", "-")
         assert made.status == 0, made.stderr
+        (numbers,) = json.loads(made.stdout).values()
+        assert numbers["worst_sqnr_db"] > 20 and set(numbers["precision"].values()) == {"int8", "fp32"}
         assert (tmp_path / "again.html").read_bytes() == (digits / "report.html").read_bytes()
 
     def test_shows_what_was_measured_since(self, quantune: Quantune, digits: Path, tmp_path: Path) -> None:
@@ -207,7 +209,11 @@ class TestTwoRuns:
             made = quantune("profile", "make", MODEL, "--calibration", tmp_path / f"{name}.npz", "-o", parts[-1])
             assert made.status == 0 and made.stdout.endswith(f"{len(part)} samples\n"), made.stderr
         merged = tmp_path / "merged.npz"
-        assert quantune("profile", "merge", *parts, "-o", merged).status == 0
+        told = quantune("profile", "merge", *parts, "-o", merged, "--json", "-")
+        assert told.status == 0
+        known = json.loads(told.stdout)
+        assert known["samples"] == SAMPLES
+        assert known["tensors"]["%input"] == {"minimum": data.min(), "maximum": data.max()}
         assert merged.read_bytes() == (digits / "profile.npz").read_bytes()
         output = tmp_path / "out"
         arguments = ("--calibration", CALIBRATION, "--profile", merged, "--output", output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,12 @@ def test_defaults_in_the_commented_file_are_valid(tmp_path: Path) -> None:
     shown = [line[2:] for line in commented(QUANTIZE).splitlines() if line.startswith(keys) and line not in numbers]
     (tmp_path / "options.yaml").write_text("\n".join(shown) + "\n")
     assert read(tmp_path / "options.yaml", QUANTIZE)["samples"] == 100
+
+
+def test_options_are_told_to_programs() -> None:
+    told = json.loads(CliRunner().invoke(main, ["init", "--json", "-"]).output)
+    assert list(told) == list(parameters(QUANTIZE))
+    assert told["samples"]["default"] == 100 and told["model"]["required"] and "int8" in told["all"]["choices"]
 
 
 def test_init_replaces_nothing_unasked(tmp_path: Path) -> None:
