@@ -36,7 +36,12 @@ FRONT_NETWORKS: Final = (
     "tiny_darknet_imagenet",
 )
 """Those of whose images some change with the default plan."""
-PLAN_NETWORKS: Final = (*(f"made/{name}" for name in MADE), *(f"gallery/{name}" for name in ENTRIES), *NETWORKS)
+PLAN_NETWORKS: Final = (
+    *("sample/digits", "sample/detector"),
+    *(f"made/{name}" for name in MADE),
+    *(f"gallery/{name}" for name in ENTRIES),
+    *NETWORKS,
+)
 UNLABELLED: Final = {"plans": plan_noise.measure, "budgets": budgets.measure}
 CACHE: Final = platformdirs.user_cache_path("quantune-gallery")
 GRANULARITIES: Final[tuple[Granularity, ...]] = ("per-tensor", "per-channel")

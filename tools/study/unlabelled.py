@@ -19,6 +19,8 @@ from tools.study.made import MADE
 from tools.study.switchable import SwitchableModel
 from tools.zoo import Zoo
 
+SAMPLES: Final = Path(__file__).parents[2] / "tests" / "data"
+"""Small trained networks, and what to calibrate them with."""
 CHUNK: Final = 8
 """Plans that are run at once: what they have in common is computed once, but has to be kept."""
 
@@ -33,7 +35,7 @@ class Unlabelled:
 
     @staticmethod
     def load(name: str, samples: int, gallery: Path) -> Unlabelled:
-        """Of the zoo, `gallery/NAME`, or `made/NAME`."""
+        """Of the zoo, `gallery/NAME`, `made/NAME`, or `sample/NAME`, which come with the tests."""
         kind, _, rest = name.partition("/")
         if kind == "gallery":
             from tools.gallery.stage import ENTRIES, Case
@@ -47,6 +49,9 @@ class Unlabelled:
                 onnx.save(made.model, Path(folder) / "made.onnx")
                 model = Model.load(Path(folder) / "made.onnx")
             return Unlabelled(name, model, SampleSet.open({"x": made.samples(samples, 0)}, model.inputs))
+        if kind == "sample":
+            model = Model.load(SAMPLES / f"{rest}.onnx")
+            return Unlabelled(name, model, SampleSet.open(SAMPLES / f"{rest}_calibration.npz", model.inputs, samples))
         zoo = Zoo.find()
         model = Model.load(zoo.model(name))
         return Unlabelled(name, model, SampleSet.open(zoo.samples(name, "calib", samples), model.inputs))
