@@ -105,7 +105,8 @@ def least_fp32(problem: Problem) -> Decisions:
 def with_fp32_ends(problem: Problem, point: Point) -> Point:
     """The same, but what comes after all multiply-accumulates in fp32, where that takes next to no time.
 
-    Whatever the samples say: the output leaves in fp32, and probabilities far below 1/255 are 0 in int8.
+    Whatever the samples say: the output leaves in fp32, and probabilities far below 1/255 are 0 in int8. Before that,
+    what has no multiply-accumulates and is no slower in fp32 is fp32 too.
     """
     if problem.finest != FP32:
         return point
@@ -116,13 +117,20 @@ def with_fp32_ends(problem: Problem, point: Point) -> Point:
     steps = list(point.trail.steps[: point.steps + 1])
     layers = {layer.name: layer for layer in problem.layers}
     most = (1 + NEXT_TO_NOTHING) * point.cost.time
+
+    def move(name: str) -> None:
+        ledger.move(name)
+        noise.move(name)
+        steps.append(TrailStep((layers[name],), noise.worst, ledger.total))
+
     for name, readers in problem.tail.items():
-        if name in moved or any(ledger.format_of(reader).is_integer for reader in readers):
-            continue
-        if ledger.total.time + ledger.price(name).time <= most:
-            ledger.move(name)
-            noise.move(name)
-            steps.append(TrailStep((layers[name],), noise.worst, ledger.total))
+        done = all(not ledger.format_of(reader).is_integer for reader in readers)
+        if name not in moved and done and ledger.total.time + ledger.price(name).time <= most:
+            move(name)
+    for name, layer in layers.items():
+        free = problem.costs.unit != "MACs" and ledger.format_of(name).is_integer and not layer.macs
+        if free and ledger.price(name).time <= 0 < problem.noise_model.weight(name):
+            move(name)
     return Point(Trail(tuple(steps)), len(steps) - 1)
 
 

@@ -182,6 +182,15 @@ def test_default_reaches_the_floor_at_little_more_than_the_least_cost(net: Net) 
     assert sum(cost(net, layer) for layer in order[: needed - 1]) <= least + 1e-9
 
 
+@pytest.mark.parametrize(("extra", "in_fp32"), [(0.0, ["layer1"]), (0.1, [])])
+def test_what_is_no_slower_in_fp32_and_has_no_macs_is_fp32(extra: float, in_fp32: list[str]) -> None:
+    net, graph = network((60.0, 100), (60.0, 0), (60.0, 100))
+    times = {"layer0": (45.0, 90.0), "layer1": (1.0, 1.0 + extra), "layer2": (45.0, 90.0)}
+    costs = CostModel({n: {INT8: Cost(i), FP32: Cost(f)} for n, (i, f) in times.items()}, (), Cost(), "cycles")
+    problem = Problem(net.layers, NoiseModel.of(net), costs, tail=tail_of(graph, times))
+    assert [name for name, found in default(problem).items() if found.precision is FP32] == in_fp32
+
+
 def test_the_tail_is_what_no_multiply_accumulates_follow() -> None:
     """Two heads of a detector behind an activation, a softmax without int8 form after the one of them."""
     graph = [
