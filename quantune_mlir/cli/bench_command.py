@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quantune_mlir.backend.peers.names import PEERS
-from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option, json_option, tiles_option
+from quantune_mlir.cli.inputs import FILE, SECONDS, cache_option, json_option, preprocess_option, tiles_option
 from quantune_mlir.cli.reporting import reports_errors
 from quantune_mlir.workflow.options import DEFAULT_SAMPLES
 from quantune_mlir.workflow.variant import VARIANTS, Variant
@@ -32,6 +32,7 @@ from quantune_mlir.workflow.variant import VARIANTS, Variant
     help="Samples for engines that quantize, as for `quantize`. [default: a few random ones, as speed does not "
     "depend on values]",
 )
+@preprocess_option
 @click.option("--target", metavar="NAME", default="host", show_default=True, help="See `quantune targets`.")
 @tiles_option
 @click.option(
@@ -47,6 +48,7 @@ def command(
     against: str | None,
     model: Path | None,
     calibration: Path | None,
+    preprocess: str | None,
     target: str,
     tiles_file: Path | None,
     threads: int,
@@ -62,6 +64,7 @@ def command(
     from quantune_mlir.backend.peers.preparation import check_names
     from quantune_mlir.cli import tables
     from quantune_mlir.cli.console import Display, check_json, told_as_json
+    from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.artifacts import Artifacts
     from quantune_mlir.workflow.comparison import compare
@@ -71,7 +74,10 @@ def command(
     check_names(peers)
     check_json(json_file)
     variants = Variants(Artifacts.open(directory), target=target, tiles=tiles_file)
-    samples = SampleSet.open(calibration, variants.model.inputs, count=DEFAULT_SAMPLES) if calibration else None
+    steps = None if preprocess is None else Preprocess.parse(preprocess)
+    samples = (
+        SampleSet.open(calibration, variants.model.inputs, DEFAULT_SAMPLES, preprocess=steps) if calibration else None
+    )
     comparison = compare(
         variants,
         chosen or VARIANTS,

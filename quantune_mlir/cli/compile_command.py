@@ -16,6 +16,7 @@ from quantune_mlir.cli.inputs import (
     cache_option,
     deliverable_options,
     json_option,
+    preprocess_option,
     tiles_option,
 )
 from quantune_mlir.cli.model_options import front_end_options, keep_quantized_option, model_options
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from quantune_mlir.hardware.targets import Target
     from quantune_mlir.importers.common.import_options import ImportOptions
     from quantune_mlir.mlir.bindings import ir
+    from quantune_mlir.samples.preprocess import Preprocess
 
 
 @click.command("compile")
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     metavar="DATA",
     help="Samples; a bundle's self-test runs the first. [default: random numbers]",
 )
+@preprocess_option
 @click.option(
     "--io",
     type=click.Choice(["fp32", "int8"]),
@@ -90,6 +93,7 @@ def command(
     activations: Activations,
     model: Path | None,
     data: Path | None,
+    preprocess: str | None,
     io: str,
     integer_only: bool,
     tiles_file: Path | None,
@@ -108,12 +112,14 @@ def command(
     from quantune_mlir.cli.outcome import warn_of_left_in_fp32
     from quantune_mlir.files.access import check_writable, write_atomically
     from quantune_mlir.hardware.targets import load_target
+    from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.workflow.artifacts import DELIVERED, MIXED, Artifacts, check_output, written_as_a_whole
     from quantune_mlir.workflow.qdq import qdq_of_directory
     from quantune_mlir.workflow.variants import Variants
 
     check_json(json_file)
     options = front_end_options(chosen)
+    steps = None if preprocess is None else Preprocess.parse(preprocess)
     if deliverable == "qdq-onnx":
         check_writable(output)
         with Display().stage("write the plan as ONNX"):
@@ -150,7 +156,7 @@ def command(
         return
     check_output(output, force=force, kind=DELIVERED)
     loaded = in_integers or _loaded(source, options, description)
-    delivery = Delivery(deliverable, name, title, kernels, _first_inputs(loaded, data), max_ram, max_flash)
+    delivery = Delivery(deliverable, name, title, kernels, _first_inputs(loaded, data, steps), max_ram, max_flash)
     delivery.check(description)
     with Display().stage(f"compile for {description.name}"):
         files = delivery.files(loaded, description, tiles=tiles)
@@ -183,7 +189,7 @@ def _loaded(source: Path, options: ImportOptions, target: Target) -> ir.Module:
     return Model.imported(source, options, target.requantize).module
 
 
-def _first_inputs(module: ir.Module, data: Path | None) -> Sequence[np.ndarray] | None:
+def _first_inputs(module: ir.Module, data: Path | None, steps: Preprocess | None) -> Sequence[np.ndarray] | None:
     from quantune_mlir.mlir.function import main_function
     from quantune_mlir.mlir.signature import argument_specs
     from quantune_mlir.samples.sample_set import InputSpec, SampleSet
@@ -191,4 +197,4 @@ def _first_inputs(module: ir.Module, data: Path | None) -> Sequence[np.ndarray] 
     if data is None:
         return None
     inputs = [InputSpec(*spec) for spec in argument_specs(main_function(module))]
-    return next(iter(SampleSet.open(data, inputs, count=1)))
+    return next(iter(SampleSet.open(data, inputs, count=1, preprocess=steps)))

@@ -8,7 +8,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.e2e.conftest import DIGITS, Quantune
 
@@ -45,7 +47,11 @@ def test_variants_and_peers(quantune: Quantune, digits: Path, tmp_path: Path) ->
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="runs a program for x86-64")
 def test_calibration_data_and_another_target(quantune: Quantune, digits: Path, tmp_path: Path) -> None:
     results = tmp_path / "bench.json"
-    arguments = ("--variant", "int8", "--calibration", DIGITS / "digits_calibration.npz", "--target", "x86-64")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number, pixels in enumerate(np.load(DIGITS / "digits_calibration.npz")["input"][:3, 0]):
+        Image.fromarray(np.uint8(255 * pixels)).save(pictures / f"{number}.png")
+    arguments = ("--variant", "int8", "--calibration", pictures, "--preprocess", "scale=255", "--target", "x86-64")
     command = ("bench", digits, "--against", "onnxruntime-int8", *arguments, "--seconds", 0, "--json", results)
     assert quantune(*command).status == 0
     assert list(json.loads(results.read_text())) == ["int8", "onnxruntime-int8"]
