@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, prod
 from typing import Final
 
 import numpy as np
@@ -23,6 +23,7 @@ from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, tensor_operan
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.edit import shape_of
 
 _SCALAR: Final = -1
 _RUN: Final = 4
@@ -95,7 +96,7 @@ class Epilogue:
         self._group = group
         self._byte_tables = tables
         self.tensors: list[ir.Value] = group.read_by_epilogue
-        """What it reads besides constants: tensors of the result's shape."""
+        """What it reads besides constants: tensors of the result's shape, or of a number for each channel."""
         self.channels: dict[ir.Value, Numbers] = {}
         """Numbers in buffers: one for each channel, or a table."""
         self._tables: set[ir.Value] = set()
@@ -146,7 +147,10 @@ class Epilogue:
     @property
     def depends_on_channel(self) -> bool:
         """Whether there is a number for each channel."""
-        return len(self.channels) > len(self._tables)
+        return len(self.channels) > len(self._tables) or any(map(self._is_channels, self.tensors))
+
+    def _is_channels(self, tensor: ir.Value) -> bool:
+        return prod(shape_of(tensor)) == self.shape[-1] < prod(self.shape)
 
     def reordered(self, order: NDArray[np.intp]) -> list[Numbers]:
         """What `channels` holds, channels in another order; a table stays as it is."""
@@ -279,6 +283,8 @@ class Epilogue:
                 buffer = bound.channels[operand]
                 bound.loaded[key] = code.load_lanes(buffer, place.repeating(buffer), place.count, lanes)
             return Lanes(bound.loaded[key], *self._bounds.get(operand, (-inf, inf)))
+        if place.row is None and self._is_channels(operand):
+            return widened(code.load_lanes(bound.tensors[operand], place.channel, place.count, lanes), lanes)
         return widened(place.load(bound.tensors[operand], lanes), lanes)
 
     def _lanes_of_scalar(self, position: int, value: ir.Value, lanes: int, bound: Bound) -> ir.Value:

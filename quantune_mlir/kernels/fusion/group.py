@@ -87,7 +87,7 @@ class Group:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the result, and of every tensor of the epilogue that is no constant."""
+        """The shape of the result, and of the tensors of the epilogue that are no numbers."""
         return shape_of(self.op.results[0])
 
     def inline(self) -> None:

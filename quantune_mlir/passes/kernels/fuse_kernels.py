@@ -43,7 +43,8 @@ def _fuse(block: ir.Block) -> None:
     taken: set[ir.Operation] = set()
     groups: list[tuple[list[ir.Operation], str]] = []
     rows = [op for op in order if reduces_rows(op)]
-    for starts in (_roots(order), rows, [op for op in order if op in graph.elementwise]):
+    others = [op for op in order if op in graph.elementwise or op in graph.by_channel]
+    for starts in (_roots(order), rows, others):
         for start in starts:
             if start in taken:
                 continue
@@ -73,7 +74,8 @@ def _roots(ops: Reversible[ir.Operation]) -> list[ir.Operation]:
 
 def _grow(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir.Operation] | None:
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
-    growth = GrowingGroup(graph, taken, graph.elementwise, {start, *before_root(start)}, {start} & graph.elementwise)
+    joinable = graph.elementwise if start.name in FAMILIES else graph.elementwise | graph.by_channel
+    growth = GrowingGroup(graph, taken, joinable, {start, *before_root(start)}, {start} & joinable)
     return growth.largest(start, alone=FAMILIES.get(start.name) == INTERLEAVE)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Final
 
 from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, is_supported, tensor_operands
@@ -44,6 +45,11 @@ class Graph:
     def elementwise(self) -> set[ir.Operation]:
         """The ops that can join a group."""
         return {op for op in self.order if _joins(op)}
+
+    @cached_property
+    def by_channel(self) -> set[ir.Operation]:
+        """The ops that can join a group without a root besides: they read computed numbers, one for each channel."""
+        return {op for op in self.order if op not in self.elementwise and _joins(op, by_channel=True)}
 
     def of_rows(self, shape: tuple[int, ...]) -> set[ir.Operation]:
         """The ops that can join a group of rows of tensors of this shape."""
@@ -145,23 +151,23 @@ class GrowingGroup:
         return any(op is not None and op.name in FAMILIES and op not in self.members for op in sources)
 
 
-def _joins(op: ir.Operation) -> bool:
-    """Whether `op` is element-wise as kernels know it: its operands are of its shape, or numbers, or one a channel."""
+def _joins(op: ir.Operation, *, by_channel: bool = False) -> bool:
+    """Whether `op` is element-wise as kernels know it: its operands are of its shape, or numbers, or one a channel.
+
+    Numbers must be constants, unless `by_channel`: then a number for each channel need not.
+    """
     if op.name not in EMITTERS or len(op.results) != 1 or not is_static_tensor(op.results[0]):
         return False
     if not is_supported(op):
         return False
     shape = shape_of(op.results[0])
     for operand in tensor_operands(op):
+        read, size = shape_of(operand), prod(shape_of(operand))
+        is_channels = bool(shape) and size == shape[-1] == read[-1]
         if constant_value(operand) is None:
-            if shape_of(operand) != shape:
+            if read != shape and not (by_channel and is_channels):
                 return False
-            continue
-        of_constant = shape_of(operand)
-        size = 1
-        for dimension in of_constant:
-            size *= dimension
-        if size != 1 and (size != shape[-1] or of_constant[-1] != size):
+        elif size != 1 and not is_channels:
             return False
     return bool(shape)
 

@@ -47,6 +47,12 @@ def product_in_integers(text: Text, shape: Shape) -> None:
     text.results.append(text.like("clamp", value, attributes="min_val = -100 : i8, max_val = 90 : i8"))
 
 
+def squeeze_and_excite(text: Text, shape: Shape) -> None:
+    gates = (*(1 for _ in shape[1:]), shape[-1])
+    terms = [text.rescale(text.input(of, "i8"), 1.0, z, 0, "i32") for of, z in ((shape, 3), (gates, -5))]
+    text.results.append(text.rescale(text.mul(*terms), 0.01, 0, 4, "i8"))
+
+
 def quantize(text: Text, shape: Shape) -> None:
     value = text.input(shape, "f32")
     value = text.mul(value, text.number(11.3, value))
@@ -86,7 +92,8 @@ def functions(text: Text, shape: Shape) -> None:
     text.results.append(text.mul(text.like("reciprocal", positive), text.like("log", positive)))
 
 
-EXACT = [residual_in_integers, product_in_integers, quantize_before_shifting, dequantize, normalize, table]
+INTEGERS = [residual_in_integers, product_in_integers, squeeze_and_excite, table]
+EXACT = [*INTEGERS, quantize_before_shifting, dequantize, normalize]
 ROUNDED = [residual_in_floats, quantize]
 
 
@@ -117,7 +124,7 @@ def test_float_functions_equal_tosa() -> None:
 
 
 def test_several_workgroups_cover_everything() -> None:
-    check([residual_in_integers, product_in_integers, normalize], [LARGE, (1, 70_001)], exact=True)
+    check([residual_in_integers, squeeze_and_excite, normalize], [LARGE, (1, 70_001)], exact=True)
 
 
 @pytest.mark.parametrize("kind", [*EXACT, *ROUNDED, functions])
