@@ -17,6 +17,7 @@ from quantune_mlir.backend.deliverables.qdq.tensors import StoredTensors
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer.dot import quantized_weights
 from quantune_mlir.mlir.constants import constant_value, is_constant
+from quantune_mlir.numerics.formats import INT8_ACTIVATIONS
 from quantune_mlir.numerics.parameters import QuantParams, activation_params, quantize
 
 _TO_UINT8: Final = 128
@@ -45,6 +46,8 @@ class Writer:
         in_int8 = product is not None and self._planned.in_int8(product.output)
         protected = node.op_type in _REQUANTIZED and not in_int8
         read = [self._read(name, node, protected and place == 0) for place, name in enumerate(node.input)]
+        if node.op_type == "AveragePool" and read[0] != node.input[0] and self._tensors[node.output[0]].params is None:
+            read[0] = self._bounded(node.input[0], read[0])
         made = [self._make(name) for name in node.output]
         if product is None:
             copy = onnx.NodeProto()
@@ -118,6 +121,21 @@ class Writer:
         zero_point = self._graph.store(zero, f"{name}/channel_zero_points")
         source = [self._quantize(name), scale, zero_point]
         return self._node("DequantizeLinear", source, f"{name}/dequantized", 1)
+
+    def _bounded(self, name: str, dequantized: str) -> str:
+        """The same numbers behind a Clip that changes none of them.
+
+        OpenVINO computes the average of a dequantized tensor on its integers and rounds it to integers, also where
+        nothing quantizes the average; a Clip between them keeps it in fp32.
+        """
+        params = self._tensors[name].params
+        assert params is not None
+        ends = np.array([INT8_ACTIVATIONS.minimum, INT8_ACTIVATIONS.maximum], np.float32) - np.float32(params.zero_point)
+        bounds = [
+            self._graph.store(np.array(end * np.float32(params.scale)), f"{name}/{side}")
+            for end, side in zip(ends, ("lowest", "highest"), strict=True)
+        ]
+        return self._node("Clip", [dequantized, *bounds], f"{name}/bounded")
 
     def _channels(self, name: str) -> int:
         shape = self._graph.shape(name)

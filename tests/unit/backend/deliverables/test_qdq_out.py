@@ -126,7 +126,7 @@ RESIDUAL: list[Node] = [
     ("MaxPool", ["sum"], "pool", {"kernel_shape": [2, 2], "strides": [2, 2]}),
     ("Conv", ["pool", "w4"], "conv4", {}),
     ("Concat", ["conv4", "pool"], "joined", {"axis": 1}),
-    ("GlobalAveragePool", ["joined"], "means", {}),
+    ("AveragePool", ["joined"], "means", {"kernel_shape": [3, 3]}),
     ("Flatten", ["means"], "flat", {}),
     ("Gemm", ["flat", "w5", "b5"], "y", {"alpha": 0.5}),
 ]
@@ -161,7 +161,7 @@ def residual_network(folder: Path, weights: Granularity) -> Network:
         ("per-channel", ("conv1", "conv4", "y")),
         ("per-channel", ("sum",)),
         ("per-tensor", ()),
-        ("per-tensor", ("conv2",)),
+        ("per-tensor", ("conv2", "y")),
     ],
 )
 def test_onnx_runtime_computes_what_our_program_does(
@@ -208,6 +208,14 @@ def test_an_fp32_layer_between_int8_neighbours_reads_what_is_not_rounded(residua
     conv = next(node for node in model.graph.node if node.name == "conv3")
     assert makers[conv.input[0]].op_type not in ("QuantizeLinear", "DequantizeLinear")
     assert conv.input[1] in {tensor.name for tensor in model.graph.initializer}
+
+
+def test_an_average_that_nothing_rounds_reads_what_openvino_does_not_compute_on_integers(residual: Residual) -> None:
+    for in_fp32, source in (((), "DequantizeLinear"), (("y",), "Clip")):
+        model = residual("per-tensor").export(*in_fp32).proto
+        makers = {node.output[0]: node.op_type for node in model.graph.node}
+        (average,) = (node for node in model.graph.node if node.op_type == "AveragePool")
+        assert makers[average.input[0]] == source
 
 
 def test_onnx_runtime_leaves_an_fp32_layer_behind_a_rounded_tensor_alone(tmp_path: Path) -> None:
