@@ -90,7 +90,7 @@ def row(path: Path, folder: Path, outputs: Sequence[str]) -> list[str]:
         model = Model.load(path, outputs=outputs)
     except QuantuneError as error:
         return [path.stem, *[MISSING] * 4, f"refused: {error.what.splitlines()[0]}"]
-    ((name, images),) = pictures(model, Material(folder.parent, path), CALIBRATION + TESTS).items()
+    ((name, images),) = pictures(model, Material(folder.parent / "pictures", path), CALIBRATION + TESTS).items()
     made = quantize(model, SampleSet.open({name: images[:CALIBRATION]}, model.inputs))
     totals: Any = save(made, folder, source=path, force=True)["totals"]
     variants = Variants(Artifacts.open(folder))

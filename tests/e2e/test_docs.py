@@ -25,7 +25,7 @@ LEFT_OUT = [
     ("performance.md", "measures for hours, on a model zoo"),
     (
         "pytorch.md",
-        "needs PyTorch and torchvision; tests/unit/importers/test_torch.py exports a network where they are",
+        "needs PyTorch and torchvision; tests/e2e/test_foreign_networks.py exports a network where PyTorch is",
     ),
 ]
 """What no test runs, and why: the pages say the same in the blocks' titles."""
