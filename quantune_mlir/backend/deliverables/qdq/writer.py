@@ -130,10 +130,12 @@ class Writer:
         """
         params = self._tensors[name].params
         assert params is not None
-        ends = np.array([INT8_ACTIVATIONS.minimum, INT8_ACTIVATIONS.maximum], np.float32) - np.float32(params.zero_point)
+        ends = {"lowest": INT8_ACTIVATIONS.minimum, "highest": INT8_ACTIVATIONS.maximum}
         bounds = [
-            self._graph.store(np.array(end * np.float32(params.scale)), f"{name}/{side}")
-            for end, side in zip(ends, ("lowest", "highest"), strict=True)
+            self._graph.store(
+                np.float32(params.scale) * np.array(end - params.zero_point, np.float32), f"{name}/{side}"
+            )
+            for side, end in ends.items()
         ]
         return self._node("Clip", [dequantized, *bounds], f"{name}/bounded")
 
