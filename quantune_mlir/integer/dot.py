@@ -133,12 +133,27 @@ def emit_convolution(
     if not _is_wide(source):
         require_no_overflow(unit, accumulator_bound(unit, [source.params], quantized))
     spatial = {name: op.attributes[name] for name in _SPATIAL_ATTRIBUTES if name in op.attributes}
+    integers, weights = quantized.integers, shape_of(op.operands[1])
+    if op.name == "tosa.depthwise_conv2d" and weights[0] == weights[1] == 1:
+        integers, weights, spatial = _two_rows(integers, weights, spatial)
     convolution = _Convolution(op.name.removeprefix("tosa."), shape_of(op.results[0]), spatial, source)
-    accumulator, unit_scale = convolution.emit(
-        emitter, quantized.integers, shape_of(op.operands[1]), quantized.bias, _channel_axis(op)
-    )
+    accumulator, unit_scale = convolution.emit(emitter, integers, weights, quantized.bias, _channel_axis(op))
     scale = _accumulator_scale(op, source.params.scale, quantized.scales) * unit_scale
     return finish(emitter, accumulator, scale, end, quantized.rest)
+
+
+def _two_rows(
+    integers: NDArray[np.int8 | np.int16], weights: Sequence[int], spatial: Mapping[str, ir.Attribute]
+) -> tuple[NDArray[np.int8 | np.int16], Sequence[int], Mapping[str, ir.Attribute]]:
+    """A padded depthwise convolution with a window of 1 x 1, as one with a second row of zeros.
+
+    IREE makes a product of the former, and cannot pad integers on the way.
+    """
+    top, bottom, left, right = ir.DenseI64ArrayAttr(spatial["pad"])
+    if not any((top, bottom, left, right)):
+        return integers, weights, spatial
+    wider = build.integers(pad=[top, bottom + 1, left, right], dilation=[1, 1])
+    return np.concatenate([integers, np.zeros_like(integers)]), (2, *weights[1:]), {**spatial, **wider}
 
 
 @dataclass(frozen=True)

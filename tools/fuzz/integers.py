@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import ChainMap, Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from quantune_mlir.errors import UnsupportedOperatorsError
+from quantune_mlir.errors import CompileError, UnsupportedOperatorsError
 from quantune_mlir.hardware.host_isa import host_isa
 from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.bindings import func, ir, make_context
@@ -67,19 +67,29 @@ def main() -> None:
     for first in range(0, arguments.count, _TOGETHER):
         start = processor_seconds()
         numbers = range(first, min(first + _TOGETHER, arguments.count))
-        problems = problems_of([np.random.default_rng([arguments.seed, number]) for number in numbers], first % 50 == 0)
+        problems = problems_of(arguments.seed, numbers, kernels=first % 50 == 0)
         row = Counter({"tried": len(numbers), "failed": len(problems)})
         failed += len(problems)
         for number, problem in problems.items():
-            print(f"seed {arguments.seed}, case {first + number}: {problem}", flush=True)
+            print(f"seed {arguments.seed}, case {number}: {problem}", flush=True)
         if arguments.json:
             taken = round(processor_seconds() - start, 2)
             write(arguments.json, add(read(arguments.json), {ROW: {**row, SECONDS_TAKEN: taken}}))
     sys.exit(bool(failed))
 
 
-def problems_of(generators: list[np.random.Generator], kernels: bool) -> dict[int, str]:
-    """What differs, by the number of its case."""
+def problems_of(seed: int, numbers: Sequence[int], *, kernels: bool) -> dict[int, str]:
+    """What differs or cannot be compiled, by the number of its case."""
+    try:
+        return _differences([np.random.default_rng([seed, number]) for number in numbers], numbers, kernels)
+    except CompileError as error:
+        if len(numbers) == 1:
+            return {numbers[0]: str(error)}
+        found = [problems_of(seed, [number], kernels=kernels) for number in numbers]
+        return dict(ChainMap(*found))
+
+
+def _differences(generators: list[np.random.Generator], numbers: Sequence[int], kernels: bool) -> dict[int, str]:
     context = make_context()
     parts: list[IntegerPart] = []
     inputs: list[tuple[Array, ...]] = []
@@ -96,12 +106,12 @@ def problems_of(generators: list[np.random.Generator], kernels: bool) -> dict[in
     found: dict[int, str] = {}
     probes = [call(program, f"f{i}", given)[1:] for i, given in enumerate(inputs)]
     expected = _expected(parts, probes)
-    for number, (part, results, wanted) in enumerate(zip(parts, probes, expected, strict=True)):
+    for number, title, part, results, wanted in zip(numbers, titles, parts, probes, expected, strict=True):
         exits = results[part.entries :]
         for index, values in zip(part.exit_indices, wanted, strict=True):
             wrong = int((exits[index] != values).sum())
             if wrong:
-                found[number] = f"{titles[number]}: {wrong} of {values.size} integers differ"
+                found[number] = f"{title}: {wrong} of {values.size} integers differ"
     return found
 
 

@@ -90,6 +90,7 @@ CASES = {
     "conv, relu": conv(IMAGE, (7, 5, 3, 3), pads=[1, 1, 1, 1], then="Relu"),
     "depthwise": conv(IMAGE, (5, 1, 3, 3), group=5, pads=[1, 1, 1, 1]),
     "depthwise, multiplier 2": conv(IMAGE, (10, 1, 3, 3), group=5, strides=[2, 1], pads=[1, 0, 0, 1]),
+    "depthwise, 1 x 1 padded": conv(IMAGE, (10, 1, 1, 1), group=5, pads=[1, 2, 0, 1]),
     "depthwise, per tensor": replace(conv(IMAGE, (5, 1, 3, 3), group=5), options=IntegerOptions("per-tensor")),
     "depthwise, relu": conv(IMAGE, (5, 1, 3, 3), group=5, pads=[1, 1, 1, 1], then="Relu"),
     "transposed conv": transposed((5, 4, 3, 3)),
