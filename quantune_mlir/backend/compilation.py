@@ -74,7 +74,9 @@ def load_tiles(path: Path | None, target: Target) -> TunedTiles | None:
 
 
 def _lower_to_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None) -> None:
-    """Let `module` dispatch kernels, where the target names an instruction set."""
+    """Let `module` dispatch kernels, where the target names an instruction set, or prepare it for bytecode."""
     isa = isa_of(target)
+    if target.backend == "vmvx":
+        run_named_pipeline(module, "bytecode", {})
     if isa is not None:
         run_named_pipeline(module, "kernels", {"isa": isa, "tiles": tiles, "target": target})

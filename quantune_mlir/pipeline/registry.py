@@ -23,6 +23,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-cancel-transposes": "simplify.cancel_transposes:CancelTransposes",
     "quantune-equalize-ranges": "quantize.equalize_ranges:EqualizeRanges",
     "quantune-expand-rounding": "kernels.expand_rounding:ExpandRounding",
+    "quantune-expand-tables": "kernels.expand_tables:ExpandTables",
     "quantune-expand-transposed-convolutions": "simplify.expand_transposed_convolutions:ExpandTransposedConvolutions",
     "quantune-fold-constants": "simplify.fold_constants:FoldConstants",
     "quantune-fold-pads": "simplify.fold_pads:FoldPads",
