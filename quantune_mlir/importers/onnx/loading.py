@@ -77,8 +77,8 @@ def load_model(source: Path | str | onnx.ModelProto, *, keep_quantized: bool = F
     """The model of a file or protobuf; of a quantized one, if that is to be kept, QLinear nodes are taken apart.
 
     Raises:
-        ModelError: the file is missing, not ONNX, invalid, of an unknown opset, already quantized, or has NaN or
-            infinity in its weights.
+        ModelError: the file is missing, not ONNX, invalid, of an unknown opset, already quantized, or has sparse
+            weights, or NaN or infinity in them.
     """
     if isinstance(source, onnx.ModelProto):
         where, loaded = source.graph.name or "model", _in_memory(source)
@@ -88,6 +88,7 @@ def load_model(source: Path | str | onnx.ModelProto, *, keep_quantized: bool = F
     _check_opset(model, where)
     _check(model, where, None if isinstance(source, onnx.ModelProto) else Path(source))
     model = inlined(model, where)
+    _refuse_sparse(model, where)
     _refuse_quantized(model, where, keep_quantized)
     if keep_quantized:
         model = taken_apart(model)
@@ -173,6 +174,22 @@ def _refuse_quantized(model: onnx.ModelProto, where: str, keep_quantized: bool) 
         remedy="give the fp32 model that it was made from, compile it as it is (quantune compile MODEL -o FILE.vmfb), "
         "or see what its roundings do (quantune analyze MODEL)",
     )
+
+
+def _refuse_sparse(model: onnx.ModelProto, where: str) -> None:
+    found = [sparse.values.name for graph in all_graphs(model.graph) for sparse in graph.sparse_initializer]
+    found += [
+        node.output[0]
+        for node in all_nodes(model.graph)
+        for attribute in node.attribute
+        if node.op_type == "Constant" and attribute.name == "sparse_value"
+    ]
+    if found:
+        raise ModelError(
+            f"{len(found)} sparse tensor(s) such as {found[0]!r}",
+            where=where,
+            remedy="store them whole, zeros included",
+        )
 
 
 def _refuse_bad_weights(model: onnx.ModelProto, where: str) -> None:

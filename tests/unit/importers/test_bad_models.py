@@ -202,6 +202,13 @@ def test_input_of_a_type_without_tosa_tensors(kind: int) -> None:
     assert TensorProto.DataType.Name(kind).lower() in text
 
 
+def test_sparse_weights_are_refused_by_name() -> None:
+    model = conv_model()
+    values, indices = (helper.make_tensor(name, kind, [1], [1]) for name, kind in (("few", 1), ("at", 7)))
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [4, 4]))
+    assert "1 sparse tensor(s) such as 'few'" in message(model)
+
+
 def test_all_unsupported_nodes_are_listed_at_once() -> None:
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["a"], name="good"),

@@ -52,6 +52,16 @@ def test_half_precision_is_computed_in_fp32(kind: str) -> None:
     assert all("f16" not in str(v.type) for u in units[1:-1] for op in u.ops for v in op.operands)
 
 
+def test_tables_of_f64_that_are_cast_become_fp32() -> None:
+    nodes = [
+        helper.make_node("Cast", ["table"], ["narrow"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["x", "narrow"], ["y"]),
+    ]
+    x, table = np.ones((1, 4), np.float32), np.linspace(0, 1, 4)
+    (got,) = run_module(import_onnx(build_model(nodes, {"x": x}, {"table": table}, ["y"])), x)
+    np.testing.assert_array_equal(got, table.astype(np.float32)[None])
+
+
 def test_fp16_inputs_and_outputs_keep_their_type() -> None:
     model = half_model(TensorProto.FLOAT16)
     x = RNG.standard_normal((1, 3, 4, 4)).astype(np.float16)

@@ -66,9 +66,10 @@ def test_layers_are_called_by_location_else_by_op(tmp_path: Path, suffix: str) -
     assert model.hash == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_resources_and_tables_of_f64_are_read(tmp_path: Path) -> None:
-    model = Model.load(write(tmp_path / "m.mlir", FORWARD))
-    assert "f64" not in str(model.module)
+@pytest.mark.parametrize("kind", ["f64", "f16"])
+def test_resources_and_tables_of_other_floats_are_read(tmp_path: Path, kind: str) -> None:
+    model = Model.load(write(tmp_path / "m.mlir", FORWARD.replace("f64", kind)))
+    assert kind not in str(model.module)
     assert "dense_resource" not in str(model.module)
     x = np.array([[[1, -2], [3, -4]]], np.float32)
     (got,) = run_module(model.module, x)
@@ -80,6 +81,9 @@ def test_a_foreign_module_can_be_cut(tmp_path: Path) -> None:
     model = Model.load(path, outputs=["encoder/dense"])
     assert [layer.name for layer in model.layers] == ["encoder/dense"]
     assert "no tensor 'nowhere'" in message(path, outputs=["nowhere"])
+    two = one_op("tosa.add %x, %s : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xf32>")
+    path = write(tmp_path / "n.mlir", two.replace("%x: tensor<1x4xf32>", "%x: tensor<1x4xf32>, %s: tensor<1x4xf32>"))
+    assert [spec.name for spec in Model.load(path, constants={"input1": 2.5}).inputs] == ["input0"]
 
 
 def test_constants_and_reshapes_of_other_dialects(tmp_path: Path) -> None:
@@ -146,6 +150,8 @@ IDENTITY = "func.func @b(%x: tensor<1xf32>) -> tensor<1xf32> {\n  return %x : te
         (IDENTITY, "computes nothing"),
         (FORWARD.split("{-#", maxsplit=1)[0], "'weights' are not in the file"),
         (FORWARD.replace("BLOB", "0x0400000000"), "has 1 bytes"),
+        (FORWARD.replace("BLOB", "0x04000000" + 4 * "0000C07F"), "holds 4 NaN"),
+        (FORWARD[:400], "m.mlir:6:"),
     ],
 )
 def test_refusals(tmp_path: Path, text: str, reason: str) -> None:

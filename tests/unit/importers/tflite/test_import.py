@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,15 +127,18 @@ def test_quantized_models_are_refused_by_name(tmp_path: Path) -> None:
     assert "quantune compile --keep-quantized" in message(path)
 
 
-def test_weights_of_fp16_become_fp32(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "operator", "options"), [(np.float16, "DEQUANTIZE", {}), (np.float64, "CAST", {"inDataType": 10})]
+)
+def test_weights_of_other_floats_become_fp32(tmp_path: Path, dtype: Any, operator: str, options: Any) -> None:
     graph = Graph()
     x = graph.input("x", [1, 4])
-    weights = graph.constant("w", np.linspace(-1, 1, 12).reshape(3, 4), np.float16)
-    wide = graph.op("DEQUANTIZE", [weights], "w/wide", [3, 4])
+    weights = graph.constant("w", np.linspace(-1, 1, 12).reshape(3, 4), dtype)
+    wide = graph.op(operator, [weights], "w/fp32", [3, 4], **options)
     bias = graph.constant("b", [0.5, 0, -0.5])
     path = graph.save(tmp_path / "m.tflite", graph.op("FULLY_CONNECTED", [x, wide, bias], "y", [1, 3]))
     model = Model.load(path)
-    assert "f16" not in str(model.module)
+    assert not re.search("f16|f64", str(model.module))
     assert [layer.name for layer in model.layers] == ["y"]
     x = image(1, 4)
     np.testing.assert_allclose(run_module(model.module, x)[0], litert(path, x)[0], atol=1e-6)
