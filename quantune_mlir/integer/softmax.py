@@ -16,6 +16,7 @@ import numpy as np
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.graph.softmax import Softmax
 from quantune_mlir.integer.epilogue import rescale
+from quantune_mlir.integer.movement import emit_movement
 from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
@@ -48,7 +49,7 @@ def emit_softmax(emitter: UnitEmitter, softmax: Softmax, source: Quantized) -> Q
     if shape[axis] > _MOST:
         raise QuantuneError(
             f"a softmax of {shape[axis]} numbers has no integer form",
-            where=softmax.units[0].layer,
+            where=softmax.units[-1].layer,
             remedy=f"at most {_MOST} have",
         )
     params, i32 = source.params, emitter.i32
@@ -78,4 +79,6 @@ def emit_softmax(emitter: UnitEmitter, softmax: Softmax, source: Quantized) -> Q
     shares = emitter.emit(build.elementwise, "intdiv", emitter.emit(build.elementwise, "add", units, half), total)
     stored = emitter.stored(made)
     codes = rescale(emitter, shares, 1.0, input_zp=0, output_zp=made.zero_point, element=stored)
+    for move in softmax.moves:
+        codes = emit_movement(emitter, move, [Quantized(codes, made)])
     return Quantized(codes, made)

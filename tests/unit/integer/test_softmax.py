@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from quantune_mlir.graph.softmax import find_softmaxes
 from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.bindings import make_context
 from quantune_mlir.mlir.function import main_function
@@ -43,3 +44,31 @@ def test_it_is_exact_and_close_to_fp32(format_: str, shape: tuple[int, ...], axi
     # int8 inputs of several units lie half a step off; their sums and shares are off by as much of themselves.
     assert np.abs(dequantize(actual, made) - expected).max() < (0.03 if format_ == "int8" else 5e-4)
     assert dequantize(actual, made).reshape(shape).sum(axis).max() < 1.02
+
+
+def test_layouts_that_were_cancelled_leave_moves_inside() -> None:
+    shape = (1, 8, 4, 1)
+    rng = np.random.default_rng(0)
+    x = {"x": rng.standard_normal(shape).astype(np.float32)}
+    weights = {"w": rng.standard_normal((20, 8, 4, 1)).astype(np.float32)}
+    nodes = [
+        onnx.helper.make_node("Conv", ["x", "w"], ["c"], name="conv", kernel_shape=[4, 1]),
+        onnx.helper.make_node("Softmax", ["c"], ["s"], name="softmax", axis=1),
+        onnx.helper.make_node("Flatten", ["s"], ["y"], name="flat"),
+    ]
+    model = build_model(nodes, x, weights, ["y"])
+    network = CalibratedNetwork(model, x, IntegerOptions(requantize="integer"), make_context())
+    (softmax,) = find_softmaxes(network.network)
+    assert softmax.moves
+    module = network.rewritten(
+        ["int8" if unit.layer in ("conv", None) else "fp32" for unit in network.units], boundary="int8"
+    )
+    run_pipeline(module, [VerifyInteger()])
+    (given,), (made,) = (boundary_params(main_function(module), key, 1) for key in ("arg_attrs", "res_attrs"))
+    assert given is not None and made is not None
+    codes = quantize(0.8 * x["x"], given)
+    (actual,) = run_module(module, codes)
+    (exact,) = run_reference(str(module), [codes])
+    np.testing.assert_array_equal(actual, exact)
+    (expected,) = reference(network.model, {"x": dequantize(codes, given)})
+    assert np.abs(dequantize(actual, made) - expected).max() < 0.06
