@@ -135,3 +135,11 @@ def test_powers(at_run_time: bool) -> None:
         kept = normal[:, column]
         assert (np.isnan(got[:, column]) == np.isnan(wanted[:, column])).all(), name
         np.testing.assert_allclose(got[kept, column], wanted[kept, column], rtol=1e-5, err_msg=name)
+
+
+def test_powers_of_integers() -> None:
+    x, exponents = np.arange(1, 9, dtype=np.int32)[:, None], np.array([-0.5, 0.3, 1.5, 2, 5], np.float32)
+    got = run_all([OneNode("Pow", {"x": x, "e": exponents}).model()], x, exponents)[0]
+    np.testing.assert_array_equal(got, np.trunc(np.power(x.astype(np.float64), exponents)))
+    got = run_all([OneNode("Pow", {"x": x, "e": (whole := np.arange(1, 6, dtype=np.int32))}).model()], x, whole)[0]
+    np.testing.assert_array_equal(got, x**whole)

@@ -89,6 +89,7 @@ def test_a_round_of_mutations(tmp_path: Path, surface: Surface) -> None:
         ([np.nan], [3.0], False),
         ([[1.0]], [1.0], False),
         ([1], [2], False),
+        ([7], [-(2**63)], True),
     ],
 )
 def test_what_is_near(got: list[float], wanted: list[float], near: bool) -> None:

@@ -13,6 +13,8 @@ from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.element_types import converted, narrowed, require_supported, widened
 
 _LARGEST_PRODUCT: Final = 32
+_POWER_ERROR: Final = 2**-20
+"""Relative, of a power in fp32; more than there is."""
 
 
 @operator("Sqrt")
@@ -44,11 +46,14 @@ def power(b: Builder, node: Node) -> Tensor:
     result = _power(b, converted(b, base, floating), converted(b, exponent, floating))
     if base.is_float:
         return result
-    return converted(b, result if base.dtype.kind != "i" else _rounded(b, result), base.dtype)
+    return converted(b, _made_whole(b, result, exponent), base.dtype)
 
 
-def _rounded(b: Builder, x: Tensor) -> Tensor:
-    return b.unary("floor", b.shifted(x, 0.5))
+def _made_whole(b: Builder, result: Tensor, exponent: Tensor) -> Tensor:
+    """Powers of integers before they are truncated: those that are whole may have come out a little smaller."""
+    if exponent.is_float:
+        return b.scaled(result, 1 + _POWER_ERROR)
+    return b.unary("floor", b.shifted(result, 0.5))
 
 
 def _by_multiplication(b: Builder, x: Tensor, exponent: float) -> Tensor | None:
