@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages import REPOSITORY, build_sdist, build_wheel, copy_source
+from tests.packages import REPOSITORY, build_wheel, copy_source
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +36,6 @@ def interpreter(version: str) -> str:
 def test_wheel_quantizes_in_an_empty_environment(version: str, source: Path, tmp_path: Path) -> None:
     python = interpreter(version)
     demonstrate(python, build_wheel(source, tmp_path), tmp_path)
-
-
-def test_sdist_quantizes_in_an_empty_environment(source: Path, tmp_path: Path) -> None:
-    demonstrate(sys.executable, build_sdist(source, tmp_path), tmp_path)
 
 
 def demonstrate(python: str, package: Path, folder: Path) -> None:
