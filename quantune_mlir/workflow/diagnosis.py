@@ -40,6 +40,8 @@ OPTIONAL: Final[Mapping[str, Optional]] = MappingProxyType(
         "nncf": Optional("bench --against", _PEERS),
         "tosa-converter-for-tflite": Optional("models in .tflite", "pip install 'quantune-mlir[tflite]'"),
         "pillow": Optional("--calibration FOLDER-OF-IMAGES", "pip install 'quantune-mlir[images]'"),
+        "matplotlib": Optional("figures from Python", "pip install 'quantune-mlir[plots]'"),
+        "distributed": Optional("--scheduler", "pip install 'quantune-mlir[dask]'"),
         "cc": Optional("self-tests of C bundles", "install a C compiler", program="cc"),
         "make": Optional("self-tests of C bundles", "install make", program="make"),
     }
