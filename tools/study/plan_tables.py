@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from quantune_mlir.numerics.metrics import decibels
 from tools.markdown import table
 from tools.study.correlation import spearman
+from tools.study.plots import plot_plans
 
 BEGIN: Final = "<!-- begin: python -m tools.study report-plans -->"
 END: Final = "<!-- end: python -m tools.study report-plans -->"
@@ -23,10 +24,8 @@ Found = Mapping[str, Any]
 
 def write_plans(directory: Path, output: Path) -> None:
     """A plot into `output`, tables into the Markdown file beside it that is called after it."""
-    from tools.study.plots import plot_plans
-
     plans, budgets = (_load(directory, kind) for kind in ("plans", "budgets"))
-    plot_plans(plans, output / "plans.svg")
+    plot_plans({_title(found): points(found) for found in plans}, output / "plans.svg")
     lines = [*noise_table(plans), "", f"![predicted beside measured]({output.name}/plans.svg)"]
     lines += ["", *budget_table(budgets)] if budgets else []
     page = output.with_suffix(".md")
@@ -37,6 +36,10 @@ def write_plans(directory: Path, output: Path) -> None:
 
 def _load(directory: Path, kind: str) -> list[Found]:
     return [json.loads(path.read_text()) for path in sorted(directory.glob(f"*.{kind}-per-*.json"))]
+
+
+def _title(found: Found) -> str:
+    return f"{found['network']}, {found['granularity']}"
 
 
 def points(found: Found) -> NDArray[np.float64]:
@@ -61,7 +64,7 @@ def noise_table(networks: Sequence[Found]) -> Iterator[str]:
     ]
     rows = [
         [
-            f"{found['network']}, {found['granularity']}",
+            _title(found),
             str(len(found["parts"])),
             str(len(found["layers"])),
             f"{spearman(*([row[side] for row in found['layers']] for side in ('predicted', 'measured'))):.2f}",

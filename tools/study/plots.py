@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import matplotlib as mpl
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.numerics.metrics import decibels
 from tools.study.correlation_tables import Found
@@ -58,15 +59,12 @@ def _mean(curves: Sequence[Sequence[float]]) -> list[float]:
     return [float(value) for value in np.mean(np.array(curves), axis=0)]
 
 
-def plot_plans(networks: Sequence[Found], path: Path) -> None:
-    """Predicted beside measured SQNR of plans, a colour for each network."""
-    from tools.study.plan_tables import points
-
+def plot_plans(networks: Mapping[str, NDArray[np.float64]], path: Path) -> None:
+    """Predicted beside measured SQNR of plans, float64[plans, 2] in dB by network, a colour for each of these."""
     figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
     colours = mpl.colormaps["tab20"]
-    for place, found in enumerate(networks):
-        predicted, measured = points(found).T
-        label = f"{found['network']}, {found['granularity']}"
+    for place, (label, points) in enumerate(networks.items()):
+        predicted, measured = points.T
         axes.plot(measured, predicted, ".", color=colours(place % 20), label=label)
     ends = [0.0, 70.0]
     for offset, style in ((0, "-"), (3, "--"), (-3, "--"), (6, ":"), (-6, ":")):
