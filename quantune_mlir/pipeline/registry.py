@@ -40,6 +40,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-lower-kernels": "kernels.lower_kernels:LowerKernels",
     "quantune-lower-observers": "calibrate.lower_observers:LowerObservers",
     "quantune-lower-qdq": "quantize.lower_qdq:LowerQdq",
+    "quantune-pool-constants": "kernels.pool_constants:PoolConstants",
     "quantune-quantize": "quantize.quantize:Quantize",
     "quantune-remove-dead-code": "simplify.remove_dead_code:RemoveDeadCode",
     "quantune-shadow-int8": "calibrate.shadow_int8:ShadowInt8",

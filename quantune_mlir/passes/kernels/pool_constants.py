@@ -1,0 +1,86 @@
+"""quantune-pool-constants.
+
+In:  dispatches that read constants.
+Out: dispatches that read parts of one constant.
+
+     %a = tosa.const ...              %all = arith.constant dense_resource<...> : tensor<SIZExi8>
+     %b = tosa.const ...      ->      %c = flow.tensor.bitcast (flow.tensor.slice %all [FIRST for BYTES])
+     flow.dispatch ...(%a, %b)        flow.dispatch ...(%c, %d)
+
+A part costs nothing: IREE hands a dispatch the range of memory. To IREE each constant is a global, and the time of its
+passes grows with the square of their number. What is large or all alike stays as it is: the former would be in memory
+twice, and the latter IREE need not store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+
+from quantune_mlir.mlir.bindings import arith, flow, ir
+from quantune_mlir.mlir.constants import CONST, constant_value, lend_constant, tensor_type
+from quantune_mlir.mlir.edit import users
+from quantune_mlir.mlir.function import functions, ops_named
+from quantune_mlir.pipeline.base import Pass
+
+_ALIGNMENT: Final = 64
+_MOST_BYTES: Final = 1 << 18
+_POOLED: Final = frozenset(map(np.dtype, (np.int8, np.int16, np.int32, np.float32)))
+_NAME: Final = "quantune_constants"
+
+
+@dataclass(frozen=True)
+class PoolConstants(Pass):
+    """Keep the constants of dispatches in one."""
+
+    name: ClassVar[str] = "quantune-pool-constants"
+
+    def apply(self, module: ir.Module) -> None:
+        pool = bytearray()
+        places: dict[bytes, int] = {}
+        found: list[tuple[ir.Operation, int, int]] = []
+        for op, array in _pooled(module):
+            data = array.tobytes()
+            if data not in places:
+                pool += bytes(-len(pool) % _ALIGNMENT)
+                places[data] = len(pool)
+                pool += data
+            found.append((op, places[data], len(data)))
+        places.clear()
+        if not found:
+            return
+        with module.context, ir.Location.unknown():
+            kind = tensor_type([len(pool)], np.int8)
+            values = lend_constant(np.frombuffer(pool, np.int8), _NAME, kind)
+            wholes: dict[ir.Block, ir.Value] = {}
+            parts: dict[tuple[ir.Block, int, ir.Type], ir.Value] = {}
+            for op, first, size in found:
+                if op.block not in wholes:
+                    with ir.InsertionPoint.at_block_begin(op.block):
+                        wholes[op.block] = arith.ConstantOp(kind, values).result
+                key = op.block, first, op.results[0].type
+                if key not in parts:
+                    with ir.InsertionPoint(op):
+                        parts[key] = _part(wholes[op.block], first, size, op.results[0].type)
+                op.results[0].replace_all_uses_with(parts[key])
+                op.erase()
+
+
+def _pooled(module: ir.Module) -> Iterator[tuple[ir.Operation, np.ndarray]]:
+    for function in functions(module):
+        for op in list(ops_named(function, CONST)):
+            array = constant_value(op.results[0])
+            if array is None or array.dtype not in _POOLED or array.nbytes > _MOST_BYTES or 0 in array.strides:
+                continue
+            if all(user.name == flow.DispatchOp.OPERATION_NAME for user in users(op.results[0])):
+                yield op, array
+
+
+def _part(whole: ir.Value, first: int, size: int, kind: ir.Type) -> ir.Value:
+    """A tensor of so many bytes of another, at the current point."""
+    start, length = (arith.ConstantOp(ir.IndexType.get(), number).result for number in (first, size))
+    part = flow.TensorSliceOp(tensor_type([size], np.int8), whole, [], [start], [length], []).result
+    return flow.TensorBitCastOp(kind, part, [], []).result
