@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from math import prod
 from typing import TypeVar
 
+from quantune_mlir.mlir.bindings import ir
+
 _T = TypeVar("_T")
 Permutation = tuple[int, ...]
+
+
+def permutation_of(transpose: ir.Operation) -> Permutation:
+    """The permutation of a tosa.transpose."""
+    return tuple(transpose.attributes["perms"])
 
 
 def permuted(items: Sequence[_T], permutation: Permutation) -> list[_T]:

@@ -9,16 +9,14 @@ The last vector is moved back to where it fits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
-
-import numpy as np
 
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers, described
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
 from quantune_mlir.kernels.emit.executable import JoinedPart, Library, Signature
+from quantune_mlir.kernels.emit.lane_orders import interleaved
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.families.elementwise import workgroups_for
 from quantune_mlir.kernels.fusion.group import Group
@@ -77,7 +75,7 @@ class _Kernel:
             bound.loaded.clear()
             channels = [self._channel(source, code.add(image, pixel), c, count, bound) for c in range(self._channels)]
             at = code.add(image, code.mul(pixel, self._channels))
-            code.store_lanes(_interleaved(channels, self.lanes), output, at, count * self._channels)
+            code.store_lanes(interleaved(channels, self.lanes), output, at, count * self._channels)
             return []
 
         code.loop(first, code.minimum(code.add(first, share), self._pixels), self.lanes, vector)
@@ -87,13 +85,3 @@ class _Kernel:
         loaded = code.load_lanes(source, at, count, self.lanes)
         value = self.epilogue.prepare(loaded, Place(at, channel, count), self.lanes, bound)
         return code.narrowed(value, self.epilogue.element)
-
-
-def _interleaved(vectors: Sequence[ir.Value], lanes: int) -> ir.Value:
-    """Lane 0 of every vector, then lane 1, and so on."""
-    together = vectors[0]
-    for position, value in enumerate(vectors[1:], start=1):
-        together = code.shuffle(together, value, list(range(lanes * (position + 1))))
-    count = len(vectors)
-    order = np.arange(count * lanes).reshape(count, lanes).T.reshape(-1)
-    return code.shuffle(together, together, [int(lane) for lane in order])

@@ -3,7 +3,7 @@
 convolution, matmul    with constant weights; a slice before it; a matmul of two activations, or of many matrices
 pooling                a slice before it
 sums over rows and columns, one after the other: a mean; their prologue (widening what is stored as i8) and a slice
-transpose NCHW to NHWC of few channels; what the network's input goes through before it (quantize)
+transposes; NCHW to NHWC of few channels with what the network's input goes through before it (quantize)
 reductions of rows, the last axis, with the element-wise ops around them
 """
 
@@ -13,15 +13,20 @@ from typing import Final
 
 from quantune_mlir.kernels.emit.row_reductions import ROW_REDUCTIONS
 from quantune_mlir.kernels.emit.vector_ops import EMITTERS, is_supported, tensor_operands
-from quantune_mlir.kernels.fusion.group import CONVOLUTION, FAMILIES, POOLING, VIEWS, multiplies_by_constant
+from quantune_mlir.kernels.fusion.group import (
+    CONVOLUTION,
+    FAMILIES,
+    POOLING,
+    VIEWS,
+    interleaves,
+    multiplies_by_constant,
+)
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
 from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 
-MAX_INTERLEAVED: Final = 4
-"""Channels that are interleaved in registers."""
 _STORED: Final = ("i8", "f32")
 
 
@@ -38,7 +43,7 @@ def is_root(op: ir.Operation) -> bool:
         case "tosa.reduce_sum":
             return _sums_pixels(op)
         case "tosa.transpose":
-            return _interleaves(op)
+            return _element(op.operands[0]) in _STORED
         case "tosa.matmul":
             return multiplies_by_constant(op) or _multiplies_stored(op)
         case _:
@@ -59,7 +64,7 @@ def before_root(root: ir.Operation) -> set[ir.Operation]:
         if _element(value) not in _STORED:
             return set(found[: _sums(found)])
     if root.name == "tosa.transpose":
-        while (op := _prologue(value)) is not None:
+        while interleaves(root) and (op := _prologue(value)) is not None:
             found.append(op)
             value = op.operands[0]
         return set(found) if isinstance(value, ir.BlockArgument) and _element(value) in _STORED else set()
@@ -117,16 +122,6 @@ def _sums_pixels(op: ir.Operation) -> bool:
     """Whether it sums rows or columns of NHWC, or the middle axis of three, each channel for itself."""
     *_, channels = shape = shape_of(op.results[0])
     return channels > 1 and (len(shape), axis_of(op)) in ((4, 1), (4, 2), (3, 1))
-
-
-def _interleaves(op: ir.Operation) -> bool:
-    permutation = list(ir.DenseI32ArrayAttr(op.attributes["perms"]))
-    shape = shape_of(op.operands[0])
-    return (
-        permutation == [0, *range(2, len(shape)), 1]
-        and _element(op.operands[0]) in _STORED
-        and 1 < shape[1] <= MAX_INTERLEAVED
-    )
 
 
 def _prologue(value: ir.Value) -> ir.Operation | None:

@@ -22,10 +22,13 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_constant
 from quantune_mlir.mlir.dialects.quantune import FUSED, KERNEL, YIELD
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.permutation import permutation_of
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
 
 CONVOLUTION, DEPTHWISE, ELEMENTWISE = "convolution", "depthwise", "elementwise"
-POOLING, INTERLEAVE, ROWS, PRODUCT = "pooling", "interleave", "rows", "product"
+POOLING, INTERLEAVE, TRANSPOSE, ROWS, PRODUCT = "pooling", "interleave", "transpose", "rows", "product"
+MAX_INTERLEAVED: Final = 4
+"""Channels that are interleaved in registers."""
 FAMILIES: Final = {
     "tosa.conv2d": CONVOLUTION,
     "tosa.matmul": CONVOLUTION,
@@ -33,16 +36,24 @@ FAMILIES: Final = {
     "tosa.max_pool2d": POOLING,
     "tosa.avg_pool2d": POOLING,
     "tosa.reduce_sum": POOLING,
-    "tosa.transpose": INTERLEAVE,
+    "tosa.transpose": TRANSPOSE,
 }
-"""Kernel families by root. Of several sums in a row the last one is the root."""
+"""Kernel families by root, but see `family_of`. Of several sums in a row the last one is the root."""
 
 
 def family_of(root: ir.Operation) -> str:
-    """The kernel family of a root; of a product of two activations one of its own, and of batches."""
+    """The kernel family of a root: others of a product of two activations or of batches, and of a transpose to NHWC."""
+    if root.name == "tosa.transpose" and interleaves(root):
+        return INTERLEAVE
     if root.name == "tosa.matmul" and not multiplies_by_constant(root):
         return PRODUCT
     return FAMILIES.get(root.name, ELEMENTWISE)
+
+
+def interleaves(transpose: ir.Operation) -> bool:
+    """Whether it makes NHWC of NCHW, of few channels, or the same with other pixels."""
+    shape, permutation = shape_of(transpose.operands[0]), permutation_of(transpose)
+    return list(permutation) == [0, *range(2, len(shape)), 1] and 1 < shape[1] <= MAX_INTERLEAVED
 
 
 def multiplies_by_constant(matmul: ir.Operation) -> bool:

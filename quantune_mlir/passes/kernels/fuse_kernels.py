@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from quantune_mlir.kernels.emit.vector_ops import EMITTERS
 from quantune_mlir.kernels.fusion.fusion_rules import before_root, is_root, reduces_rows
-from quantune_mlir.kernels.fusion.group import ELEMENTWISE, FAMILIES, INTERLEAVE, ROWS, family_of, fuse
+from quantune_mlir.kernels.fusion.group import ELEMENTWISE, FAMILIES, ROWS, family_of, fuse
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import defining_op, shape_of
 from quantune_mlir.mlir.function import entry_block, functions
@@ -76,7 +76,7 @@ def _grow(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
     joinable = graph.elementwise if start.name in FAMILIES else graph.elementwise | graph.by_channel
     growth = GrowingGroup(graph, taken, joinable, {start, *before_root(start)}, {start} & joinable)
-    return growth.largest(start, alone=FAMILIES.get(start.name) == INTERLEAVE)
+    return growth.largest(start, alone=start.name == "tosa.transpose")
 
 
 def _grow_rows(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir.Operation] | None:

@@ -18,7 +18,7 @@ from typing import ClassVar, Final
 from quantune_mlir.hardware.isa_names import IsaName
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.emit.executable import Library
-from quantune_mlir.kernels.families import dense, depthwise, elementwise, interleave, pooling, product, rows
+from quantune_mlir.kernels.families import dense, depthwise, elementwise, interleave, pooling, product, rows, transpose
 from quantune_mlir.kernels.fusion.concat_in_place import Join
 from quantune_mlir.kernels.fusion.group import (
     CONVOLUTION,
@@ -28,6 +28,7 @@ from quantune_mlir.kernels.fusion.group import (
     POOLING,
     PRODUCT,
     ROWS,
+    TRANSPOSE,
     Group,
 )
 from quantune_mlir.kernels.isa.base import Isa
@@ -52,6 +53,7 @@ _KERNELS: Final[dict[str, Lower]] = {
     POOLING: pooling.lower,
     PRODUCT: product.lower,
     ROWS: rows.lower,
+    TRANSPOSE: transpose.lower,
 }
 _WRITES_PARTS: Final = frozenset({CONVOLUTION, ELEMENTWISE, POOLING})
 

@@ -12,15 +12,9 @@ from dataclasses import dataclass
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import defining_op, erase_dead, has_uses, is_static_tensor, shape_of, users
-from quantune_mlir.mlir.permutation import Permutation, inverse, keeps_element_order
+from quantune_mlir.mlir.permutation import Permutation, inverse, keeps_element_order, permutation_of
 from quantune_mlir.mlir.tosa.traits import data_operands
-from quantune_mlir.passes.simplify.transpose_rules import (
-    TRANSPOSE,
-    keeps_rank,
-    passage,
-    permutation_of,
-    transpose,
-)
+from quantune_mlir.passes.simplify.transpose_rules import TRANSPOSE, keeps_rank, passage, transpose
 
 
 @dataclass(frozen=True)

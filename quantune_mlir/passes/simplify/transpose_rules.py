@@ -19,6 +19,7 @@ from quantune_mlir.mlir.permutation import (
     Permutation,
     inverse,
     keeps_element_order,
+    permutation_of,
     permuted,
     transpose_after_reshape,
     without_axis,
@@ -46,11 +47,6 @@ class Passage:
         """Build the new op before `op`, whose result is the transpose of the new one's."""
         operands = [operand(op) for operand in self.operands]
         return rebuild(op, operands, shape=self.shape, attributes=self.attributes)
-
-
-def permutation_of(op: ir.Operation) -> Permutation:
-    """The permutation of a tosa.transpose."""
-    return tuple(op.attributes["perms"])
 
 
 def transpose(value: ir.Value, permutation: Permutation, before: ir.Operation) -> ir.Operation:

@@ -16,9 +16,9 @@ import numpy as np
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value
 from quantune_mlir.mlir.edit import rebuild, replace, shape_of
-from quantune_mlir.mlir.permutation import inverse, permuted, reshape_segments
+from quantune_mlir.mlir.permutation import inverse, permutation_of, permuted, reshape_segments
 from quantune_mlir.mlir.tosa.traits import axis_of, data_operands, traits_of
-from quantune_mlir.passes.simplify.transpose_rules import RESHAPE, permutation_of
+from quantune_mlir.passes.simplify.transpose_rules import RESHAPE
 
 _log = logging.getLogger(__name__)
 _Edit = Callable[[], None]

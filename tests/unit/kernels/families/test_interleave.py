@@ -41,14 +41,6 @@ def test_what_another_layer_reads_too_is_computed_once() -> None:
     assert_equal(run(text, BY_LANES[0]), run(text, None), exact=False)
 
 
-def test_many_channels_and_other_orders_stay_tosa() -> None:
-    text = Text()
-    text.results.append(nhwc(text, text.input((1, 40, 4, 4), "f32")))
-    value = text.input((1, 3, 4, 5), "f32")
-    text.results.append(text.op("transpose", [value], (1, 5, 4, 3), "f32", "perms = array<i32: 0, 3, 2, 1>"))
-    assert leftovers(text, BY_LANES[0]) == ["tosa.transpose"]
-
-
 def test_tables_before_and_after_need_no_tosa() -> None:
     text = Text()
     entries = text.constant((np.arange(256) * 37 % 256 - 128).astype(np.int8))
