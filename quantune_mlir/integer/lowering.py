@@ -26,8 +26,23 @@ def lower_unit(
     """The integer form of `unit`: `inputs` follow `unit.inputs` (for binary ops and matmul: their operands).
 
     Raises:
-        QuantuneError: there are no integer forms of the format's activations, or accumulators may overflow.
+        QuantuneError: there are no integer forms of the format's activations, accumulators may overflow, or scales are
+            too far apart; with the layer's name.
     """
+    try:
+        return _lowered(emitter, unit, inputs, end, options, format_)
+    except QuantuneError as error:
+        raise QuantuneError(error.what, where=error.where or unit.layer, remedy=error.remedy) from error
+
+
+def _lowered(
+    emitter: UnitEmitter,
+    unit: Unit,
+    inputs: Sequence[Quantized],
+    end: End,
+    options: IntegerOptions,
+    format_: NumberFormat,
+) -> ir.Value:
     if format_.activations not in (INT8_ACTIVATIONS, INT16_ACTIVATIONS) or format_.weights is None:
         raise QuantuneError(
             f"activations of {format_} have no integer form here",

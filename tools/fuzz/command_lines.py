@@ -49,7 +49,7 @@ def run_command(program: str, arguments: Sequence[str]) -> None:
     said = os.pread(errors, 1 << 20, 0).decode(errors="replace")
     os.close(errors)
     code = os.waitstatus_to_exitcode(status)
-    bad = next((word for word in ("Traceback", "internal error", "\x1b") if word in said), None)
+    bad = next((word for word in ("Traceback (most recent", "internal error", "\x1b") if word in said), None)
     assert code >= 0 and bad is None and "SIGXCPU" not in said, f"status {code}, {bad}"
     if "crashed on it" in said:
         raise ContainedCrash

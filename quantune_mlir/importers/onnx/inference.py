@@ -108,6 +108,8 @@ def _check_words(node: onnx.NodeProto) -> None:
             raise Unsupported(f"num_outputs is {attribute.i}, it has {len(node.output)}")
         if attribute.name in _FLAGS and attribute.i not in (0, 1):
             raise Unsupported(f"{attribute.name} is {attribute.i}, not 0 or 1")
+        if attribute.name == "qk_matmul_output_mode" and attribute.i not in range(4):
+            raise Unsupported(f"{attribute.name} is {attribute.i}, not 0 to 3")
         allowed = _WORDS.get((node.op_type, attribute.name))
         word = attribute.s.decode("utf-8", errors="replace")
         if allowed is not None and word not in allowed:
