@@ -95,12 +95,6 @@ class Source:
 
     def _program(self) -> mmap:
         """The .vmfb, from the cache if it was compiled before."""
-        if self._target.floats == "none":
-            raise TargetError(
-                "has no float instructions, and a .vmfb cannot call what computes floats without",
-                where=f"target {self._target.name}",
-                remedy="quantize for another target, then compile mixed.mlir for this one: --deliverable c-bundle",
-            )
         cache = cache_in_use()
         with self.arguments() as (folder, arguments):
             key = self._key() if cache else ""
@@ -123,12 +117,27 @@ class Source:
             to_executables(arguments, target, halfway)
             arguments = from_executables(halfway, target)
         arguments = [*arguments, "-o", str(program)]
-        if missing:
-            with linked_with_objects(missing, self._kernels_path, target) as linking:
-                iree_compile([*arguments, *linking], target.name)
-        else:
-            iree_compile(arguments, target.name)
+        with self._telling_of_floats():
+            if missing:
+                with linked_with_objects(missing, self._kernels_path, target) as linking:
+                    iree_compile([*arguments, *linking], target.name)
+            else:
+                iree_compile(arguments, target.name)
         return program
+
+    @contextmanager
+    def _telling_of_floats(self) -> Generator[None]:
+        """Says why the linker finds no routines for floats, where there are no instructions."""
+        try:
+            yield
+        except CompileError as error:
+            if self._target.floats != "none" or "undefined symbol" not in str(error):
+                raise
+            raise TargetError(
+                "has no float instructions, and a .vmfb cannot call what computes floats without",
+                where=f"target {self._target.name}",
+                remedy="compute in integers (--integer-only), or make a C bundle: --deliverable c-bundle",
+            ) from error
 
     @contextmanager
     def _keeping_refused(self) -> Generator[None]:

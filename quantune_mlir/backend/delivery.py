@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +12,11 @@ import numpy as np
 
 from quantune_mlir.backend.compilation import compile_program, with_kernels
 from quantune_mlir.backend.deliverable import DEFAULT_NAME, Folder
-from quantune_mlir.backend.deliverables.bundle import TestVector, bundle_files
+from quantune_mlir.backend.deliverables.bundle import bundle_files
 from quantune_mlir.backend.deliverables.bundle_memory import require_memory
 from quantune_mlir.backend.deliverables.c_names import check_name
 from quantune_mlir.backend.deliverables.schedule import BundleTensor
+from quantune_mlir.backend.deliverables.selftest_code import TestVector
 from quantune_mlir.backend.deliverables.static_library import compile_for_iree, compile_static, static_target
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import Target, load_target
@@ -37,19 +39,21 @@ class Delivery:
         name: a C identifier with which functions and files begin.
         title: what the network is, for people.
         kernels: compute with our kernels what they can compute.
-        inputs: of the self-test; None: values evenly spread over [0, 1), or over all integers. Real numbers become
-            codes where the module reads these.
+        samples: inputs of runs of the self-test, as many as there are up to `vectors`; none: values evenly spread over
+            [0, 1), or over all integers. Real numbers become codes where the module reads these.
         max_ram: bytes that a bundle may take besides the stack; None: what the target has, if that is known.
         max_flash: bytes of code and constants; None: likewise.
+        vectors: how many runs the self-test makes.
     """
 
     deliverable: Folder
     name: str = DEFAULT_NAME
     title: str = "A network"
     kernels: bool = True
-    inputs: Sequence[np.ndarray] | None = None
+    samples: Iterable[Sequence[np.ndarray]] = ()
     max_ram: int | None = None
     max_flash: int | None = None
+    vectors: int = 1
 
     def check(self, target: Target) -> None:
         """Fail early. Raises OutputError for a name that is none in C, TargetError for a target that has no code."""
@@ -80,14 +84,25 @@ class Delivery:
         tensors = _tensors(function, "arg_attrs", specs), _tensors(function, "res_attrs", results)
         library = compile_static(lowered, static, *tensors, self.name)
         require_memory(library, ram=self.max_ram or target.ram, flash=self.max_flash or target.flash)
-        given = [_spread(shape, dtype) for _, shape, dtype in specs] if self.inputs is None else self.inputs
-        meaning = boundary_params(function, "arg_attrs", len(specs))
-        inputs = [
-            array if params is None or array.dtype.kind != "f" else quantize(array, params)
-            for array, params in zip(given, meaning, strict=True)
+        program = Program(compile_program(module, load_target("host")))
+        vectors = [TestVector(inputs, program(*inputs)) for inputs in self._inputs(function)]
+        return bundle_files(library, target, vectors, name=self.name, title=self.title)
+
+    def _inputs(self, function: ir.Operation) -> list[list[np.ndarray]]:
+        """What the self-test runs."""
+        specs = argument_specs(function)
+        generator = np.random.default_rng(_SEED)
+        runs = list(islice(self.samples, self.vectors)) or [
+            [_spread(generator, shape, dtype) for _, shape, dtype in specs] for _ in range(self.vectors)
         ]
-        outputs = Program(compile_program(module, load_target("host")))(*inputs)
-        return bundle_files(library, target, TestVector(inputs, outputs), name=self.name, title=self.title)
+        meaning = boundary_params(function, "arg_attrs", len(specs))
+        return [
+            [
+                array if params is None or array.dtype.kind != "f" else quantize(array, params)
+                for array, params in zip(run, meaning, strict=True)
+            ]
+            for run in runs
+        ]
 
 
 def _tensors(
@@ -106,8 +121,7 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def _spread(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    generator = np.random.default_rng(_SEED)
+def _spread(generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if dtype.kind == "f":
         return generator.random(shape).astype(dtype)
     limits = np.iinfo(np.int16 if dtype == np.int16 else np.int8)

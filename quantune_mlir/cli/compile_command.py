@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     "--data",
     type=FILE,
     metavar="DATA",
-    help="Samples; a bundle's self-test runs the first. [default: random numbers]",
+    help="Samples; a bundle's self-test runs the first ones. [default: random numbers]",
 )
 @preprocess_option
 @click.option(
@@ -70,9 +70,10 @@ if TYPE_CHECKING:
     help="What the inputs and outputs of a directory's program are.",
 )
 @click.option(
-    "--integer-only",
-    is_flag=True,
-    help="No floating-point number at all: of a directory whose layers are all integers. Implies --io int8.",
+    "--integer-only/--no-integer-only",
+    default=None,
+    help="No floating-point number at all: of a directory whose layers are all integers. Implies --io int8. "
+    "[default: what the directory was quantized with]",
 )
 @json_option("what was written, with sizes in bytes,")
 @tiles_option
@@ -88,6 +89,7 @@ def command(
     kernels: bool,
     deliverable: Deliverable,
     name: str,
+    vectors: int,
     max_ram: int | None,
     max_flash: int | None,
     activations: Activations,
@@ -95,7 +97,7 @@ def command(
     data: Path | None,
     preprocess: str | None,
     io: str,
-    integer_only: bool,
+    integer_only: bool | None,
     tiles_file: Path | None,
     json_file: Path | None,
     **chosen: Any,
@@ -134,6 +136,8 @@ def command(
         artifacts = Artifacts.open(source)
         variants = Variants(artifacts)
         target, title, source = target or variants.options.target, variants.title, artifacts[MIXED]
+        if integer_only is None:
+            integer_only = variants.options.is_integer_only
         if io == "int8" or integer_only:
             in_integers = variants.for_integers(integer_only=integer_only)
     elif io == "int8" or integer_only:
@@ -156,7 +160,8 @@ def command(
         return
     check_output(output, force=force, kind=DELIVERED)
     loaded = in_integers or _loaded(source, options, description)
-    delivery = Delivery(deliverable, name, title, kernels, _first_inputs(loaded, data, steps), max_ram, max_flash)
+    samples = _samples(loaded, data, steps)
+    delivery = Delivery(deliverable, name, title, kernels, samples, max_ram, max_flash, vectors)
     delivery.check(description)
     with Display().stage(f"compile for {description.name}"):
         files = delivery.files(loaded, description, tiles=tiles)
@@ -189,12 +194,12 @@ def _loaded(source: Path, options: ImportOptions, target: Target) -> ir.Module:
     return Model.imported(source, options, target.requantize).module
 
 
-def _first_inputs(module: ir.Module, data: Path | None, steps: Preprocess | None) -> Sequence[np.ndarray] | None:
+def _samples(module: ir.Module, data: Path | None, steps: Preprocess | None) -> Iterable[Sequence[np.ndarray]]:
     from quantune_mlir.mlir.function import main_function
     from quantune_mlir.mlir.signature import argument_specs
     from quantune_mlir.samples.sample_set import InputSpec, SampleSet
 
     if data is None:
-        return None
+        return ()
     inputs = [InputSpec(*spec) for spec in argument_specs(main_function(module))]
-    return next(iter(SampleSet.open(data, inputs, count=1, preprocess=steps)))
+    return SampleSet.open(data, inputs, preprocess=steps)

@@ -134,7 +134,7 @@ def _size(_: click.Context, option: click.Parameter, text: str | None) -> int | 
 
 
 def deliverable_options(command: F) -> F:
-    """--deliverable, --name, --max-ram and --max-flash."""
+    """--deliverable, --name, --vectors, --max-ram and --max-flash."""
     for option, what in (("--max-flash", "code and constants"), ("--max-ram", "arena, inputs and outputs")):
         command = click.option(
             option,
@@ -142,6 +142,14 @@ def deliverable_options(command: F) -> F:
             metavar="SIZE",
             help=f"Refuse a C bundle whose {what} take more. [default: what the target has, if it says]",
         )(command)
+    command = click.option(
+        "--vectors",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=1,
+        show_default=True,
+        help="How many samples a bundle's self-test runs.",
+    )(command)
     command = click.option(
         "--name",
         metavar="NAME",
@@ -188,10 +196,10 @@ def quantization_options(command: F) -> F:
     """The options that make up QuantizeOptions, but for the target."""
     for option in (
         click.option(
-            "--integer-only",
-            is_flag=True,
+            "--integer-only/--no-integer-only",
+            default=None,
             help="No floating-point number at all: layers are int8, int16 or int16x16, and deliverables have integer "
-            "inputs and outputs.",
+            "inputs and outputs. [default: where the target has no float operations]",
         ),
         click.option(
             "--requantize",
@@ -265,7 +273,7 @@ def quantize_options(
     equalize: bool | None,
     correct_bias: bool,
     requantize: RequantizeMode | None,
-    integer_only: bool,
+    integer_only: bool | None,
     samples: int,
     seed: int,
     target: str = "host",

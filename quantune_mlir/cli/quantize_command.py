@@ -93,6 +93,7 @@ def command(
     target: str,
     deliverable: Deliverable,
     name: str,
+    vectors: int,
     max_ram: int | None,
     max_flash: int | None,
     activations: Activations,
@@ -123,6 +124,7 @@ def command(
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow import artifacts
     from quantune_mlir.workflow.input_range import range_warning
+    from quantune_mlir.workflow.plan_memory import MemoryLimits
     from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
     from quantune_mlir.workflow.qdq import qdq_of, require_onnx
     from quantune_mlir.workflow.quantization import quantize
@@ -139,12 +141,19 @@ def command(
     if deliverable == "qdq-onnx":
         require_onnx(model)
     elif deliverable != "vmfb":
-        delivery = Delivery(deliverable, name, model.name, max_ram=max_ram, max_flash=max_flash)
+        delivery = Delivery(deliverable, name, model.name, max_ram=max_ram, max_flash=max_flash, vectors=vectors)
     if delivery is not None:
         delivery.check(description)
     policy = plan_policy(chosen)
+    told = chosen["integer_only"] is not None
     imported = import_options(chosen)
     options = quantize_options(target=target, **chosen)
+    if options.is_integer_only and not told:
+        click.echo(
+            f"quantune: {description.name} has no float operations: everything is computed in integers "
+            "(--no-integer-only: floats, by routines of the compiler)",
+            err=True,
+        )
     if plan_file is not None and policy != DEFAULT_POLICY:
         raise PlanError(
             "a plan leaves a policy nothing to decide", where=str(plan_file), remedy="give one or the other"
@@ -176,12 +185,13 @@ def command(
         tiles=tiles,
         resume=resume or plan is not None,
         workers=workers,
+        limits=None if delivery is None else MemoryLimits(max_ram or description.ram, max_flash or description.flash),
         progress=display,
     )
     if resume or (plan is not None and not quantization.runs.int8):
         _tell_of_resumption(quantization.runs, profiled=profile is not None)
     if delivery is not None:
-        delivery = replace(delivery, inputs=next(iter(samples)))
+        delivery = replace(delivery, samples=samples)
     qdq = None
     if deliverable == "qdq-onnx":
         with display.stage("write the plan as ONNX"):

@@ -19,5 +19,5 @@ def require_integer_forms(model: Model) -> None:
         raise PlanError(
             f"no integer form exists of {', '.join(missing)}",
             where="--integer-only",
-            remedy="cut them off with --outputs, if they come last",
+            remedy="cut them off with --outputs, if they come last; or compute in floats: --no-integer-only",
         )

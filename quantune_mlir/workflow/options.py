@@ -27,7 +27,8 @@ class QuantizeOptions:
             tensor.
         correct_bias: let the bias make up for what the rounding of weights adds on average.
         requantize: arithmetic of requantization; None takes what suits the target.
-        integer_only: let nothing be computed in floating point; deliverables have int8 inputs and outputs.
+        integer_only: let nothing be computed in floating point; deliverables have int8 inputs and outputs. None: where
+            the target has no float operation, unless requantization is to be one.
         target: name of a target description, see `quantune targets`.
         samples: at most so many calibration samples are used.
         seed: picks them where there are more.
@@ -41,7 +42,7 @@ class QuantizeOptions:
     equalize: bool | None = None
     correct_bias: bool = True
     requantize: RequantizeMode | None = None
-    integer_only: bool = False
+    integer_only: bool | None = None
     target: str = "host"
     samples: int = DEFAULT_SAMPLES
     seed: int = 0
@@ -58,6 +59,15 @@ class QuantizeOptions:
     def equalizes(self) -> bool:
         """Whether ranges are equalized."""
         return self.weights == "per-tensor" if self.equalize is None else self.equalize
+
+    @property
+    def is_integer_only(self) -> bool:
+        """Whether nothing is computed in floating point."""
+        from quantune_mlir.hardware.targets import load_target
+
+        if self.integer_only is None:
+            return self.requantize != "float" and load_target(self.target).floats == "none"
+        return self.integer_only
 
     @staticmethod
     def from_dict(fields: Mapping[str, Any], where: str | None = None) -> QuantizeOptions:

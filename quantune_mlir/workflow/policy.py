@@ -83,7 +83,7 @@ class PlanPolicy:
             raise PlanError(
                 "asks for fp32, where everything is to be integers",
                 where=fp32[0] if fp32 else "--formats",
-                remedy="leave out it, or --integer-only",
+                remedy="leave it out, or give --no-integer-only",
             )
         return replace(self, formats=formats)
 

@@ -37,6 +37,7 @@ from quantune_mlir.workflow.judges import check_decides, class_judge, score_judg
 from quantune_mlir.workflow.layer_costs import measured_costs, modelled_costs, number_of_costs
 from quantune_mlir.workflow.options import ANALYSIS_TARGET, DEFAULTS, QuantizeOptions
 from quantune_mlir.workflow.outputs import all_outputs, check_labels
+from quantune_mlir.workflow.plan_memory import MemoryLimits, within_memory
 from quantune_mlir.workflow.policy import DEFAULT_POLICY, PlanPolicy
 from quantune_mlir.workflow.progress import SILENT, Progress, Stopwatch
 from quantune_mlir.workflow.quantized_model import QuantizedModel
@@ -61,12 +62,15 @@ class Quantization(QuantizedModel):
     def compile(self, target: str | None = None, tiles: TunedTiles | None = None) -> bytes:
         """The .vmfb of the mixed module for a target (default: that of the options), perhaps with tuned tiles.
 
+        For a target without float operations it is that of the integers, if there are any.
         What was compiled to verify it is not compiled again.
         """
         name = target or self.options.target
         if self.verified is not None and (name, tiles) == (ANALYSIS_TARGET, self.verified.tiles):
             return self.verified.program
-        return compile_program(self.mixed.module, load_target(name), tiles=tiles)
+        chosen = load_target(name)
+        integers = self.integers if chosen.floats == "none" else None
+        return compile_program(integers or self.mixed.module, chosen, tiles=tiles)
 
     def report(self, path: Path | str, *, source: Path | str = MODEL) -> None:
         """Write the report, as `save` does among other files; the mixed program is compiled if it was not.
@@ -153,6 +157,7 @@ def quantize(
     tiles: TunedTiles | None = None,
     resume: bool = False,
     workers: Workers | None = None,
+    limits: MemoryLimits | None = None,
     progress: Progress = SILENT,
 ) -> Quantization:
     """Quantize a model in two inference runs, and verify the outcome: run it once over the samples of run 2.
@@ -171,12 +176,13 @@ def quantize(
         tiles: if the target is this machine, what the program is to be saved with: so it is compiled once.
         resume: take what run 1 and run 2 gave in an earlier process, if model, samples and options are the same.
         workers: other processes or machines, which run 1 and run 2 are made on; what comes out is the same.
+        limits: of a device; where the policy's plan is estimated to take more, the front is searched for one that fits.
         progress: who is told how far the work is.
 
     Raises:
         QuantuneError: the samples, the plan or the options do not fit the model.
     """
-    if options.integer_only:
+    if options.is_integer_only:
         policy = policy.in_integers()
         require_integer_forms(model)
     if plan is None:
@@ -197,13 +203,16 @@ def quantize(
     floor_db = policy.floor_db if plan is None else None
     costs = find_costs(model, rewriter, policy, watch) if plan is None and policy.weighs_costs else None
     planner = policy.planner(sensitivity, model, costs)
+    decide = policy.decide
+    if limits is not None and policy.weighs_costs:
+        decide = within_memory(decide, policy.budget, model, limits, integer_only=options.is_integer_only)
     if plan is not None:
         planned = planner.given(plan)
     elif policy.max_drop is not None:
         planned, trials = _search(planner, model, rewriter, checked, policy.max_drop, scorer, watch)
     else:
         with watch.stage("plan", "plan"):
-            planned = policy.decide(planner)
+            planned = decide(planner)
     with watch.stage("rewrite", "rewrite to mixed precision"):
         mixed = rewriter.rewrite(planned.plan)
     found = Quantization(
@@ -234,7 +243,7 @@ def quantize(
             return analyzer.grown(samples, tick)
 
     int8 = policy.int8_throughout if is_default else None
-    best = verified_plan(planned, planner, policy.decide, verify_plan, grow, floor_db, int8)
+    best = verified_plan(planned, planner, decide, verify_plan, grow, floor_db, int8)
     return replace(
         found,
         planned=best.planned,
@@ -247,7 +256,7 @@ def quantize(
 
 def _in_integers(rewriter: PlanRewriter, plan: PrecisionPlan) -> ir.Module | None:
     """With `integer_only`, the module without floating-point numbers. Raises PassError if some are left."""
-    if not rewriter.options.integer_only:
+    if not rewriter.options.is_integer_only:
         return None
     module = rewriter.rewrite(plan, "int8").module
     run_pipeline(module, [VerifyInteger()])

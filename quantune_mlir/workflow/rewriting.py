@@ -70,8 +70,8 @@ class PlanRewriter:
 
 def integer_options(options: QuantizeOptions) -> IntegerOptions:
     """How int8 is computed: what the options say, or what suits their target."""
-    requantize = options.requantize or ("integer" if options.integer_only else load_target(options.target).requantize)
-    return IntegerOptions(options.weights, options.scheme, requantize)
+    suited = "integer" if options.is_integer_only else load_target(options.target).requantize
+    return IntegerOptions(options.weights, options.scheme, options.requantize or suited)
 
 
 def _computing(layer: Layer) -> Unit:

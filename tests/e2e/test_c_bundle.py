@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,10 @@ from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.text import parse_module
 from quantune_mlir.model import Model
-from quantune_mlir.planning.plan import ALL_INT8
+from quantune_mlir.numerics.formats import INT8, INT16
+from quantune_mlir.passes.quantize.verify_integer import VerifyInteger
+from quantune_mlir.pipeline.driver import run_pipeline
+from quantune_mlir.planning.plan import ALL_INT8, LayerPlan, PrecisionPlan
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.workflow.options import QuantizeOptions
@@ -60,21 +64,31 @@ EMULATED = sorted(name for name in resources.targets() if load_target(name).c.em
 
 @pytest.fixture(scope="module")
 def digits() -> Mapping[str, ir.Module]:
-    """The sample network in fp32, and in int8."""
+    """The sample network in fp32, in int8, and in integers, every other layer in int16."""
     model = Model.load(DIGITS / "digits.onnx")
     samples = SampleSet.open(DIGITS / "digits_calibration.npz", model.inputs, count=10)
     profile = Calibrator(model, load_target("host")).run(samples)
     int8 = PlanRewriter(model, profile, QuantizeOptions(requantize="integer")).rewrite(ALL_INT8).module
-    return {"fp32": model.module, "int8": int8}
+    deciding = [layer for layer in model.layers if layer.decides]
+    layers = tuple(
+        LayerPlan(name=layer.name, op=layer.op_type, precision=(INT8, INT16)[number % 2], reason="a test")
+        for number, layer in enumerate(deciding)
+    )
+    plan = PrecisionPlan(format=1, default=INT8, layers=layers)
+    integers = PlanRewriter(model, profile, QuantizeOptions(integer_only=True)).rewrite(plan, "int8").module
+    run_pipeline(integers, [VerifyInteger()])
+    return {"fp32": model.module, "int8": int8, "integers": integers}
 
 
 @pytest.fixture(scope="module")
-def image() -> np.ndarray:
-    return np.load(DIGITS / "digits_test.npz")["input"][:1]
+def images() -> list[tuple[np.ndarray]]:
+    return [(image,) for image in np.split(np.load(DIGITS / "digits_test.npz")["input"][:10], 10)]
 
 
-def bundle(module: ir.Module, target: str, folder: Path, *inputs: np.ndarray, name: str = "model") -> Path:
-    delivery = Delivery("c-bundle", name, "a test", inputs=inputs or None)
+def bundle(
+    module: ir.Module, target: str, folder: Path, samples: Sequence[tuple[np.ndarray]] = (), name: str = "model"
+) -> Path:
+    delivery = Delivery("c-bundle", name, "a test", samples=samples, vectors=max(1, len(samples)))
     write_files(delivery.files(module, load_target(target)), folder)
     return folder
 
@@ -82,10 +96,10 @@ def bundle(module: ir.Module, target: str, folder: Path, *inputs: np.ndarray, na
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_network_gives_the_same_bytes_without_a_runtime(
-    precision: str, digits: Mapping[str, ir.Module], image: np.ndarray, tmp_path: Path
+    precision: str, digits: Mapping[str, ir.Module], images: list[tuple[np.ndarray]], tmp_path: Path
 ) -> None:
     require(load_target("host").c)
-    made = bundle(digits[precision], "host", tmp_path / "bundle", image)
+    made = bundle(digits[precision], "host", tmp_path / "bundle", images[:1])
     said = selftest(made, tmp_path / "build", "THREADS=1")
     assert said.count("logits: 10 of 10 elements identical") == 2, "alone, and with two threads"
 
@@ -93,11 +107,11 @@ def test_network_gives_the_same_bytes_without_a_runtime(
 @pytest.mark.slow
 @pytest.mark.parametrize("target", EMULATED)
 def test_network_gives_the_same_bytes_on_an_emulated_cpu(
-    target: str, digits: Mapping[str, ir.Module], image: np.ndarray, tmp_path: Path
+    target: str, digits: Mapping[str, ir.Module], images: list[tuple[np.ndarray]], tmp_path: Path
 ) -> None:
     require(load_target(target).c)
-    made = bundle(digits["int8"], target, tmp_path / "bundle", image)
-    assert "logits: 10 of 10 elements identical" in selftest(made, tmp_path / "build")
+    made = bundle(digits["integers"], target, tmp_path / "bundle", images)
+    assert selftest(made, tmp_path / "build").count("logits: 10 of 10 elements identical") == len(images)
     if target in INSTRUCTIONS:
         objdump = load_target(target).c.compiler.replace("gcc", "objdump")
         mnemonic, *flags = INSTRUCTIONS[target]
@@ -133,7 +147,8 @@ def test_wrong_results_are_told(tmp_path: Path) -> None:
     require(load_target("host").c)
     made = bundle(parse_module(NO_KERNEL, make_context()), "host", tmp_path / "bundle")
     vector = made / "test_vector.h"
-    vector.write_text(vector.read_text().replace("expected_output_0[] = {\n", "expected_output_0[] = {\n0x40000000,"))
+    inputs, expected = vector.read_text().split("expected_output_0")
+    vector.write_text(inputs + "expected_output_0" + re.sub("0x[0-9a-f]+", "0x40000000", expected, count=1))
     done = subprocess.run(["make", "selftest"], cwd=made, capture_output=True, text=True)
     assert done.returncode != 0
     assert "FAILED" in done.stdout

@@ -32,17 +32,17 @@ from tools.zoo import Zoo
 
 pytestmark = [pytest.mark.zoo, pytest.mark.slow]
 
-SAMPLES = 4
+SAMPLES = 10
 
-Quantized = Callable[[str], tuple[ir.Module, np.ndarray, bytes]]
+Quantized = Callable[[str], tuple[ir.Module, list[np.ndarray], bytes]]
 
 
 @pytest.fixture(scope="module")
 def quantized(zoo: Path) -> Quantized:
-    """A network in int8, integer mode; a sample; and what this machine makes of it."""
+    """A network in int8, integer mode; samples; and what this machine makes of the first."""
 
     @cache
-    def make(network: str) -> tuple[ir.Module, np.ndarray, bytes]:
+    def make(network: str) -> tuple[ir.Module, list[np.ndarray], bytes]:
         host = load_target("host")
         model = Model.load(Zoo(zoo).model(network))
         samples = Zoo(zoo).samples(network, "calib", SAMPLES)
@@ -50,9 +50,9 @@ def quantized(zoo: Path) -> Quantized:
         plan = PrecisionPlan(format=1, default=INT8)
         module = PlanRewriter(model, profile, QuantizeOptions(requantize="integer")).rewrite(plan).module
         return_logits(module)
-        (sample,) = (array[:1] for array in samples.values())
-        (expected,) = Program(compile_program(module, host))(sample)
-        return module, sample, expected.tobytes()
+        (given,) = (np.split(array, SAMPLES) for array in samples.values())
+        (expected,) = Program(compile_program(module, host))(given[0])
+        return module, given, expected.tobytes()
 
     return make
 
@@ -83,8 +83,8 @@ def return_logits(module: ir.Module) -> None:
     ],
 )
 def test_network_gives_the_same_bytes(network: str, target: str, aarch64: Emulator, quantized: Quantized) -> None:
-    module, sample, expected = quantized(network)
-    (actual,) = aarch64.run(compile_program(module, load_target(target)), [sample], 1)
+    module, samples, expected = quantized(network)
+    (actual,) = aarch64.run(compile_program(module, load_target(target)), samples[:1], 1)
     assert actual.tobytes() == expected
     assert np.unique(actual).size > 1, "a constant result would prove nothing"
 
@@ -100,7 +100,8 @@ def test_network_gives_the_same_bytes(network: str, target: str, aarch64: Emulat
 )
 def test_bundle_gives_the_same_bytes(network: str, target: str, quantized: Quantized, tmp_path: Path) -> None:
     require(load_target(target).c)
-    module, sample, _ = quantized(network)
-    delivery = Delivery("c-bundle", title=network, inputs=[sample])
+    module, samples, _ = quantized(network)
+    delivery = Delivery("c-bundle", title=network, samples=[[sample] for sample in samples], vectors=SAMPLES)
     write_files(delivery.files(module, load_target(target)), tmp_path / "bundle")
-    assert "largest difference" not in selftest(tmp_path / "bundle", tmp_path / "build")
+    said = selftest(tmp_path / "bundle", tmp_path / "build")
+    assert said.count("elements identical") == SAMPLES and "largest difference" not in said

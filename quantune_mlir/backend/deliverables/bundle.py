@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
 
 from quantune_mlir.backend.deliverables.build_files import build_files
 from quantune_mlir.backend.deliverables.elf import loaded_bytes
 from quantune_mlir.backend.deliverables.model_code import ModelCode
-from quantune_mlir.backend.deliverables.selftest_code import selftest_source, test_vector_header
+from quantune_mlir.backend.deliverables.selftest_code import TestVector, selftest_source, test_vector_header
 from quantune_mlir.backend.deliverables.static_library import StaticLibrary
 from quantune_mlir.backend.deliverables.weights_code import weights_files
 from quantune_mlir.hardware.targets import Target
 
 
-@dataclass(frozen=True)
-class TestVector:
-    """Inputs of a run, and the outputs that it should have."""
-
-    __test__ = False  # pytest: this is no test
-
-    inputs: Sequence[np.ndarray]
-    outputs: Sequence[np.ndarray]
-
-
 def bundle_files(
-    library: StaticLibrary, target: Target, vector: TestVector, *, name: str, title: str
+    library: StaticLibrary, target: Target, vectors: Sequence[TestVector], *, name: str, title: str
 ) -> dict[str, bytes]:
     """What the folder holds, by file name.
 
     Args:
         library: the compiled network.
         target: what it was compiled for.
-        vector: what the self-test runs.
+        vectors: what the self-test runs, at least one.
         name: what functions and files begin with, from `check_name`.
         title: what the network is, for people.
     """
@@ -44,7 +31,7 @@ def bundle_files(
     texts = {
         f"{name}.h": code.header(),
         f"{name}.c": code.source(),
-        "test_vector.h": test_vector_header(code, vector.inputs, vector.outputs),
+        "test_vector.h": test_vector_header(code, vectors),
         "selftest.c": selftest_source(code),
         **build_files(code, target, weights_file=weights_file, code_bytes=loaded_bytes(library.kernels)),
     }

@@ -1,26 +1,42 @@
-"""test_vector.h and selftest.c: a run whose results are known."""
+"""test_vector.h and selftest.c: runs whose results are known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from quantune_mlir.backend.deliverables.c_names import c_type
 from quantune_mlir.backend.deliverables.model_code import ModelCode
+from quantune_mlir.backend.deliverables.read_schedule import ALIGNMENT
 from quantune_mlir.backend.deliverables.templates import filled
 from quantune_mlir.backend.deliverables.weights_code import words_in_c
 
 
-def test_vector_header(code: ModelCode, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> str:
-    """test_vector.h: the inputs of a run, and the outputs that it should have."""
-    count = len(inputs)
+@dataclass(frozen=True)
+class TestVector:
+    """Inputs of a run, and the outputs that it should have."""
+
+    __test__ = False  # pytest: this is no test
+
+    inputs: Sequence[np.ndarray]
+    outputs: Sequence[np.ndarray]
+
+
+def test_vector_header(code: ModelCode, vectors: Sequence[TestVector]) -> str:
+    """test_vector.h: the inputs of some runs, and the outputs that they should have. Each begins at a cache line."""
+    count = len(code.schedule.inputs)
     text = f"/* Inputs of {code.name}, and the outputs that they should give, as 32-bit words. */\n"
-    for i, (name, array) in enumerate(zip(code.names, [*inputs, *outputs], strict=True)):
-        data = np.ascontiguousarray(array).tobytes()
-        words = words_in_c(data.ljust(-(-len(data) // 4) * 4, b"\0"))
+    text += f"#define VECTORS {len(vectors)}\n"
+    for i, name in enumerate(code.names):
+        arrays = [[*vector.inputs, *vector.outputs][i] for vector in vectors]
+        data = [np.ascontiguousarray(array).tobytes() for array in arrays]
+        size = max(1, -(-len(data[0]) // ALIGNMENT)) * ALIGNMENT
+        rows = ",\n".join(f"{{\n{words_in_c(each.ljust(size, bytes(1)))}\n}}" for each in data)
         kind = "input" if i < count else "expected"
-        text += f"\nstatic const {code.name.upper()}_ALIGNED uint32_t {kind}_{name}[] = {{\n{words}\n}};\n"
+        declared = f"static const {code.name.upper()}_ALIGNED uint32_t {kind}_{name}[VECTORS][{size // 4}]"
+        text += f"\n{declared} = {{\n{rows}\n}};\n"
     return text
 
 
@@ -34,10 +50,11 @@ def selftest_source(code: ModelCode) -> str:
         for name, tensor in named[count:]
     ]
     compares = [
-        f'  COMPARE({c_type(t.dtype)}, "{name}", expected_{name}, actual_{name}, {macro}_{name.upper()}_ELEMENTS);'
+        f'  COMPARE({c_type(t.dtype)}, "{name}", expected_{name}[vector], actual_{name}, '
+        f"{macro}_{name.upper()}_ELEMENTS);"
         for name, t in named[count:]
     ]
-    arguments = [f"(const {c_type(t.dtype)} *)(const void *)input_{name}" for name, t in named[:count]]
+    arguments = [f"(const {c_type(t.dtype)} *)(const void *)input_{name}[vector]" for name, t in named[:count]]
     values = {
         "BUFFERS": "\n".join(outputs),
         "COMPARES": "\n".join(compares),

@@ -40,7 +40,8 @@ class VerifyInteger(Pass):
             more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
             raise PassError(
                 f"what is left in floating point: {named}{more}",
-                remedy="plan them in int8 or int16; cut off what has no integer form with --outputs",
+                remedy="plan them in int8 or int16; cut off what has no integer form with --outputs; "
+                "or compute in floats: --no-integer-only",
             )
 
 

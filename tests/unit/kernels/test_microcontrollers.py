@@ -25,7 +25,7 @@ def test_convolutions(target: str, tmp_path: Path) -> None:
     integer = [convolution for convolution in NAMED.values() if convolution.mode == "integer"]
     for convolution in integer:
         convolution.write(graph, rng)
-    delivery = Delivery("c-bundle", inputs=[x.value for x in graph.inputs])
+    delivery = Delivery("c-bundle", samples=[[x.value for x in graph.inputs]])
     write_files(delivery.files(parse_module(str(graph), make_context()), description), tmp_path / "bundle")
     said = selftest(tmp_path / "bundle", tmp_path / "build")
     assert said.count("elements identical") == len(integer) > 0

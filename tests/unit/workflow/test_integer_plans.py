@@ -35,6 +35,13 @@ def test_sensitive_layers_get_16_bits(model: Model) -> None:
     assert part.noise.sqnr_db is not None and part.noise.sqnr_db > 42, "int8 throughout has 31 dB"
 
 
+@pytest.mark.parametrize(("target", "expected"), [("cortex-m4", False), ("riscv32imc", True), ("riscv32imac", True)])
+def test_integers_are_the_default_where_there_are_no_floats(target: str, expected: bool) -> None:
+    assert QuantizeOptions(target=target).is_integer_only is expected
+    assert not QuantizeOptions(target=target, integer_only=False).is_integer_only
+    assert not QuantizeOptions(target=target, requantize="float").is_integer_only
+
+
 def test_what_asks_for_floating_point_is_refused() -> None:
     with pytest.raises(PlanError, match="asks for fp32"):
         PlanPolicy(keep_fp32="stem").in_integers()

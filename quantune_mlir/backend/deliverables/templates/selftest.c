@@ -46,28 +46,32 @@
 static @MACRO@_ALIGNED unsigned char arena[@MACRO@_ARENA_BYTES + 1];
 @BUFFERS@
 
-static int compare_outputs(void) {
+static int compare_outputs(int vector) {
   int failed = 0;
 @COMPARES@
   return failed;
 }
 
 int main(void) {
-  int failed, status = @NAME@_init();
-  if (status == @MACRO@_OK) status = @NAME@_run(@ARGUMENTS@);
+  int failed = 0, vector, status = @NAME@_init();
+  for (vector = 0; vector < VECTORS && status == @MACRO@_OK; ++vector) {
+    status = @NAME@_run(@ARGUMENTS@);
+    if (status == @MACRO@_OK) failed |= compare_outputs(vector);
+  }
   if (status != @MACRO@_OK) {
     printf("@NAME@_run failed with status %d\n", status);
     return 1;
   }
-  failed = compare_outputs();
 #ifdef @MACRO@_PTHREADS
   {
     @NAME@_threads *threads = @NAME@_threads_start(2);
     if (threads == NULL) return 1;
-    status = @NAME@_run_parallel(@ARGUMENTS@, 2, @NAME@_threads_for, threads);
+    for (vector = 0; vector < VECTORS && status == @MACRO@_OK; ++vector) {
+      status = @NAME@_run_parallel(@ARGUMENTS@, 2, @NAME@_threads_for, threads);
+      failed |= status | compare_outputs(vector);
+    }
     @NAME@_threads_stop(threads);
     printf("with two threads, status %d\n", status);
-    failed |= status | compare_outputs();
   }
 #endif
   printf(failed ? "FAILED\n" : "PASSED\n");
