@@ -44,11 +44,14 @@ def export(name: str, path: Path) -> None:
     torch: Any = importlib.import_module("torch")
     torch.manual_seed(0)
     if name in TORCHVISION:
-        known: dict[str, Any] = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
+        known: dict[str, Any] = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
         network = importlib.import_module("torchvision").models.get_model(name, weights=None, **known)
     else:
         network = importlib.import_module("timm").create_model(name, pretrained=False)
     network.eval()
+    for weight in network.parameters():
+        if weight.ndim > 1 and not weight.any():  # so that outputs are not all zero
+            torch.nn.init.normal_(weight, std=0.02)
     size = 299 if name == "inception_v3" else 224
     image = torch.rand(1, 3, size, size)
     with torch.no_grad():
