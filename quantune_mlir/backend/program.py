@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from errno import EIO
 from mmap import mmap
@@ -23,6 +24,8 @@ Array = NDArray[np.generic]
 
 SINGLE_THREAD: Final = "local-sync"
 
+_UNSIGNED_RESULT: Final = re.compile(r'%output(\d+): [^%]*?quantune\.element_type = "(uint\d+)"')
+"""In what a program says of itself: its own integers have no sign."""
 _ALL: Final = slice(None)
 _REFUSED: Final = "INVALID_ARGUMENT"
 
@@ -59,6 +62,7 @@ class Program:
             ) from error
         self._vm_module = module
         self._functions: dict[str, iree_rt.VmFunction] = {}
+        self._unsigned: dict[str, dict[int, str]] = {}
         self._context = context
         if not isinstance(vmfb, Path):
             # They refer back to the context: a program, as large as a model, would wait for the garbage collector. One
@@ -88,8 +92,9 @@ class Program:
             if _REFUSED not in str(error):
                 raise
             raise DataError(f"the program refuses its inputs: {_reason(error)}", where=self._where) from error
-        views = (results.get_as_object(position, iree_rt.HalBufferView) for position in range(len(results))[keep])
-        return [to_host(view) for view in views]
+        positions, unsigned = range(len(results))[keep], self._unsigned[function]
+        arrays = [(p, to_host(results.get_as_object(p, iree_rt.HalBufferView))) for p in positions]
+        return [array.view(unsigned.get(position, array.dtype)) for position, array in arrays]
 
     @property
     def declaration(self) -> Declaration | None:
@@ -115,6 +120,8 @@ class Program:
             if found is None:
                 raise CompileError(f"the program has no function @{name}", where=self._where)
             self._functions[name] = found
+            said = found.reflection.get("iree.abi.declaration", "")
+            self._unsigned[name] = {int(place): dtype for place, dtype in _UNSIGNED_RESULT.findall(said)}
         return self._functions[name]
 
     def _arguments(self, inputs: Sequence[Array | int]) -> iree_rt.VmVariantList:

@@ -127,8 +127,9 @@ def read_model(path: Path) -> LoadedModel:
 
 
 def _check(model: onnx.ModelProto, where: str, path: Path | None) -> None:
+    shaped = _with_shapes(model)
     try:
-        onnx.checker.check_model(model if path is None else str(path))
+        onnx.checker.check_model(shaped if path is None or shaped is not model else str(path))
     except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
         raise ModelError(
             f"not a valid ONNX model: {str(error).strip()}", where=where, remedy="export the model again"
@@ -136,6 +137,19 @@ def _check(model: onnx.ModelProto, where: str, path: Path | None) -> None:
     names: list[object] = [name for n in all_nodes(model.graph) for name in (n.name, n.op_type, *n.input, *n.output)]
     if not all(isinstance(name, str) for name in names):  # protobuf gives bytes for what is not UTF-8
         raise ModelError("not a valid ONNX model: a name is not UTF-8", where=where, remedy="export the model again")
+
+
+def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, outputs without a shape given one: the checker asks for it, where other readers infer it."""
+    types = [output.type.tensor_type for output in model.graph.output]
+    if all(kind.HasField("shape") or not kind.elem_type for kind in types):
+        return model
+    shaped = onnx.ModelProto()
+    shaped.CopyFrom(model)
+    for output in shaped.graph.output:
+        if output.type.tensor_type.elem_type:
+            output.type.tensor_type.shape.SetInParent()
+    return shaped
 
 
 def opset_version(model: onnx.ModelProto) -> int:

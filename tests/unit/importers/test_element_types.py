@@ -9,7 +9,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.program import Program
 from quantune_mlir.graph.units import Kind, find_units
+from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.signature import argument_specs
@@ -87,3 +90,13 @@ def test_inputs_are_called_what_they_are(dtype: type) -> None:
     ]
     module = import_onnx(build_model(nodes, {"x": x}, {}, ["y"]))
     assert argument_specs(main_function(module)) == [("x", (1, 4), np.dtype(dtype))]
+
+
+def test_an_output_of_uint8_without_a_shape_has_its_sign_and_shape() -> None:
+    x = np.array([[0, 1, 200, 255]], np.uint8)
+    model = build_model([helper.make_node("Concat", ["x", "x"], ["y"], axis=0)], {"x": x}, {}, ["y"])
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.UINT8
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    (got,) = Program(compile_program(import_onnx(model), load_target("host")))(x)
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got, np.concatenate([x, x]))
