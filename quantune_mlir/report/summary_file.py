@@ -27,6 +27,7 @@ def _known(value: float) -> float:
     return value
 
 
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 Number = Annotated[float, AllowInfNan(True), BeforeValidator(_number), AfterValidator(_known)]
 Figures = dict[str, Any]
 
@@ -75,7 +76,7 @@ class DecisionRead(_Read):
 class WeightsSummary(_Read):
     """Largest magnitudes of a layer's weights by channel, ascending."""
 
-    channels: int
+    channels: Count
     largest: tuple[float, ...]
 
 
@@ -85,9 +86,9 @@ class LayerRead(_Read):
     name: str
     op: str
     precision: str
-    macs: int
-    weight_bytes: int
-    shape: tuple[int, ...] = ()
+    macs: Count
+    weight_bytes: Count
+    shape: tuple[Count, ...] = ()
     inputs: tuple[str, ...] = ()
     boundaries: tuple[str, ...] = ()
     activation_sqnr_db: Number | None = None
@@ -112,8 +113,8 @@ class PointRead(_Read):
     sqnr_db: Number
     time: float
     bytes: float
-    fp32: tuple[int, ...]
-    int16: tuple[int, ...] = ()
+    fp32: tuple[Count, ...]
+    int16: tuple[Count, ...] = ()
     options: tuple[str, ...]
 
 
@@ -149,7 +150,7 @@ class MeasuredPart(_Read):
 class VerificationRead(_Read):
     """What the mixed program's outputs differ by from fp32's."""
 
-    samples: int
+    samples: Count
     parts: tuple[MeasuredPart, ...]
 
 
@@ -172,14 +173,14 @@ class ModelSummary(_Read):
 class Totals(_Read):
     """Sums over the whole network."""
 
-    fp32_program_bytes: int
-    mixed_program_bytes: int
-    macs: int
+    fp32_program_bytes: Count
+    mixed_program_bytes: Count
+    macs: Count
     int8_mac_share: float
-    int8_layers: int
-    layers: int
+    int8_layers: Count
+    layers: Count
     int16_mac_share: float = 0.0
-    int16_layers: int = 0
+    int16_layers: Count = 0
 
 
 class Summary(_Read):
@@ -195,12 +196,12 @@ class Summary(_Read):
     policy: str = ""
     command: Command = Command()
     trials: tuple[Figures, ...] = ()
-    inference_runs: dict[str, int]
+    inference_runs: dict[str, Count]
     predicted: tuple[Predicted, ...] = ()
     verification: VerificationRead | None = None
     warnings: tuple[str, ...] = ()
     timings_s: dict[str, float] = {}
-    peak_mib: dict[str, int] = {}
+    peak_mib: dict[str, Count] = {}
     costs: Costs | None = None
     front: tuple[PointRead, ...] = ()
     tensors: tuple[TensorSummary, ...] = ()
