@@ -9,7 +9,7 @@ itself is measured once it is made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 from math import prod
@@ -26,12 +26,15 @@ from quantune_mlir.numerics.formats import FP32, NumberFormat
 from quantune_mlir.passes.quantize.assign_precision import planned_formats
 from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.decisions import Decisions, decided
-from quantune_mlir.planning.front import Point, Problem
+from quantune_mlir.planning.front import Point, Problem, walk
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planned, Planner
 
-CODE_BYTES: Final = 32 * 1024
-"""Of the kernels of a network; those of digits, DS-CNN and ResNet-8 take 17 to 40 KiB."""
+CODE_BYTES: Final = 16 * 1024
+"""Of the kernels of a network: those of digits, AD, DS-CNN and ResNet-8 take 4 to 15 KiB on Cortex-M4 and M55."""
+LEAST_CODE_BYTES: Final = 4 * 1024
+_RAM_OFF: Final = 1.25
+"""By this factor RAM may be less than estimated, where ops are fused that are tensors of their own here."""
 _NAMED: Final = 3
 
 
@@ -46,6 +49,11 @@ class MemoryLimits:
         """By what factor a plan is above the limits; at most 1 within them."""
         pairs = ((self.ram, memory.ram), (self.flash, memory.flash))
         return max((used / limit for limit, used in pairs if limit is not None), default=0.0)
+
+    def excludes(self, memory: PlanMemory) -> bool:
+        """Whether a plan is certain to be above the limits, as far as the estimate may be off."""
+        least = replace(memory, ram=int(memory.ram / _RAM_OFF), flash=memory.flash - CODE_BYTES + LEAST_CODE_BYTES)
+        return self.excess(least) > 1
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class PlanMemory:
             for unit in layer.units
             if unit.kind is Kind.DOT
         }
-        tensors = _tensors(network, formats)
+        tensors = _tensors(network, formats, integer_only=integer_only)
         outside = _outside(network, formats, integer_only=integer_only)
         changes = [0] * (len(network.units) + 1)
         for _, size, first, last in tensors:
@@ -94,8 +102,13 @@ class PlanMemory:
         )
 
 
-def _tensors(network: Network, formats: Mapping[ir.Value, NumberFormat]) -> list[tuple[str, int, int, int]]:
-    """Of each tensor in the arena: who makes it, bytes, the place of its maker in the graph, and of its last reader."""
+def _tensors(
+    network: Network, formats: Mapping[ir.Value, NumberFormat], *, integer_only: bool
+) -> list[tuple[str, int, int, int]]:
+    """Of each tensor in the arena: who makes it, bytes, the place of its maker in the graph, and of its last reader.
+
+    Inputs that are not integers are there as codes.
+    """
     root: dict[ir.Value, ir.Value] = {}
     first: dict[ir.Value, int] = {}
     last: dict[ir.Value, int] = {}
@@ -109,8 +122,15 @@ def _tensors(network: Network, formats: Mapping[ir.Value, NumberFormat]) -> list
         else:
             first[unit.output] = place
             names[unit.output] = unit.layer or unit.op.name
+    quantized = () if integer_only else network.block.arguments
+    codes = [
+        (repr(network.tensors.names.get(value, "input")), _bytes(value, formats[reader.output]), 0, last[value])
+        for value in quantized
+        for reader in network.readers.get(value, ())[:1]
+        if formats[reader.output].is_integer
+    ]
     returned = {root.get(value, value) for value in _results(network)}
-    return [
+    return codes + [
         (f"{names[value]!r}", _bytes(value, formats.get(value, FP32)), place, last.get(value, place))
         for value, place in first.items()
         if value not in returned
@@ -153,9 +173,10 @@ def _decided(point: Point, problem: Problem) -> Decisions:
 def within_memory(
     decide: Callable[[Planner], Planned], budget: Budget, model: Model, limits: MemoryLimits, *, integer_only: bool
 ) -> Callable[[Planner], Planned]:
-    """A policy that takes, where its plan does not fit, the least noisy one of the front that does.
+    """A policy that takes, where its plan does not fit, the least noisy one of the front that does, or the nearest.
 
-    It keeps to the budget, too. It raises BudgetError, naming the layers that take most, if none fits.
+    Where none of the front does, because fp32 costs no time, say, there is still the coarsest format throughout. It
+    keeps to the budget, too. It raises BudgetError, naming the layers that take most, if none can fit.
     """
 
     def estimate(planned: Planned) -> PlanMemory:
@@ -163,10 +184,11 @@ def within_memory(
 
     def search(planner: Planner) -> Planned:
         planned = decide(planner)
-        nearest = estimate(planned)
+        nearest, best = estimate(planned), planned
         if limits.excess(nearest) <= 1:
             return planned
-        for point in sorted(planner.problem.front, key=lambda point: (point.noise, point.cost.time)):
+        candidates = [*planner.problem.front, Point(walk(planner.problem, ()), 0)]
+        for point in sorted(candidates, key=lambda point: (point.noise, point.cost.time)):
             try:
                 budget.choose([point], planner.problem)
             except PlanError:
@@ -175,10 +197,15 @@ def within_memory(
             memory = estimate(other)
             if limits.excess(memory) <= 1:
                 return other
-            nearest = min(nearest, memory, key=limits.excess)
+            if limits.excess(memory) < limits.excess(nearest):
+                nearest, best = memory, other
+        if not limits.excludes(nearest):
+            return best
+        kept = f" and keeps to {budget}" if budget != Budget() else ""
         raise BudgetError(
-            f"no plan fits: the nearest is estimated to take {nearest.ram / 1024:.1f} KiB of RAM, most of it made by "
-            f"{nearest.alive}, and {nearest.flash / 1024:.1f} KiB of flash, most of it weights of {nearest.weights}",
+            f"no plan fits{kept}: the nearest is estimated to take {nearest.ram / 1024:.1f} KiB of RAM, most of it "
+            f"made by {nearest.alive}, and {nearest.flash / 1024:.1f} KiB of flash, most of it weights of "
+            f"{nearest.weights}",
             where="memory",
             remedy="give a smaller network or input, more formats, or more with --max-ram and --max-flash",
         )
