@@ -74,6 +74,12 @@ class GrowingGroup:
     joinable: set[ir.Operation]
     members: set[ir.Operation]
     epilogue: set[ir.Operation]
+    _made: set[ir.Value] = field(default_factory=set)
+    _arrays: set[ir.Value] = field(default_factory=set)
+    """What members read, single numbers apart."""
+
+    def __post_init__(self) -> None:
+        self._count(self.members)
 
     def largest(
         self, start: ir.Operation, shape: tuple[int, ...] | None = None, *, alone: bool = False
@@ -100,14 +106,19 @@ class GrowingGroup:
 
     def add(self, op: ir.Operation) -> None:
         """`op` joins, and what feeds it and nothing but members."""
-        self.epilogue |= {op, *self._feeders(op)}
+        joining = {op, *self._feeders(op)}
+        self.epilogue |= joining
+        self._count(self.epilogue - self.members)
         self.members |= self.epilogue
+
+    def _count(self, joining: set[ir.Operation]) -> None:
+        for op in joining:
+            self._made.add(op.results[0])
+            self._arrays.update(value for value in op.operands if not self.graph.is_number(value))
 
     def _buffers(self) -> int:
         """How many tensors the members read from outside, single numbers apart, and the one that they write."""
-        made = {op.results[0] for op in self.members}
-        read = {operand for op in self.members for operand in op.operands} - made
-        return 1 + sum(not self.graph.is_number(value) for value in read)
+        return 1 + len(self._arrays - self._made)
 
     def _reads_rows(self, op: ir.Operation, shape: tuple[int, ...]) -> bool:
         """Whether what it reads from outside, its feeders included, are whole rows."""
