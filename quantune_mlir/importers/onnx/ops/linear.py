@@ -67,13 +67,15 @@ def pixel_kernel(b: Builder, weights: Tensor) -> Tensor:
     return b.reshape(b.transpose(weights, (1, 0)), (outputs, 1, 1, inputs))
 
 
-def pixel_product(b: Builder, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
-    """[M, K] and a constant kernel [N, 1, 1, K], which several products may share: [M, N]."""
+def pixel_product(b: Builder, x: Tensor, kernel: Tensor, bias: Tensor, summand: Tensor | None = None) -> Tensor:
+    """[M, K] and a constant kernel [N, 1, 1, K], which several products may share, plus a tensor: [M, N]."""
     rows, inputs = x.shape
     outputs = kernel.shape[0]
     image = b.reshape(x, (rows, 1, 1, inputs))
     shape = (rows, 1, 1, outputs)
     result = b.convolution("conv2d", image, kernel, bias, shape, [0, 0, 0, 0], [1, 1], [1, 1])
+    if summand is not None:
+        result = b.add(b.reshape(summand, shape), result)
     return b.reshape(result, (rows, outputs))
 
 

@@ -47,6 +47,13 @@ class RecurrentProduct:
             return Tensor.constant(h.array @ self._weights.T + self._bias)
         return pixel_product(b, h, self._kernel, self._summand)
 
+    def added(self, b: Builder, summand: Tensor, h: Tensor | None) -> Tensor:
+        """A tensor [N, gates * H] and the product, which one kernel computes."""
+        if h is not None and h.array is None:
+            return pixel_product(b, h, self._kernel, self._summand, summand)
+        product = self.of(b, h)
+        return summand if product is None else b.add(summand, product)
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -63,8 +70,7 @@ class Cell:
     def gates(self, b: Builder, projected: Tensor, h: Tensor | None) -> Tensor:
         """projected + h R^T, for the gates that `projected` has."""
         with b.part("gates"):
-            recurrent = self.products[0].of(b, h)
-            return projected if recurrent is None else b.add(projected, recurrent)
+            return self.products[0].added(b, projected, h)
 
     def activated(self, b: Builder, index: int, x: Tensor) -> Tensor:
         """An activation of what is clipped first."""
@@ -125,30 +131,33 @@ class Gru(Cell):
     def step(self, b: Builder, projected: Tensor, state: State) -> State:
         hidden, h = projected.shape[1] // 3, state.h
         with b.part("gates"):
-            gates, recurrent = _gate(b, projected, 0, 2, hidden), self.products[0].of(b, h)
+            gates, candidate = _gate(b, projected, 0, 2, hidden), _gate(b, projected, 2, 1, hidden)
+            recurrent = self.products[0].of(b, h) if self.linear_before_reset else None
             if recurrent is not None:
                 gates = b.add(gates, _gate(b, recurrent, 0, 2, hidden))
+            elif not self.linear_before_reset:
+                gates = self.products[0].added(b, gates, h)
         with b.part("cell"):
             gates = self.activated(b, 0, gates)
             z, r = _gate(b, gates, 0, 1, hidden), _gate(b, gates, 1, 1, hidden)
-        reset = self._reset(b, h, r, recurrent, hidden)
+        candidate = self._reset(b, candidate, h, r, recurrent)
         with b.part("cell"):
-            candidate = _gate(b, projected, 2, 1, hidden)
-            candidate = self.activated(b, 1, candidate if reset is None else b.add(candidate, reset))
+            candidate = self.activated(b, 1, candidate)
             rest = b.negate(candidate) if h is None else b.sub(h, candidate)
             return State(b.add(candidate, b.mul(z, rest)))
 
-    def _reset(self, b: Builder, h: Tensor | None, r: Tensor, recurrent: Tensor | None, hidden: int) -> Tensor | None:
-        """What the reset state adds to the candidate."""
+    def _reset(self, b: Builder, candidate: Tensor, h: Tensor | None, r: Tensor, recurrent: Tensor | None) -> Tensor:
+        """The candidate and what the reset state adds to it."""
         if self.linear_before_reset:
             with b.part("cell"):
-                return None if recurrent is None else b.mul(r, _gate(b, recurrent, 2, 1, hidden))
+                hidden = candidate.shape[1]
+                return candidate if recurrent is None else b.add(candidate, b.mul(r, _gate(b, recurrent, 2, 1, hidden)))
         if h is None:
-            return None
+            return candidate
         with b.part("cell"):
             reset = b.mul(r, h)
         with b.part("candidate"):
-            return self.products[1].of(b, reset)
+            return self.products[1].added(b, candidate, reset)
 
 
 def _affine(scale: float, shift: float) -> Activation:
