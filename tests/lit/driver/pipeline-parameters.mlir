@@ -6,7 +6,7 @@
 // RUN:   | filecheck %s --check-prefix=ABSENT
 // RUN: not %quantune-opt %s --set profile=no.npz 2>&1 | filecheck %s --check-prefix=ALONE
 
-// LIST: analyze{profile scheme range correct_bias equalize weights requantize plan}, annotate{plan}, compare{
+// LIST: analyze{profile scheme range correct_bias equalize weights requantize plan}, annotate{plan}, bytecode, compare{
 // MISSING: error: pipeline 'quantize': needs a value for profile
 // UNKNOWN: did you mean 'plan'?
 // ABSENT: error: no.npz: cannot be read
