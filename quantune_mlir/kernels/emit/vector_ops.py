@@ -104,7 +104,19 @@ def _add(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes
     bounds = sum_bounds(a, b)
     if a.factors is None:
         return Lanes(arith.AddFOp(a.value, b.value).result, *bounds)
+    if _quantizes_what_is_read(op):
+        return Lanes(arith.AddFOp(code.rounded(a.value), b.value).result, *bounds)
     return Lanes(vector.FMAOp(*a.factors, b.value).result, *bounds)
+
+
+def _quantizes_what_is_read(op: ir.Operation) -> bool:
+    """Whether a sum makes codes of f32 from memory: on CPUs with a fused multiply-add they are those of all others."""
+    products = [product for value in op.operands if (product := defining_op(value)) is not None]
+    makers = [defining_op(value) for product in products for value in data_operands(product)]
+    users = [use.owner.operation for use in op.results[0].uses]
+    return all(maker is None or maker.name == "tosa.const" for maker in makers) and all(
+        user.name == "tosa.cast" and not _is_float(user.results[0]) for user in users
+    )
 
 
 def _sub(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:

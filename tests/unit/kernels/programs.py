@@ -148,14 +148,14 @@ class Text:
         return Value(f"%v{self._count}", tuple(shape), element)
 
 
-def run(text: Text, isa: str | None) -> list[np.ndarray]:
-    """The results of @main; with the kernels of `isa`, or as IREE compiles it."""
+def run(text: Text, isa: str | None, *samples: np.ndarray) -> list[np.ndarray]:
+    """The results of @main, of these samples or its own; with the kernels of `isa`, or as IREE compiles it."""
     with make_context():
         module = ir.Module.parse(str(text))
         if isa is not None:
             lower(module, isa)
         program = Program(compile_module(module, load_target("host")))
-    return program(*text.samples())
+    return program(*(samples or text.samples()))
 
 
 def lower(module: ir.Module, isa: str) -> None:

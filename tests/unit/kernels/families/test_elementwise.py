@@ -119,6 +119,19 @@ def test_float_requantization_differs_in_few_roundings(shapes: list[Shape]) -> N
     check(ROUNDED, shapes, exact=False)
 
 
+def test_inputs_become_the_same_codes_with_and_without_a_fused_multiply_add() -> None:
+    ties = (np.arange(-120, 120) + 0.5 - 4) / np.float32(11.3)
+    x = (ties[:, None] * (1 + np.arange(-8, 9) * 2.0**-24)).astype(np.float32).reshape(1, -1)
+    text = Text()
+    quantize(text, x.shape)
+    twice = x * np.float32(11.3) + np.float32(4)
+    once = (x.astype(np.float64) * np.float32(11.3) + 4).astype(np.float32)
+    expected, fused = (np.rint(each).clip(-128, 127).astype(np.int8) for each in (twice, once))
+    assert (expected != fused).any(), "there is nothing to tell them apart"
+    for isa in BY_LANES:
+        assert_equal(run(text, isa, x), [expected])
+
+
 def test_float_functions_equal_tosa() -> None:
     check([functions], [(2, 3, 35)], exact=True)
 
