@@ -23,6 +23,8 @@ from tools.fuzz.outcome import Disagreement
 _RELATIVE: Final = 2e-3
 _MOST_ELEMENTS: Final = 1 << 20
 _INFINITE: Final = 1e36
+_SMALL: Final = 1e-4
+"""Results are not compared more closely than if they were as large: what is left of numbers around 1 that cancel."""
 _LARGEST_FP16: Final = 65504.0
 _VALUES: Final = 3
 _WINDOWS: Final = frozenset(
@@ -94,7 +96,7 @@ def require_near(got: Array, wanted: Array, *, masks: bool = False) -> None:
     if masks:
         a = np.where(np.isnan(b), np.nan, a)
     assert (np.isnan(a) == np.isnan(b)).all() and (a == b)[~known & ~np.isnan(a)].all(), "other infinities"
-    scale = np.abs(b[known]).max(initial=1e-6)
+    scale = np.abs(b[known]).max(initial=_SMALL)
     error = np.abs(a[known] - b[known]).max(initial=0.0)
     assert error <= _RELATIVE * scale, f"{error} of {scale}"
 
