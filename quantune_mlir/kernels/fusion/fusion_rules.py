@@ -43,7 +43,7 @@ def is_root(op: ir.Operation) -> bool:
         case "tosa.reduce_sum":
             return _sums_pixels(op)
         case "tosa.transpose":
-            return _element(op.operands[0]) in _STORED
+            return _element(op.operands[0]) in _STORED and rearranged_constant(op.results[0]) is None
         case "tosa.matmul":
             return multiplies_by_constant(op) or _multiplies_stored(op)
         case _:
