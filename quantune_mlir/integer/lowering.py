@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.graph.units import Kind, Unit
@@ -29,47 +30,42 @@ def lower_unit(
         QuantuneError: there are no integer forms of the format's activations, accumulators may overflow, or scales are
             too far apart; with the layer's name.
     """
+    with _naming(unit.layer):
+        if format_.activations not in (INT8_ACTIVATIONS, INT16_ACTIVATIONS) or format_.weights is None:
+            raise QuantuneError(
+                f"activations of {format_} have no integer form here",
+                remedy="plan the layer in int8 or fp32",
+            )
+        if unit.kind is Kind.AVERAGE or (unit.kind is Kind.MEAN and inputs[0].params.codes == INT8_ACTIVATIONS):
+            require_no_overflow(unit, bound_of_sums(unit, [tensor.params for tensor in inputs]))
+        match unit.kind, unit.op.name:
+            case Kind.DOT, "tosa.matmul":
+                return dot.emit_matmul(emitter, unit, inputs, end, options, format_)
+            case Kind.DOT, _:
+                return dot.emit_convolution(emitter, unit, inputs, end, options, format_)
+            case Kind.BINARY, "tosa.mul":
+                return arithmetic.emit_product(emitter, unit, inputs, end, options)
+            case Kind.BINARY, _:
+                return arithmetic.emit_sum(emitter, unit, inputs, end, options)
+            case Kind.MEAN, _:
+                return arithmetic.emit_mean(emitter, unit, inputs, end, options)
+            case Kind.CLAMP, _:
+                return arithmetic.emit_clamp(emitter, unit, inputs, end, options)
+            case Kind.UNARY, _:
+                assert end.params is not None
+                return table.emit_table(emitter, unit, inputs, end.params)
+            case Kind.AVERAGE, _:
+                return movement.emit_average(emitter, unit, inputs)
+            case Kind.MOVEMENT | Kind.CONCAT, _:
+                return movement.emit_movement(emitter, unit, inputs)
+            case Kind.FLOAT, _:
+                raise AssertionError(f"{unit.op.name} has no integer form")
+
+
+@contextmanager
+def _naming(layer: str | None) -> Generator[None]:
+    """Errors name a layer, if they name nothing else."""
     try:
-        return _lowered(emitter, unit, inputs, end, options, format_)
+        yield
     except QuantuneError as error:
-        raise QuantuneError(error.what, where=error.where or unit.layer, remedy=error.remedy) from error
-
-
-def _lowered(
-    emitter: UnitEmitter,
-    unit: Unit,
-    inputs: Sequence[Quantized],
-    end: End,
-    options: IntegerOptions,
-    format_: NumberFormat,
-) -> ir.Value:
-    if format_.activations not in (INT8_ACTIVATIONS, INT16_ACTIVATIONS) or format_.weights is None:
-        raise QuantuneError(
-            f"activations of {format_} have no integer form here",
-            where=unit.layer,
-            remedy="plan the layer in int8 or fp32",
-        )
-    if unit.kind is Kind.AVERAGE or (unit.kind is Kind.MEAN and inputs[0].params.codes == INT8_ACTIVATIONS):
-        require_no_overflow(unit, bound_of_sums(unit, [tensor.params for tensor in inputs]))
-    match unit.kind, unit.op.name:
-        case Kind.DOT, "tosa.matmul":
-            return dot.emit_matmul(emitter, unit, inputs, end, options, format_)
-        case Kind.DOT, _:
-            return dot.emit_convolution(emitter, unit, inputs, end, options, format_)
-        case Kind.BINARY, "tosa.mul":
-            return arithmetic.emit_product(emitter, unit, inputs, end, options)
-        case Kind.BINARY, _:
-            return arithmetic.emit_sum(emitter, unit, inputs, end, options)
-        case Kind.MEAN, _:
-            return arithmetic.emit_mean(emitter, unit, inputs, end, options)
-        case Kind.CLAMP, _:
-            return arithmetic.emit_clamp(emitter, unit, inputs, end, options)
-        case Kind.UNARY, _:
-            assert end.params is not None
-            return table.emit_table(emitter, unit, inputs, end.params)
-        case Kind.AVERAGE, _:
-            return movement.emit_average(emitter, unit, inputs)
-        case Kind.MOVEMENT | Kind.CONCAT, _:
-            return movement.emit_movement(emitter, unit, inputs)
-        case Kind.FLOAT, _:
-            raise AssertionError(f"{unit.op.name} has no integer form")
+        raise QuantuneError(error.what, where=error.where or layer, remedy=error.remedy) from error
