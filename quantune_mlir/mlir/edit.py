@@ -21,11 +21,7 @@ def defining_op(value: ir.Value, name: str | None = None) -> ir.Operation | None
 
 def users(value: ir.Value) -> list[ir.Operation]:
     """The ops that use `value`, each once."""
-    found: list[ir.Operation] = []
-    for use in value.uses:
-        if use.owner.operation not in found:
-            found.append(use.owner.operation)
-    return found
+    return list(dict.fromkeys(use.owner.operation for use in value.uses))
 
 
 def has_uses(op: ir.Operation) -> bool:

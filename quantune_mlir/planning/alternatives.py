@@ -85,7 +85,8 @@ def _sorted(names: Iterable[str]) -> tuple[str, ...]:
 
 def _options(point: Point, quicker: Sequence[Point], free: Collection[str]) -> tuple[str, ...]:
     """The limits within which no quicker point is; nothing where these cannot be asked for."""
-    throughout = {point.moved.get(layer, INT8) for layer in free}
+    moved = point.moved
+    throughout = {moved.get(layer, INT8) for layer in free}
     if len(throughout) == 1:
         return "--all", str(throughout.pop())
     sqnr = decibels(point.noise)

@@ -97,6 +97,10 @@ def _relative_time(format_: NumberFormat) -> float:
     return 4.0 if format_.activations is None else format_.activations.bits / 8
 
 
+_Forms = tuple[IntegerRange | None, frozenset[tuple[tuple[IntegerRange | None, bool], int]]]
+"""In which form a stream is stored, and how often it is read in which, by what converts itself and what does not."""
+
+
 class Ledger:
     """The cost of a network while layers move from format to format, one by one."""
 
@@ -135,11 +139,15 @@ class Ledger:
             self.total += self.price(name, format_)
             self._change(name, format_)
 
-    def neighbours(self, name: str) -> list[str]:
-        """The integer layers that share a stream with a layer, each once."""
+    def unasked_neighbours(self, name: str, format_: NumberFormat) -> list[str]:
+        """The integer layers that share a stream with a layer, each once, but those asked for before.
+
+        As long as the forms of a stream stay what they were when this was asked for the same format, it changes no
+        layer's price: one of a thousand readers may move without all the others being priced again.
+        """
         found: dict[str, None] = {}
         for stream in self._streams.get(name, ()):
-            for other in stream.layers:
+            for other in stream.unasked(format_):
                 if other != name and self.format_of(other).is_integer:
                     found[other] = None
         return list(found)
@@ -166,6 +174,8 @@ class _StreamForms:
         self._counts = Counter((format_of(reader.layer).activations, reader.converts) for reader in stream.readers)
         self.layers = tuple(dict.fromkeys((stream.producer, *self._reads)))
         """The producer and the readers, each once."""
+        self._most_reads = max(map(len, self._reads.values()), default=0)
+        self._asked: dict[NumberFormat, _Forms] = {}
 
     def change(self, layer: str, old: IntegerRange | None, new: IntegerRange | None) -> None:
         """A layer of the stream changes its form."""
@@ -174,6 +184,19 @@ class _StreamForms:
         for converts in self._reads.get(layer, ()):
             self._counts[old, converts] -= 1
             self._counts[new, converts] += 1
+
+    def unasked(self, format_: NumberFormat) -> tuple[str, ...]:
+        """Its layers; none if the last time that this was asked for a format its forms were what they are now."""
+        forms = self._forms()
+        if self._asked.get(format_) == forms:
+            return ()
+        self._asked[format_] = forms
+        return self.layers
+
+    def _forms(self) -> _Forms:
+        """What the price of a layer follows from: how it is stored and read, and in which forms by one layer only."""
+        most = self._most_reads + 1
+        return self._stored, frozenset((key, min(count, most)) for key, count in self._counts.items() if count)
 
     def conversions(self) -> float:
         """The time of the passes that change the format."""

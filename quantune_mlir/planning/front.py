@@ -219,7 +219,7 @@ def _move(
     moved, pending = [first], [first.name]
     ledger.move(first.name, format_)
     while pending:
-        for name in ledger.neighbours(pending.pop()):
+        for name in ledger.unasked_neighbours(pending.pop(), format_):
             if name in free and ledger.format_of(name) != format_ and ledger.price(name, format_).time <= 0:
                 ledger.move(name, format_)
                 moved.append(free[name])

@@ -7,6 +7,7 @@ still join, so a residual addition is computed in the registers of the convoluti
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -77,6 +78,11 @@ class GrowingGroup:
     _made: set[ir.Value] = field(default_factory=set)
     _arrays: set[ir.Value] = field(default_factory=set)
     """What members read, single numbers apart."""
+    _unread: dict[ir.Operation, int] = field(default_factory=dict)
+    """By member, how many ops read it that are none."""
+    _following: set[ir.Operation] = field(default_factory=set)
+    """What reads members and may join."""
+    _refused: set[ir.Operation] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._count(self.members)
@@ -86,19 +92,16 @@ class GrowingGroup:
     ) -> set[ir.Operation] | None:
         """The most members that only one value leaves, of the given shape; `alone`: nothing follows the start."""
         best: set[ir.Operation] | None = None
-        last, readers = start, self.graph.readers
-        refused: set[ir.Operation] = set()
+        last = start
         while self._buffers() <= _MOST_BUFFERS:
-            leaving = {op for op in self.members if not self.members.issuperset(readers[op])}
-            if leaving == {last} and _is_stored(last.results[0]) and shape in (None, shape_of(last.results[0])):
+            if self._leaving() == [last] and _is_stored(last.results[0]) and shape in (None, shape_of(last.results[0])):
                 best = set(self.members)
-            candidates = {user for op in self.members for user in readers[op]} - self.members - self.taken - refused
-            joining = candidates & self.joinable
-            if not joining or len(self.members) >= _MOST_OPS or alone:
+            if not self._following or len(self.members) >= _MOST_OPS or alone:
                 return best
-            following = min(joining, key=self.graph.order.__getitem__)
+            following = min(self._following, key=self.graph.order.__getitem__)
             if shape is not None and not self._reads_rows(following, shape):
-                refused.add(following)
+                self._following.remove(following)
+                self._refused.add(following)
                 continue
             last = following
             self.add(last)
@@ -108,13 +111,32 @@ class GrowingGroup:
         """`op` joins, and what feeds it and nothing but members."""
         joining = {op, *self._feeders(op)}
         self.epilogue |= joining
-        self._count(self.epilogue - self.members)
-        self.members |= self.epilogue
+        joining -= self.members
+        self.members |= joining
+        self._count(joining)
 
     def _count(self, joining: set[ir.Operation]) -> None:
+        """`joining` are members now."""
         for op in joining:
             self._made.add(op.results[0])
             self._arrays.update(value for value in op.operands if not self.graph.is_number(value))
+            self._unread[op] = sum(reader not in self.members for reader in self.graph.readers[op])
+            self._following.update(self._may_follow(op))
+        self._following -= joining
+        for source in {source for op in joining for source in map(defining_op, op.operands)}:
+            if source in self._unread and source not in joining:
+                self._unread[source] = sum(reader not in self.members for reader in self.graph.readers[source])
+
+    def _may_follow(self, op: ir.Operation) -> Iterator[ir.Operation]:
+        for reader in self.graph.readers[op]:
+            if reader in self.joinable and not any(
+                reader in known for known in (self.taken, self.members, self._refused)
+            ):
+                yield reader
+
+    def _leaving(self) -> list[ir.Operation]:
+        """The members that others read."""
+        return [op for op, unread in self._unread.items() if unread]
 
     def _buffers(self) -> int:
         """How many tensors the members read from outside, single numbers apart, and the one that they write."""
