@@ -38,7 +38,8 @@ from tools.zoo import Zoo
 
 COLD, WARM, EDITED, NNCF, ORT = "empty cache", "unchanged", "edited plan", "NNCF", "ONNX Runtime"
 OURS: Final = (COLD, WARM, EDITED)
-_POLL_SECONDS: Final = 0.02
+_POLL_SECONDS: Final = 0.25
+"""Looking for all processes takes some milliseconds of those that are measured."""
 _QUANTUNE: Final = (sys.executable, "-c", "import sys; from quantune_mlir.cli.quantune import main; main(sys.argv[1:])")
 
 

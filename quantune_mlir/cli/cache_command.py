@@ -15,7 +15,7 @@ from quantune_mlir.cli.reporting import reports_errors
 @json_option("what it holds")
 @reports_errors
 def command(clear: bool, json_file: Path | None) -> None:
-    """Show, or empty, the cache of what was compiled for this user.
+    """Show, or empty, the cache of what was compiled and quantized for this user.
 
     QUANTUNE_CACHE names another directory for it, QUANTUNE_CACHE_MIB another limit than 2048 MiB.
     """

@@ -20,7 +20,7 @@ from quantune_mlir.cli.inputs import (
     tiles_option,
 )
 from quantune_mlir.cli.model_options import front_end_options, keep_quantized_option, model_options
-from quantune_mlir.cli.reporting import reports_errors
+from quantune_mlir.cli.reporting import Notes, reports_errors
 from quantune_mlir.errors import OutputError, TilesError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def command(
     from quantune_mlir.backend.compilation import compile_program, load_tiles
     from quantune_mlir.backend.delivery import Delivery, write_files
     from quantune_mlir.cli.console import Display, check_json
-    from quantune_mlir.cli.outcome import warn_of_left_in_fp32
+    from quantune_mlir.cli.outcome import left_in_fp32
     from quantune_mlir.files.access import check_writable, write_atomically
     from quantune_mlir.hardware.targets import load_target
     from quantune_mlir.samples.preprocess import Preprocess
@@ -128,7 +128,8 @@ def command(
             made = qdq_of_directory(source, model, activations)
         model_bytes = made.to_bytes()
         write_atomically(output, model_bytes)
-        warn_of_left_in_fp32(made)
+        for warning in left_in_fp32(made):
+            Notes().warn(warning)
         _tell(json_file, deliverable, None, {output.name: model_bytes})
         return
     title, in_integers = source.name, None

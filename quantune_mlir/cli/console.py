@@ -113,9 +113,3 @@ def told_as_json(file: Path | None, content: Any) -> bool:
         return True
     write_atomically(file, text.encode())
     return False
-
-
-def summarize(line: str = "") -> None:
-    """Prints a line of a summary, which --quiet leaves out."""
-    if verbosity() is not Verbosity.QUIET:
-        OUT.print(line)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quantune_mlir.cli.inputs import FILE, STDOUT, json_option
-from quantune_mlir.cli.reporting import reports_errors
+from quantune_mlir.cli.reporting import reports_errors, summarize
 from quantune_mlir.errors import OutputError
 
 
@@ -23,7 +23,7 @@ def command(file: Path, force: bool, json_file: Path | None) -> None:
     """
     from quantune_mlir.cli import quantize_command
     from quantune_mlir.cli.config_file import commented, described
-    from quantune_mlir.cli.console import check_json, summarize, told_as_json
+    from quantune_mlir.cli.console import check_json, told_as_json
     from quantune_mlir.files.access import write_atomically
 
     check_json(json_file)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import click
-
-from quantune_mlir.cli.console import summarize
 from quantune_mlir.printable import printable
 from quantune_mlir.report import figures, verdict
 from quantune_mlir.report.run import Run
@@ -21,22 +17,8 @@ _MOST_PARTS: Final = 8
 _MOST_NAMES: Final = 3
 
 
-def print_outcome(run: Run, directory: Path, report: Path) -> None:
-    """The verdict, the noise of each output, what stays fp32, and where the rest is told.
-
-    Args:
-        run: what was made.
-        directory: where it is.
-        report: its report.
-    """
-    for line in outcome(run):
-        summarize(line)
-    summarize(f"written to {directory}")
-    summarize(f"report: {report}")
-
-
 def outcome(run: Run) -> Iterator[str]:
-    """Lines of at most 80 columns, but for names that are longer."""
+    """The verdict, the noise of each output and what stays fp32: lines of at most 80 columns, but for longer names."""
     totals = run.summary.totals
     yield printable(run.name)
     yield (
@@ -104,8 +86,7 @@ def _time(run: Run) -> str:
     )
 
 
-def warn_of_left_in_fp32(model: QdqModel) -> None:
-    """Say which int8 layers of the plan a QDQ ONNX model leaves in fp32."""
+def left_in_fp32(model: QdqModel) -> Iterator[str]:
+    """Which int8 layers of the plan a QDQ ONNX model leaves in fp32: a warning, if there are any."""
     if model.left_in_fp32:
-        layers = ", ".join(model.left_in_fp32)
-        click.echo(f"quantune: warning: in fp32, as no ONNX node has their weights: {layers}", err=True)
+        yield f"in fp32, as no ONNX node has their weights: {', '.join(model.left_in_fp32)}"

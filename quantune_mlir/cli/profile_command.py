@@ -18,7 +18,7 @@ from quantune_mlir.cli.inputs import (
     workers_of,
 )
 from quantune_mlir.cli.model_options import import_options, model_options
-from quantune_mlir.cli.reporting import reports_errors
+from quantune_mlir.cli.reporting import reports_errors, summarize
 
 if TYPE_CHECKING:
     from quantune_mlir.numerics.profile import Profile
@@ -106,7 +106,7 @@ def merge_command(profiles: tuple[Path, ...], output: Path, json_file: Path | No
 
 
 def _write(profile: Profile, output: Path, json_file: Path | None) -> None:
-    from quantune_mlir.cli.console import summarize, told_as_json
+    from quantune_mlir.cli.console import told_as_json
     from quantune_mlir.files.access import write_atomically
 
     write_atomically(output, profile.to_bytes())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,14 +31,18 @@ from quantune_mlir.cli.inputs import (
 )
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.policy_options import POLICY_PARAMETERS, plan_policy, policy_options
-from quantune_mlir.cli.reporting import Verbosity, reports_errors, verbosity
+from quantune_mlir.cli.reporting import Notes, Verbosity, reports_errors, summarize, verbosity
 from quantune_mlir.errors import PlanError
 
 if TYPE_CHECKING:
+    from quantune_mlir.backend.compile_cache import Content
     from quantune_mlir.workflow.inference_runs import InferenceRuns
+    from quantune_mlir.workflow.kept_results import KeptResult
 
 NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume", "scheduler")
 """Parameters that do not shape the result, or are recorded apart."""
+_OF_THE_CALL: Final = ("debug", "force", "output", "json_file", "resume", "scheduler")
+"""Parameters that do not shape the result."""
 
 
 @click.command("quantize")
@@ -84,7 +90,67 @@ NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume", "s
 @scheduler_option
 @cache_option
 @reports_errors
-def command(
+def command(*, output: Path, force: bool, json_file: Path | None, resume: bool, **given: Any) -> None:
+    """Quantize a model in two inference runs over the calibration samples.
+
+    Without a plan or a policy, the compiler keeps in fp32 what int8 would hurt, and nothing else.
+    """
+    from quantune_mlir.workflow import artifacts
+    from quantune_mlir.workflow.kept_results import find_result
+
+    artifacts.check_output(output, force=force)
+    if json_file is not None:
+        from quantune_mlir.cli.console import check_json
+
+        check_json(json_file)
+    key = _key()
+    anew = resume or given["scheduler"] is not None or verbosity() is Verbosity.VERBOSE
+    kept = None if key is None or anew else find_result(key)
+    if kept is None:
+        _quantize(key, output=output, force=force, json_file=json_file, resume=resume, **given)
+    else:
+        _write_again(kept, output, json_file, force=force)
+
+
+def _key() -> str | None:
+    """That of the running command's result."""
+    from quantune_mlir.workflow.kept_results import result_key
+
+    shaping = {name: value for name, value in click.get_current_context().params.items() if name not in _OF_THE_CALL}
+    return result_key(shaping, _recorded_arguments())
+
+
+def _recorded_arguments() -> list[str]:
+    return given_arguments(without=(*NOT_RECORDED, *POLICY_PARAMETERS))
+
+
+def _write_again(kept: KeptResult, output: Path, json_file: Path | None, *, force: bool) -> None:
+    """Do what the command did before, from what was kept of that."""
+    from quantune_mlir.workflow import artifacts
+
+    with artifacts.written_as_a_whole(output, force=force) as files:
+        kept.write(files.directory)
+    notes = Notes()
+    for note in kept.notes:
+        notes.tell(note)
+    if json_file is not None:
+        from quantune_mlir.cli.console import told_as_json
+
+        if told_as_json(json_file, json.loads(bytes(kept.files[artifacts.SUMMARY]))):
+            return
+    _tell_outcome(kept.outcome, output)
+
+
+def _tell_outcome(lines: Sequence[str], output: Path) -> None:
+    from quantune_mlir.workflow.artifacts import REPORT
+
+    for line in (*lines, f"written to {output}", f"report: {output / REPORT}"):
+        summarize(line)
+
+
+def _quantize(
+    key: str | None,
+    *,
     model: Path,
     calibration: Path,
     preprocess: str | None,
@@ -108,22 +174,19 @@ def command(
     json_file: Path | None,
     **chosen: Any,
 ) -> None:
-    """Quantize a model in two inference runs over the calibration samples.
-
-    Without a plan or a policy, the compiler keeps in fp32 what int8 would hurt, and nothing else.
-    """
+    """Quantize, write all files, keep them under the key, and tell the outcome."""
     from quantune_mlir.backend.compilation import load_tiles
     from quantune_mlir.backend.delivery import Delivery
     from quantune_mlir.cli import tables
-    from quantune_mlir.cli.console import OUT, Display, check_json, told_as_json
-    from quantune_mlir.cli.outcome import print_outcome, warn_of_left_in_fp32
+    from quantune_mlir.cli.console import OUT, Display, told_as_json
+    from quantune_mlir.cli.outcome import left_in_fp32, outcome
     from quantune_mlir.hardware.targets import load_target
     from quantune_mlir.model import Model
     from quantune_mlir.numerics.profile import Profile
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
-    from quantune_mlir.workflow import artifacts
     from quantune_mlir.workflow.input_range import range_warning
+    from quantune_mlir.workflow.kept_results import KeptResult, files_in, is_repeatable, keep_result
     from quantune_mlir.workflow.plan_memory import MemoryLimits
     from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
     from quantune_mlir.workflow.qdq import qdq_of, require_onnx
@@ -133,8 +196,7 @@ def command(
     from quantune_mlir.workflow.scoring import Scorer
     from quantune_mlir.workflow.warnings import warnings
 
-    artifacts.check_output(output, force=force)
-    check_json(json_file)
+    notes = Notes()
     description = load_target(target)
     tiles = load_tiles(tiles_file, description)
     delivery = None
@@ -149,10 +211,9 @@ def command(
     imported = import_options(chosen)
     options = quantize_options(target=target, **chosen)
     if options.is_integer_only and not told:
-        click.echo(
-            f"quantune: {description.name} has no float operations: everything is computed in integers "
-            "(--no-integer-only: floats, by routines of the compiler)",
-            err=True,
+        notes.tell(
+            f"{description.name} has no float operations: everything is computed in integers "
+            "(--no-integer-only: floats, by routines of the compiler)"
         )
     if plan_file is not None and policy != DEFAULT_POLICY:
         raise PlanError(
@@ -196,6 +257,8 @@ def command(
     if deliverable == "qdq-onnx":
         with display.stage("write the plan as ONNX"):
             qdq = qdq_of(quantization, model, activations)
+    repeatable = key is not None and is_repeatable(quantization, model)
+    files: dict[str, Content] = {}
     summary = save(
         quantization,
         output,
@@ -205,21 +268,24 @@ def command(
         delivery=delivery,
         qdq=None if qdq is None else qdq.to_bytes(),
         config=written(click.get_current_context()),
-        command=given_arguments(without=(*NOT_RECORDED, *POLICY_PARAMETERS)),
+        command=_recorded_arguments(),
+        on_files=lambda directory: files.update(files_in(directory) if repeatable else {}),
         progress=display,
     )
-    if qdq is not None:
-        warn_of_left_in_fp32(qdq)
     unlike_training = range_warning(quantization.model, quantization.profile)
-    for warning in (*([unlike_training] if unlike_training else []), *warnings(quantization)):
-        click.echo(f"quantune: warning: {warning}", err=True)
+    left = [] if qdq is None else left_in_fp32(qdq)
+    for warning in (*left, *([unlike_training] if unlike_training else []), *warnings(quantization)):
+        notes.warn(warning)
+    lines = list(outcome(run_of(summary, quantization.profile)))
+    if key is not None and repeatable and _key() == key:
+        keep_result(key, KeptResult(files, notes.told, lines))
     if told_as_json(json_file, summary) or verbosity() is Verbosity.QUIET:
         return
     tables.print_trials(quantization.trials)
     if verbosity() is Verbosity.VERBOSE:
         tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
         OUT.print()
-    print_outcome(run_of(summary, quantization.profile), output, output / artifacts.REPORT)
+    _tell_outcome(lines, output)
 
 
 def _tell_of_resumption(runs: InferenceRuns, *, profiled: bool) -> None:

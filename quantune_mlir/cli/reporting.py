@@ -42,6 +42,28 @@ def _tell(level: Verbosity) -> Callable[[click.Context, click.Parameter, bool], 
     return chosen
 
 
+def summarize(line: str = "") -> None:
+    """Prints a line of a summary, which --quiet leaves out."""
+    if verbosity() is not Verbosity.QUIET:
+        click.echo(line)
+
+
+class Notes:
+    """What a command tells on stderr beside its work, as it is told, and in the end all of it."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def tell(self, text: str) -> None:
+        """Tell something."""
+        click.echo(f"quantune: {text}", err=True)
+        self.told.append(text)
+
+    def warn(self, text: str) -> None:
+        """Tell something that may have to be mended."""
+        self.tell(f"warning: {text}")
+
+
 def fail(error: QuantuneError) -> NoReturn:
     """Say what a user can mend, and end with status 1."""
     click.echo(f"quantune: error: {error}", err=True)

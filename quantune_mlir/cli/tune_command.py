@@ -10,7 +10,7 @@ import click
 
 from quantune_mlir.cli.inputs import FILE, SECONDS, STDOUT, cache_option, json_option
 from quantune_mlir.cli.model_options import import_options, model_options
-from quantune_mlir.cli.reporting import reports_errors
+from quantune_mlir.cli.reporting import reports_errors, summarize
 from quantune_mlir.workflow.variant import VARIANTS, Variant
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def command(
     What is measured is kept in the user's cache at once: an interrupted search goes on where it stopped.
     """
     from quantune_mlir.cli import tables
-    from quantune_mlir.cli.console import Display, check_json, summarize, told_as_json
+    from quantune_mlir.cli.console import Display, check_json, told_as_json
     from quantune_mlir.files.access import check_writable, write_atomically
     from quantune_mlir.hardware.targets import load_target
     from quantune_mlir.workflow.tiling_timer import host_timers

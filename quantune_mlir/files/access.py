@@ -7,13 +7,14 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from quantune_mlir.errors import OutputError, QuantuneError
 from quantune_mlir.files.staging import staged_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MIB: Final = 1 << 20
 _KINDS: Final = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
@@ -66,6 +67,8 @@ def check_writable(path: Path) -> None:
 
 def write_array(path: Path, array: NDArray[np.generic]) -> None:
     """Write a .npy as `write_atomically` does."""
+    import numpy as np
+
     content = io.BytesIO()
     np.save(content, array)
     write_atomically(path, content.getvalue())

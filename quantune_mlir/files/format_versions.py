@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, get_args
 
 from quantune_mlir.errors import QuantuneError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 def check_version(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _PACKAGE: Final = "quantune_mlir"
 _PIPELINE_SUFFIX: Final = ".pipeline"
 _TARGET_SUFFIX: Final = ".toml"
+_COMPILED: Final = "__pycache__"
 
 
 def pipelines() -> list[str]:
@@ -53,7 +54,7 @@ def isa_text(name: str) -> str:
 
 @cache
 def code_digest() -> str:
-    """SHA-256 of all that makes programs of modules: our code, kernels and pipelines."""
+    """SHA-256 of all that comes with the package: our code, kernels, pipelines, targets and templates."""
     found = hashlib.sha256()
     for name, file in sorted(_code(files(_PACKAGE), "")):
         found.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
@@ -62,10 +63,10 @@ def code_digest() -> str:
 
 def _code(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
     for entry in folder.iterdir():
-        if entry.is_dir():
-            yield from _code(entry, f"{path}{entry.name}/")
-        elif entry.name.endswith((".py", ".mlir", _PIPELINE_SUFFIX)):
+        if not entry.is_dir():
             yield path + entry.name, entry
+        elif entry.name != _COMPILED:
+            yield from _code(entry, f"{path}{entry.name}/")
 
 
 def _by_stem(folder: Traversable, suffix: str) -> dict[str, Traversable]:

@@ -16,7 +16,6 @@ from quantune_mlir.errors import OutputError, QuantuneError
 from quantune_mlir.files.access import MIB, default_mode, read_file, unwritable
 from quantune_mlir.files.format_versions import check_version, known_versions
 from quantune_mlir.files.staging import MARK, prefix_of, staged_directory
-from quantune_mlir.report.summary_file import Summary
 
 FP32: Final = "fp32.mlir"
 PROFILE: Final = "profile.npz"
@@ -100,6 +99,8 @@ class Artifacts:
 
 def read_summary(path: Path) -> dict[str, object]:
     """The content of a summary.json. Raises OutputError for anything else."""
+    from quantune_mlir.report.summary_file import Summary
+
     try:
         summary = json.loads(read_file(path, limit=_LARGEST_SUMMARY, error=OutputError))
     except (ValueError, RecursionError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from quantune_mlir.backend.delivery import Delivery, write_files
@@ -28,6 +28,7 @@ def save(
     command: Sequence[str] = (),
     config: str | None = None,
     qdq: bytes | None = None,
+    on_files: Callable[[Path], None] = lambda _: None,
     progress: Progress = SILENT,
 ) -> dict[str, object]:
     """Compile the mixed program for the target and write all artifacts; the content of summary.json.
@@ -42,6 +43,7 @@ def save(
         command: the arguments of `quantune quantize` that made it, policy and output apart, for the summary.
         config: the options of the command that made it, as a file that makes it again.
         qdq: the plan as an ONNX model, to be written as well.
+        on_files: called with the directory of all files before they take their place.
         progress: who is told how far the work is.
 
     Raises:
@@ -84,4 +86,5 @@ def save(
         files[artifacts.REPORT].write_bytes(report)
         if tiles is not None:
             files[artifacts.TILES].write_text(tiles.to_yaml(), encoding="utf-8")
+        on_files(files.directory)
     return summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -69,3 +70,25 @@ def test_other_samples_or_options_are_not_taken_for_the_same(work: Path) -> None
     save_samples(work / "d.npz", x=images(8) * np.float32(0.5))
     third = quantize(work, WHOLE, "--output", "third", "--resume")
     assert "quantune: nothing had been finished before" in third.stderr, third.stderr
+
+
+@pytest.mark.slow
+def test_the_same_command_again_writes_the_same_files_without_its_work(work: Path) -> None:
+    first = quantize(work, WHOLE, "--output", "first")
+    assert first.returncode == 0, first.stderr
+    idle = KILLED.format(module="model", cls="Model", method="load")
+    again = quantize(work, idle, "--output", "again", "--json", "again.json")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.replace("again", "first") == first.stdout and again.stderr == first.stderr
+    files = {path.name: path.read_bytes() for path in (work / "first").iterdir()}
+    assert {path.name: path.read_bytes() for path in (work / "again").iterdir()} == files
+    assert json.loads((work / "again.json").read_text()) == json.loads(files["summary.json"])
+    for changed in (["--range", "minmax"], ["--no-cache"], ["--resume"], ["--verbose"], ["--target", "x86-64"]):
+        assert quantize(work, idle, "--output", "other", *changed).returncode == -signal.SIGKILL, changed
+    assert quantize(work, idle, "--output", "first").returncode == 1, "there is something already"
+    model, samples = (work / "m.onnx").read_bytes(), (work / "d.npz").read_bytes()
+    save_samples(work / "d.npz", x=images(8) * np.float32(0.5))
+    assert quantize(work, idle, "--output", "other").returncode == -signal.SIGKILL, "other samples"
+    (work / "d.npz").write_bytes(samples)
+    (work / "m.onnx").write_bytes(model + b"\x0a\x00")
+    assert quantize(work, idle, "--output", "other").returncode == -signal.SIGKILL, "another model"

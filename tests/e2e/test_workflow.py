@@ -194,7 +194,7 @@ class TestTwoRuns:
         }
 
     def test_again_gives_the_same_bytes(self, digits: Path, quantized: Any) -> None:
-        again = quantized()
+        again = quantized("--verbose")
         assert [n for n in REPRODUCIBLE if (again / n).read_bytes() != (digits / n).read_bytes()] == []
 
     def test_profiles_of_parts_merge_to_the_profile_of_all(
@@ -224,7 +224,7 @@ class TestTwoRuns:
 
     def test_again_from_the_options_that_were_saved(self, quantune: Quantune, digits: Path, tmp_path: Path) -> None:
         output = tmp_path / "again"
-        made = quantune("quantize", "--config", digits / "config.yaml", "--output", output)
+        made = quantune("quantize", "--config", digits / "config.yaml", "--output", output, "--verbose")
         assert made.status == 0, made.stderr
         again = (*REPRODUCIBLE, "config.yaml")
         assert [n for n in again if (output / n).read_bytes() != (digits / n).read_bytes()] == []

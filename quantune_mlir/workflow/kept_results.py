@@ -1,0 +1,171 @@
+"""What whole commands gave, kept by content in the user's cache: the same command again writes the same files.
+
+A key tells all that the files follow from: the command's parameters, the content of each file or folder that they name,
+our code, the versions of what it calls, and this machine's CPU. What cannot be told so is not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from mmap import mmap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from quantune_mlir._versions import installed_version
+from quantune_mlir.backend.compile_cache import Content, cache_in_use, digest
+from quantune_mlir.files import resources
+from quantune_mlir.files.access import MIB
+from quantune_mlir.hardware.host_isa import cpu_name, host_flags
+
+if TYPE_CHECKING:
+    from quantune_mlir.workflow.quantization import Quantization
+
+_CALLED: Final = (
+    *("quantune-mlir", "iree-base-compiler", "iree-base-runtime", "numpy", "onnx", "pydantic", "pyyaml", "jinja2"),
+    *("markupsafe", "pillow", "tosa-converter-for-tflite"),
+)
+_LARGEST: Final = 512 * MIB
+"""Of more in the files that a command names nothing is kept: reading all may take longer than reading a few of them."""
+_MOST_FILES: Final = 10_000
+_FILE_OF_CONSTANT: Final = re.compile(r"[^=]+=(?P<file>.+\.npy)", re.DOTALL)
+
+
+class _NotKeptError(Exception):
+    """What a command gives does not follow from what can be told of its parameters."""
+
+
+@dataclass(frozen=True)
+class KeptResult:
+    """What a command gave.
+
+    Attributes:
+        files: what its output directory holds, by path in there.
+        notes: what it told on stderr.
+        outcome: what it told on stdout.
+    """
+
+    files: Mapping[str, Content]
+    notes: Sequence[str]
+    outcome: Sequence[str]
+
+    def write(self, directory: Path) -> None:
+        """Write the files to a directory that is empty."""
+        for name, content in self.files.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def to_bytes(self) -> bytes:
+        """As an entry of the cache: a line that tells what follows."""
+        sizes = {name: memoryview(content).nbytes for name, content in self.files.items()}
+        head = json.dumps({"files": sizes, "notes": list(self.notes), "outcome": list(self.outcome)})
+        return b"".join([head.encode(), b"\n", *self.files.values()])
+
+    @staticmethod
+    def from_bytes(data: bytes | mmap) -> KeptResult:
+        """What `to_bytes` gave."""
+        whole = memoryview(data)
+        place = data.find(b"\n") + 1
+        head = json.loads(bytes(whole[:place]))
+        files: dict[str, Content] = {}
+        for name, size in head["files"].items():
+            files[name] = whole[place : place + size]
+            place += size
+        return KeptResult(files, head["notes"], head["outcome"])
+
+
+def files_in(directory: Path) -> dict[str, Content]:
+    """The files in a directory, by path in there."""
+    paths = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
+
+
+def result_key(parameters: Mapping[str, Any], arguments: Sequence[str]) -> str | None:
+    """The key of what a command gives; None where there is no cache, or too much to read.
+
+    Args:
+        parameters: those that shape the result, by name.
+        arguments: how they were given, which the result tells, too.
+    """
+    if cache_in_use() is None:
+        return None
+    try:
+        told = [(name, _told(value)) for name, value in sorted(parameters.items())]
+        files = list(_digests(parameters.values()))
+    except (OSError, ValueError, _NotKeptError):
+        return None
+    versions = {name: installed_version(name) for name in _CALLED}
+    machine = [platform.python_version(), platform.machine(), cpu_name(), *sorted(host_flags())]
+    return digest("result", json.dumps([told, list(arguments), files, versions, machine]), resources.code_digest())
+
+
+def is_repeatable(quantization: Quantization, model: Path) -> bool:
+    """Whether the same model file and parameters give the same again.
+
+    Not if more files than that belong to the model, if costs were measured, or if candidates were tried, which are
+    told on the way.
+    """
+    whole = hashlib.sha256(model.read_bytes()).hexdigest() == quantization.model.hash
+    return whole and not quantization.trials and not quantization.policy.measures
+
+
+def find_result(key: str) -> KeptResult | None:
+    """What was kept; None if there is nothing."""
+    cache = cache_in_use()
+    found = cache.get(key) if cache else None
+    return None if found is None else KeptResult.from_bytes(found)
+
+
+def keep_result(key: str, result: KeptResult) -> None:
+    """Keep what a command gave."""
+    cache = cache_in_use()
+    if cache is not None:
+        cache.put(key, result.to_bytes())
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value.absolute())
+    if isinstance(value, tuple):
+        return [_told(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise _NotKeptError
+
+
+def _digests(values: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """The files that parameters name, and what they hold."""
+    files = [file for value in values for path in _paths(value) for file in _files(path)]
+    if len(files) > _MOST_FILES or sum(file.stat().st_size for file in files) > _LARGEST:
+        raise _NotKeptError
+    for file in files:
+        yield str(file.absolute()), digest(file.read_bytes())
+
+
+def _paths(value: Any) -> Iterator[Path]:
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:  # pyright: ignore[reportUnknownVariableType]
+            yield from _paths(each)
+    elif isinstance(value, str):
+        constant = _FILE_OF_CONSTANT.fullmatch(value)
+        path = Path(value if constant is None else constant["file"])
+        if path.is_file():
+            yield path
+
+
+def _files(path: Path) -> list[Path]:
+    """The files at a path, which has to exist. Nothing else is looked into: a pipe can be read once."""
+    if path.is_dir():
+        found = sorted(path.rglob("*"))
+        if all(each.is_file() or each.is_dir() for each in found):
+            return [each for each in found if each.is_file()]
+    elif path.is_file():
+        return [path]
+    raise _NotKeptError

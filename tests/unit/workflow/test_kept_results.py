@@ -1,0 +1,79 @@
+"""Keys of whole commands, and what is kept under them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from quantune_mlir.files import resources
+from quantune_mlir.hardware import host_isa
+from quantune_mlir.workflow import kept_results
+from quantune_mlir.workflow.kept_results import KeptResult, files_in, find_result, keep_result, result_key
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTUNE_CACHE", str(tmp_path / "cache"))
+
+
+def test_what_is_kept_comes_back_and_what_was_altered_does_not(tmp_path: Path) -> None:
+    (tmp_path / "out" / "c-bundle").mkdir(parents=True)
+    (tmp_path / "out" / "a").write_bytes(b"one\ntwo")
+    (tmp_path / "out" / "c-bundle" / "b").write_bytes(b"")
+    keep_result("ab" * 32, KeptResult(files_in(tmp_path / "out"), ["a note"], ["told", ""]))
+    found = find_result("ab" * 32)
+    assert found is not None and (found.notes, found.outcome) == (["a note"], ["told", ""])
+    (tmp_path / "again").mkdir()
+    found.write(tmp_path / "again")
+    assert (tmp_path / "again" / "a").read_bytes() == b"one\ntwo"
+    assert (tmp_path / "again" / "c-bundle" / "b").read_bytes() == b""
+    (entry,) = (path for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    content = bytearray(entry.read_bytes())
+    content[-1] ^= 1
+    entry.write_bytes(content)
+    assert find_result("ab" * 32) is None
+
+
+def test_a_key_tells_what_files_and_folders_hold(tmp_path: Path) -> None:
+    model, data = tmp_path / "m.onnx", tmp_path / "data"
+    data.mkdir()
+    (data / "a.npy").write_bytes(b"1")
+    (tmp_path / "c.npy").write_bytes(b"2")
+    model.write_bytes(b"3")
+    given = {"model": model, "calibration": data, "constants": (f"x={tmp_path / 'c.npy'}",), "samples": 100}
+    keys = {result_key(given, [])}
+    assert result_key(given, []) in keys
+    for path in (data / "a.npy", data / "b.npy", tmp_path / "c.npy", model):
+        path.write_bytes(b"other")
+        keys.add(result_key(given, []))
+    keys |= {result_key(given | {"samples": 99}, []), result_key(given, ["--samples", "100"])}
+    assert len(keys) == 7 and None not in keys
+
+
+def test_a_key_tells_of_code_versions_and_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {result_key({}, [])}
+    for module, name, value in (
+        (kept_results, "installed_version", lambda _: "9"),
+        (kept_results, "cpu_name", lambda: "another"),
+        (kept_results, "host_flags", lambda: frozenset({"none"})),
+        (resources, "code_digest", lambda: "another"),
+    ):
+        with monkeypatch.context() as context:
+            context.setattr(module, name, value)
+            keys.add(result_key({}, []))
+    assert len(keys) == 5 and host_isa.cpu_name() != "another"
+
+
+def test_nothing_is_kept_of_what_cannot_be_read_twice_or_is_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"123")
+    assert result_key({"model": tmp_path / "pipe"}, []) is None
+    assert result_key({"model": tmp_path}, []) is None
+    assert result_key({"model": tmp_path / "nothing"}, []) is None
+    assert result_key({"options": object()}, []) is None
+    monkeypatch.setattr(kept_results, "_LARGEST", 2)
+    assert result_key({"model": tmp_path / "file"}, []) is None
