@@ -58,7 +58,8 @@ def _cpu_name() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{name} with AVX-512 VNNI" if any("avx512_vnni" in line for line in lines) else name
 
 
 def _version(distribution: str) -> str | None:

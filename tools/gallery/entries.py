@@ -24,7 +24,12 @@ _SPEECH: Final[dict[str, Any]] = {
     "calibration": 12,
     "tests": 8,
 }
-_VAD: Final[dict[str, Any]] = {"samples": inputs.silero, "metric": "decisions", "score": scores.decisions}
+_VAD: Final[dict[str, Any]] = {
+    "samples": inputs.silero,
+    "metric": "decisions",
+    "score": scores.decisions,
+    "attends": True,
+}
 _WORD: Final[dict[str, Any]] = {"metric": "decisions", "score": scores.decisions}
 
 _PUBLISHED: Final = (
@@ -63,6 +68,7 @@ _PUBLISHED: Final = (
         inputs.ddddocr_reader,
         "characters right",
         scores.characters(_steps),
+        attends=True,
     ),
     Entry(
         "ddddocr old reader",
@@ -75,6 +81,7 @@ _PUBLISHED: Final = (
         inputs.ddddocr_reader,
         "characters right",
         scores.characters(_steps),
+        attends=True,
     ),
     Entry(
         "rapidocr detector",
@@ -99,6 +106,7 @@ _PUBLISHED: Final = (
         inputs.rapidocr_reader,
         "characters right",
         scores.characters(_steps),
+        attends=True,
     ),
     Entry(
         "rapidocr classifier",
@@ -224,6 +232,7 @@ _PUBLISHED: Final = (
         inputs.minilm,
         "cosine",
         scores.cosine,
+        attends=True,
         imported={"outputs": ["461"]},
     ),
     Entry(
@@ -237,6 +246,7 @@ _PUBLISHED: Final = (
         inputs.wakeword_mels,
         "cosine",
         scores.cosine,
+        calibration=100,
     ),
     Entry(
         "openwakeword embedding",

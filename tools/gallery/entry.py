@@ -25,6 +25,7 @@ class Entry:
         score: judges a variant's outputs beside fp32's.
         calibration: samples to quantize with.
         tests: samples to evaluate with, made after those.
+        attends: whether it has attention or recurrence.
         imported: arguments of Model.load beyond the samples.
     """
 
@@ -36,6 +37,7 @@ class Entry:
     score: Callable[..., float]
     calibration: int = 24
     tests: int = 64
+    attends: bool = False
     imported: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def model(self, cache: Path) -> Path:

@@ -51,10 +51,12 @@ def markdown(results: Mapping[str, Any]) -> str:
         "## What comes out",
         "Score and SQNR are beside fp32: the SQNR is that of the worst part of the outputs, in dB. The import's error "
         "is the largest difference from ONNX Runtime's fp32 over the largest value, of the worst output.",
+        "Per tensor is with one scale for each weight instead of one for each of its channels "
+        "(`--granularity per-tensor`).",
         table(_ACCURACY, (_accuracy(ENTRIES[name], row) for name, row in rows.items())),
         "## Time",
         _circumstances(results, rows),
-        table(_TIMES, [*(_times(ENTRIES[name], row) for name, row in rows.items()), _means(rows.values())]),
+        table(_TIMES, [*(_times(ENTRIES[name], row) for name, row in rows.items()), *_means(rows)]),
         *_refusals(rows),
         "## Inputs",
         "\n".join(f"- **{ENTRIES[name].name}**: {_inputs(ENTRIES[name])}" for name in rows),
@@ -63,11 +65,13 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 
 _ACCURACY: Final = (
-    "network", "task", "MMAC", "import's error", "MACs in int8", "int8 dB", "mixed dB", "score", "int8", "mixed"
+    "network", "task", "MMAC", "import's error", "MACs in int8", "int8 dB", "mixed dB", "score", "int8", "mixed",
+    "per tensor: MACs in int8", "mixed dB", "mixed"
 )  # fmt: skip
+_RATIOS: Final = (("mixed", "fp32"), ("mixed", "onnxruntime"), ("int8", "onnxruntime-int8"))
 _TIMES: Final = (
-    "network", "fp32 ms", "int8 ms", "mixed ms", "ONNX Runtime ms", "its int8 ms", "mixed / ONNX Runtime",
-    "mixed / its int8", "to quantize, CPU s"
+    "network", "fp32 ms", "int8 ms", "mixed ms", "ONNX Runtime ms", "its int8 ms", "mixed / fp32",
+    "mixed / ONNX Runtime", "int8 / its int8", "to quantize, CPU s"
 )  # fmt: skip
 
 
@@ -76,49 +80,68 @@ def _accuracy(entry: Entry, row: Row) -> list[str]:
     error = _of(row, "import", "relative_error")
     noise = [_of(row, "evaluate", variant, "sqnr_db") for variant in ("int8", "mixed")]
     scores = [_of(row, "evaluate", variant, "score") for variant in ("int8", "mixed")]
+    per_tensor = row.get("per-tensor", {})
     return [
         entry.name,
         entry.task,
         number(totals["macs"] / 1e6, 1) if totals else MISSING,
         f"{error:.0e}" if error is not None else MISSING,
-        f"{100 * totals['int8_mac_share']:.0f} %" if totals else MISSING,
-        *(each if isinstance(each, str) else number(each, 1) for each in noise),
+        _share(totals),
+        *map(_decibels, noise),
         entry.metric,
         *(number(each, 2) for each in scores),
+        _share(per_tensor.get("totals")),
+        _decibels(_of(per_tensor, "mixed", "sqnr_db")),
+        number(_of(per_tensor, "mixed", "score"), 2),
     ]
+
+
+def _share(totals: Mapping[str, Any] | None) -> str:
+    return f"{100 * totals['int8_mac_share']:.0f} %" if totals else MISSING
+
+
+def _decibels(noise: float | str | None) -> str:
+    return noise if isinstance(noise, str) else number(noise, 1)
 
 
 def _times(entry: Entry, row: Row) -> list[str]:
     return [
         entry.name,
-        *(_milliseconds(_of(row, "bench", "latency", program, "median_ms")) for program in _PROGRAMS),
-        *(number(ratio(row, peer), 2) for peer in _PROGRAMS[3:]),
+        *(_milliseconds(_least(row, program)) for program in _PROGRAMS),
+        *(number(ratio(row, *programs), 2) for programs in _RATIOS),
         number(_of(row, "quantize", "cpu_seconds"), 0),
     ]
 
 
-def ratio(row: Row, peer: str) -> float | None:
-    """The time of the mixed program over a peer's, both of the same rounds; None where it was not measured."""
-    return _of(row, "bench", "latency", "mixed", "against", peer, "median")
+def ratio(row: Row, program: str, other: str) -> float | None:
+    """The time of one program over another's; None where they were not measured."""
+    mine, others = _least(row, program), _least(row, other)
+    return mine / others if mine is not None and others is not None else None
 
 
-def _means(rows: Iterable[Row]) -> list[str]:
-    rows = list(rows)
-    cells = [MISSING] * len(_PROGRAMS)
-    for peer in _PROGRAMS[3:]:
-        known = [found for row in rows if (found := ratio(row, peer)) is not None]
-        cells.append(number(math.exp(sum(map(math.log, known)) / len(known)) if known else None, 2))
-    return ["geometric mean", *cells, MISSING]
+def _least(row: Row, program: str) -> float | None:
+    """Milliseconds where nothing else disturbs: what does adds to them."""
+    return _of(row, "bench", "latency", program, "p10_ms")
+
+
+def _means(rows: Mapping[str, Row]) -> Iterable[list[str]]:
+    for attends, what in ((False, "convolutions"), (True, "attention or recurrence")):
+        cells = [f"geometric mean, {what}", *[MISSING] * len(_PROGRAMS)]
+        for programs in _RATIOS:
+            found = (ratio(row, *programs) for name, row in rows.items() if ENTRIES[name].attends == attends)
+            known = [math.log(each) for each in found if each is not None]
+            cells.append(number(math.exp(sum(known) / len(known)) if known else None, 2))
+        yield [*cells, MISSING]
 
 
 def _circumstances(results: Mapping[str, Any], rows: Mapping[str, Row]) -> str:
     loads = [load for row in rows.values() if (load := _of(row, "bench", "load_before")) is not None]
     versions = ", ".join(f"{name} {version}" for name, version in results["machine"]["versions"].items() if version)
     text = (
-        f"{results['machine']['cpu']}; {versions}. One thread; medians of rounds in which every program has its turn; "
-        "ratios below 1 say that ours is the quicker. ONNX Runtime's int8 is static QDQ, per channel where it can, the "
-        "quicker of its two types of activations. The time to quantize is of a first time, with nothing compiled "
-        "before, all cores together."
+        f"{results['machine']['cpu']}; {versions}. One thread; of rounds in which every program has its turn the time "
+        "that one in ten stays below; ratios below 1 say that the first is the quicker. ONNX Runtime's int8 is static "
+        "QDQ, per channel where it can, the quicker of its two types of activations. The time to quantize is of a "
+        "first time, with nothing compiled before, all cores together."
     )
     if loads and max(loads) > QUIET:
         text += (

@@ -26,12 +26,13 @@ from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.program import Program
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.integer.integer_options import Granularity
 from quantune_mlir.model import Model
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.artifacts import Artifacts
 from quantune_mlir.workflow.comparison import compare
 from quantune_mlir.workflow.evaluation import evaluate
-from quantune_mlir.workflow.options import ANALYSIS_TARGET
+from quantune_mlir.workflow.options import ANALYSIS_TARGET, QuantizeOptions
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.scoring import Scorer
@@ -67,10 +68,9 @@ class Case:
         """The model."""
         return self.entry.model(self.cache)
 
-    @property
-    def folder(self) -> Path:
+    def folder(self, weights: Granularity = "per-channel") -> Path:
         """What is made of it."""
-        return self.cache / "work" / self.entry.name.replace(" ", "-")
+        return self.cache / "work" / weights / self.entry.name.replace(" ", "-")
 
     @cached_property
     def samples(self) -> dict[str, dict[str, Any]]:
@@ -84,9 +84,23 @@ class Case:
         """The imported model."""
         return Model.load(self.file, samples=self.samples["calibration"], **self.entry.imported)
 
-    def variants(self) -> Variants:
+    def quantized(self, weights: Granularity = "per-channel") -> dict[str, Any]:
+        """Quantizes with default options but for these, from the model's file to all files written; the summary."""
+        folder = self.folder(weights)
+        shutil.rmtree(folder, ignore_errors=True)
+        model = self.load()
+        samples = SampleSet.open(self.samples["calibration"], model.inputs)
+        return save(quantize(model, samples, QuantizeOptions(weights=weights)), folder, source=self.file)
+
+    def variants(self, weights: Granularity = "per-channel") -> Variants:
         """The programs of the quantized model."""
-        return Variants(Artifacts.open(self.folder))
+        return Variants(Artifacts.open(self.folder(weights)))
+
+    def evaluated(self, variants: Variants, compared: tuple[Variant, ...]) -> dict[str, Any]:
+        """By variant the noise of the worst part of the outputs, and the task's score."""
+        samples = SampleSet.open(self.samples["tests"], variants.model.inputs)
+        found = evaluate(variants, samples, compared, scorer=Scorer(Path(__file__), self.entry.score)).scores
+        return {variant: {"sqnr_db": each["worst_sqnr_db"], "score": each["score"]} for variant, each in found.items()}
 
 
 def imported(case: Case) -> dict[str, Any]:
@@ -107,12 +121,10 @@ def imported(case: Case) -> dict[str, Any]:
 
 
 def quantized(case: Case) -> dict[str, Any]:
-    """With default options, from the model's file to all files written, nothing compiled before."""
-    samples = case.samples["calibration"]
-    shutil.rmtree(case.folder, ignore_errors=True)
+    """With default options, nothing compiled before."""
+    _ = case.samples  # Making them is no part of it.
     start, before = time.perf_counter(), _cpu_seconds()
-    model = case.load()
-    summary = save(quantize(model, SampleSet.open(samples, model.inputs)), case.folder, source=case.file)
+    summary = case.quantized()
     took = {"seconds": time.perf_counter() - start, "cpu_seconds": _cpu_seconds() - before}
     return {**took, "totals": summary["totals"], "warnings": summary["warnings"]}
 
@@ -124,11 +136,8 @@ def _cpu_seconds() -> float:
 
 
 def evaluated(case: Case) -> dict[str, Any]:
-    """The noise of the worst part of the outputs, and the task's score."""
-    variants = case.variants()
-    samples = SampleSet.open(case.samples["tests"], variants.model.inputs)
-    found = evaluate(variants, samples, _MEASURED, scorer=Scorer(Path(__file__), case.entry.score)).scores
-    return {variant: {"sqnr_db": each["worst_sqnr_db"], "score": each["score"]} for variant, each in found.items()}
+    """The noise and the task's score."""
+    return case.evaluated(case.variants(), _MEASURED)
 
 
 def timed(case: Case) -> dict[str, Any]:
@@ -139,11 +148,18 @@ def timed(case: Case) -> dict[str, Any]:
     return {"latency": compared.as_dict(), "absent": compared.absent}
 
 
+def per_tensor(case: Case) -> dict[str, Any]:
+    """The mixed program's share of multiply-accumulates in int8, noise and score, with one scale for each weight."""
+    summary = case.quantized("per-tensor")
+    return {"totals": summary["totals"], **case.evaluated(case.variants("per-tensor"), ("mixed",))}
+
+
 STAGES: Final[Mapping[str, Callable[[Case], dict[str, Any]]]] = {
     "import": imported,
     "quantize": quantized,
     "evaluate": evaluated,
     "bench": timed,
+    "per-tensor": per_tensor,
 }
 
 

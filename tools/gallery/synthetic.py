@@ -9,7 +9,8 @@ from tools.gallery.entry import Entry
 from tools.gallery.made import Made
 
 _PICTURES: Final[dict[str, Any]] = {"samples": inputs.imagenet, "metric": "top-1 agreement", "score": scores.top1}
-_EMBEDDINGS: Final[dict[str, Any]] = {"metric": "cosine", "score": scores.cosine}
+_EMBEDDINGS: Final[dict[str, Any]] = {"metric": "cosine", "score": scores.cosine, "attends": True}
+_TRANSFORMER: Final = "picture classifier (transformer)", {**_PICTURES, "attends": True}
 
 
 def _entry(network: str, task: str, options: dict[str, Any], *, dynamo: bool = False) -> Entry:
@@ -17,7 +18,6 @@ def _entry(network: str, task: str, options: dict[str, Any], *, dynamo: bool = F
     return Entry(name, Made(network, options["samples"], dynamo), task, **options)
 
 
-_TRANSFORMER: Final = "picture classifier (transformer)"
 _BERT: Final = "sentence embedding (BERT, 4 layers)", {"samples": inputs.sentences, **_EMBEDDINGS}
 _CONFORMER: Final = "block of a speech recogniser", {"samples": inputs.conformer, **_EMBEDDINGS}
 _WHISPER: Final = (
@@ -33,8 +33,8 @@ SYNTHETIC: Final = (
     _entry("shufflenet_v2_x1_0", "picture classifier", _PICTURES),
     _entry("regnet_x_400mf", "picture classifier", _PICTURES),
     _entry("regnet_y_400mf", "picture classifier", _PICTURES),
-    _entry("vit_tiny_patch16_224", _TRANSFORMER, _PICTURES),
-    _entry("deit_tiny_patch16_224", _TRANSFORMER, _PICTURES, dynamo=True),
+    _entry("vit_tiny_patch16_224", *_TRANSFORMER),
+    _entry("deit_tiny_patch16_224", *_TRANSFORMER, dynamo=True),
     _entry("deeplab_v3", "segmentation", {**_PICTURES, "metric": "pixels alike", "score": scores.pixels}),
     _entry("bert", *_BERT),
     _entry("bert", *_BERT, dynamo=True),

@@ -170,31 +170,40 @@ def test_magika_reads_both_ends(tmp_path: Path) -> None:
 
 
 def results() -> dict[str, Any]:
-    against = {"onnxruntime": {"median": 0.5}, "onnxruntime-int8": {"median": 2.0}}
+    totals = {"macs": 3_500_000, "int8_mac_share": 0.935}
+    times = {"fp32": 2.0, "int8": 1.5, "mixed": 1.0, "onnxruntime": 4.0, "onnxruntime-int8": 0.75}
     measured = {
         "import": {"relative_error": 2e-6, "load_before": 0.1},
-        "quantize": {"cpu_seconds": 12.4, "totals": {"macs": 3_500_000, "int8_mac_share": 0.935}},
+        "quantize": {"cpu_seconds": 12.4, "totals": totals},
         "evaluate": {variant: {"sqnr_db": 20.04, "score": 0.5} for variant in ("int8", "mixed")},
         "bench": {
-            "latency": {"mixed": {"median_ms": 1.234, "against": against}},
+            "latency": {program: {"p10_ms": time, "median_ms": 9.0} for program, time in times.items()},
             "absent": {"onnxruntime-int8": "cannot"},
             "load_before": 0.2,
         },
+        "per-tensor": {"totals": {**totals, "int8_mac_share": 0.5}, "mixed": {"sqnr_db": "inf", "score": 0.25}},
     }
-    refused = {"import": {"refused": "no such\n  operator"}}
+    recurrent = {"bench": {"latency": {"mixed": {"p10_ms": 1.0}, "fp32": {"p10_ms": 4.0}}}}
     return {
         "machine": {"cpu": "Some CPU", "versions": {"onnxruntime": "1.0", "nncf": None}},
         "speech": "espeak-ng",
-        "networks": {"nudenet": measured, "magika": refused},
+        "networks": {
+            "nudenet": measured,
+            "magika": {"import": {"refused": "no such\n  operator"}},
+            "silero-vad": recurrent,
+            "bert": recurrent,
+        },
     }
 
 
 def test_report() -> None:
     text = report.markdown(results())
-    assert "| nudenet | detector (YOLOv8n) | 3.5 | 2e-06 | 94 % | 20.0 | 20.0 | boxes matched | 0.50 | 0.50 |" in text
-    assert "| nudenet | – | – | 1.23 | – | – | 0.50 | 2.00 | 12 |" in text
-    assert "| magika | types of files | – | – | – | – | – | top-1 agreement | – | – |" in text
-    assert "| geometric mean | – | – | – | – | – | 0.50 | 2.00 | – |" in text
+    accuracy = "| nudenet | detector (YOLOv8n) | 3.5 | 2e-06 | 94 % | 20.0 | 20.0 | boxes matched | 0.50 | 0.50 |"
+    assert f"{accuracy} 50 % | inf | 0.25 |" in text
+    assert "| nudenet | 2 | 1.5 | 1 | 4 | 0.75 | 0.50 | 0.25 | 2.00 | 12 |" in text
+    assert "| magika | types of files | – | – | – | – | – | top-1 agreement | – | – | – | – | – |" in text
+    assert "| geometric mean, convolutions | – | – | – | – | – | 0.50 | 0.25 | 2.00 | – |" in text
+    assert "| geometric mean, attention or recurrence | – | – | – | – | – | 0.25 | – | – | – |" in text
     assert "- **magika**, import: no such operator" in text
     assert "- **nudenet**, bench: without onnxruntime-int8: cannot" in text
     assert "shared" not in text
