@@ -1,7 +1,8 @@
 /* Runs @NAME@ on the inputs of test_vector.h, and compares the results with those that it was compiled with.
  *
  * Sums of floats are taken in another order on another CPU. A result may therefore differ from the expected one by
- * SELFTEST_TOLERANCE times the largest expected value; 0 wants the same bytes.
+ * SELFTEST_TOLERANCE times the largest expected value; 0 wants the same bytes. Each vector is run SELFTEST_RUNS times,
+ * for measuring.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,9 @@
 
 #ifndef SELFTEST_TOLERANCE
 #define SELFTEST_TOLERANCE 0.02
+#endif
+#ifndef SELFTEST_RUNS
+#define SELFTEST_RUNS 1
 #endif
 
 #define COMPARE(type, name, expected, actual, elements)                                          \
@@ -53,9 +57,11 @@ static int compare_outputs(int vector) {
 }
 
 int main(void) {
-  int failed = 0, vector, status = @NAME@_init();
+  int failed = 0, vector, run, status = @NAME@_init();
   for (vector = 0; vector < VECTORS && status == @MACRO@_OK; ++vector) {
-    status = @NAME@_run(@ARGUMENTS@);
+    for (run = 0; run < SELFTEST_RUNS && status == @MACRO@_OK; ++run) {
+      status = @NAME@_run(@ARGUMENTS@);
+    }
     if (status == @MACRO@_OK) failed |= compare_outputs(vector);
   }
   if (status != @MACRO@_OK) {

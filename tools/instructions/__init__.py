@@ -1,0 +1,1 @@
+"""How many instructions networks take on other CPUs, counted in qemu."""
