@@ -29,6 +29,7 @@ from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.c_bundle import STRICT, require, selftest
 from tests.e2e.conftest import DIGITS, Quantune
 from tests.e2e.models import dense_layers, save_model, save_samples
+from tools.instructions.counting import build_plugin, instructions_of
 
 FORMS = """
 func.func @main(%a: tensor<1x4xf32>, %b: tensor<1x4xf32>) ->
@@ -53,7 +54,7 @@ func.func @main(%a: tensor<4xf32>) -> tensor<4xf32> {
 """
 
 INSTRUCTIONS = {
-    "armv8-dotprod": ("sdot",),
+    "armv8-dotprod": (".4b[",),  # sdot with one of four words of inputs that were loaded at once
     "armv8-i8mm": ("smmla",),
     "cortex-m4": ("smlad",),
     "cortex-m55": ("vmlava.s8", "-marmv8.1-m.main"),  # what binutils call vmladava
@@ -117,6 +118,19 @@ def test_network_gives_the_same_bytes_on_an_emulated_cpu(
         mnemonic, *flags = INSTRUCTIONS[target]
         command = [objdump, "-d", *flags, made / "kernels.o"]
         assert mnemonic in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.slow
+def test_kernels_take_fewer_instructions_than_stock_iree(digits: Mapping[str, ir.Module], tmp_path: Path) -> None:
+    target = load_target("armv8-dotprod")
+    require(target.c)
+    plugin = build_plugin(tmp_path)
+
+    def count(name: str, *, kernels: bool) -> int:
+        write_files(Delivery("c-bundle", kernels=kernels).files(digits["int8"], target), tmp_path / name)
+        return sum(instructions_of(tmp_path / name, target.c, plugin).values())
+
+    assert count("ours", kernels=True) < 0.27 * count("stock", kernels=False)
 
 
 @pytest.mark.parametrize(("text", "results"), [(FORMS, 6), (NO_KERNEL, 1)], ids=["forms", "no-kernel"])

@@ -120,8 +120,10 @@ def _quantizes_what_is_read(op: ir.Operation) -> bool:
 
 
 def _sub(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
-    a, b = (operand.value for operand in operands)
-    return Lanes((arith.SubFOp if _is_float(op.results[0]) else arith.SubIOp)(a, b).result)
+    a, b = operands
+    if not _is_float(op.results[0]):
+        return Lanes(arith.SubIOp(a.value, b.value).result)
+    return Lanes(arith.SubFOp(a.value, b.value).result, *sum_bounds(a, Lanes(b.value, -b.high, -b.low)))
 
 
 def _mul(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:

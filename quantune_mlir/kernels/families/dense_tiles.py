@@ -177,29 +177,48 @@ class DenseTiles:
             block = code.divide(channel, self._block)
             return [[sums] for sums in self.words.emit(buffers, block, base, offsets, biases[0])]
 
-        def one_step(x_at: Index, w_at: Index, pixels: Sequence[int], sums: Sequence[ir.Value]) -> list[ir.Value]:
+        def one_step(
+            x_at: Index,
+            w_at: Index,
+            pixels: Sequence[int],
+            sums: Sequence[ir.Value],
+            ahead: Sequence[ir.Value],
+            turn: int,
+        ) -> list[ir.Value]:
             places = [code.add(w_at, v * apart) for v in range(vectors)]
             columns = [step.weights(lines.weights, place) for place in places]
             result: list[ir.Value] = []
             for position, p in enumerate(pixels):
-                x = step.inputs(view.buffer, [code.add(x_at, offset) for offset in together[p]])
+                if ahead:
+                    x = step.of_turn(ahead[position], turn)
+                else:
+                    x = step.inputs(view.buffer, [code.add(x_at, offset) for offset in together[p]])
                 result += [step.step(sums[position * vectors + v], x, columns[v]) for v in range(vectors)]
             return result
+
+        def some_steps(
+            x_at: Index, w_at: Index, count: int, pixels: Sequence[int], sums: Sequence[ir.Value]
+        ) -> list[ir.Value]:
+            for first, turns in code.powers(count, step.unrolled if step.reads_ahead else 1):
+                x_of_first = code.add(x_at, first * step.depth)
+                ahead: list[ir.Value] = []
+                if turns > 1:
+                    starts = [code.add(x_of_first, offset) for p in pixels for offset in together[p]]
+                    ahead = [code.load(view.buffer, start, turns * step.depth) for start in starts]
+                for turn in range(turns):
+                    places = code.add(x_of_first, turn * step.depth), code.add(w_at, (first + turn) * weight)
+                    sums = one_step(*places, pixels, sums, ahead, turn)
+            return list(sums)
 
         def one_run(
             x_at: Index, w_at: Index, count: int, pixels: Sequence[int], sums: Sequence[ir.Value]
         ) -> list[ir.Value]:
             if count <= _UNROLLED_STEPS:
-                for j in range(count):
-                    sums = one_step(code.add(x_at, j * step.depth), code.add(w_at, j * weight), pixels, sums)
-                return list(sums)
+                return some_steps(x_at, w_at, count, pixels, sums)
 
             def several(j: Index, turns: int, sums: Sequence[ir.Value]) -> list[ir.Value]:
                 x_of_step, w_of_step = code.add(x_at, code.mul(j, step.depth)), code.add(w_at, code.mul(j, weight))
-                for turn in range(turns):
-                    places = code.add(x_of_step, turn * step.depth), code.add(w_of_step, turn * weight)
-                    sums = one_step(*places, pixels, sums)
-                return list(sums)
+                return some_steps(x_of_step, w_of_step, turns, pixels, sums)
 
             def body(j: Index, *carried: ir.Value) -> list[ir.Value]:
                 if self._streams and step.prefetches:

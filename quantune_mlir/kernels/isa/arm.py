@@ -11,6 +11,7 @@ from typing import Final
 
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.vector_builder import Index
+from quantune_mlir.kernels.isa.arm_narrowing import NARROWING
 from quantune_mlir.kernels.isa.base import DotStep, Isa
 from quantune_mlir.kernels.isa.depthwise import ByteStep
 from quantune_mlir.kernels.isa.fp32 import FusedMultiplyAdd
@@ -29,6 +30,8 @@ class Sdot(DotStep):
     element: str = "i8"
     offset: int = 0
     accumulator: str = "i32"
+    unrolled: int = 4
+    reads_ahead: bool = True
 
     def pack(self, values: ir.Value) -> ir.Value:
         """As it is."""
@@ -43,9 +46,14 @@ class Sdot(DotStep):
         word = code.bitcast(code.load(buffer, at, 4), 1, "i32")
         return code.bitcast(code.broadcast_lane(word, 4), 16, "i8")
 
+    def of_turn(self, ahead: ir.Value, turn: int) -> ir.Value:
+        """An element of the vector, which sdot takes as it is."""
+        words = code.bitcast(ahead, ir.VectorType(ahead.type).shape[0] // self.depth, "i32")
+        return code.bitcast(code.shuffle(words, words, [turn] * 4), 16, "i8")
+
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-        """sdot."""
-        return code.intrinsic(_SDOT, accumulator.type, accumulator, x, w)
+        """sdot; LLVM looks for an element of a vector in its second factor."""
+        return code.intrinsic(_SDOT, accumulator.type, accumulator, w, x)
 
 
 class SdotDepthwise(ByteStep):
@@ -143,8 +151,8 @@ _I8MM_FEATURES: Final = ("+v8.2a", "+dotprod", "+fullfp16", "+bf16", "+i8mm", "+
 
 _DEPTHWISE: Final = SdotDepthwise(4, "i8", 0)
 
-I8MM: Final = Isa("i8mm", 4, Smmla(), FusedMultiplyAdd(4, 30), _DEPTHWISE, features=_I8MM_FEATURES)
-DOTPROD: Final = Isa("dotprod", 4, Sdot(), FusedMultiplyAdd(4, 30), _DEPTHWISE)
+I8MM: Final = Isa("i8mm", 4, Smmla(), FusedMultiplyAdd(4, 30), _DEPTHWISE, narrowing=NARROWING, features=_I8MM_FEATURES)
+DOTPROD: Final = Isa("dotprod", 4, Sdot(), FusedMultiplyAdd(4, 30), _DEPTHWISE, narrowing=NARROWING)
 ARMV8: Final = Isa("armv8", 4, WideningMultiplyAdd(), FusedMultiplyAdd(4, 30))
 ARMV7_NEON: Final = Isa(
     "armv7neon",

@@ -40,6 +40,8 @@ class DotStep(ABC):
     """Vectors of output channels that may be computed together."""
     unrolled: int = 1
     """Steps in one turn of the innermost loop."""
+    reads_ahead: bool = False
+    """Whether what several steps read of a pixel is loaded at once, and kept in a register for each pixel."""
     memory: Memory = ANY_CORE
     """Memory of the core that the step is made for."""
     prefetches: bool = True
@@ -66,6 +68,10 @@ class DotStep(ABC):
         """What a step reads of `pixels` pixels."""
         (only,) = at
         return self.input(buffer, only)
+
+    def of_turn(self, ahead: ir.Value, turn: int) -> ir.Value:
+        """What step number `turn` reads of a pixel, of which some times `depth` neighbouring elements were loaded."""
+        raise NotImplementedError
 
     @abstractmethod
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:

@@ -95,7 +95,7 @@ def ranked_tiles(shape: ConvolutionShape, step: DotStep, *, packed: bool) -> lis
 
 def _tiles(shape: ConvolutionShape, step: DotStep, *, one_row: bool) -> Iterator[Tile]:
     for vectors in range(1, min(step.most_vectors, ceil(shape.out_channels / step.lanes)) + 1):
-        pixels = (step.registers - vectors) // vectors * step.pixels
+        pixels = (step.registers - vectors) // (vectors + step.reads_ahead) * step.pixels
         for rows in range(1, 2 if one_row else min(pixels, shape.out_height) + 1):
             for columns in range(1, min(pixels // rows, shape.out_width) + 1):
                 yield Tile(rows, columns, vectors)
