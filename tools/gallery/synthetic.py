@@ -8,7 +8,12 @@ from tools.gallery import inputs, scores
 from tools.gallery.entry import Entry
 from tools.gallery.made import Made
 
-_PICTURES: Final[dict[str, Any]] = {"samples": inputs.imagenet, "metric": "top-1 agreement", "score": scores.top1}
+_PICTURES: Final[dict[str, Any]] = {
+    "samples": inputs.imagenet,
+    "metric": "top-1 agreement",
+    "score": scores.top1,
+    "calibration": 100,
+}
 _EMBEDDINGS: Final[dict[str, Any]] = {"metric": "cosine", "score": scores.cosine, "attends": True}
 _TRANSFORMER: Final = "picture classifier (transformer)", {**_PICTURES, "attends": True}
 
