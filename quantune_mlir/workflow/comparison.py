@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from quantune_mlir.backend.benchmark import Latency, Ratio, Runner, Times, device_for, measure, pinned, repeated
+from quantune_mlir.backend.benchmark import Clock, Latency, Ratio, Runner, Times, device_for, measure, pinned, repeated
 from quantune_mlir.backend.peers import preparation
 from quantune_mlir.backend.peers.job import Job, Starter, Values
 from quantune_mlir.errors import DataError, QuantuneError
@@ -64,6 +65,7 @@ def compare(
     seconds: float = 3.0,
     model: Path | None = None,
     calibration: Iterable[Values] | None = None,
+    clock: Clock = time.perf_counter,
     progress: Progress = SILENT,
 ) -> Comparison:
     """Measure variants and peers in interleaved rounds, all bound to the same CPUs and warmed up.
@@ -76,6 +78,7 @@ def compare(
         seconds: about how long to measure.
         model: the ONNX file, which most peers need; None: where it was when the model was quantized.
         calibration: samples for the peers that quantize; None: random ones.
+        clock: what calls are timed by, but for peers in processes of their own; that of the thread is for one thread.
         progress: who is told how far the work is.
 
     Raises:
@@ -98,6 +101,7 @@ def compare(
         target=variants.target,
         threads=threads,
         cache=variants.cache,
+        clock=clock,
     )
     starters: dict[str, Starter] = {}
     files: dict[str, Path] = {}
@@ -115,7 +119,8 @@ def compare(
             variants.compiled(variant)
     with ExitStack() as stack, pinned(threads):
         runners: dict[str, Runner] = {
-            variant: repeated(variants.load(variant, device=device_for(threads)).bound(*values)) for variant in chosen
+            variant: repeated(variants.load(variant, device=device_for(threads)).bound(*values), clock)
+            for variant in chosen
         }
         for name, start in starters.items():
             with progress.stage(f"start {name}"):

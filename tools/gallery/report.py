@@ -107,7 +107,7 @@ def _decibels(noise: float | str | None) -> str:
 def _times(entry: Entry, row: Row) -> list[str]:
     return [
         entry.name,
-        *(_milliseconds(_least(row, program)) for program in _PROGRAMS),
+        *(_milliseconds(_median(row, program)) for program in _PROGRAMS),
         *(number(ratio(row, *programs), 2) for programs in _RATIOS),
         number(_of(row, "quantize", "cpu_seconds"), 0),
     ]
@@ -115,13 +115,13 @@ def _times(entry: Entry, row: Row) -> list[str]:
 
 def ratio(row: Row, program: str, other: str) -> float | None:
     """The time of one program over another's; None where they were not measured."""
-    mine, others = _least(row, program), _least(row, other)
+    mine, others = _median(row, program), _median(row, other)
     return mine / others if mine is not None and others is not None else None
 
 
-def _least(row: Row, program: str) -> float | None:
-    """Milliseconds where nothing else disturbs: what does adds to them."""
-    return _of(row, "bench", "latency", program, "p10_ms")
+def _median(row: Row, program: str) -> float | None:
+    """Milliseconds."""
+    return _of(row, "bench", "latency", program, "median_ms")
 
 
 def _means(rows: Mapping[str, Row]) -> Iterable[list[str]]:
@@ -138,15 +138,15 @@ def _circumstances(results: Mapping[str, Any], rows: Mapping[str, Row]) -> str:
     loads = [load for row in rows.values() if (load := _of(row, "bench", "load_before")) is not None]
     versions = ", ".join(f"{name} {version}" for name, version in results["machine"]["versions"].items() if version)
     text = (
-        f"{results['machine']['cpu']}; {versions}. One thread; of rounds in which every program has its turn the time "
-        "that one in ten stays below; ratios below 1 say that the first is the quicker. ONNX Runtime's int8 is static "
-        "QDQ, per channel where it can, the quicker of its two types of activations. The time to quantize is of a "
-        "first time, with nothing compiled before, all cores together."
+        f"{results['machine']['cpu']}; {versions}. CPU time on one thread; medians of rounds in which every program "
+        "has its turn; ratios below 1 say that the first is the quicker. ONNX Runtime's int8 is static QDQ, per "
+        "channel where it can, the quicker of its two types of activations. The time to quantize is of a first time, "
+        "with nothing compiled before, all cores together."
     )
     if loads and max(loads) > QUIET:
         text += (
-            f" **The machine was shared**: its load before a network was {min(loads):.1f} to {max(loads):.1f}, so that "
-            "milliseconds are too many, and only the ratios say something."
+            f" **The machine was shared**: its load before a network was {min(loads):.1f} to {max(loads):.1f}. What "
+            "others leave in the caches disturbs, so that milliseconds are too many; the ratios suffer less."
         )
     return text
 

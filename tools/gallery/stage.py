@@ -141,10 +141,12 @@ def evaluated(case: Case) -> dict[str, Any]:
 
 
 def timed(case: Case) -> dict[str, Any]:
-    """Latencies on one thread, in turns."""
+    """CPU time of the calls, on one thread, in turns: on a shared machine only that is the programs' own."""
     variants = case.variants()
     samples = SampleSet.open(case.samples["calibration"], variants.model.inputs)
-    compared = compare(variants, VARIANTS, case.peers, seconds=_SECONDS, model=case.file, calibration=samples)
+    compared = compare(
+        variants, VARIANTS, case.peers, seconds=_SECONDS, model=case.file, calibration=samples, clock=time.thread_time
+    )
     return {"latency": compared.as_dict(), "absent": compared.absent}
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.backend.benchmark import Runner
+from quantune_mlir.backend.benchmark import Clock, Runner
 from quantune_mlir.errors import OutputError
 from quantune_mlir.files.access import default_mode
 from quantune_mlir.hardware.targets import Target
@@ -37,6 +38,7 @@ class Job:
         target: the CPU whose instructions may be used.
         threads: of each call.
         cache: a directory for what takes long to make; made when it is needed.
+        clock: what calls in this process are timed by.
     """
 
     source: Callable[[], Path]
@@ -47,6 +49,7 @@ class Job:
     target: Target
     threads: int
     cache: Path
+    clock: Clock = time.perf_counter
 
     def cached(self, name: str, made_of: Any, make: Callable[[Path], None]) -> Path:
         """A directory that `make` fills, kept under `name` and a hash of `made_of`, which JSON can hold.

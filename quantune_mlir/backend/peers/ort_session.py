@@ -35,7 +35,7 @@ def session_runner(model: Path, job: Job) -> Runner:
         binding.bind_ortvalue_input(spec.name, onnxruntime.OrtValue.ortvalue_from_numpy(value))
     for output in session.get_outputs():
         binding.bind_output(output.name, "cpu")
-    return repeated(lambda: session.run_with_iobinding(binding))
+    return repeated(lambda: session.run_with_iobinding(binding), job.clock)
 
 
 def rehearse(model: Path, job: Job) -> None:

@@ -42,7 +42,7 @@ def stock_program(
 
     def start() -> Contender:
         program = Program(directory / _NAME, device=device_for(job.threads))
-        return Contender(repeated(program.bound(*job.values)), directory / _NAME)
+        return Contender(repeated(program.bound(*job.values), job.clock), directory / _NAME)
 
     return start
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -71,6 +72,11 @@ def test_repeated_calls_as_often_as_asked() -> None:
     calls: list[int] = []
     assert repeated(lambda: calls.append(1))(5) > 0
     assert len(calls) == 5
+
+
+def test_a_threads_clock_leaves_out_when_it_waits() -> None:
+    waits = repeated(lambda: time.sleep(0.2), time.thread_time)
+    assert waits(1) < 0.1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind processes to CPUs")
