@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir.files.access import write_atomically
+from quantune_mlir.numerics.parts import LEAST_DB
 from tools.gallery.entries import ENTRIES
 from tools.gallery.entry import Entry
 from tools.markdown import MISSING, number, table
@@ -17,6 +18,8 @@ Row = Mapping[str, Mapping[str, Any]]
 
 QUIET: Final = 0.75
 """The load below which nobody else's work disturbs a measurement much."""
+MOST_MACS: Final = 0.6
+"""So many in int8 are asked for."""
 _PROGRAMS: Final = ("fp32", "int8", "mixed", "onnxruntime", "onnxruntime-int8")
 _HEAD: Final = """# Networks out of published packages
 
@@ -54,6 +57,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         "Per tensor is with one scale for each weight instead of one for each of its channels "
         "(`--granularity per-tensor`).",
         table(_ACCURACY, (_accuracy(ENTRIES[name], row) for name, row in rows.items())),
+        *_below(rows),
         "## Time",
         _circumstances(results, rows),
         table(_TIMES, [*(_times(ENTRIES[name], row) for name, row in rows.items()), *_means(rows)]),
@@ -94,6 +98,29 @@ def _accuracy(entry: Entry, row: Row) -> list[str]:
         _decibels(_of(per_tensor, "mixed", "sqnr_db")),
         number(_of(per_tensor, "mixed", "score"), 2),
     ]
+
+
+def _below(rows: Mapping[str, Row]) -> Iterable[str]:
+    """What the front has of networks whose mixed program is below LEAST_DB, or has less than MOST_MACS in int8."""
+    found: list[str] = []
+    for name, row in rows.items():
+        share, noise = _of(row, "quantize", "totals", "int8_mac_share"), _of(row, "evaluate", "mixed", "sqnr_db")
+        if share is None or noise is None or (float(noise) >= LEAST_DB and share >= MOST_MACS):
+            continue
+        plans = [plan for plan in row["quantize"].get("front", ()) if plan["int8_mac_share"] >= MOST_MACS]
+        steps = max(1, len(plans) // 4)
+        shown = "; ".join(
+            f"{100 * plan['int8_mac_share']:.0f} %: {plan['sqnr_db']:.1f} dB, {plan['time']:.2f} of fp32's time"
+            for plan in plans[::-1][::steps][::-1]
+        )
+        found.append(f"- **{ENTRIES[name].name}** ({_decibels(noise)} dB, {100 * share:.0f} %): {shown or 'none'}")
+    if found:
+        yield f"### Below {LEAST_DB:.0f} dB, or with less than {100 * MOST_MACS:.0f} % of the MACs in int8"
+        yield (
+            f"Of each the front's plans with {100 * MOST_MACS:.0f} % of the MACs in int8 or more, some of many, as "
+            "predicted from the samples to quantize with:"
+        )
+        yield "\n".join(found)
 
 
 def _share(totals: Mapping[str, Any] | None) -> str:

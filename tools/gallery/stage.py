@@ -126,7 +126,21 @@ def quantized(case: Case) -> dict[str, Any]:
     start, before = time.perf_counter(), _cpu_seconds()
     summary = case.quantized()
     took = {"seconds": time.perf_counter() - start, "cpu_seconds": _cpu_seconds() - before}
-    return {**took, "totals": summary["totals"], "warnings": summary["warnings"]}
+    return {**took, "totals": summary["totals"], "warnings": summary["warnings"], "front": _front(summary)}
+
+
+def _front(summary: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Plans worth having: multiply-accumulates in int8, predicted SQNR, time beside that of fp32."""
+    macs, slowest = [layer["macs"] for layer in summary["layers"]], summary["costs"]["fp32"]["time"]
+    return [
+        {
+            "int8_mac_share": 1 - sum(macs[layer] for layer in plan["fp32"]) / max(1, sum(macs)),
+            "sqnr_db": float(plan["sqnr_db"]),
+            "time": plan["time"] / slowest,
+        }
+        for plan in summary["front"]
+        if plan["sqnr_db"] != "inf"
+    ]
 
 
 def _cpu_seconds() -> float:

@@ -183,6 +183,11 @@ def results() -> dict[str, Any]:
         },
         "per-tensor": {"totals": {**totals, "int8_mac_share": 0.5}, "mixed": {"sqnr_db": "inf", "score": 0.25}},
     }
+    plans = [
+        {"int8_mac_share": share, "sqnr_db": noise, "time": 0.5} for share, noise in ((0.99, 9.0), (0.7, 14), (0.5, 25))
+    ]
+    quiet = {"quantize": {"totals": {**totals, "int8_mac_share": 0.5}, "front": plans}}
+    loud = {**quiet, "evaluate": {"mixed": {"sqnr_db": 12.0, "score": 1.0}}}
     recurrent = {"bench": {"latency": {"mixed": {"median_ms": 1.0}, "fp32": {"median_ms": 4.0}}}}
     return {
         "machine": {"cpu": "Some CPU", "versions": {"onnxruntime": "1.0", "nncf": None}},
@@ -192,6 +197,8 @@ def results() -> dict[str, Any]:
             "magika": {"import": {"refused": "no such\n  operator"}},
             "silero-vad": recurrent,
             "bert": recurrent,
+            "whisper": {**quiet, "evaluate": {"mixed": {"sqnr_db": 25.0, "score": 1.0}}},
+            "conformer": loud,
         },
     }
 
@@ -206,6 +213,8 @@ def test_report() -> None:
     assert "| geometric mean, attention or recurrence | – | – | – | – | – | 0.25 | – | – | – |" in text
     assert "- **magika**, import: no such operator" in text
     assert "- **nudenet**, bench: without onnxruntime-int8: cannot" in text
+    assert "- **conformer** (12.0 dB, 50 %): 99 %: 9.0 dB, 0.50 of fp32's time; 70 %: 14.0 dB, 0.50 of" in text
+    assert "- **whisper** (25.0 dB, 50 %)" in text and "- **nudenet** (" not in text
     assert "shared" not in text
 
 
