@@ -37,6 +37,9 @@ GOAL_DB: Final = 32.0
 WORTHWHILE_DB: Final = 0.18
 """Between floor and goal, fp32 has to buy so many dB for each percent of the time that int8 saves."""
 
+MUCH: Final = 0.1
+"""By so much of the time that int8 saves a plan of the front has to be worth more than the trail of best buys led to."""
+
 LEAST_SHARE: Final = 0.01
 """What a layer in fp32 costs at least, as a share of the time that int8 saves."""
 
@@ -84,12 +87,16 @@ def within(budget: Budget) -> Policy:
 def default(problem: Problem) -> Decisions:
     """fp32 where it buys most for its time: up to the floor at any cost, up to the goal where it is worthwhile.
 
-    The quickest plan of the front that is as good takes its place, or one that has COMFORTABLE_DB and takes hardly
-    longer; none is slower than fp32 throughout.
+    The quickest plan of the front that is as good takes its place, or one that has the floor and is worth MUCH more, or
+    one that has COMFORTABLE_DB and takes hardly longer; none is slower than fp32 throughout.
     """
     wanted, front = knee(problem), problem.front
     as_good = [point for point in front if point.noise <= wanted.noise]
     chosen = min([wanted, *as_good], key=lambda point: point.cost.time)
+    tolerable = [point for point in front if decibels(point.noise) >= FLOOR_DB]
+    best = max(tolerable, key=lambda point: _worth(problem, point), default=chosen)
+    if _worth(problem, best) > _worth(problem, chosen) + MUCH:
+        chosen = best
     most = (1 + HARDLY) * chosen.cost.time
     comfortable = [p for p in front if decibels(p.noise) >= COMFORTABLE_DB and p.cost.time <= most]
     if decibels(chosen.noise) < COMFORTABLE_DB and comfortable:
@@ -132,6 +139,13 @@ def with_fp32_ends(problem: Problem, point: Point) -> Point:
         if free and ledger.price(name).time <= 0 < problem.noise_model.weight(name):
             move(name)
     return Point(Trail(tuple(steps)), len(steps) - 1)
+
+
+def _worth(problem: Problem, point: Point) -> float:
+    """What a plan's SQNR up to the goal is worth, less its time, in shares of the time that int8 saves."""
+    saved = problem.end.time - problem.start.time
+    time = point.cost.time / saved if saved > 0 else 0.0
+    return min(decibels(point.noise), GOAL_DB) / (100 * WORTHWHILE_DB) - time
 
 
 def knee(problem: Problem) -> Point:

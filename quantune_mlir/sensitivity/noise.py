@@ -27,6 +27,7 @@ from quantune_mlir.mlir.dialects.quantune import (
 )
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import ErrorEnergy, Signal
+from quantune_mlir.planning.correction import TRUSTED
 from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
 from quantune_mlir.planning.propagation import SATURATED, NoiseNode, linear_gain, noise_to_signal, output_gains
 from quantune_mlir.planning.sensitivity import RoundedTensor
@@ -121,6 +122,7 @@ def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: 
         alone = {name: np.where(name in exact, 0.0, noise) for name, noise in budget.alone.items()}
         budget = replace(budget, alone=alone)
     if budget.own:
+        budget = _explained(budget, model, measurement)
         measured, ratio = _beside_measured(budget, measurement)
         trusted = (measured > 0) & (measured < SATURATED)
         budget = budget.times(np.where(trusted, np.clip(ratio, 1 / _CORRECTION, _CORRECTION), 1.0))
@@ -128,6 +130,24 @@ def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: 
         if noise == RESIDUAL and 0 < energy.noise < energy.signal:
             return budget.against(cast(Signal, name), energy.noise / energy.signal)
     return budget
+
+
+def _explained(budget: NoiseBudget, model: Model, measurement: Measurement) -> NoiseBudget:
+    """The budget, where far more noise was measured than it has, with what has grown of each layer's error at least.
+
+    First-order projection does not see what a logarithm makes of large errors, and the layers before it are to blame,
+    not all alike.
+    """
+    measured, ratio = _beside_measured(budget, measurement)
+    wrong = (measured < SATURATED) & (ratio > TRUSTED)
+    grown = grown_noise(model, measurement) if wrong.any() else {}
+    own = {
+        name: np.where(wrong, np.maximum(noise, grown[name]), noise)
+        if name in grown and len(grown[name]) == len(noise)
+        else noise
+        for name, noise in budget.own.items()
+    }
+    return replace(budget, own=own)
 
 
 def grown_noise(model: Model, measurement: Measurement) -> dict[str, Powers]:

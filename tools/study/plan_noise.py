@@ -75,8 +75,9 @@ def _plans(planner: Planner, names: Sequence[str]) -> dict[str, list[str]]:
     draw = np.random.default_rng(len(names))
     for i, share in enumerate(np.linspace(0.1, 0.95, PLANS // 3)):
         found[f"random {i}"] = [name for name in names if draw.random() < share] or [names[i % len(names)]]
-    for i in range(PLANS - len(found)):
-        cut = 1 + (i * (len(names) - 1)) // (PLANS - len(found))
+    rest = PLANS - len(found)
+    for i in range(rest):
+        cut = 1 + (i * (len(names) - 1)) // rest
         found[f"front end {i}"] = list(names[:cut]) if i % 2 else list(names[-cut:])
     return found
 

@@ -18,6 +18,8 @@ from tools.study.plots import plot_plans
 BEGIN: Final = "<!-- begin: python -m tools.study report-plans -->"
 END: Final = "<!-- end: python -m tools.study report-plans -->"
 QUANTILES: Final = (0.05, 0.5, 0.95)
+USABLE_DB: Final = 10.0
+"""Plans below it, by prediction as well as by measurement, are warned of whichever is right."""
 
 Found = Mapping[str, Any]
 
@@ -59,6 +61,9 @@ def noise_table(networks: Sequence[Found]) -> Iterator[str]:
         "plans",
         "within 3 dB",
         "within 6 dB",
+        f"from {USABLE_DB:.0f} dB",
+        "within 3 dB",
+        "within 6 dB",
         *quantiles,
         "worst",
     ]
@@ -78,9 +83,14 @@ def noise_table(networks: Sequence[Found]) -> Iterator[str]:
 
 def _cells(pairs: NDArray[np.float64]) -> list[str]:
     errors = pairs[:, 0] - pairs[:, 1]
-    shares = [f"{100 * (abs(errors) <= most).mean():.0f} %" for most in (3, 6)]
+    usable = errors[pairs.max(axis=1) >= USABLE_DB]
     worst = errors[int(np.argmax(abs(errors)))]
-    return [str(len(errors)), *shares, *(f"{error:+.1f}" for error in [*np.quantile(errors, QUANTILES), worst])]
+    quantiles = (f"{error:+.1f}" for error in [*np.quantile(errors, QUANTILES), worst])
+    return [str(len(errors)), *_shares(errors), str(len(usable)), *_shares(usable), *quantiles]
+
+
+def _shares(errors: NDArray[np.float64]) -> list[str]:
+    return [f"{100 * (abs(errors) <= most).mean():.0f} %" if len(errors) else "–" for most in (3, 6)]
 
 
 def budget_table(networks: Sequence[Found]) -> Iterator[str]:

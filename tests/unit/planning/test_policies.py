@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from quantune_mlir.errors import PlanError
 from quantune_mlir.numerics.formats import FP32, INT8
+from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.costs import Cost, CostModel
 from quantune_mlir.planning.front import Problem, pareto_front
@@ -19,7 +21,9 @@ from quantune_mlir.planning.planner import Planner
 from quantune_mlir.planning.policies import (
     FLOOR_DB,
     GOAL_DB,
+    HARDLY,
     LEAST_SHARE,
+    MUCH,
     WORTHWHILE_DB,
     Policy,
     all_fp32,
@@ -30,6 +34,7 @@ from quantune_mlir.planning.policies import (
     within,
 )
 from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
+from tests.unit.planning.problems import problems
 
 Net = tuple[SensitivityList, list[LayerNode]]
 
@@ -166,13 +171,13 @@ def test_the_knee_takes_the_best_buys_as_long_as_they_are_wanted(net: Net) -> No
 
 
 @given(nets)
-def test_default_reaches_the_floor_at_little_more_than_the_least_cost(net: Net) -> None:
+def test_the_knee_reaches_the_floor_at_little_more_than_the_least_cost(net: Net) -> None:
     """Greedy covering: what was taken before the floor was reached costs no more than the best choice of all."""
     order = best_buy_first(net)
     indices = [layer.index for layer in order]
     needed = next((n for n in range(len(order) + 1) if predicted(net, indices[:n]) >= FLOOR_DB), None)
     assume(needed)
-    assert set(indices[:needed]) <= set(fp32(planned(net, default)))
+    assert set(indices[:needed]) <= {layer.index for layer in knee(Planner(*net).problem).fp32}
     least = min(
         sum(cost(net, layer) for layer in kept)
         for size in range(len(order) + 1)
@@ -180,6 +185,24 @@ def test_default_reaches_the_floor_at_little_more_than_the_least_cost(net: Net) 
         if predicted(net, [layer.index for layer in kept]) >= FLOOR_DB
     )
     assert sum(cost(net, layer) for layer in order[: needed - 1]) <= least + 1e-9
+
+
+@given(problems())
+def test_default_is_worth_about_as_much_as_any_plan_of_the_front_that_has_the_floor(problem: Problem) -> None:
+    problem = replace(problem, noise_model=replace(problem.noise_model, constant=0.0))
+    saved = problem.end.time - problem.start.time
+    assume(saved > 0)
+
+    def worth(noise: float, time: float) -> float:
+        return min(decibels(noise), GOAL_DB) / (100 * WORTHWHILE_DB) - time / saved
+
+    formats = {name: decision.precision for name, decision in default(problem).items()}
+    time = problem.costs.total(formats).time
+    noise = float(problem.noise_model.noise({name: f for name, f in formats.items() if f.is_integer}).max())
+    for point in problem.front:
+        if decibels(point.noise) >= FLOOR_DB:
+            slack = MUCH + HARDLY * point.cost.time / saved
+            assert worth(noise, time) >= worth(point.noise, point.cost.time) - slack - 1e-6
 
 
 @pytest.mark.parametrize(("extra", "in_fp32"), [(0.0, ["layer1"]), (0.1, [])])

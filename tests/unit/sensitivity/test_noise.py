@@ -222,6 +222,23 @@ def test_projected_noise_is_scaled_to_what_the_run_measured(tmp_path: Path) -> N
     assert own(budget) == pytest.approx({"conv1": scale * 0.03 * 0.25, "conv2": scale * 0.01})
 
 
+def test_noise_that_no_projection_foresaw_is_blamed_on_whose_errors_have_grown(tmp_path: Path) -> None:
+    """Behind conv1 there is what conv2 makes ten times as large; projected, conv1 and conv2 bring alike."""
+    measured: dict[tuple[str, Noise], float] = {
+        ("conv1", ACCUMULATED): 0.8,
+        ("conv1", LOCAL): 0.8,
+        ("conv2", ACCUMULATED): 8.1,
+        ("conv2", LOCAL): 0.1,
+    }
+    projected: Energies = {
+        (name, kind): ErrorEnergy(0.1, noise, 1.0)
+        for name in ("conv1", "conv2")
+        for kind, noise in ((PROJECTED, 0.1), (PROJECTED_LANES, 0.0))
+    }
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=False), energies(measured), projected)
+    assert own(budget) == pytest.approx({"conv1": 0.08, "conv2": 0.001})
+
+
 def test_an_error_that_all_lanes_share_is_taken_as_a_whole(tmp_path: Path) -> None:
     projected: Energies = {
         ("conv1", PROJECTED): ErrorEnergy(2.0, 2.0, 1.0),
