@@ -24,6 +24,9 @@ TRUSTED: Final = 2.0
 MOST: Final = 30.0
 """More is no noise that came through: an argmax makes all or nothing of it, a cast to integers rounds it."""
 
+_LEAST: Final = 1e-4
+"""By no more than 40 dB is noise taken for smaller: an argmax that is right tells of no other plan."""
+
 
 def corrected(
     model: NoiseModel, formats: Mapping[str, NumberFormat], grown: Mapping[str, Powers], measured: Powers
@@ -47,6 +50,19 @@ def corrected(
     predicted = raised_model.noise(formats)
     factors = np.divide(known, predicted, out=np.ones_like(known), where=predicted > 0)
     return raised_model.scaled(np.where(factors <= MOST, np.maximum(factors, 1.0), 1.0))
+
+
+def brightened(model: NoiseModel, formats: Mapping[str, NumberFormat], measured: Powers) -> NoiseModel:
+    """The noise model with less at each part where a plan was measured to have less than 1/TRUSTED of its prediction.
+
+    Args:
+        model: what predicted.
+        formats: of the layers that compute in integers under the measured plan.
+        measured: its noise-to-signal power at each part; NaN where it is not known.
+    """
+    predicted = model.noise(formats)
+    ratio = np.divide(measured, predicted, out=np.ones_like(predicted), where=predicted > 0)
+    return model.scaled(np.where(ratio < 1 / TRUSTED, np.maximum(ratio, _LEAST), 1.0))
 
 
 def doubtful(model: NoiseModel, formats: Mapping[str, NumberFormat], measured: Powers) -> NDArray[np.bool_]:

@@ -38,7 +38,7 @@ WORTHWHILE_DB: Final = 0.18
 """Between floor and goal, fp32 has to buy so many dB for each percent of the time that int8 saves."""
 
 MUCH: Final = 0.1
-"""By so much of the time that int8 saves a plan of the front has to be worth more than the trail of best buys led to."""
+"""So much of the time that int8 saves a plan of the front has to be worth more than where the best buys led to."""
 
 LEAST_SHARE: Final = 0.01
 """What a layer in fp32 costs at least, as a share of the time that int8 saves."""

@@ -18,6 +18,7 @@ from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planned, Planner
 from quantune_mlir.planning.policies import FLOOR_DB
+from quantune_mlir.planning.probe import is_dear, probe
 from quantune_mlir.workflow.rewriting import PlanRewriter, Rewrite
 from quantune_mlir.workflow.verification import Verified, VerifiedPart, Verifier
 
@@ -128,6 +129,7 @@ def verified_plan(
 ) -> VerifiedPlan:
     """Measure a plan, and where a part is below the floor, make another from what was measured.
 
+    A plan that gives up much of what int8 saves is not believed before another one is measured, see planning/probe.py.
     Where a part has less than int8 throughout is thought to have there, that is measured, too, and takes the place of a
     plan that has less in truth, if it holds the floor or has no worse part.
 
@@ -144,7 +146,10 @@ def verified_plan(
         The first plan that holds the floor, or else the best.
     """
     model, foreseen = planner.problem.noise_model, planner.problem.noise_ledger().parts
-    best = _held(first, planner, make, verify, grow, floor_db)
+    hopeful = first if floor_db is None else _probed(first, planner, make, verify)
+    best = _held(hopeful, planner, make, verify, grow, floor_db)
+    if hopeful is not first and floor_db is not None and best.worst_db < floor_db - _SLACK_DB:
+        best = max(best, verify(first, model), key=lambda each: each.worst_db)
     measured = verify.measured(best, model)
     if int8 is None or not _lower(list(map(decibels, measured)), list(map(decibels, foreseen))):
         return best
@@ -154,6 +159,17 @@ def verified_plan(
     throughout = verify(planned, model)
     holds = throughout.worst_db >= min(best.worst_db, math.inf if floor_db is None else floor_db)
     return throughout if holds and _lower(best.parts_db, throughout.parts_db) else best
+
+
+def _probed(first: Planned, planner: Planner, make: Callable[[Planner], Planned], verify: PlanVerifier) -> Planned:
+    """The plan, or if it is dear and its predictions prove too dark, that which is made by better ones."""
+    if not is_dear(planner.problem, first.decisions):
+        return first
+    probed = planner.plan(probe, first.plan.policy)
+    found = verify(probed, planner.problem.noise_model)
+    return (
+        make(planner) if planner.brighten(probed.plan, verify.measured(found, planner.problem.noise_model)) else first
+    )
 
 
 def _held(

@@ -133,6 +133,35 @@ def test_noise_of_few_samples_counts_for_more() -> None:
     assert beyond_samples(even) == beyond_samples(PartNoise(PART, energy, energy)) == 1.0
 
 
+def test_a_dear_plan_is_made_again_if_another_has_less_noise_than_was_foreseen() -> None:
+    """0 dB were foreseen of int8 throughout, and there are 30: a thousandth of the noise."""
+    device = Device({"front": 5e-4, "body": 3e-4, "tail": 2e-4})
+    found = verified(device, planner(0.5, 0.3, 0.2))
+    assert device.plans == [list(NAMES), list(NAMES)] and found.worst_db == pytest.approx(30.0, abs=0.1)
+    assert found.parts[0].predicted_db == pytest.approx(30.0, abs=0.1)
+
+
+def test_a_dear_plan_stays_if_others_are_as_bad_as_was_foreseen() -> None:
+    truth = {"front": 0.5, "body": 0.3, "tail": 0.2}
+    device = Device(truth)
+    found = verified(device, planner(*truth.values()))
+    assert device.plans == [list(NAMES), []] and found.plan.integer_layers == {}
+
+
+def test_a_dear_plan_is_returned_to_if_hopes_were_in_vain() -> None:
+    """The more layers are int8, the less their errors have in common: the probe is good, and no other plan is."""
+
+    class Deceiving(Device):
+        def __call__(self, planned: Planned, noise: NoiseModel) -> VerifiedPlan:
+            probed = not self.plans
+            self.truth = dict.fromkeys(NAMES, 1e-4 if probed else 0.4)
+            return super().__call__(planned, noise)
+
+    device = Deceiving({})
+    found = verified(device, planner(0.5, 0.3, 0.2))
+    assert device.plans[-1] == [] and found.plan.integer_layers == {}
+
+
 def test_int8_throughout_is_taken_where_fp32_makes_it_worse() -> None:
     """The body takes off what the front adds, but nobody foresees it."""
 
