@@ -129,12 +129,12 @@ def test_the_greedy_budget_buys_the_cheapest_noise_and_gives_back_what_is_not_ne
 
 
 def test_errors_of_prediction_are_counted_where_there_is_noise() -> None:
-    plans = [{"predicted": 1e-2, "measured": 1e-2}, {"predicted": 1e-3, "measured": 1e-2}]
+    plans = [{"predicted": 1e-2, "measured": 1e-2}, {"predicted": 0.3, "measured": 3.0}]
     layers = [{"predicted": 1.0, "measured": 2.0}, {"predicted": 3.0, "measured": 4.0}]
     silent = {"predicted": 0.0, "measured": 0.0}
     found = {"network": "n", "granularity": "per-tensor", "parts": ["y"], "layers": layers, "plans": [*plans, silent]}
     (text,) = noise_table([found])
-    cells = "| 2 | 50 % | 50 % | +0.5 | +5.0 | +9.5 | +10.0 |"
+    cells = "| 2 | 50 % | 50 % | 1 | 100 % | 100 % | +0.5 | +5.0 | +9.5 | +10.0 |"
     assert text.splitlines()[2:] == [f"| n, per-tensor | 1 | 2 | 1.00 {cells}", f"| all |  |  |  {cells}"]
 
 
