@@ -55,10 +55,14 @@ def command(
     """
     from quantune_mlir.cli import tables
     from quantune_mlir.cli.console import Display, check_json, told_as_json
+    from quantune_mlir.cli.reporting import Notes
     from quantune_mlir.files.access import check_writable, write_array
+    from quantune_mlir.numerics.parts import LEAST_DB
+    from quantune_mlir.numerics.profile import Profile
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
-    from quantune_mlir.workflow.artifacts import Artifacts
+    from quantune_mlir.workflow.artifacts import PROFILE, Artifacts
+    from quantune_mlir.workflow.clipped_inputs import clipping_warnings
     from quantune_mlir.workflow.evaluation import evaluate
     from quantune_mlir.workflow.scoring import Scorer
     from quantune_mlir.workflow.variants import Variants
@@ -70,7 +74,8 @@ def command(
         check_writable(outputs)
     scorer = None if score_file is None else Scorer.load(score_file)
     steps = None if preprocess is None else Preprocess.parse(preprocess)
-    variants = Variants(Artifacts.open(directory))
+    artifacts = Artifacts.open(directory)
+    variants = Variants(artifacts)
     samples = SampleSet.open(data, variants.model.inputs, count, seed, steps)
     result = evaluate(
         variants,
@@ -82,5 +87,8 @@ def command(
     )
     if outputs is not None:
         write_array(outputs, result.outputs[chosen[0]])
+    if result.worst_db < LEAST_DB:
+        for warning in clipping_warnings(Profile.load(artifacts[PROFILE]), result.extremes):
+            Notes().warn(warning)
     if not told_as_json(json_file, result.scores):
         tables.print_evaluation(result.scores)

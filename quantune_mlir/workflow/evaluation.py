@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.parts import PartMeter, PartNoise
 from quantune_mlir.report.json_numbers import json_number
 from quantune_mlir.samples.sample_set import SampleSet
+from quantune_mlir.workflow.clipped_inputs import Extremes, widened
 from quantune_mlir.workflow.output_files import OutputFiles
 from quantune_mlir.workflow.outputs import Classification, by_sample, class_labels
 from quantune_mlir.workflow.progress import SILENT, Progress
@@ -67,10 +69,23 @@ class Tally:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the JSON file holds, by variant, and the raw first outputs, (samples, ...), if they were asked for."""
+    """What came of it.
+
+    Attributes:
+        scores: by variant, what the JSON file holds.
+        outputs: the raw first outputs, (samples, ...), of the variants that they were asked of.
+        extremes: of the samples.
+    """
 
     scores: dict[Variant, dict[str, Any]]
     outputs: dict[Variant, Array]
+    extremes: Extremes
+
+    @property
+    def worst_db(self) -> float:
+        """The SQNR of the worst part of all variants; -inf if one is not known."""
+        worst = (score["worst_sqnr_db"] for score in self.scores.values())
+        return min((-math.inf if db is None else float(db) for db in worst), default=math.inf)
 
 
 def evaluate(
@@ -107,7 +122,8 @@ def evaluate(
             decisions = None if classification is None else Decisions(classification)
             files = None if scorer is None else OutputFiles(Path(folder) / variant, len(samples))
             tallies[variant] = Tally(PartMeter(variants.model.parts), decisions, files)
-        _run(programs, tallies, samples, labels, chosen if keep_outputs else (), progress)
+        names = [spec.name for spec in variants.model.inputs]
+        extremes = _run(programs, tallies, samples, labels, chosen if keep_outputs else (), names, progress)
         labelled = labels is not None
         scores: dict[Variant, dict[str, Any]] = {v: _described(tallies[v], samples, labelled=labelled) for v in chosen}
         if scorer is not None:
@@ -115,7 +131,8 @@ def evaluate(
                 with progress.stage(f"score {variant}"):
                     mine, references = (_files(tallies[v]).arrays() for v in (variant, "fp32"))
                     scores[variant]["score"] = scorer(mine, references, samples.labels)
-    return Evaluation(scores, {v: np.concatenate(tally.kept) for v, tally in tallies.items() if tally.kept})
+    outputs: dict[Variant, Array] = {v: np.concatenate(tally.kept) for v, tally in tallies.items() if tally.kept}
+    return Evaluation(scores, outputs, extremes)
 
 
 def _load(variants: Variants, needed: Sequence[Variant], progress: Progress) -> dict[Variant, Program]:
@@ -132,8 +149,11 @@ def _run(
     samples: SampleSet,
     labels: NDArray[np.integer] | None,
     kept: Sequence[Variant],
+    names: Sequence[str],
     progress: Progress,
-) -> None:
+) -> Extremes:
+    """Runs all programs over the samples; the extremes of the inputs, by these names."""
+    extremes: Extremes = {}
     with progress.stage("evaluate", len(samples)) as tick:
         for index, run in enumerate(samples):
             mine = labels[index * samples.batch : (index + 1) * samples.batch] if labels is not None else None
@@ -142,7 +162,9 @@ def _run(
                 _count(tally, outputs[variant], outputs["fp32"], run, mine, samples.batch)
                 if variant in kept:
                     tally.kept.append(by_sample(outputs[variant][0], samples.batch))
+            extremes = widened(extremes, names, run)
             tick()
+    return extremes
 
 
 def _count(
