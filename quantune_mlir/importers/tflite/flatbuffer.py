@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,27 @@ class FlatTable:
             return np.frombuffer(self.data, np.dtype(dtype).newbyteorder("<"), count, start)
         except ValueError as error:
             raise BrokenBuffer(f"a vector of {count} elements") from error
+
+    def keep(self, slot: int, places: Sequence[int]) -> None:
+        """Let a field that is a vector of tables hold those at these places, ascending, alone."""
+        start, _ = self._vector(slot)
+        offsets = self.array(slot, np.uint32)
+        for place, kept in enumerate(places):
+            offsets[place] = offsets[kept] + 4 * (kept - place)
+        struct.pack_into("<I", self.data, start - 4, len(places))
+
+    def with_numbers(self, slot: int, numbers: Sequence[int]) -> bytearray:
+        """The buffer with a field that is a vector of int32 put at its end, with these elements.
+
+        Raises:
+            BrokenBuffer: the table has not this field.
+        """
+        place = self._place(slot)
+        if place is None:
+            raise BrokenBuffer(f"a table without the field {slot}")
+        data = self.data + bytes(-len(self.data) % 4)
+        struct.pack_into("<I", data, place, len(data) - place)
+        return data + struct.pack(f"<I{len(numbers)}i", len(numbers), *numbers)
 
     def _vtable(self) -> int:
         return self.position - _number(self.data, "i", self.position)

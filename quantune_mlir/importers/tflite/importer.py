@@ -20,10 +20,10 @@ from quantune_mlir.importers.tflite.model_file import ModelFile
 from quantune_mlir.importers.tflite.refusals import (
     refuse_formats,
     refuse_quantized,
-    refuse_state,
     refuse_unconverted,
 )
 from quantune_mlir.importers.tflite.sparse import densify
+from quantune_mlir.importers.tflite.states import without_state
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import functions
 from quantune_mlir.mlir.text import parse_module
@@ -35,7 +35,8 @@ _LARGEST_FILE: Final = 1 << 31
 def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir.Module:
     """Import a TensorFlow Lite model of floats, or with `options.keep_quantized` a quantized one as it is.
 
-    The function has the model's own signature, static; inputs and outputs are called as their tensors are.
+    The function has the model's own signature, static; inputs and outputs are called as their tensors are, and
+    variables are inputs and outputs as well.
 
     Raises:
         ModelError: the file is broken, quantized, or has what cannot be imported; or there is no converter.
@@ -48,7 +49,7 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
         model = ModelFile(bytearray(content))
         model.check_names()
         model.check_values()
-        refuse_state(model, where)
+        model, names = without_state(model, where)
         if not options.keep_quantized:
             refuse_quantized(model, where)
         refuse_formats(model, where)
@@ -61,12 +62,19 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
             densify(block, model)
             expand_custom(block)
             correct(block, model)
-        names = [t.name for t in model.inputs], [t.name for t in model.outputs]
     except BrokenBuffer as error:
         raise ModelError(
             f"a broken TensorFlow Lite model: {error}", where=where, remedy="export or download the model again"
         ) from error
-    adopt(module, function, tensors, names, options.edits, hashlib.sha256(content).hexdigest(), where)
+    adopt(
+        module,
+        function,
+        tensors,
+        names,
+        options.edits,
+        hashlib.sha256(content).hexdigest(),
+        where,
+    )
     return module
 
 

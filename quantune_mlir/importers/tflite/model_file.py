@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -15,6 +16,8 @@ from quantune_mlir.importers.tflite.operators import BITS, CUSTOM, element_type_
 
 MAGIC: Final = b"TFL3"
 MAGIC_AT: Final = 4
+INPUTS, OUTPUTS, OPERATORS = 1, 2, 3
+"""Fields of a subgraph."""
 _MOST_TENSORS: Final = 1 << 20
 
 
@@ -28,6 +31,7 @@ class TensorInfo:
         declared: its name, and its shape with "?" for what is dynamic.
         element_type: e.g. "float32".
         scaled: whether it has quantization parameters.
+        zero_point: the code of 0; of several, the first.
         buffer: the number of the buffer with its values; 0: it has none.
     """
 
@@ -36,6 +40,7 @@ class TensorInfo:
     declared: DeclaredInput
     element_type: str
     scaled: bool
+    zero_point: int
     buffer: int
 
     @property
@@ -103,7 +108,7 @@ class ModelFile:
     @cached_property
     def tensors(self) -> list[TensorInfo]:
         """The tensors of the network."""
-        tables = self._graph.tables(0)
+        tables = self.network.tables(0)
         if len(tables) > _MOST_TENSORS:
             raise BrokenBuffer(f"{len(tables)} tensors")
         return [_tensor(table) for table in tables]
@@ -111,31 +116,53 @@ class ModelFile:
     @cached_property
     def operators(self) -> list[OperatorInfo]:
         """The operators of the network, in the order they are computed in."""
+        return self._operators(self.network, len(self.tensors))
+
+    def subgraph(self, number: int) -> tuple[list[TensorInfo], list[OperatorInfo]]:
+        """The tensors and the operators of a subgraph."""
+        if not 0 <= number < len(self.subgraphs):
+            raise BrokenBuffer(f"subgraph {number}")
+        tensors = [_tensor(table) for table in self.subgraphs[number].tables(0)]
+        return tensors, self._operators(self.subgraphs[number], len(tensors))
+
+    def _operators(self, graph: FlatTable, tensors: int) -> list[OperatorInfo]:
         kinds = [_kind(code) for code in self._root.tables(1)]
         found: list[OperatorInfo] = []
-        for table in self._graph.tables(3):
+        for table in graph.tables(OPERATORS):
             number = table.scalar(0, "I", 0)
             if number >= len(kinds):
                 raise BrokenBuffer(f"operator code {number}")
-            inputs, outputs = self._numbers(table, 1), self._numbers(table, 2)
+            inputs, outputs = _numbers(table, 1, tensors), _numbers(table, 2, tensors)
             found.append(OperatorInfo(kinds[number], inputs, outputs, table.table(4)))
         return found
 
     @cached_property
     def inputs(self) -> list[TensorInfo]:
         """The network's inputs."""
-        return [self.tensors[number] for number in self._numbers(self._graph, 1)]
+        return [self.tensors[number] for number in _numbers(self.network, INPUTS, len(self.tensors))]
 
     @cached_property
     def outputs(self) -> list[TensorInfo]:
         """The network's outputs."""
-        return [self.tensors[number] for number in self._numbers(self._graph, 2)]
+        return [self.tensors[number] for number in _numbers(self.network, OUTPUTS, len(self.tensors))]
 
     def pin(self, tensor: TensorInfo, shape: tuple[int, ...]) -> None:
         """Give a tensor with dynamic axes this shape, in the file's data."""
         for slot in (_SHAPE, _SIGNATURE):
             sizes = tensor.table.array(slot, np.int32)
             sizes[:] = shape[: sizes.size]
+
+    def redirect(self, tensors: Mapping[int, int]) -> None:
+        """Let others stand for some tensors in what operators read and the network gives, in the file's data."""
+        read = (table.array(INPUTS, np.int32) for table in self.network.tables(OPERATORS))
+        for numbers in (*read, self.network.array(OUTPUTS, np.int32)):
+            for place, number in enumerate(numbers.tolist()):
+                numbers[place] = tensors.get(number, number)
+
+    def with_ends(self, slot: int, more: Sequence[int]) -> ModelFile:
+        """The model with more tensors as INPUTS or OUTPUTS of its network."""
+        numbers = _numbers(self.network, slot, len(self.tensors))
+        return ModelFile(self.network.with_numbers(slot, [*numbers, *more]))
 
     def check_values(self) -> None:
         """Raises BrokenBuffer if a stored tensor has not as many bytes as its shape says: the converter trusts it."""
@@ -148,6 +175,10 @@ class ModelFile:
                 is_sparse = tensor.table.table(6) is not None
                 if size and bits and not is_sparse and size != -(-math.prod(tensor.shape) * bits // 8):
                     raise BrokenBuffer(f"tensor {tensor.name!r} of shape {list(tensor.shape)} with {size} bytes")
+
+    def is_stored(self, tensor: TensorInfo) -> bool:
+        """Whether the file stores the values of a tensor."""
+        return self._content(self._buffers[tensor.buffer]).size > 0
 
     def stored(self, tensor: TensorInfo) -> np.ndarray:
         """The values of a tensor that the file stores, flat. Raises BrokenBuffer if it stores none."""
@@ -171,21 +202,23 @@ class ModelFile:
         return np.frombuffer(self.data, np.uint8, size, begin)
 
     @property
-    def _graph(self) -> FlatTable:
+    def network(self) -> FlatTable:
+        """The first subgraph, which LiteRT runs unless it is told another signature."""
         if not self.subgraphs:
             raise BrokenBuffer("no subgraph")
         return self.subgraphs[0]
 
-    def _numbers(self, table: FlatTable, slot: int) -> tuple[int, ...]:
-        """Numbers of tensors; -1 stands for one that is left out."""
-        numbers = tuple(int(number) for number in table.array(slot, np.int32))
-        if any(not -1 <= number < len(self.tensors) for number in numbers):
-            raise BrokenBuffer("a tensor that does not exist")
-        return tuple(number for number in numbers if number >= 0)
-
 
 _SHAPE: Final = 0
 _SIGNATURE: Final = 7
+
+
+def _numbers(table: FlatTable, slot: int, tensors: int) -> tuple[int, ...]:
+    """Numbers of tensors; -1 stands for one that is left out."""
+    numbers = tuple(int(number) for number in table.array(slot, np.int32))
+    if any(not -1 <= number < tensors for number in numbers):
+        raise BrokenBuffer("a tensor that does not exist")
+    return tuple(number for number in numbers if number >= 0)
 
 
 def _kind(code: FlatTable) -> str:
@@ -207,5 +240,6 @@ def _tensor(table: FlatTable) -> TensorInfo:
         DeclaredInput(name, sizes),
         element_type_name(table.scalar(1, "b", 0)),
         quantization is not None and quantization.array(2, np.float32).size > 0,
+        int(next(iter([] if quantization is None else quantization.array(3, np.int64)), 0)),
         table.scalar(2, "I", 0),
     )

@@ -9,9 +9,6 @@ from quantune_mlir.errors import ModelError, UnsupportedNode, UnsupportedOperato
 from quantune_mlir.importers.tflite.labels import layer_names
 from quantune_mlir.importers.tflite.model_file import ModelFile, OperatorInfo, TensorInfo
 
-_STATE: Final[Mapping[str, str]] = dict.fromkeys(
-    ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"), "state that one run leaves to the next"
-)
 _UNCONVERTED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("IF", "WHILE", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE"), "control flow"),
     **dict.fromkeys(
@@ -21,11 +18,6 @@ _UNCONVERTED: Final[Mapping[str, str]] = {
 """Operators over which the converter fails as a whole, or which it writes as nobody else reads them."""
 _QUANTIZED: Final = ("int8", "uint8", "int16", "int4")
 _NARROW: Final = ("int4", "uint4", "int2", "float8_e4m3fn", "float8_e5m2")
-
-
-def refuse_state(model: ModelFile, where: str) -> None:
-    """Raises UnsupportedOperatorsError if a run of the model depends on the one before."""
-    _refuse(model, _STATE, where, "export the model with its state as inputs and outputs")
 
 
 def refuse_unconverted(model: ModelFile, where: str) -> None:

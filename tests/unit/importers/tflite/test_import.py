@@ -172,16 +172,6 @@ def test_masks_of_attention_are_finite(tmp_path: Path) -> None:
     np.testing.assert_allclose(share, wanted, atol=1e-6)
 
 
-def test_state_is_refused(tmp_path: Path) -> None:
-    graph = Graph()
-    x = graph.input("x", [1, 4])
-    handle = graph.op("VAR_HANDLE", [], "state", [], np.int32)
-    graph.operator("ASSIGN_VARIABLE", [handle, x], [])
-    path = graph.save(tmp_path / "m.tflite", graph.op("READ_VARIABLE", [handle], "y", [1, 4]))
-    text = message(path)
-    assert "3 node(s)" in text and "state (VAR_HANDLE): state that one run leaves to the next" in text
-
-
 def branch(graph: Graph, kind: str) -> None:
     x = graph.input("bx", [1, 4])
     graph.subgraphs[-1].outputs = [graph.op(kind, [x], "by", [1, 4])]
