@@ -53,16 +53,17 @@ class StaticShapes:
                 )
 
     def of(self, inputs: Sequence[DeclaredInput], where: str) -> list[tuple[int, ...]]:
-        """The static shape of each input.
+        """The static shape of each input. What is called as a dynamic first dimension is of the batch's size.
 
         Raises:
             DynamicShapesError: dimensions of unknown size, all of them at once.
             ModelError: a shape contradicts the model, is too large, or has no elements.
         """
-        found = [self._shape(declared, where) for declared in inputs]
+        sizes = _named_batch(inputs, self.batch)
+        found = [self._shape(declared, sizes, where) for declared in inputs]
         unknown = [declared for declared, shape in zip(inputs, found, strict=True) if shape is None]
         if unknown:
-            raise _dynamic(unknown, self.batch, where)
+            raise _dynamic(unknown, self.batch, sizes, where)
         shapes = [shape or () for shape in found]
         for declared, shape in zip(inputs, shapes, strict=True):
             try:
@@ -73,16 +74,17 @@ class StaticShapes:
                 ) from error
         return shapes
 
-    def _shape(self, declared: DeclaredInput, where: str) -> tuple[int, ...] | None:
-        """The static shape of an input; None where nothing tells it."""
+    def _shape(self, declared: DeclaredInput, sizes: Mapping[str, int], where: str) -> tuple[int, ...] | None:
+        """The static shape of an input, with the sizes of dimensions by name; None where nothing tells it."""
         given = self.given.get(declared.name)
         if given is not None:
             return _fitting(declared, given, where)
         found = self._from_samples(declared.sizes, self.samples.get(declared.name))
+        found = None if found is None else [sizes.get(size, size) if isinstance(size, str) else size for size in found]
         if found is None or not all(isinstance(size, int) for size in found):
             return None
         if 0 in found:
-            remedy = f"give its shape: {_shape_option(declared, self.batch)}"
+            remedy = f"give its shape: {_shape_option(declared, self.batch, sizes)}"
             raise ModelError(f"input {declared.name!r} has no elements", where=where, remedy=remedy)
         return tuple(size for size in found if isinstance(size, int))
 
@@ -116,9 +118,16 @@ def _fitting(declared: DeclaredInput, given: Shape, where: str) -> tuple[int, ..
     return tuple(int(s) for s in given)
 
 
-def _dynamic(inputs: Sequence[DeclaredInput], batch: int, where: str) -> DynamicShapesError:
+def _named_batch(inputs: Sequence[DeclaredInput], batch: int) -> dict[str, int]:
+    """The batch by the names of dynamic first dimensions; but what an input has twice is no name of one size."""
+    shapes = [declared.sizes for declared in inputs if declared.sizes]
+    names = {shape[0] for shape in shapes if all(each.count(shape[0]) <= 1 for each in shapes)}
+    return {name: batch for name in names if isinstance(name, str) and name != "?"}
+
+
+def _dynamic(inputs: Sequence[DeclaredInput], batch: int, sizes: Mapping[str, int], where: str) -> DynamicShapesError:
     listing = "; ".join(f"input {i.name!r} {_described(i)}" for i in inputs)
-    options = " ".join(_shape_option(i, batch) for i in inputs)
+    options = " ".join(_shape_option(i, batch, sizes) for i in inputs)
     return DynamicShapesError(
         f"{listing}",
         where=where,
@@ -132,13 +141,13 @@ def _described(declared: DeclaredInput) -> str:
     return f"has dynamic dimensions: {', '.join(size for size in declared.sizes if isinstance(size, str))}"
 
 
-def _shape_option(declared: DeclaredInput, batch: int) -> str:
-    """The --shape option of an input, with the sizes that the model has and capitals for those that it has not."""
+def _shape_option(declared: DeclaredInput, batch: int, sizes: Mapping[str, int]) -> str:
+    """The --shape option of an input, with the sizes that are known, some by name, and capitals for the others."""
     if declared.sizes is None:
         return f"--shape {declared.name}=N"
     words = [
         str(size) if size and isinstance(size, int) else str(batch) if i == 0 else _capitals(size, i)
-        for i, size in enumerate(declared.sizes)
+        for i, size in enumerate(sizes.get(size, size) if isinstance(size, str) else size for size in declared.sizes)
     ]
     return f"--shape {declared.name}={'x'.join(words)}"
 

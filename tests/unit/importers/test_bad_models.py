@@ -170,6 +170,20 @@ def test_dynamic_inputs_are_named_at_once_after_unknown_operators() -> None:
     assert "find (NonZero)" in message(model)
 
 
+@pytest.mark.parametrize(("names", "asked"), [(["batch", "batch"], False), (["None", "None", "None"], True)])
+def test_what_is_called_as_the_batch_is_as_large(names: list[str], asked: bool) -> None:
+    """A name that an input has twice is that of whatever was not known."""
+    inputs = {"x": np.zeros((1, 4), np.float32), "z": np.zeros((2, 1, 4), np.float32)}
+    model = build_model([helper.make_node("Add", ["x", "z"], ["y"])], inputs, {}, ["y"])
+    first, *others = names
+    for info, dims in zip(model.graph.input, ([first, 4], [2, *others, 4][:4]), strict=True):
+        info.CopyFrom(helper.make_tensor_value_info(info.name, TensorProto.FLOAT, dims))
+    if asked:
+        assert "input 'z' has dynamic dimensions: None, None" in message(model)
+    else:
+        assert "tensor<2x3x4xf32>" in str(import_onnx(model, batch=3))
+
+
 def test_dynamic_dimensions_are_those_of_the_samples() -> None:
     model = with_input_shape("n", 2, -1, "w")
     for shape in ((20, 2, 8, 6), (20, 3, 2, 8, 6)):
