@@ -63,18 +63,23 @@ def chosen_branch(node: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> onnx
     return found[0]
 
 
-def known_rounds(count: Tensor | None) -> int:
-    """The rounds of a Loop.
+def known_rounds(count: Tensor | None) -> Iterator[int]:
+    """The rounds of a Loop, which its condition may end before.
+
+    Args:
+        count: of them; None: it goes on as long as its condition says.
 
     Raises:
         Unsupported: they depend on values, or are too many.
     """
-    if count is None or count.array is None:
+    if count is not None and count.array is None:
         raise Unsupported("a loop, whose number of rounds depends on values")
-    rounds = int(count.array.reshape(()))
-    if rounds > _MOST_ROUNDS:
+    rounds = None if count is None or count.array is None else int(count.array.reshape(()))
+    if rounds is not None and rounds > _MOST_ROUNDS:
         raise Unsupported(f"a loop of {rounds} rounds; up to {_MOST_ROUNDS} are written out")
-    return max(rounds, 0)
+    yield from range(_MOST_ROUNDS if rounds is None else rounds)
+    if rounds is None:
+        raise Unsupported(f"a loop of more than {_MOST_ROUNDS} rounds; so many are written out")
 
 
 def known_condition(goes_on: Tensor | None) -> bool:

@@ -169,10 +169,9 @@ class _GraphImport:
         """The results of a Loop, round after round: what is carried, and what each round yields, stacked."""
         body = next(bodies(proto))
         rounds, goes_on, *carried = inputs
-        count = known_rounds(rounds)
         yielded: list[list[Tensor]] = [[] for _ in body.output[1 + len(carried) :]]
-        for index in range(count + 1):
-            if index == count or not known_condition(goes_on):
+        for index in known_rounds(rounds):
+            if not known_condition(goes_on):
                 break
             given = [Tensor.constant(np.array(index, np.int64)), Tensor.constant(np.array(True)), *carried]
             results = self._inlined(builder, body, given)

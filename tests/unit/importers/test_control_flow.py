@@ -11,7 +11,9 @@ from onnx import TensorProto, helper
 
 from quantune_mlir.errors import UnsupportedOperatorsError
 from quantune_mlir.graph.units import find_units
+from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.onnx import import_onnx
+from quantune_mlir.importers.onnx.bodies import known_rounds
 from quantune_mlir.mlir.function import entry_block, main_function
 from tests.onnx_models import build_model, reference
 from tests.support import run_module
@@ -105,7 +107,7 @@ def test_what_a_branch_cannot_have_is_named() -> None:
     assert [node.name for node in caught.value.nodes] == ["random"]
 
 
-def loop(*, goes_on: str = "on", until: int = 3) -> onnx.ModelProto:
+def loop(*, goes_on: str = "on", until: int = 3, count: str = "count") -> onnx.ModelProto:
     """A recurrence over the rows of x: h = tanh(h w + x[i]), each h yielded as well."""
     kinds = {"i": (TensorProto.INT64, []), "on": (TensorProto.BOOL, []), "h": (TensorProto.FLOAT, [1, 8])}
     inputs = [helper.make_tensor_value_info(name, *kind) for name, kind in kinds.items()]
@@ -122,10 +124,17 @@ def loop(*, goes_on: str = "on", until: int = 3) -> onnx.ModelProto:
     ]
     outputs = [helper.make_tensor_value_info("again", TensorProto.BOOL, []), *map(_anything, ("next", "all"))]
     body = helper.make_graph(nodes, "body", inputs, outputs)
-    node = helper.make_node("Loop", ["count", "", "start"], ["y", "rows"], name="loop", body=body)
+    node = helper.make_node("Loop", [count, "go", "start"], ["y", "rows"], name="loop", body=body)
     weights = RNG.standard_normal((8, 8)).astype(np.float32)
-    numbers = {"count": np.array(5, np.int64), "last": np.array(until, np.int64), "limit": np.array(9, np.float32)}
-    model = build_model([node], {"x": ROWS}, {**numbers, "w": weights, "start": X[:1]}, ["y", "rows"])
+    numbers = {
+        "count": np.array(5, np.int64),
+        "last": np.array(until, np.int64),
+        "limit": np.array(9, np.float32),
+        "go": np.array(True),
+    }
+    model = build_model(
+        [node], {"x": ROWS}, {**numbers, "go": np.array(True), "w": weights, "start": X[:1]}, ["y", "rows"]
+    )
     for output, shape in zip(model.graph.output, ([1, 8], [None, 1, 8]), strict=True):
         output.CopyFrom(helper.make_tensor_value_info(output.name, TensorProto.FLOAT, shape))
     return model
@@ -146,6 +155,14 @@ def test_loop_of_known_rounds(goes_on: str) -> None:
         np.testing.assert_allclose(mine, wanted, rtol=1e-5, atol=1e-6)
     products = [layer for layer in layers(model) if layer and layer.startswith("product")]
     assert len(products) == (4 if goes_on == "on" else 3)  # that of the first round is known
+
+
+def test_loop_that_goes_on_as_long_as_is_known() -> None:
+    model = loop(goes_on="before", count="")
+    for mine, wanted in zip(run_module(import_onnx(model), ROWS), reference(model, {"x": ROWS}), strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-5, atol=1e-6)
+    with pytest.raises(Unsupported, match="more than 256 rounds"):
+        list(known_rounds(None))
 
 
 def test_loop_that_ends_by_values() -> None:
