@@ -22,6 +22,8 @@ _REASONS: Final = {
     "Scan": "a loop",
     "Unique": "the number of its results depends on values",
 }
+_DECIDED: Final = ("constant", "run time", "type int")
+"""In reasons why an input of whole numbers, if it were pinned, might mend it."""
 _OF_SHAPES: Final = frozenset({"Shape", "Size"})
 
 
@@ -56,7 +58,7 @@ def remedy(
     nodes = [node for node in graph.node if live.intersection(node.output)]
     blocked = [node for node in nodes if any(name and tensors.get(name) is None for name in node.output)]
     origins = [node for node in blocked if all(tensors.get(name, "stored") is not None for name in node.input if name)]
-    decided = any("constant" in node.reason or "run time" in node.reason for node in refused)
+    decided = any(word in node.reason for node in refused for word in _DECIDED)
     advice = _pins(graph, origins) if decided else []
     known = [node for node in nodes if node not in blocked and any(_is_computed(tensors, n) for n in node.output)]
     before, after = (any(node.op_type in _WORTH_QUANTIZING for node in part) for part in (known, blocked))

@@ -132,9 +132,7 @@ def loop(*, goes_on: str = "on", until: int = 3, count: str = "count") -> onnx.M
         "limit": np.array(9, np.float32),
         "go": np.array(True),
     }
-    model = build_model(
-        [node], {"x": ROWS}, {**numbers, "go": np.array(True), "w": weights, "start": X[:1]}, ["y", "rows"]
-    )
+    model = build_model([node], {"x": ROWS}, {**numbers, "w": weights, "start": X[:1]}, ["y", "rows"])
     for output, shape in zip(model.graph.output, ([1, 8], [None, 1, 8]), strict=True):
         output.CopyFrom(helper.make_tensor_value_info(output.name, TensorProto.FLOAT, shape))
     return model

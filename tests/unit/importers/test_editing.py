@@ -51,6 +51,17 @@ def detector() -> onnx.ModelProto:
     return build_model(nodes, {"x": X}, {"w": np.ones((8, 4), np.float32)}, ["y", "total"])
 
 
+def by_length() -> onnx.ModelProto:
+    """Sorts its rows by their lengths, as exporters of packed sequences do."""
+    nodes = [
+        helper.make_node("TopK", ["lengths", "k"], ["", "order"], name="sort"),
+        helper.make_node("Gather", ["x", "order"], ["sorted"]),
+        helper.make_node("MatMul", ["sorted", "w"], ["y"]),
+    ]
+    constants = {"k": np.array([2]), "w": np.ones((8, 4), np.float32)}
+    return build_model(nodes, {"x": X, "lengths": np.array([3, 5])}, constants, ["y"])
+
+
 def names(model: onnx.ModelProto, **edits: Any) -> list[str]:
     module = import_onnx(model, edits=Edits(**edits))
     return [name for name, _, _ in argument_specs(main_function(module))]
@@ -70,8 +81,9 @@ def test_a_pinned_input_decides_a_condition(value: int | str) -> None:
     np.testing.assert_allclose(run_module(module, X)[0], wanted[0], rtol=1e-5)
 
 
-def test_what_to_pin_is_said() -> None:
-    assert "--constant sr=VALUE" in message(by_rate())
+@pytest.mark.parametrize(("model", "decides"), [(by_rate(), "sr"), (by_length(), "lengths")])
+def test_what_to_pin_is_said(model: onnx.ModelProto, decides: str) -> None:
+    assert f"--constant {decides}=VALUE" in message(model)
 
 
 def test_one_number_fills_an_input(tmp_path: Path) -> None:
