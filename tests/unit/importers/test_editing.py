@@ -54,7 +54,7 @@ def detector() -> onnx.ModelProto:
 def by_length() -> onnx.ModelProto:
     """Sorts its rows by their lengths, as exporters of packed sequences do."""
     nodes = [
-        helper.make_node("TopK", ["lengths", "k"], ["", "order"], name="sort"),
+        helper.make_node("TopK", ["lengths", "k"], ["longest", "order"], name="sort"),
         helper.make_node("Gather", ["x", "order"], ["sorted"]),
         helper.make_node("MatMul", ["sorted", "w"], ["y"]),
     ]
