@@ -243,7 +243,8 @@ def quantize(
             return analyzer.grown(samples, tick)
 
     int8 = policy.int8_throughout if is_default else None
-    best = verified_plan(planned, planner, decide, verify_plan, grow, floor_db, int8)
+    tight = policy.min_sqnr_db is not None
+    best = verified_plan(planned, planner, decide, verify_plan, grow, floor_db, int8, tight=tight)
     return replace(
         found,
         planned=best.planned,

@@ -31,6 +31,9 @@ _LOST_DB: Final = 0.5
 _SLACK_DB: Final = 0.5
 """By so much a part may be below the floor: measured over a few samples, it is off by as much."""
 
+_AMPLE_DB: Final = 3.0
+"""By so much more than was asked for a plan may have without being made again."""
+
 
 @dataclass(frozen=True)
 class VerifiedPlan:
@@ -126,6 +129,8 @@ def verified_plan(
     grow: Callable[[PrecisionPlan], Mapping[str, Powers]],
     floor_db: float | None,
     int8: Callable[[Planner], Planned] | None = None,
+    *,
+    tight: bool = False,
 ) -> VerifiedPlan:
     """Measure a plan, and where a part is below the floor, make another from what was measured.
 
@@ -141,15 +146,18 @@ def verified_plan(
         grow: measures what each layer of a plan brings, see planning/correction.py; called where it is in doubt.
         floor_db: what each part is to have; None: whatever it has.
         int8: makes the plan of int8 throughout; None: nothing is compared with it.
+        tight: whether a plan that has far more than the floor, unforeseen, is made again from what was measured.
 
     Returns:
-        The first plan that holds the floor, or else the best.
+        The first plan that holds the floor, or else the best; if it is to be `tight`, the last that holds it.
     """
     model, foreseen = planner.problem.noise_model, planner.problem.noise_ledger().parts
     hopeful = first if floor_db is None else _probed(first, planner, make, verify)
     best = _held(hopeful, planner, make, verify, grow, floor_db)
     if hopeful is not first and floor_db is not None and best.worst_db < floor_db - _SLACK_DB:
         best = max(best, verify(first, model), key=lambda each: each.worst_db)
+    if tight and floor_db is not None:
+        best = _tightened(best, planner, make, verify, floor_db)
     measured = verify.measured(best, model)
     if int8 is None or not _lower(list(map(decibels, measured)), list(map(decibels, foreseen))):
         return best
@@ -170,6 +178,24 @@ def _probed(first: Planned, planner: Planner, make: Callable[[Planner], Planned]
     return (
         make(planner) if planner.brighten(probed.plan, verify.measured(found, planner.problem.noise_model)) else first
     )
+
+
+def _tightened(
+    held: VerifiedPlan, planner: Planner, make: Callable[[Planner], Planned], verify: PlanVerifier, floor_db: float
+) -> VerifiedPlan:
+    """The last plan that holds the floor, as long as there is less noise than was foreseen."""
+    for _ in range(MOST_REPAIRS):
+        model = planner.problem.noise_model
+        if held.worst_db < floor_db + _AMPLE_DB or not planner.brighten(held.plan, verify.measured(held, model)):
+            break
+        planned = make(planner)
+        if planned.plan.precision_of() == held.plan.precision_of():
+            break
+        found = verify(planned, planner.problem.noise_model)
+        if found.worst_db < floor_db - _SLACK_DB:
+            break
+        held = found
+    return held
 
 
 def _held(

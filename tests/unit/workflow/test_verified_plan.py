@@ -9,11 +9,12 @@ import pytest
 
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.parts import Part, PartNoise, relative_error
+from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.graph import LayerNode
 from quantune_mlir.planning.noise_model import NoiseModel, Powers
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planned, Planner
-from quantune_mlir.planning.policies import all_int8, default
+from quantune_mlir.planning.policies import all_int8, default, within
 from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
 from quantune_mlir.workflow.verification import Verified, VerifiedPart
 from quantune_mlir.workflow.verified_plan import MOST_REPAIRS, VerifiedPlan, beyond_samples, verified_plan
@@ -160,6 +161,23 @@ def test_a_dear_plan_is_returned_to_if_hopes_were_in_vain() -> None:
     device = Deceiving({})
     found = verified(device, planner(0.5, 0.3, 0.2))
     assert device.plans[-1] == [] and found.plan.integer_layers == {}
+
+
+@pytest.mark.parametrize(("tight", "int8"), [(False, ["body", "tail"]), (True, [*NAMES])])
+def test_a_plan_that_has_more_than_was_asked_for_is_made_again(tight: bool, int8: list[str]) -> None:
+    """10 dB more than was foreseen: the front may be int8 as well within 20 dB."""
+    of, device = planner(0.09, 0.004, 0.004), Device({"front": 5e-3, "body": 4e-4, "tail": 4e-4})
+    budget = within(Budget(min_sqnr_db=20.0))
+    found = verified_plan(
+        of.plan(budget, "b"),
+        of,
+        lambda of: of.plan(budget, "b"),
+        device,  # type: ignore[arg-type]
+        device.grow,
+        20.0,
+        tight=tight,
+    )
+    assert list(found.plan.integer_layers) == int8 and found.worst_db >= 20
 
 
 def test_int8_throughout_is_taken_where_fp32_makes_it_worse() -> None:
