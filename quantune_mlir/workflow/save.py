@@ -33,6 +33,8 @@ def save(
 ) -> dict[str, object]:
     """Compile the mixed program for the target and write all artifacts; the content of summary.json.
 
+    Where floats take routines of a C compiler, which a .vmfb cannot call, what is delivered is all that is compiled.
+
     Args:
         quantization: what to write.
         directory: the output directory; written as a whole or not at all.
@@ -54,12 +56,14 @@ def save(
     directory = Path(directory)
     artifacts.check_output(directory, force=force)
     watch = Stopwatch(progress)
-    with watch.stage("compile_mixed", "compile mixed"):
-        program = quantization.compile(tiles=tiles)
+    target = load_target(quantization.options.target)
+    program = b""
+    if delivery is None or quantization.integers is not None or target.floats != "none":
+        with watch.stage("compile_mixed", "compile mixed"):
+            program = quantization.compile(tiles=tiles)
     delivered: dict[str, bytes] = {}
     if delivery is not None:
         with watch.stage("deliver", f"make the {delivery.deliverable}"):
-            target = load_target(quantization.options.target)
             delivered = delivery.files(quantization.integers or quantization.mixed.module, target, tiles=tiles)
     summary = summarize(
         quantization,
@@ -74,7 +78,8 @@ def save(
         files[artifacts.SENSITIVITY].write_text(quantization.sensitivity.to_yaml(), encoding="utf-8")
         files[artifacts.PLAN].write_text(quantization.plan.to_yaml(), encoding="utf-8")
         write_text(quantization.mixed.module, files[artifacts.MIXED], generic=True)
-        files[artifacts.PROGRAM].write_bytes(program)
+        if program:
+            files[artifacts.PROGRAM].write_bytes(program)
         files[artifacts.SUMMARY].write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         if delivery is not None:
             write_files(delivered, files[delivery.deliverable])

@@ -213,6 +213,23 @@ def test_quantize_and_compile_deliver_a_bundle(quantune: Quantune, tmp_path: Pat
     assert sizes == {file.name: file.stat().st_size for file in (tmp_path / "again").iterdir()}
 
 
+@pytest.mark.slow
+def test_bundle_alone_where_floats_take_routines(quantune: Quantune, tmp_path: Path) -> None:
+    target = "riscv32imc"
+    require(load_target(target).c)
+    save_model(dense_layers(2, 16), tmp_path / "m.onnx")
+    save_samples(tmp_path / "samples.npz", x=np.random.default_rng(0).random((3, 16), np.float32))
+    made = tmp_path / "made"
+    arguments = ("--calibration", tmp_path / "samples.npz", "--output", made, "--target", target, "--no-integer-only")
+    refused = quantune("quantize", tmp_path / "m.onnx", *arguments)
+    assert "make a C bundle: --deliverable c-bundle" in refused.stderr
+    outcome = quantune("quantize", tmp_path / "m.onnx", *arguments, "--deliverable", "c-bundle")
+    assert outcome.status == 0, outcome.stderr
+    selftest(made / "c-bundle", tmp_path / "build")
+    assert not (made / "model.vmfb").exists()
+    assert quantune("report", made).status == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
