@@ -42,7 +42,7 @@ def program_source(module: ir.Module, target: Target, tiles: TunedTiles | None =
     known = known_program(made_from) if made_from else None
     if known is not None:
         return known
-    _lower_to_kernels(module, target, tiles)
+    lower_to_kernels(module, target, tiles)
     return Source(module, target, made_from=made_from)
 
 
@@ -55,7 +55,7 @@ def _key(module: ir.Module, target: Target, tiles: TunedTiles | None) -> str:
 def with_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> ir.Module:
     """A copy of `module`, in a context of its own, that dispatches kernels if the target names an instruction set."""
     copy = in_own_context(module)
-    _lower_to_kernels(copy, target, tiles)
+    lower_to_kernels(copy, target, tiles)
     return copy
 
 
@@ -73,7 +73,7 @@ def load_tiles(path: Path | None, target: Target) -> TunedTiles | None:
     return tiles
 
 
-def _lower_to_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None) -> None:
+def lower_to_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> None:
     """Let `module` dispatch kernels, where the target names an instruction set, or prepare it for bytecode."""
     isa = isa_of(target)
     if target.backend == "vmvx":

@@ -195,16 +195,19 @@ def compiler_key(target: Target) -> str:
     return digest(json.dumps([target.model_dump(), *versions(), cpu_name(), *sorted(host_flags())], sort_keys=True))
 
 
-def to_executables(arguments: Sequence[str], target: Target, path: Path) -> ir.Module:
+def to_executables(arguments: Sequence[str], target: Target, path: Path, *, located: bool = False) -> ir.Module:
     """Compile what `Source.arguments` gave as far as LLVM, and write that to a file; the module that it holds.
 
     It has no float operation that the target has not. It goes through text: in bytecode IREE loses large constants.
+    With `located` the module has locations, the file has none: object files would hold them.
     Raises CompileError as `iree_compile` does.
     """
-    iree_compile([*arguments, "--compile-to=executable-targets", "-o", str(path)], target.name)
+    locations = ["--mlir-print-debuginfo"] if located else []
+    iree_compile([*arguments, *locations, "--compile-to=executable-targets", "-o", str(path)], target.name)
     module = parse_module(path.read_bytes(), make_context())
     if target.floats != "full":
         expand_floats(module)
+    if target.floats != "full" or located:
         write_text(module, path)
     return module
 

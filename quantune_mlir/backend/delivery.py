@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.backend.compilation import compile_program, with_kernels
+from quantune_mlir.backend.compilation import compile_program, lower_to_kernels
 from quantune_mlir.backend.deliverable import DEFAULT_NAME, Folder
 from quantune_mlir.backend.deliverables.bundle import bundle_files
 from quantune_mlir.backend.deliverables.bundle_memory import require_memory
@@ -22,10 +22,12 @@ from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import Target, load_target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.context_copy import in_own_context
 from quantune_mlir.mlir.function import main_function
 from quantune_mlir.mlir.qparams import boundary_params
 from quantune_mlir.mlir.signature import argument_specs, result_specs
 from quantune_mlir.numerics.parameters import quantize
+from quantune_mlir.passes.simplify.locate_layers import LocateLayers
 
 _SEED: Final = 0
 
@@ -76,7 +78,9 @@ class Delivery:
         """
         self.check(target)
         static = static_target(target)
-        lowered = with_kernels(module, static if self.kernels else static.model_copy(update={"isa": None}), tiles)
+        lowered = in_own_context(module)
+        LocateLayers().apply(lowered)
+        lower_to_kernels(lowered, static if self.kernels else static.model_copy(update={"isa": None}), tiles)
         if self.deliverable == "static-library":
             return compile_for_iree(lowered, static, self.name)
         function = main_function(module)

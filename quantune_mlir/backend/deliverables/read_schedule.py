@@ -23,6 +23,7 @@ from quantune_mlir.backend.deliverables.schedule import (
 )
 from quantune_mlir.errors import CompileError
 from quantune_mlir.mlir.bindings import ir
+from quantune_mlir.mlir.location_names import location_names
 
 ALIGNMENT: Final = 64
 """What IREE's code expects of every buffer, in bytes."""
@@ -180,8 +181,10 @@ class _Reader:
         kernel = ir.SymbolRefAttr(entry).value
         export = self.exports[tuple(kernel)]
         parts = zip(op.resources, op.resource_offsets, op.resource_lengths, strict=True)
+        names = location_names(op.location)
         return Dispatch(
             kernel[-1],
+            names[0] if names else kernel[-1],
             export.number,
             export.workgroups,
             tuple(_constant(value) & 0xFFFFFFFF for value in op.uniform_operands),

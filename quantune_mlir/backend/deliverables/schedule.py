@@ -55,6 +55,7 @@ class Dispatch:
 
     Attributes:
         kernel: its name.
+        layer: what it computes, of a layer or the first of several; the kernel's name where that is not known.
         function: its number in the library.
         workgroups: how many along x, y and z.
         constants: 32-bit words that it is given.
@@ -62,6 +63,7 @@ class Dispatch:
     """
 
     kernel: str
+    layer: str
     function: int
     workgroups: tuple[int, int, int]
     constants: tuple[int, ...]

@@ -75,7 +75,7 @@ def compile_static(
     _call(module, name)
     with Source(module, target, whole=True).arguments() as (folder, arguments):
         compiled = folder / f"{name}.mlir"
-        schedule = read_schedule(to_executables(arguments, target, compiled), inputs, outputs)
+        schedule = read_schedule(to_executables(arguments, target, compiled, located=True), inputs, outputs)
         if schedule.functions == 0:
             return StaticLibrary(b"", "", schedule)
         iree_compile([*from_executables(compiled, target), "-o", os.devnull], target.name, folder=folder)
