@@ -90,7 +90,12 @@ def test_commands_come_in_order_and_an_allocation_that_is_a_result_is_no_part_of
         Fill(BufferView("arena", 0, 0, 16), np.float32(1).tobytes()),
         Copy(BufferView("input", 0, 0, 16), BufferView("arena", 0, 16, 16)),
         Dispatch(
-            "second", 1, (3, 1, 1), (0xFFFFFFFE,), (BufferView("weights", 0, 8, 8), BufferView("output", 0, 0, 16))
+            "second",
+            "second",
+            1,
+            (3, 1, 1),
+            (0xFFFFFFFE,),
+            (BufferView("weights", 0, 8, 8), BufferView("output", 0, 0, 16)),
         ),
     )
 
