@@ -29,8 +29,9 @@ _VAD: Final[dict[str, Any]] = {
     "metric": "decisions",
     "score": scores.decisions,
     "attends": True,
+    "calibration": 100,
 }
-_WORD: Final[dict[str, Any]] = {"metric": "decisions", "score": scores.decisions}
+_WORD: Final[dict[str, Any]] = {"metric": "decisions", "score": scores.decisions, "calibration": 100}
 
 _PUBLISHED: Final = (
     Entry(
