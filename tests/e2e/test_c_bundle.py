@@ -180,6 +180,31 @@ def test_header_is_cplusplus_too(tmp_path: Path) -> None:
     subprocess.run([str(tmp_path / "user")], check=True)
 
 
+def test_readme_shows_a_call_that_compiles(tmp_path: Path) -> None:
+    target = load_target("cortex-m4")
+    require(target.c)
+    made = bundle(parse_module(FORMS, make_context()), "cortex-m4", tmp_path / "bundle")
+    shown = (made / "README.md").read_text().split("```c\n")[1].split("```")[0]
+    before, call = shown.split("int status = ")
+    (tmp_path / "user.c").write_text(f"{before}int main(void) {{ return {call.split(';')[0]}; }}\n")
+    flags = [*target.c.flags, *STRICT.split(), "-std=c99", f"-I{made}", "-fsyntax-only"]
+    subprocess.run([target.c.compiler, *flags, str(tmp_path / "user.c")], check=True)
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake")
+@pytest.mark.parametrize("target", ["host", "cortex-m4"])
+def test_cmake_builds_and_runs_the_selftest(target: str, tmp_path: Path) -> None:
+    c = load_target(target).c
+    require(c)
+    made = bundle(parse_module(NO_KERNEL, make_context()), target, tmp_path / "bundle")
+    build = tmp_path / "build"
+    cross = [] if c.hosted else ["-DCMAKE_SYSTEM_NAME=Generic", "-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY"]
+    subprocess.run(["cmake", "-S", made, "-B", build, f"-DCMAKE_C_COMPILER={c.compiler}", *cross], check=True)
+    subprocess.run(["cmake", "--build", build], check=True)
+    told = subprocess.run(["ctest", "-V"], cwd=build, check=True, capture_output=True, text=True).stdout
+    assert "PASSED" in told
+
+
 def test_buffers_must_be_aligned(tmp_path: Path) -> None:
     require(load_target("host").c)
     made = bundle(parse_module(NO_KERNEL, make_context()), "host", tmp_path / "bundle")
