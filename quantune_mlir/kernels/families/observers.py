@@ -86,7 +86,6 @@ hal.executable.export public @{self.entry(batch)} ordinal(0) layout(#layout)
         for item in range(batch):
             numbers = [f"%number_{item * self.numbers + k}" for k in range(self.numbers)]
             tensors = [f"%tensor_{item * len(self.tensors) + k}" for k in range(len(self.tensors))]
-            states = [f"%state_{part}" for part in range(len(self.state))]
             for number in numbers:
                 ordinal = number.removeprefix("%number_")
                 lines.append(f"{number} = hal.interface.constant.load {layout} ordinal({ordinal}) : i32")
@@ -97,10 +96,27 @@ hal.executable.export public @{self.entry(batch)} ordinal(0) layout(#layout)
                     f"{tensor} = hal.interface.binding.subspan {layout} binding({ordinal}) "
                     f": memref<?x{element}>{{%size_{item}}}"
                 )
-            types = ["i32"] * self.numbers + [f"memref<?x{element}>" for element in (*self.tensors, *self.state)]
-            arguments = ", ".join([*numbers, *tensors, *states])
-            lines.append(f"func.call @{self.function}({arguments}) : ({', '.join(types)}) -> ()")
-        return "\n".join([*lines, "return", "}"])
+        return "\n".join([*lines, *self._for_each(batch), "return", "}"])
+
+    def _for_each(self, batch: int) -> list[str]:
+        """A loop over the tensors: the code that looks at one is there once, and soon compiled."""
+        types = ["i32"] * self.numbers + [f"memref<?x{element}>" for element in (*self.tensors, *self.state)]
+        lines = [f"%place_{item} = arith.constant {item} : index" for item in range(batch + 1)]
+        lines += [f"%number_of_tensors = arith.constant {batch} : index", "%next = arith.constant 1 : index"]
+        lines.append("scf.for %item = %place_0 to %number_of_tensors step %next {")
+        lines += [f"%is_{item} = arith.cmpi eq, %item, %place_{item} : index" for item in range(1, batch)]
+        arguments: list[str] = []
+        read = [("number", k, self.numbers, "i32") for k in range(self.numbers)]
+        read += [("tensor", k, len(self.tensors), types[self.numbers + k]) for k in range(len(self.tensors))]
+        for kind, k, count, element in read:
+            chosen = f"%{kind}_{k}"
+            for item in range(1, batch):
+                other, before, chosen = f"%{kind}_{item * count + k}", chosen, f"%{kind}_{k}_of_{item}"
+                lines.append(f"{chosen} = arith.select %is_{item}, {other}, {before} : {element}")
+            arguments.append(chosen)
+        states = [f"%state_{part}" for part in range(len(self.state))]
+        called = ", ".join([*arguments, *states])
+        return [*lines, f"func.call @{self.function}({called}) : ({', '.join(types)}) -> ()", "}"]
 
 
 OBSERVE: Final = Observer("quantune_observe", "observe", ("observe.mlir",), 3, ("i32",), ("i32", "i32", "i32"))
