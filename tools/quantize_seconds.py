@@ -11,6 +11,7 @@ memory of the process and of what it starts, and how long our stages take. A pee
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import statistics
@@ -30,6 +31,7 @@ import psutil
 import yaml
 from rich.progress import track
 
+import quantune_mlir
 from quantune_mlir.backend.compile_cache import CACHE_VARIABLE
 from quantune_mlir.backend.peers import openvino_child
 from tools.markdown import table
@@ -40,6 +42,8 @@ COLD, WARM, EDITED, NNCF, ORT = "empty cache", "unchanged", "edited plan", "NNCF
 OURS: Final = (COLD, WARM, EDITED)
 _POLL_SECONDS: Final = 0.25
 """Looking for all processes takes some milliseconds of those that are measured."""
+_UNCOMPILED: Final = "PYTHONDONTWRITEBYTECODE"
+"""Would have Python compile our code each time; what is installed was compiled by pip, as the peers are."""
 _QUANTUNE: Final = (sys.executable, "-c", "import sys; from quantune_mlir.cli.quantune import main; main(sys.argv[1:])")
 
 
@@ -56,8 +60,9 @@ class Taken:
 def run(command: Sequence[str], cache: Path) -> Taken:
     """Runs a command to its end. Raises CalledProcessError if it fails."""
     before, start = os.times(), time.perf_counter()
+    variables = {name: value for name, value in os.environ.items() if name != _UNCOMPILED}
     process = subprocess.Popen(
-        command, env=os.environ | {CACHE_VARIABLE: str(cache)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env=variables | {CACHE_VARIABLE: str(cache)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     peak = [0]
     watching = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
@@ -189,6 +194,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.onnxruntime is not None:
         quantize_with_onnxruntime(*options.onnxruntime)
         return 0
+    compileall.compile_dir(str(Path(quantune_mlir.__file__).parent), quiet=1)
     zoo = Zoo.find()
     names: list[str] = zoo.names if options.networks == "all" else options.networks.split(",")
     rounds: Rounds = {name: [] for name in names}

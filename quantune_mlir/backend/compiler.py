@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from mmap import mmap
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from quantune_mlir.backend.compile_cache import cache_in_use, digest
@@ -34,6 +35,7 @@ from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.edit import copy_module
 from quantune_mlir.mlir.text import parse_module, write_text
 
+_PROBING: Final = Lock()
 KEEP_VARIABLE: Final = "QUANTUNE_KEEP_IR"
 """Names a folder for modules that IREE refuses; `--debug` sets it."""
 
@@ -239,9 +241,19 @@ def _temporary_files() -> Generator[None]:
         ) from error
 
 
-@cache
+def describe_target(target: Target) -> None:
+    """Have IREE tell what it calls a target; `Source` then need not wait for that. Raises CompileError."""
+    _probe(target.name, tuple(target.compile_flags()))
+
+
 def _probe(target: str, flags: tuple[str, ...]) -> bytes:
     """A module with an executable, as IREE makes them for a target."""
+    with _PROBING:
+        return _probed(target, flags)
+
+
+@cache
+def _probed(target: str, flags: tuple[str, ...]) -> bytes:
     cache = cache_in_use()
     key = digest("probe", VARIANT_PROBE, json.dumps([*flags, *versions(), cpu_name(), *sorted(host_flags())]))
     if cache and (known := cache.get(key)) is not None:

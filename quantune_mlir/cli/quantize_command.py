@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from quantune_mlir.backend.compile_cache import Content
     from quantune_mlir.workflow.inference_runs import InferenceRuns
     from quantune_mlir.workflow.kept_results import KeptResult
+    from quantune_mlir.workflow.quantization import Quantization
 
 NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume", "scheduler")
 """Parameters that do not shape the result, or are recorded apart."""
@@ -177,30 +178,25 @@ def _quantize(
     """Quantize, write all files, keep them under the key, and tell the outcome."""
     from quantune_mlir.backend.compilation import load_tiles
     from quantune_mlir.backend.delivery import Delivery
-    from quantune_mlir.cli import tables
-    from quantune_mlir.cli.console import OUT, Display, told_as_json
-    from quantune_mlir.cli.outcome import left_in_fp32, outcome
+    from quantune_mlir.cli.console import Display, told_as_json
     from quantune_mlir.hardware.targets import load_target
     from quantune_mlir.model import Model
     from quantune_mlir.numerics.profile import Profile
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
-    from quantune_mlir.workflow.input_range import range_warning
-    from quantune_mlir.workflow.kept_results import KeptResult, files_in, is_repeatable, keep_result
+    from quantune_mlir.workflow.ahead import make_ready
     from quantune_mlir.workflow.plan_memory import MemoryLimits
     from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
-    from quantune_mlir.workflow.qdq import qdq_of, require_onnx
     from quantune_mlir.workflow.quantization import quantize
-    from quantune_mlir.workflow.reports import run_of
-    from quantune_mlir.workflow.save import save
     from quantune_mlir.workflow.scoring import Scorer
-    from quantune_mlir.workflow.warnings import warnings
 
     notes = Notes()
     description = load_target(target)
     tiles = load_tiles(tiles_file, description)
     delivery = None
     if deliverable == "qdq-onnx":
+        from quantune_mlir.workflow.qdq import require_onnx
+
         require_onnx(model)
     elif deliverable != "vmfb":
         delivery = Delivery(deliverable, name, model.name, max_ram=max_ram, max_flash=max_flash, vectors=vectors)
@@ -227,6 +223,7 @@ def _quantize(
     steps = None if preprocess is None else Preprocess.parse(preprocess)
     workers = workers_of(scheduler)
     display = Display()
+    make_ready()
     with display.stage("import"):
         loaded = Model.load(model, samples=calibration, **imported)
     plan = load_plan(plan_file, loaded) if plan_file else None
@@ -249,12 +246,21 @@ def _quantize(
         limits=None if delivery is None else MemoryLimits(max_ram or description.ram, max_flash or description.flash),
         progress=display,
     )
+    from quantune_mlir.cli.outcome import left_in_fp32, outcome
+    from quantune_mlir.workflow.input_range import range_warning
+    from quantune_mlir.workflow.kept_results import KeptResult, files_in, is_repeatable, keep_result
+    from quantune_mlir.workflow.reports import run_of
+    from quantune_mlir.workflow.save import save
+    from quantune_mlir.workflow.warnings import warnings
+
     if resume or (plan is not None and not quantization.runs.int8):
         _tell_of_resumption(quantization.runs, profiled=profile is not None)
     if delivery is not None:
         delivery = replace(delivery, samples=samples)
     qdq = None
     if deliverable == "qdq-onnx":
+        from quantune_mlir.workflow.qdq import qdq_of
+
         with display.stage("write the plan as ONNX"):
             qdq = qdq_of(quantization, model, activations)
     repeatable = key is not None and is_repeatable(quantization, model)
@@ -281,11 +287,21 @@ def _quantize(
         keep_result(key, KeptResult(files, notes.told, lines))
     if told_as_json(json_file, summary) or verbosity() is Verbosity.QUIET:
         return
-    tables.print_trials(quantization.trials)
-    if verbosity() is Verbosity.VERBOSE:
-        tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
-        OUT.print()
+    _tell_tables(quantization)
     _tell_outcome(lines, output)
+
+
+def _tell_tables(quantization: Quantization) -> None:
+    """The candidates, if there are any, and with --verbose each layer."""
+    verbose = verbosity() is Verbosity.VERBOSE
+    if quantization.trials or verbose:
+        from quantune_mlir.cli import tables
+        from quantune_mlir.cli.console import OUT
+
+        tables.print_trials(quantization.trials)
+        if verbose:
+            tables.print_sensitivity(quantization.sensitivity, quantization.mixed.precision)
+            OUT.print()
 
 
 def _tell_of_resumption(runs: InferenceRuns, *, profiled: bool) -> None:

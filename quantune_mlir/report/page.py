@@ -25,6 +25,12 @@ _COMPARING: Final = (("libraries", "d3.min.js"), ("libraries", "plot.min.js"), (
 _SCRIPTS: Final = ("common.js", "front.js", "layer.js", "network.js", "table.js", "stages.js")
 
 
+def prepare() -> None:
+    """Compile the templates of a report, so that `page` need not."""
+    for file in files(_PACKAGE).joinpath("templates").iterdir():
+        _environment().get_template(file.name)
+
+
 def page(run: Run) -> str:
     """The report of a run."""
     return (
