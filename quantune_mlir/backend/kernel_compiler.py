@@ -16,7 +16,7 @@ from quantune_mlir.backend.compile_cache import cache_in_use, digest
 from quantune_mlir.backend.iree_tool import UNVERIFIED, iree_compile, versions
 from quantune_mlir.backend.kernel_lowering import PASSES, lower_to_llvm
 from quantune_mlir.backend.kernel_object import KernelObject, kernel_object
-from quantune_mlir.backend.kernel_units import batch
+from quantune_mlir.backend.kernel_units import batch, join
 from quantune_mlir.errors import CompileError
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.mlir.bindings import make_context
@@ -38,7 +38,7 @@ cat {ready}
 exec {linker} "$@"
 """
 """Waits until the pipe `ready` is closed: all object files are there then."""
-_LARGEST_GROUP: Final = 8
+_LARGEST_GROUP: Final = 32
 _STAGES: Final = (
     "--compile-from=executable-targets",
     "--compile-to=hal",
@@ -120,23 +120,24 @@ def _compiled(names: Sequence[str], folder: Path, target: Target) -> dict[str, b
     compiled again, alone, and those that call functions of the C library together with it.
     """
     size = max(1, min(_LARGEST_GROUP, len(names) // (os.cpu_count() or 1)))
-    groups = [names[first : first + size] for first in range(0, len(names), size)]
-    objects = _objects(groups, folder, target)
+    objects = _objects(names, folder, target, size)
     together = [name for name, found in objects.items() if not found.apart]
-    objects |= _objects([[name] for name in together], folder, target)
+    objects |= _objects(together, folder, target)
     calling = [name for name, found in objects.items() if found.undefined]
-    objects |= _objects([[name] for name in calling], folder, target, with_libraries=True)
+    objects |= _objects(calling, folder, target, with_libraries=True)
     return {name: found.data for name, found in objects.items()}
 
 
 def _objects(
-    groups: Sequence[Sequence[str]], folder: Path, target: Target, *, with_libraries: bool = False
+    kernels: Sequence[str], folder: Path, target: Target, size: int = 1, *, with_libraries: bool = False
 ) -> dict[str, KernelObject]:
-    if not groups:
+    """Those of kernels that are compiled so many together."""
+    if not kernels:
         return {}
     source, binaries, linker = folder / "batch.mlirbc", folder / "binaries", folder / "linker.sh"
-    module = batch(groups, folder, make_context(), with_libraries=with_libraries)
+    module = batch(kernels, folder, make_context(), with_libraries=with_libraries)
     lower_to_llvm(module)
+    groups = join(module, size)
     source.write_bytes(module_bytecode(module))
     linker.write_text(_LINKER)
     linker.chmod(0o700)

@@ -67,34 +67,62 @@ def take_kernels(module: ir.Module, variant: ExecutableVariant, folder: Path) ->
     return list(names)
 
 
-def batch(
-    groups: Sequence[Sequence[str]], folder: Path, context: ir.Context, *, with_libraries: bool = False
-) -> ir.Module:
-    """One module with an executable of each group of kernels."""
+def batch(names: Sequence[str], folder: Path, context: ir.Context, *, with_libraries: bool = False) -> ir.Module:
+    """One module with an executable of each kernel."""
     with context, ir.Location.unknown():
         module = ir.Module.create()
-        for names in groups:
-            units = [parse_module((folder / f"{name}.mlirbc").read_bytes(), context) for name in names]
-            (first,), *others = (list(unit.body.operations) for unit in units)
-            executable = first.operation.clone(ip=ir.InsertionPoint(module.body))
-            (variant,) = inside(executable)
+        for name in names:
+            unit = parse_module((folder / f"{name}.mlirbc").read_bytes(), context)
+            executable = unit.body.operations[0].operation.clone(ip=ir.InsertionPoint(module.body))
             if with_libraries:
+                (variant,) = inside(executable)
                 variant.attributes["target"] = _with(variant.attributes["target"], {_LIBRARIES: True})
-            for ordinal, (other,) in enumerate(others, 1):
-                _join(variant, other, ordinal)
     return module
 
 
-def _join(variant: ir.OpView, other: ir.OpView, ordinal: int) -> None:
-    """Let a variant have the kernel of another, too."""
-    (others,) = inside(other)
+def join(module: ir.Module, size: int) -> list[list[str]]:
+    """Let executables of lowered kernels have so many each; their names, by executable, which is called as the first.
+
+    One whose code has more than functions keeps that to itself.
+    """
+    groups: list[list[str]] = []
+    into: ir.OpView | None = None
+    with module.context, ir.Location.unknown():
+        for executable in list(module.body.operations):
+            name = ir.StringAttr(executable.attributes["sym_name"]).value
+            if not _has_only_functions(executable):
+                groups.insert(0, [name])
+            elif into is None or len(groups[-1]) == size:
+                groups.append([name])
+                into = executable
+            else:
+                _join(into, executable, len(groups[-1]))
+                groups[-1].append(name)
+    return groups
+
+
+def _has_only_functions(executable: ir.OpView) -> bool:
+    return all(op.operation.name == "llvm.func" for op in _lowered(executable))
+
+
+def _lowered(executable: ir.OpView) -> list[ir.OpView]:
+    (variant,) = inside(executable)
     *_, code = inside(variant)
-    export, others_code = inside(others)
-    export.operation.clone(ip=ir.InsertionPoint(code)).attributes["ordinal"] = ir.IntegerAttr.get(
-        ir.IndexType.get(), ordinal
-    )
-    for function in others_code.regions[0].blocks[0].operations:
-        function.operation.clone(ip=ir.InsertionPoint(code.regions[0].blocks[0]))
+    return list(code.regions[0].blocks[0].operations)
+
+
+def _join(executable: ir.OpView, other: ir.OpView, ordinal: int) -> None:
+    """Let an executable have the kernel of another instead of that."""
+    (variant,), (taken,) = inside(executable), inside(other)
+    *_, code = inside(variant)
+    export, *_ = inside(taken)
+    export.operation.attributes["ordinal"] = ir.IntegerAttr.get(ir.IndexType.get(), ordinal)
+    export.operation.move_before(code.operation)
+    known = {function.attributes["sym_name"] for function in _lowered(executable)}
+    for function in _lowered(other):
+        if function.attributes["sym_name"] not in known:
+            code.regions[0].blocks[0].append(function.operation)
+    other.operation.erase()
 
 
 def _unit_target(target: ir.Attribute) -> ir.Attribute:
