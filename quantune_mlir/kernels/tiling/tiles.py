@@ -19,6 +19,8 @@ _KEPT: Final = 4096
 """Choices that are kept: run 2 asks for each several times."""
 _COMPARED: Final = 16
 """For so many tiles the workgroups are looked at, too."""
+_MOST_BORDER_TAPS: Final = 1024
+"""A window of 33 columns over an image padded by 32 has more, and one of 256 made two megabytes of code."""
 _WORKGROUPS: Final = 4
 """Enough for a few threads."""
 _MANY: Final = 8
@@ -64,12 +66,18 @@ def reduction_steps(shape: ConvolutionShape, depth: int) -> tuple[int, int]:
 def is_packed(shape: ConvolutionShape, step: DotStep, stored: str) -> bool:
     """Whether a workgroup copies its input: it must be converted, or padded with a zero point, or is read beyond.
 
-    Of several groups it copies its own channels.
+    Of several groups it copies its own channels. Where padding is wide, tiles at the border would be too much code.
     """
-    if shape.groups > 1:
+    if shape.groups > 1 or _border_taps(shape) > _MOST_BORDER_TAPS:
         return True
     ragged = prod(reduction_steps(shape, step.depth)) * step.depth != shape.channels * prod(shape.kernel)
     return ragged or step.element != stored or step.offset != 0 or (shape.pads and stored != "f32")
+
+
+def _border_taps(shape: ConvolutionShape) -> int:
+    """Taps of all pixels of a row that read beyond the image somewhere, which are written out if nothing is copied."""
+    padded = (shape.out_width - 1) * shape.stride[1] + (shape.kernel[1] - 1) * shape.dilation[1] + 1 - shape.width
+    return max(0, padded) // shape.stride[1] * shape.kernel[1]
 
 
 @lru_cache(maxsize=_KEPT)

@@ -178,6 +178,9 @@ NAMED: dict[str, Convolution] = {
     "fp32, three channels": Convolution(3, 32, size=(6, 7), stride=(2, 2), pad=(0, 1, 0, 1), mode="fp32"),
     "fp32, pointwise": Convolution(96, 20, kernel=(1, 1), mode="fp32"),
     "fp32, dilated": Convolution(4, 5, dilation=(2, 1), pad=(2, 2, 0, 1), batch=2, mode="fp32"),
+    "fp32, wide window over a border": Convolution(
+        2, 5, size=(2, 70), kernel=(1, 40), stride=(1, 2), pad=(0, 0, 39, 39), mode="fp32"
+    ),
     "fp32, matrix product": Convolution(33, 17, size=(3, 1), matmul=True, mode="fp32"),
 }
 
