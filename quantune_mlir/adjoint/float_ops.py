@@ -68,6 +68,9 @@ def reshape(value: ir.Value, shape: Sequence[int]) -> ir.Value:
 
 def transpose(value: ir.Value, permutation: Sequence[int]) -> ir.Value:
     """Axis i of the result is axis permutation[i] of the value."""
+    shape = shape_of(value)
+    if sorted(moved := [axis for axis in permutation if shape[axis] > 1]) == moved:
+        return reshape(value, [shape[axis] for axis in permutation])
     return build.transpose(value, permutation)
 
 

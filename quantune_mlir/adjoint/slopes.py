@@ -39,6 +39,8 @@ def slope(unit: Unit, source: ir.Value, params: QuantParams | None, arrived: ir.
         params: of its int8 form; None if it has none.
         arrived: the activation with every layer int8; None: as it is rounded to int8.
     """
+    if params is None and (derivative := _DERIVATIVES.get(unit.op.name)) and len(unit.ops) == 1:
+        return derivative(unit.output)
     reach = _small_part(source) if params is None else _error(source, params, arrived)
     moved = _again(unit, source, ops.add(source, reach))
     rise = ops.subtract(moved, unit.output)
@@ -89,3 +91,17 @@ def _again(unit: Unit, source: ir.Value, value: ir.Value) -> ir.Value:
             twin.operands[i] = inside.get(operand, operand)
         inside[op.results[0]] = twin.results[0]
     return inside[unit.output]
+
+
+def _of_sigmoid(result: ir.Value) -> ir.Value:
+    """y (1 - y)."""
+    return ops.multiply(result, ops.subtract(ops.number(np.ones((1,) * len(shape_of(result)))), result))
+
+
+def _of_tanh(result: ir.Value) -> ir.Value:
+    """1 - y^2."""
+    return ops.subtract(ops.number(np.ones((1,) * len(shape_of(result)))), ops.multiply(result, result))
+
+
+_DERIVATIVES: Final = {"tosa.sigmoid": _of_sigmoid, "tosa.tanh": _of_tanh}
+"""Of functions in the midst of what is fp32 throughout, from their results."""

@@ -17,6 +17,7 @@ from quantune_mlir.adjoint.convolutions import (
     depthwise_adjoint,
     transpose_convolution_adjoint,
 )
+from quantune_mlir.adjoint.loops import through_loop
 from quantune_mlir.adjoint.movement import NoAdjointError, through_movement
 from quantune_mlir.adjoint.slopes import slope
 from quantune_mlir.graph.units import Kind, Unit
@@ -72,6 +73,9 @@ class Cotangents:
             return _through_matmul(unit, cotangent)
         if unit.kind is Kind.CONCAT:
             return _through_concat(unit, cotangent)
+        if unit.kind is Kind.LOOP:
+            found = through_loop(unit, cotangent, lambda units, seeds: Cotangents(units, seeds, {}).of)
+            return [(value, part) for value, part in found if not is_constant(value)]
         if unit.kind in (Kind.UNARY, Kind.FLOAT) and all(traits_of(op).elementwise for op in unit.ops):
             return [(value, self._through_function(unit, value, cotangent)) for value in unit.inputs if is_float(value)]
         if not any(map(is_float, unit.inputs)):

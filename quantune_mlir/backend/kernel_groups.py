@@ -18,6 +18,7 @@ from quantune_mlir.mlir.constants import CONSTANTS, is_constant
 from quantune_mlir.mlir.dialects.quantune import FUSED
 from quantune_mlir.mlir.edit import copy_module, shape_of
 from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.tosa.counted_loop import LOOP, CountedLoop
 from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.driver import run_named_pipeline
 
@@ -69,6 +70,11 @@ def _group(op: ir.Operation, module: ir.Module) -> KernelGroup:
 
 
 def _members(op: ir.Operation) -> Iterator[ir.Operation]:
+    if op.name == LOOP:
+        yield op
+        for view in op.regions[1].blocks[0]:
+            yield from _members(view.operation)
+        return
     if op.name != FUSED:
         yield op
         return
@@ -86,7 +92,26 @@ def _signature(op: ir.Operation) -> str:
     return f"{op.name}({', '.join(operands)}) -> {', '.join(results)} {{{', '.join(attributes)}}}"
 
 
+def _work_of_loop(op: ir.Operation) -> Work:
+    """Its products and elements as often as it goes round, in one dispatch."""
+    counted = CountedLoop.of(op)
+    rounds = 1 if counted is None else counted.rounds
+    bodies = [view.operation for view in op.regions[1].blocks[0] if view.operation.name == FUSED]
+    works = [_work(each, Group(each).root) for each in bodies]
+    precisions: list[Precision] = [work.precision for work in works if work.macs]
+    return Work(
+        "dense",
+        precisions[0] if precisions else "fp32",
+        rounds * sum(work.macs for work in works),
+        rounds * sum(work.elements for work in works),
+        rounds * sum(work.moved for work in works),
+        sum(work.constants for work in works),
+    )
+
+
 def _work(op: ir.Operation, root: ir.Operation | None) -> Work:
+    if op.name == LOOP:
+        return _work_of_loop(op)
     values = (*outside_values(op), *op.results)
     tensors = [value for value in values if isinstance(value.type, ir.RankedTensorType)]
     moved = sum(_size(value) for value in tensors)

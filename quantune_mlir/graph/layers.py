@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from math import prod
 
 from quantune_mlir.graph.tensors import Tensors
-from quantune_mlir.graph.units import SHARING, Kind, Unit
+from quantune_mlir.graph.units import SHARING, Kind, Unit, products_of
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.tosa.channel_groups import groups_of
+from quantune_mlir.mlir.tosa.counted_loop import CountedLoop
 from quantune_mlir.mlir.tosa.traits import traits_of
 
 
@@ -52,7 +53,7 @@ class Layer:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one run."""
-        return sum(multiply_accumulates(unit.op) for unit in self.units if unit.kind is Kind.DOT)
+        return sum(map(_multiply_accumulates, self.units))
 
     @property
     def weight_elements(self) -> int:
@@ -91,6 +92,14 @@ def _make_layer(name: str, units: Sequence[Unit], tensors: Tensors, folded: Set[
     return Layer(name, units[-1].op_type or "", tuple(units), quantizable, decides)
 
 
+def _multiply_accumulates(unit: Unit) -> int:
+    if unit.kind is Kind.LOOP:
+        counted = CountedLoop.of(unit.op)
+        assert counted is not None
+        return counted.rounds * sum(multiply_accumulates(product.op) for product in products_of(unit.op))
+    return multiply_accumulates(unit.op) if unit.kind is Kind.DOT else 0
+
+
 def multiply_accumulates(op: ir.Operation) -> int:
     """Multiply-accumulates of a convolution or matmul, in any precision."""
     weights, kind = _shape(op.operands[1]), traits_of(op).weights
@@ -102,6 +111,8 @@ def multiply_accumulates(op: ir.Operation) -> int:
 
 
 def _weight_elements(unit: Unit) -> int:
+    if unit.kind is Kind.LOOP:
+        return sum(map(_weight_elements, products_of(unit.op)))
     if unit.kind is not Kind.DOT or not is_constant(unit.op.operands[1]):
         return 0
     weights = constant_value(unit.op.operands[1])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from quantune_mlir.graph.epilogues import ACCUMULATING, is_piecewise_linear
 from quantune_mlir.graph.layers import is_result
-from quantune_mlir.graph.units import Unit
+from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.numerics.formats import IntegerRange, NumberFormat
 
@@ -85,7 +85,8 @@ def lowering_steps(
     """
 
     def reads_fp32(reader: Unit) -> bool:
-        return not formats[reader.output].is_integer or (float_epilogues and is_piecewise_linear(reader))
+        in_fp32 = not formats[reader.output].is_integer or reader.kind is Kind.LOOP
+        return in_fp32 or (float_epilogues and is_piecewise_linear(reader))
 
     def made_in_fp32(value: ir.Value) -> bool:
         return value in formats and not formats[value].is_integer
@@ -102,6 +103,9 @@ def lowering_steps(
         epilogue = float_epilogues and is_piecewise_linear(unit)
         if value in rounded or (epilogue and all(map(made_in_fp32, unit.inputs))):
             yield LoweringStep(unit, None, format_, Form.ROUNDED)
+            continue
+        if unit.kind is Kind.LOOP:
+            yield LoweringStep(unit, None, format_, Form.TO_FP32)
             continue
         clamp = network.clamps.get(value)
         if clamp is not None and formats[clamp.output] == format_:

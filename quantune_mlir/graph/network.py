@@ -17,16 +17,20 @@ from quantune_mlir.graph.scalable import ScalableRange, find_scalable_ranges
 from quantune_mlir.graph.tensors import Tensors, find_tensors
 from quantune_mlir.graph.units import Unit, find_units
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.function import main_function
 from quantune_mlir.numerics.formats import FP32, NumberFormat
 from quantune_mlir.numerics.parts import Part
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A function, and what quantization has to know of it. It holds as long as no op of the function changes."""
+    """A function, and what quantization has to know of it. It holds as long as no op of the function changes.
+
+    Of a loop it is the `region` that is its body, as far as units and who reads them go.
+    """
 
     function: ir.Operation
+    region: int = 0
 
     @staticmethod
     def of(module: ir.Module) -> Network:
@@ -41,7 +45,8 @@ class Network:
     @cached_property
     def block(self) -> ir.Block:
         """The function's body."""
-        return entry_block(self.function)
+        (block,) = self.function.regions[self.region].blocks
+        return block
 
     @cached_property
     def units(self) -> list[Unit]:

@@ -18,6 +18,7 @@ from enum import Enum
 from quantune_mlir.mlir.attributes import FP32_ONLY, LAYER, OP, string_attribute
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONSTANTS, constant_value, is_constant, is_float
+from quantune_mlir.mlir.tosa.counted_loop import CountedLoop
 from quantune_mlir.mlir.tosa.facts import Traits
 from quantune_mlir.mlir.tosa.traits import traits_of
 
@@ -32,6 +33,7 @@ class Kind(Enum):
     MEAN = "mean"  # sums over whole axes: i32 accumulator, requantized
     AVERAGE = "average"  # windowed average: keeps its input's parameters
     MOVEMENT = "movement"  # moves or selects elements: keeps its input's parameters
+    LOOP = "loop"  # steps of a recurrence: their products in int8, all else of them in fp32, and so is the result
     CONCAT = "concat"  # all inputs and the output share parameters
     FLOAT = "float"  # no int8 form: always fp32
 
@@ -39,7 +41,7 @@ class Kind(Enum):
 SHARING = frozenset({Kind.AVERAGE, Kind.MOVEMENT, Kind.CONCAT})
 """Kinds whose output has the quantization parameters of their inputs."""
 
-_NO_UNITS = CONSTANTS | {"func.return"}
+_NO_UNITS = CONSTANTS | {"func.return", "tosa.yield"}
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _multiplies_by_splat(op: ir.Operation) -> bool:
 
 
 def _kind_of(op: ir.Operation) -> Kind:
-    if not all(is_float(result) for result in op.results) or all(is_constant(operand) for operand in op.operands):
+    if not is_float(op.results[0]) or all(is_constant(operand) for operand in op.operands):
         return Kind.FLOAT
     traits = traits_of(op)
     match traits.int8:
@@ -160,9 +162,18 @@ def _kind_of(op: ir.Operation) -> Kind:
             return Kind.MEAN
         case "concat":
             return Kind.CONCAT
+        case "loop":
+            return Kind.LOOP if products_of(op) else Kind.FLOAT
         case "function" | None:
             is_nearest = op.name == "tosa.resize" and "NEAREST" in str(op.attributes["mode"])
             return Kind.MOVEMENT if is_nearest else Kind.FLOAT
+
+
+def products_of(loop: ir.Operation) -> list[Unit]:
+    """The products with constant weights in the body of a loop whose rounds are counted."""
+    counted = CountedLoop.of(loop)
+    units = [] if counted is None else find_units(counted.body)
+    return [unit for unit in units if unit.kind is Kind.DOT and is_constant(unit.op.operands[1])]
 
 
 def _computes_elements(traits: Traits) -> bool:

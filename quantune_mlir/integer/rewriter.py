@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from quantune_mlir.graph.lowering import Form, LoweringStep
+from quantune_mlir.graph.lowering import Form, LoweringStep, lowering_steps
+from quantune_mlir.graph.network import Network
 from quantune_mlir.graph.tensors import joined_constants
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.integer import arithmetic, boundary
@@ -23,8 +24,9 @@ from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.attributes import CONSTANT_QPARAMS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
+from quantune_mlir.mlir.edit import has_uses
 from quantune_mlir.mlir.qparams import Range, from_attribute
-from quantune_mlir.numerics.formats import INT8, INT8_ACTIVATIONS, IntegerRange
+from quantune_mlir.numerics.formats import FP32, INT8, INT8_ACTIVATIONS, IntegerRange
 from quantune_mlir.numerics.parameters import QuantParams, activation_params, dequantize, params_of_constant, quantize
 
 
@@ -85,6 +87,9 @@ class Rewriter:
         emitter = UnitEmitter(step.unit, before)
         codes = step.format.activations
         assert codes is not None
+        if step.unit.kind is Kind.LOOP:
+            self._forms[step.end] = _Forms(f32=self._loop(step, emitter))
+            return
         inputs = [self._operand(value, step.unit, emitter, codes) for value in self._operands_of(step.unit)]
         params = None if step.form is Form.TO_FP32 else self.params(step.end, step.result_codes)
         clamps = (unit for unit in (step.clamp, step.unit) if unit is not None and unit.kind is Kind.CLAMP)
@@ -92,6 +97,31 @@ class Rewriter:
         end = End(params, clamp, self._options.requantize, self._shifts_last)
         result = lower_unit(emitter, step.unit, inputs, end, self._options, step.format)
         self._forms[step.end] = _Forms(f32=result) if params is None else _Forms.of(Quantized(result, params))
+
+    def _loop(self, step: LoweringStep, emitter: UnitEmitter) -> ir.Value:
+        """A loop with the products of its body in integers: what they read are states, or less than these.
+
+        So the codes are those of the result, which is all states that there were.
+        """
+        operands = [v if is_constant(v) else self.fp32(v, emitter) for v in step.unit.op.operands]
+        result = emitter.clone(step.unit.op, operands, emitter.f32)
+        body = Network(result.owner.operation, region=1)
+        products = [unit for unit in body.units if unit.kind is Kind.DOT]
+        read = [value for unit in products for value in unit.inputs]
+        params = dict.fromkeys(read, self.params(step.end))
+        ranges = dict.fromkeys(read, self._ranges[step.end]) if step.end in self._ranges else {}
+        formats = {unit.output: step.format if unit in products else FP32 for unit in body.units}
+        inner = Rewriter(params, self._options, ranges, shift_after_rounding=self._shifts_last)
+        *ops, end = (view.operation for view in body.block)
+        for each in lowering_steps(body, formats, float_epilogues=self._options.requantize == "float"):
+            inner.emit(each, end)
+        for position, value in enumerate(end.operands):
+            if value in body.makers:
+                end.operands[position] = inner.fp32(value, UnitEmitter(body.makers[value], end))
+        for op in reversed(ops):
+            if not has_uses(op):
+                op.erase()
+        return result
 
     def _emit_fp32(self, unit: Unit, before: ir.Operation) -> None:
         emitter = UnitEmitter(unit, before)

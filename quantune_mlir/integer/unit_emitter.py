@@ -64,7 +64,14 @@ class UnitEmitter:
             return self.stamp(make(*args, **kwargs).owner.operation)
 
     def clone(self, op: ir.Operation, operands: Sequence[ir.Value], element: ir.Type) -> ir.Value:
-        """`op` with other operands and another element type of its result; attributes stay."""
+        """`op` with other operands and another element type of its result; attributes stay, and a loop as it is."""
+        if len(op.regions):
+            twin = op.clone(ip=self._point)
+            for position, operand in enumerate(operands):
+                twin.operands[position] = operand
+            for name in [name for name in twin.attributes if name.startswith("quantune.")]:
+                del twin.attributes[name]
+            return self.stamp(twin)
         shape = ir.RankedTensorType(op.results[0].type).shape
         with self._point, op.location:
             twin = ir.Operation.create(

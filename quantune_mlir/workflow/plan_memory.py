@@ -83,7 +83,7 @@ class PlanMemory:
             layer.name: layer.weight_elements * formats[unit.output].weight_bytes
             for layer in model.layers
             for unit in layer.units
-            if unit.kind is Kind.DOT
+            if unit.kind in (Kind.DOT, Kind.LOOP)
         }
         tensors = _tensors(network, formats, integer_only=integer_only)
         outside = _outside(network, formats, integer_only=integer_only)

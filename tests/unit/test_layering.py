@@ -59,6 +59,7 @@ def test_misplaced_imports(path: str, source: str, expected: list[str]) -> None:
 
 
 TABLES_OF_WHAT_HAS_ONE_FOR_EACH_OP = {
+    "adjoint/slopes.py",
     "graph/softmax.py",
     "kernels/emit/vector_ops.py",
     "kernels/emit/row_reductions.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,8 +11,12 @@ from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.movement import Movement
 from quantune_mlir.importers.common.resize_scale import TosaScale
 from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import element_type
 from quantune_mlir.mlir.tosa import build
+
+Step = Callable[["Builder", list[Tensor]], list[Tensor]]
+"""Builds what a block of a loop computes of its arguments."""
 
 
 class Builder(Movement):
@@ -140,3 +144,27 @@ class Builder(Movement):
         scale = self._shape([rows.numerator, rows.denominator, columns.numerator, columns.denominator])
         offset, border = self._shape([rows.offset, columns.offset]), self._shape([rows.border, columns.border])
         return self._done(self._build(build.resize, source, size, scale, offset, border, mode), x.dtype)
+
+    def scatter_row(self, x: Tensor, index: Tensor, row: Tensor) -> Tensor:
+        """`x` [K, C] with row `index`, int32 of one element, replaced by `row` [1, C]."""
+        values, rows = (self.reshape(t, (1, *t.shape)) for t in (x, row))
+        picked = self.value(self.reshape(index, (1, 1)))
+        found = self._build(build.scatter, self.value(values), picked, self.value(rows))
+        return self.reshape(self._done(found, x.dtype), x.shape)
+
+    def while_loop(self, carried: Sequence[Tensor], goes_on: Step, step: Step) -> Tensor:
+        """The first of `carried` once `goes_on` gives false; `step` gives all of them anew.
+
+        The blocks of the loop see nothing but what is carried, and constants of their own.
+        """
+        with self._ip, self._loc:
+            op = build.while_loop([self.value(tensor) for tensor in carried])
+            for region, make in zip(op.regions, (goes_on, step), strict=True):
+                (block,) = region.blocks
+                inner = Builder(block, self.growth)
+                inner._loc, inner._labels = self._loc, self._labels
+                arguments = [Tensor.computed(v, t.dtype) for v, t in zip(block.arguments, carried, strict=True)]
+                made = [inner.value(tensor) for tensor in make(inner, arguments)]
+                with ir.InsertionPoint(block), self._loc:
+                    build.finish_block(made)
+        return self._done(op.results[0], carried[0].dtype)

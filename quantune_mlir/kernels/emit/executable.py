@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from math import ceil
 
-from quantune_mlir.kernels.emit.vector_builder import memref_type, sharing_constants
+from quantune_mlir.kernels.emit.vector_builder import bytes_of, memref_type, sharing_constants
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import arith, flow, func, hal, ir
 from quantune_mlir.mlir.text import module_bytecode
 
+_ALIGNMENT = 64
 MAX_SCALARS = 60
 """Push constants that a dispatch may have."""
 
 Body = Callable[[list[ir.Value], list[ir.Value], list[ir.Value]], None]
-"""Writes a kernel, given its buffers (the last one is the result), its scalars (i32) and its place in the grid."""
+"""Writes a kernel, given its buffers (the last one is the result, if it has no workspace), its scalars (i32) and its
+place in the grid."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,14 @@ class Signature:
     scalars: int
     grid: tuple[int, ...]
     """Workgroups along up to three dimensions, which run in any order and at the same time."""
+    workspace: tuple[tuple[int, str], ...] = ()
+    """Buffers for what is handed on inside the kernel; they stand behind the output, in the same tensor."""
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where each buffer of the workspace begins, in bytes, and behind the last one where the tensor ends."""
+        sizes = (size * bytes_of(name) for size, name in (self.output, *self.workspace))
+        return tuple(accumulate(ceil(size / _ALIGNMENT) * _ALIGNMENT for size in sizes))
 
 
 @dataclass
@@ -133,10 +145,14 @@ def _write(inner: ir.Module, signature: Signature, body: Body) -> None:
     with ir.InsertionPoint(function.add_entry_block()):
         buffers = []
         zero = arith.ConstantOp(ir.IndexType.get(), 0).result
-        for ordinal, (size, name) in enumerate([*signature.inputs, signature.output]):
+        last = len(signature.inputs)
+        bound = [(ordinal, 0, *buffer) for ordinal, buffer in enumerate([*signature.inputs, signature.output])]
+        bound += [(last, at, *buffer) for at, buffer in zip(signature.places, signature.workspace, strict=False)]
+        for ordinal, at, size, name in bound:
+            offset = arith.ConstantOp(ir.IndexType.get(), at).result if at else zero
             buffers.append(
                 hal.InterfaceBindingSubspanOp(
-                    memref_type(size, name), layout, ordinal, [], byte_offset=zero, alignment=64
+                    memref_type(size, name), layout, ordinal, [], byte_offset=offset, alignment=_ALIGNMENT
                 ).result
             )
         i32 = ir.IntegerType.get_signless(32)

@@ -315,9 +315,10 @@ def store_lanes(value: ir.Value, buffer: ir.Value, at: Index, count: int) -> Non
 
 
 def scratch(size: int, name: str) -> ir.Value:
-    """A buffer on the stack."""
-    i64 = ir.IntegerType.get_signless(64)
-    return memref.AllocaOp(memref_type(size, name), [], [], alignment=ir.IntegerAttr.get(i64, 64)).result
+    """A buffer on the stack, made where the kernel begins: there is one, however often a loop around it goes round."""
+    alignment = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), 64)
+    begin = None if _writing is None else _writing.begin
+    return memref.AllocaOp(memref_type(size, name), [], [], alignment=alignment, ip=begin).result
 
 
 def intrinsic(name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:

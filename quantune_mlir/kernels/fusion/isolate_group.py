@@ -40,7 +40,7 @@ def outline(module: ir.Module, name: str, op: ir.Operation) -> None:
     variable = [value for value in outside if not is_constant(value)]
     with module.context, ir.Location.unknown():
         with ir.InsertionPoint(module.body):
-            function = func.FuncOp(name, ([value.type for value in variable], [result.type for result in op.results]))
+            function = func.FuncOp(name, ([value.type for value in variable], [op.results[0].type]))
         with ir.InsertionPoint(function.add_entry_block()):
             known = dict(zip(variable, function.arguments, strict=True))
             for value in outside:
@@ -51,7 +51,7 @@ def outline(module: ir.Module, name: str, op: ir.Operation) -> None:
                 for index, operand in enumerate(inner.operands):
                     if operand in known:
                         inner.operands[index] = known[operand]
-            func.ReturnOp(list(copy.results))
+            func.ReturnOp([copy.results[0]])
 
 
 def outline_conversion(module: ir.Module, name: str, shape: Sequence[int]) -> None:
@@ -69,7 +69,8 @@ def outline_conversion(module: ir.Module, name: str, shape: Sequence[int]) -> No
 
 def outside_values(op: ir.Operation) -> list[ir.Value]:
     """What an op, or anything inside it, reads from outside, each value once."""
-    inside = {result for inner in _inside(op) for result in inner.results}
+    inside: set[ir.Value] = {result for inner in _inside(op) for result in inner.results}
+    inside.update(argument for block in blocks(op) for argument in block.arguments)
     read = (operand for each in (op, *_inside(op)) for operand in each.operands)
     return list(dict.fromkeys(value for value in read if value not in inside))
 

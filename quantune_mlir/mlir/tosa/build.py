@@ -165,6 +165,25 @@ def gather(values: ir.Value, indices: ir.Value) -> ir.Value:
     return build("gather", [values, indices], (batch, picked, channels))
 
 
+def scatter(values: ir.Value, indices: ir.Value, rows: ir.Value) -> ir.Value:
+    """[N, K, C] with those rows that i32 [N, W] names replaced by [N, W, C]."""
+    return build("scatter", [values, indices, rows], shape_of(values))
+
+
+def while_loop(carried: Sequence[ir.Value]) -> ir.Operation:
+    """tosa.while_loop of such values: a block that says whether to go on and one that computes the next, both empty."""
+    types = [value.type for value in carried]
+    op = ir.Operation.create("tosa.while_loop", results=types, operands=list(carried), regions=2)
+    for region in op.regions:
+        region.blocks.append(*types, arg_locs=[op.location] * len(types))
+    return op
+
+
+def finish_block(values: Sequence[ir.Value]) -> None:
+    """tosa.yield of what a block of a loop computes."""
+    ir.Operation.create("tosa.yield", operands=list(values))
+
+
 def matmul(
     a: ir.Value, b: ir.Value, zero_points: tuple[ir.Value, ir.Value], element: ir.Type | None = None
 ) -> ir.Value:

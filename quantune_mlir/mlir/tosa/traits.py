@@ -135,6 +135,7 @@ TRAITS: Final[dict[str, Traits]] = {
         "tile": _movement("selects", rule.tile, aligned=True, neutral=True, per_axis=1),
         "transpose": _movement("reorders", rule.transpose),
         "transpose_conv2d": _linear(0, reads=3, scatters=True),
+        "while_loop": Traits(None, int8="loop"),
         "variable": Traits(pure=False),
         "variable_write": Traits(pure=False),
         "yield": Traits(pure=False),

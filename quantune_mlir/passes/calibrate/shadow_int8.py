@@ -38,7 +38,7 @@ from quantune_mlir.graph.epilogues import ACCUMULATING
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.lowering import Form, LoweringStep, lowering_steps
 from quantune_mlir.graph.network import Network
-from quantune_mlir.graph.units import SHARING, Unit
+from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.integer.boundary import dequantize
 from quantune_mlir.integer.integer_options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
@@ -283,7 +283,12 @@ class _Shadow:
                     quantune.measure(mine, theirs, name, noise=noise, params=None)
 
     def _measure_rounding(self, decider: Layer, layer: Layer, before: ir.Operation) -> None:
-        """Compares the inputs of a layer, or of that which its clamp folds into, with their int8 forms, once."""
+        """Compares the inputs of a layer, or of that which its clamp folds into, with their int8 forms, once.
+
+        A loop reads them in fp32.
+        """
+        if any(unit.kind is Kind.LOOP for unit in decider.units):
+            return
         for value in decider.inputs:
             source = self._layers.get(value)
             if source is not None and value in self._params and value not in self._rounded:

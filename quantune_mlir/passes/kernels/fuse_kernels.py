@@ -20,7 +20,8 @@ from quantune_mlir.kernels.fusion.fusion_rules import before_root, is_root, redu
 from quantune_mlir.kernels.fusion.group import ELEMENTWISE, FAMILIES, ROWS, family_of, fuse
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import defining_op, shape_of
-from quantune_mlir.mlir.function import entry_block, functions
+from quantune_mlir.mlir.function import entry_block, functions, ops_named
+from quantune_mlir.mlir.tosa.counted_loop import LOOP
 from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.passes.kernels.group_growth import Graph, GrowingGroup
 from quantune_mlir.pipeline.base import Pass
@@ -34,6 +35,8 @@ class FuseKernels(Pass):
 
     def apply(self, module: ir.Module) -> None:
         for function in functions(module):
+            for loop in ops_named(function, LOOP):
+                _fuse(loop.regions[1].blocks[0])
             _fuse(entry_block(function))
 
 

@@ -18,7 +18,17 @@ from typing import ClassVar, Final
 from quantune_mlir.hardware.isa_names import IsaName
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.emit.executable import Library
-from quantune_mlir.kernels.families import dense, depthwise, elementwise, interleave, pooling, product, rows, transpose
+from quantune_mlir.kernels.families import (
+    counted_loop,
+    dense,
+    depthwise,
+    elementwise,
+    interleave,
+    pooling,
+    product,
+    rows,
+    transpose,
+)
 from quantune_mlir.kernels.fusion.concat_in_place import Join
 from quantune_mlir.kernels.fusion.group import (
     CONVOLUTION,
@@ -37,6 +47,7 @@ from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.dialects.quantune import FUSED
 from quantune_mlir.mlir.function import entry_block, functions
+from quantune_mlir.mlir.tosa.counted_loop import LOOP
 from quantune_mlir.passes.kernels.repeated_groups import RepeatedGroups
 from quantune_mlir.pipeline.base import Pass
 
@@ -88,6 +99,26 @@ def _lower_all(block: ir.Block, isa: Isa, library: Library, repeated: RepeatedGr
             joins[i].finish(isa, library)
         elif op.name == FUSED:
             _lower(op, isa, library, repeated, *found[i])
+        elif op.name == LOOP:
+            _lower_loop(op, isa, library)
+
+
+def _lower_loop(op: ir.Operation, isa: Isa, library: Library) -> None:
+    with ir.InsertionPoint(op), op.location:
+        result = counted_loop.lower(op, isa, library, _lower_group)
+    if result is not None:
+        op.results[0].replace_all_uses_with(result)
+        op.erase()
+        return
+    for inner in [view.operation for view in op.regions[1].blocks[0]]:
+        if inner.name == FUSED:
+            Group(inner).inline()
+
+
+def _lower_group(op: ir.Operation, isa: Isa, library: Library) -> ir.Value | None:
+    group = Group(op)
+    lower = _KERNELS.get(group.family)
+    return None if lower is None else lower(group, isa, library)
 
 
 def _lower(

@@ -12,7 +12,7 @@ from quantune_mlir.mlir.constants import CONSTANTS
 from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.base import Pass
 
-_LAYERLESS: Final = CONSTANTS | {"builtin.module", "func.func", "func.return"}
+_LAYERLESS: Final = CONSTANTS | {"builtin.module", "func.func", "func.return", "tosa.yield"}
 """Constants and structure. Changes of layout may belong to no layer, either, and quantune ops name tensors instead."""
 
 

@@ -43,6 +43,11 @@ WEIGHTS = {
     "scales": np.array([1, 1, 2, 2], np.float32),
     "times": np.array([1, 2, 1, 3], np.int64),
     "chosen": np.array([2, 0, 2], np.int64),
+    "sequence": np.array([63, 1, 4], np.int64),
+    "wl": 0.3 * draw(2, 20, 4),
+    "rl": 0.3 * draw(2, 20, 5),
+    "wu": 0.3 * draw(1, 15, 4),
+    "ru": 0.3 * draw(1, 15, 5),
 }
 
 CASES: dict[str, list[Node]] = {
@@ -80,6 +85,14 @@ CASES: dict[str, list[Node]] = {
     "pixels between": [make("Resize", ["h", "", "scales"], ["y"], name="n", mode="linear")],
     "repetition": [make("Tile", ["h", "times"], ["y"], name="n")],
     "selection": [make("Gather", ["h", "chosen"], ["y"], name="n", axis=1)],
+    "LSTM": [
+        make("Reshape", ["h", "sequence"], ["s"], name="m"),
+        make("LSTM", ["s", "wl", "rl"], ["y"], name="n", hidden_size=5, direction="bidirectional"),
+    ],
+    "last state of a GRU": [
+        make("Reshape", ["h", "sequence"], ["s"], name="m"),
+        make("GRU", ["s", "wu", "ru"], ["", "y"], name="n", hidden_size=5),
+    ],
     "slices": [
         make("Split", ["h"], ["a", "b"], name="m", axis=1),
         make("Mul", ["a", "b"], ["y"], name="n"),

@@ -1,12 +1,14 @@
 """LSTM, GRU and RNN: one product of all steps with the input's weights, then the steps one after the other.
 
-Every step is in the module: its layers are NODE/step_T/gates and NODE/step_T/cell, backwards NODE/back_T/...; all read
-the same constants. The product of all steps is the layer NODE. A sequence that is shorter than the longest keeps its
+Of a few steps, every one is in the module: its layers are NODE/step_T/gates and NODE/step_T/cell, backwards
+NODE/back_T/...; all read the same constants. Many are a loop (recurrent_loop.py), unless sequences differ in length or
+activations select. The product of all steps is the layer NODE. A sequence that is shorter than the longest keeps its
 last state, and yields zeros from there on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +20,17 @@ from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.linear import fully_connected
-from quantune_mlir.importers.onnx.ops.recurrent_cells import Cell, Gru, Lstm, RecurrentProduct, Rnn, State, activations
+from quantune_mlir.importers.onnx.ops.recurrent_cells import (
+    Cell,
+    Gru,
+    Lstm,
+    RecurrentProduct,
+    Rnn,
+    State,
+    activations,
+    selects,
+)
+from quantune_mlir.importers.onnx.ops.recurrent_loop import LEAST_STEPS, loop_over_steps
 
 _ACTIVATIONS: Final = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
 _DIRECTIONS: Final = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
@@ -56,11 +68,14 @@ def _direction(
     """All outputs [T, N, H] of one direction, and its last state."""
     steps, batch, _ = x.shape
     arrays = _arrays(node, index)
-    cell = _cell(b, node, arrays, index, count)
     projected = _projected(b, x, arrays)
     valid = _valid_steps(node, steps, batch)
     state = State(_initial(b, node, 5, index, by_batch), _initial(b, node, 6, index, by_batch))
     nothing = Tensor.constant(np.zeros((batch, arrays.hidden), x.dtype))
+    if steps >= LEAST_STEPS and valid.all() and not selects(node.attribute("activations") or ()):
+        state = State(state.h or nothing, state.c or nothing if node.op_type == "LSTM" else None)
+        return _looped(b, node, projected, state, lambda inner: _cell(inner, node, arrays, index, count), backwards)
+    cell = _cell(b, node, arrays, index, count)
     outputs = [nothing] * steps
     for step in reversed(range(steps)) if backwards else range(steps):
         if valid[step].any():
@@ -74,6 +89,21 @@ def _direction(
         sequence = b.concat([b.reshape(output, (1, batch, arrays.hidden)) for output in outputs], 0)
     final_c = None if node.op_type != "LSTM" else state.c or nothing
     return sequence, State(state.h or nothing, final_c)
+
+
+def _looped(
+    b: Builder, node: Node, projected: Tensor, state: State, cell_of: Callable[[Builder], Cell], backwards: bool
+) -> tuple[Tensor, State]:
+    """All outputs and the last state of a direction whose steps are a loop."""
+    keeps_c = state.c is not None and node.uses_output(2)
+    states = loop_over_steps(b, cell_of, projected, state, backwards=backwards, keeps_c=keeps_c)
+    steps, batch, width = states.shape
+    with b.part("outputs"):
+        last = b.reshape(b.slice_axis(states, 0, 0 if backwards else steps - 1, 1), (batch, width))
+        if not keeps_c:
+            return states, State(last, state.c)
+        hidden = width // 2
+        return b.slice_axis(states, 2, 0, hidden), State(*(b.slice_axis(last, 1, i * hidden, hidden) for i in range(2)))
 
 
 def _masked(b: Builder, after: State, before: State, valid: np.ndarray, nothing: Tensor) -> tuple[Tensor, State]:

@@ -196,6 +196,14 @@ _ACTIVATIONS: Final[Mapping[str, tuple[float, float, Callable[[float, float], Ac
 """By lower-case name: alpha and beta if the node gives none, and the function of both."""
 
 
+_SELECTING: Final = frozenset({"elu", "leakyrelu", "softplus", "thresholdedrelu"})
+
+
+def selects(names: Sequence[str]) -> bool:
+    """Whether some activations select between two functions: kernels do not, and so have none for a loop of such."""
+    return not _SELECTING.isdisjoint(name.lower() for name in names)
+
+
 def activations(names: Sequence[str], alphas: Sequence[float], betas: Sequence[float]) -> list[Activation]:
     """The activations of a node. Those that take alpha or beta take theirs in order from the lists."""
     found: list[Activation] = []

@@ -1,0 +1,69 @@
+"""Many steps of LSTM, GRU and RNN: one tosa.while_loop, its body one step.
+
+It carries the outputs so far [T, N * H], the number of the step, the state, and x W^T + b of all steps. Whatever is
+made of the network afterwards takes as long for a thousand steps as for a hundred. The loop is one layer, NODE/steps,
+backwards NODE/back_steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from quantune_mlir.importers.common.builder import Builder
+from quantune_mlir.importers.common.tensor import Tensor
+from quantune_mlir.importers.onnx.ops.recurrent_cells import Cell, State
+
+LEAST_STEPS: Final = 32
+"""Fewer are unrolled: each is a layer of its own then, in a format of its own."""
+
+
+def loop_over_steps(
+    b: Builder,
+    cell_of: Callable[[Builder], Cell],
+    projected: Tensor,
+    initial: State,
+    *,
+    backwards: bool,
+    keeps_c: bool,
+) -> Tensor:
+    """The states after each step, [T, N, H], or [T, N, 2 H] with c behind h if it is to be kept.
+
+    Args:
+        b: where the loop is built.
+        cell_of: makes the cell, and its constants, within the loop.
+        projected: x W^T + b of all steps, [T, N, gates * H].
+        initial: the state before the first step, its tensors given.
+        backwards: whether the last step is the first.
+        keeps_c: whether what an LSTM has in c is asked for.
+    """
+    steps, batch, gates = projected.shape
+    states = [tensor for tensor in (initial.h, initial.c) if tensor is not None]
+    hidden = states[0].shape[1]
+    width = 2 * hidden if keeps_c else hidden
+    first, step = (steps - 1, -1) if backwards else (0, 1)
+
+    def index(value: int) -> Tensor:
+        return Tensor.constant(np.array([value], np.int32))
+
+    def goes_on(inner: Builder, carried: list[Tensor]) -> list[Tensor]:
+        number = carried[1]
+        ends = (number, index(-1)) if backwards else (index(steps), number)
+        return [inner.reshape(inner.compare("greater", *ends), ())]
+
+    def body(inner: Builder, carried: list[Tensor]) -> list[Tensor]:
+        outputs, number, *state, rows = carried
+        row = inner.reshape(inner.gather_rows(rows, number), (batch, gates))
+        after = cell_of(inner).step(inner, row, State(*state))
+        following = [tensor for tensor in (after.h, after.c) if tensor is not None]
+        kept = inner.concat(following, 1) if keeps_c else following[0]
+        outputs = inner.scatter_row(outputs, number, inner.reshape(kept, (1, batch * width)))
+        return [outputs, inner.add(number, index(step)), *following, rows]
+
+    nothing = Tensor.constant(np.zeros((steps, batch * width), projected.dtype))
+    rows = b.reshape(projected, (steps, batch * gates))
+    with b.part("back_steps" if backwards else "steps"):
+        outputs = b.while_loop([nothing, index(first), *states, rows], goes_on, body)
+    return outputs if outputs.shape == (steps, batch, width) else b.reshape(outputs, (steps, batch, width))
