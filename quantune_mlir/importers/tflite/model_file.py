@@ -18,6 +18,7 @@ MAGIC: Final = b"TFL3"
 MAGIC_AT: Final = 4
 INPUTS, OUTPUTS, OPERATORS = 1, 2, 3
 """Fields of a subgraph."""
+_BYTE: Final = 8
 _MOST_TENSORS: Final = 1 << 20
 
 
@@ -182,6 +183,8 @@ class ModelFile:
 
     def stored(self, tensor: TensorInfo) -> np.ndarray:
         """The values of a tensor that the file stores, flat. Raises BrokenBuffer if it stores none."""
+        if BITS.get(tensor.element_type, 0) < _BYTE or not 0 <= tensor.buffer < len(self._buffers):
+            raise BrokenBuffer(f"tensor {tensor.name!r} ({tensor.element_type})")
         dtype = np.dtype(tensor.element_type)
         content = self._content(self._buffers[tensor.buffer]).tobytes()
         if not content or len(content) % dtype.itemsize:

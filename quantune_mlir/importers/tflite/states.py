@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from quantune_mlir.errors import ModelError
-from quantune_mlir.importers.tflite.flatbuffer import FlatTable
+from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer, FlatTable
 from quantune_mlir.importers.tflite.model_file import INPUTS, OPERATORS, OUTPUTS, ModelFile, OperatorInfo, TensorInfo
 
 HANDLE, READ, ASSIGN, ONCE = "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"
@@ -69,16 +69,30 @@ def _shared_name(options: FlatTable | None) -> str:
 def _followed(operators: Sequence[OperatorInfo], names: dict[int, str]) -> _Variables:
     variables = _Variables()
     for op in operators:
-        if op.kind == READ and op.inputs and op.outputs:
-            name = names[op.inputs[0]]
+        if op.kind == READ and op.outputs:
+            name = _variable(op, names)
             if name in variables.held:
                 variables.same[op.outputs[0]] = variables.held[name]
             else:
                 variables.read[name] = variables.held[name] = op.outputs[0]
-        elif op.kind == ASSIGN and len(op.inputs) > 1:
-            assigned = op.inputs[1]
-            variables.held[names[op.inputs[0]]] = variables.same.get(assigned, assigned)
+        elif op.kind == ASSIGN:
+            variables.held[_variable(op, names)] = variables.same.get(_assigned(op), _assigned(op))
     return variables
+
+
+def _variable(op: OperatorInfo, names: dict[int, str]) -> str:
+    """The variable that an operator reads or assigns."""
+    if not op.inputs or op.inputs[0] not in names:
+        raise BrokenBuffer(f"a {op.kind} of no variable")
+    return names[op.inputs[0]]
+
+
+def _assigned(op: OperatorInfo) -> int:
+    """The tensor that is assigned."""
+    match op.inputs:
+        case (_, assigned):
+            return assigned
+    raise BrokenBuffer(f"an {op.kind} of {len(op.inputs)} tensors")
 
 
 def _require_zeros(model: ModelFile, where: str) -> None:
@@ -87,9 +101,9 @@ def _require_zeros(model: ModelFile, where: str) -> None:
         tensors, operators = model.subgraph(0 if once.options is None else once.options.scalar(0, "i", 0))
         names = _names(operators, tensors)
         for op in operators:
-            if op.kind == ASSIGN and not _is_zero(model, tensors[op.inputs[1]]):
+            if op.kind == ASSIGN and not _is_zero(model, tensors[_assigned(op)]):
                 raise ModelError(
-                    f"the state {names.get(op.inputs[0], '?')!r} does not begin with zeros",
+                    f"the state {_variable(op, names)!r} does not begin with zeros",
                     where=where,
                     remedy="export the model with its state as inputs and outputs",
                 )

@@ -76,3 +76,11 @@ def test_a_state_that_begins_with_other_values_is_refused(tmp_path: Path) -> Non
     path = delay_line(tmp_path / "m.tflite", 0.5)
     with pytest.raises(ModelError, match="the state 'a' does not begin with zeros"):
         Model.load(path)
+
+
+def test_a_variable_that_is_none_is_a_broken_file(tmp_path: Path) -> None:
+    graph = Graph()
+    x = graph.input("x", SHAPE)
+    path = graph.save(tmp_path / "m.tflite", graph.op("READ_VARIABLE", [x], "y", SHAPE))
+    with pytest.raises(ModelError, match="READ_VARIABLE of no variable"):
+        Model.load(path)
