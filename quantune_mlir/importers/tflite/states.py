@@ -92,7 +92,8 @@ def _assigned(op: OperatorInfo) -> int:
     match op.inputs:
         case (_, assigned):
             return assigned
-    raise BrokenBuffer(f"an {op.kind} of {len(op.inputs)} tensors")
+        case _:
+            raise BrokenBuffer(f"an {op.kind} of {len(op.inputs)} tensors")
 
 
 def _require_zeros(model: ModelFile, where: str) -> None:
