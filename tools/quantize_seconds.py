@@ -44,7 +44,7 @@ _POLL_SECONDS: Final = 0.25
 """Looking for all processes takes some milliseconds of those that are measured."""
 _UNCOMPILED: Final = "PYTHONDONTWRITEBYTECODE"
 """Would have Python compile our code each time; what is installed was compiled by pip, as the peers are."""
-_QUANTUNE: Final = (sys.executable, "-c", "import sys; from quantune_mlir.cli.quantune import main; main(sys.argv[1:])")
+_QUANTUNE: Final = (sys.executable, "-c", "from quantune_mlir.cli.entry import quantune; quantune()")
 
 
 @dataclass(frozen=True)

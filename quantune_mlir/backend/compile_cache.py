@@ -87,15 +87,23 @@ class CompileCache:
 
     def put(self, key: str, content: Content) -> None:
         """Keep an entry."""
-        size = memoryview(content).nbytes
+        self.put_parts(key, [content], memoryview(content).nbytes)
+
+    def put_parts(self, key: str, parts: Iterable[Content], size: int) -> None:
+        """Keep an entry of so many bytes, given one part after the other."""
         if not 0 < size <= self.limit // _LARGEST_SHARE:
             return
+        found = hashlib.sha256(key.encode())
         path = self._path(key)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with staged_file(path) as (file, staged):
-                file.write(_checksum(key, content))
-                file.write(content)
+                file.write(bytes(_CHECKSUM_BYTES))
+                for part in parts:
+                    found.update(part)
+                    file.write(part)
+                file.seek(0)
+                file.write(found.digest())
                 file.flush()
                 os.replace(staged, path)
         self._unchecked += _on_disk(size)

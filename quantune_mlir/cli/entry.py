@@ -6,18 +6,22 @@ is read twice; what is paid is a fork, before anything large is imported.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
 import sys
 from contextlib import nullcontext, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from quantune_mlir.cli.boundary import boundary, fail
 from quantune_mlir.cli.stopping import HEEDED, heed_signals, reports_stop
 from quantune_mlir.files.processes import die_with_parent
 from quantune_mlir.printable import shortened
+
+_NEW_OBJECTS: Final = 10_000
+"""After so many Python looks for garbage, not after 700: modules and IR, of which we make much, leave none."""
 
 
 def quantune() -> None:
@@ -31,6 +35,7 @@ def quantune_opt() -> None:
 
 
 def _run_apart(program: str, module: str) -> None:
+    gc.set_threshold(_NEW_OBJECTS)
     _open_standard_streams()
     if hasattr(os, "fork"):
         parent = os.getpid()

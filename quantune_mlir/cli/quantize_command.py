@@ -35,7 +35,6 @@ from quantune_mlir.cli.reporting import Notes, Verbosity, reports_errors, summar
 from quantune_mlir.errors import PlanError
 
 if TYPE_CHECKING:
-    from quantune_mlir.backend.compile_cache import Content
     from quantune_mlir.workflow.inference_runs import InferenceRuns
     from quantune_mlir.workflow.kept_results import KeptResult
     from quantune_mlir.workflow.quantization import Quantization
@@ -248,7 +247,7 @@ def _quantize(
     )
     from quantune_mlir.cli.outcome import left_in_fp32, outcome
     from quantune_mlir.workflow.input_range import range_warning
-    from quantune_mlir.workflow.kept_results import KeptResult, files_in, is_repeatable, keep_result
+    from quantune_mlir.workflow.kept_results import is_repeatable, keep_files, keep_told
     from quantune_mlir.workflow.reports import run_of
     from quantune_mlir.workflow.save import save
     from quantune_mlir.workflow.warnings import warnings
@@ -263,8 +262,8 @@ def _quantize(
 
         with display.stage("write the plan as ONNX"):
             qdq = qdq_of(quantization, model, activations)
-    repeatable = key is not None and is_repeatable(quantization, model)
-    files: dict[str, Content] = {}
+    if key is not None and not (is_repeatable(quantization, model) and _key() == key):
+        key = None  # Or a file was changed meanwhile.
     summary = save(
         quantization,
         output,
@@ -275,7 +274,7 @@ def _quantize(
         qdq=None if qdq is None else qdq.to_bytes(),
         config=written(click.get_current_context()),
         command=_recorded_arguments(),
-        on_files=lambda directory: files.update(files_in(directory) if repeatable else {}),
+        on_files=lambda directory: keep_files(key, directory) if key is not None else None,
         progress=display,
     )
     unlike_training = range_warning(quantization.model, quantization.profile)
@@ -283,8 +282,8 @@ def _quantize(
     for warning in (*left, *([unlike_training] if unlike_training else []), *warnings(quantization)):
         notes.warn(warning)
     lines = list(outcome(run_of(summary, quantization.profile)))
-    if key is not None and repeatable and _key() == key:
-        keep_result(key, KeptResult(files, notes.told, lines))
+    if key is not None:
+        keep_told(key, notes.told, lines)
     if told_as_json(json_file, summary) or verbosity() is Verbosity.QUIET:
         return
     _tell_tables(quantization)

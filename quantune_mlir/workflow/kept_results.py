@@ -12,6 +12,7 @@ import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,7 @@ _CALLED: Final = (
 _LARGEST: Final = 512 * MIB
 """Of more in the files that a command names nothing is kept: reading all may take longer than reading a few of them."""
 _MOST_FILES: Final = 10_000
+_PART: Final = MIB
 _FILE_OF_CONSTANT: Final = re.compile(r"[^=]+=(?P<file>.+\.npy)", re.DOTALL)
 
 
@@ -60,30 +62,6 @@ class KeptResult:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
-    def to_bytes(self) -> bytes:
-        """As an entry of the cache: a line that tells what follows."""
-        sizes = {name: memoryview(content).nbytes for name, content in self.files.items()}
-        head = json.dumps({"files": sizes, "notes": list(self.notes), "outcome": list(self.outcome)})
-        return b"".join([head.encode(), b"\n", *self.files.values()])
-
-    @staticmethod
-    def from_bytes(data: bytes | mmap) -> KeptResult:
-        """What `to_bytes` gave."""
-        whole = memoryview(data)
-        place = data.find(b"\n") + 1
-        head = json.loads(bytes(whole[:place]))
-        files: dict[str, Content] = {}
-        for name, size in head["files"].items():
-            files[name] = whole[place : place + size]
-            place += size
-        return KeptResult(files, head["notes"], head["outcome"])
-
-
-def files_in(directory: Path) -> dict[str, Content]:
-    """The files in a directory, by path in there."""
-    paths = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
-
 
 def result_key(parameters: Mapping[str, Any], arguments: Sequence[str]) -> str | None:
     """The key of what a command gives; None where there is no cache, or too much to read.
@@ -110,22 +88,54 @@ def is_repeatable(quantization: Quantization, model: Path) -> bool:
     Not if more files than that belong to the model, if costs were measured, or if candidates were tried, which are
     told on the way.
     """
-    whole = hashlib.sha256(model.read_bytes()).hexdigest() == quantization.model.hash
+    whole = _digest(model) == quantization.model.hash
     return whole and not quantization.trials and not quantization.policy.measures
 
 
 def find_result(key: str) -> KeptResult | None:
-    """What was kept; None if there is nothing."""
+    """What was kept; None if not all is there."""
     cache = cache_in_use()
-    found = cache.get(key) if cache else None
-    return None if found is None else KeptResult.from_bytes(found)
+    told, files = (cache.get(key), cache.get(_of_files(key))) if cache else (None, None)
+    if told is None or files is None:
+        return None
+    head = json.loads(bytes(told))
+    return KeptResult(dict(_divided(files)), head["notes"], head["outcome"])
 
 
-def keep_result(key: str, result: KeptResult) -> None:
-    """Keep what a command gave."""
+def keep_files(key: str, directory: Path) -> None:
+    """Keep the files of a command's output directory, one part after the other: they may be large."""
     cache = cache_in_use()
     if cache is not None:
-        cache.put(key, result.to_bytes())
+        paths = sorted(path for path in directory.rglob("*") if path.is_file())
+        sizes = {path.relative_to(directory).as_posix(): path.stat().st_size for path in paths}
+        head = json.dumps(sizes).encode() + b"\n"
+        parts = chain([head], (part for path in paths for part in _parts(path)))
+        cache.put_parts(_of_files(key), parts, len(head) + sum(sizes.values()))
+
+
+def keep_told(key: str, notes: Sequence[str], outcome: Sequence[str]) -> None:
+    """Keep what a command told, after its files."""
+    cache = cache_in_use()
+    if cache is not None:
+        cache.put(key, json.dumps({"notes": list(notes), "outcome": list(outcome)}).encode())
+
+
+def _of_files(key: str) -> str:
+    return digest("files", key)
+
+
+def _divided(files: mmap) -> Iterator[tuple[str, Content]]:
+    place = files.find(b"\n") + 1
+    whole = memoryview(files)
+    for name, size in json.loads(bytes(whole[:place])).items():
+        yield name, whole[place : place + size]
+        place += size
+
+
+def _parts(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while part := file.read(_PART):
+            yield part
 
 
 def _told(value: Any) -> Any:
@@ -144,7 +154,15 @@ def _digests(values: Iterable[Any]) -> Iterator[tuple[str, str]]:
     if len(files) > _MOST_FILES or sum(file.stat().st_size for file in files) > _LARGEST:
         raise _NotKeptError
     for file in files:
-        yield str(file.absolute()), digest(file.read_bytes())
+        yield str(file.absolute()), _digest(file)
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 of what a file holds."""
+    found = hashlib.sha256()
+    for part in _parts(file):
+        found.update(part)
+    return found.hexdigest()
 
 
 def _paths(value: Any) -> Iterator[Path]:

@@ -10,7 +10,7 @@ import pytest
 from quantune_mlir.files import resources
 from quantune_mlir.hardware import host_isa
 from quantune_mlir.workflow import kept_results
-from quantune_mlir.workflow.kept_results import KeptResult, files_in, find_result, keep_result, result_key
+from quantune_mlir.workflow.kept_results import find_result, keep_files, keep_told, result_key
 
 
 @pytest.fixture(autouse=True)
@@ -22,14 +22,16 @@ def test_what_is_kept_comes_back_and_what_was_altered_does_not(tmp_path: Path) -
     (tmp_path / "out" / "c-bundle").mkdir(parents=True)
     (tmp_path / "out" / "a").write_bytes(b"one\ntwo")
     (tmp_path / "out" / "c-bundle" / "b").write_bytes(b"")
-    keep_result("ab" * 32, KeptResult(files_in(tmp_path / "out"), ["a note"], ["told", ""]))
+    keep_files("ab" * 32, tmp_path / "out")
+    assert find_result("ab" * 32) is None, "what was told is not there yet"
+    keep_told("ab" * 32, ["a note"], ["told", ""])
     found = find_result("ab" * 32)
     assert found is not None and (found.notes, found.outcome) == (["a note"], ["told", ""])
     (tmp_path / "again").mkdir()
     found.write(tmp_path / "again")
     assert (tmp_path / "again" / "a").read_bytes() == b"one\ntwo"
     assert (tmp_path / "again" / "c-bundle" / "b").read_bytes() == b""
-    (entry,) = (path for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    entry = next(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
     content = bytearray(entry.read_bytes())
     content[-1] ^= 1
     entry.write_bytes(content)
