@@ -11,6 +11,7 @@ from quantune_mlir.files.access import read_file
 from quantune_mlir.importers.common.adoption import adopt
 from quantune_mlir.importers.common.import_options import ImportOptions
 from quantune_mlir.importers.common.static_shapes import StaticShapes
+from quantune_mlir.importers.tflite.boundary import tell_scales
 from quantune_mlir.importers.tflite.converter import converted, require_installed
 from quantune_mlir.importers.tflite.corrections import correct
 from quantune_mlir.importers.tflite.custom import expand_custom
@@ -62,19 +63,14 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
             densify(block, model)
             expand_custom(block)
             correct(block, model)
+        digest = hashlib.sha256(content).hexdigest()
+        adopt(module, function, tensors, names, options.edits, digest, where)
+        if not options.edits.to_text():
+            tell_scales(function, model)
     except BrokenBuffer as error:
         raise ModelError(
             f"a broken TensorFlow Lite model: {error}", where=where, remedy="export or download the model again"
         ) from error
-    adopt(
-        module,
-        function,
-        tensors,
-        names,
-        options.edits,
-        hashlib.sha256(content).hexdigest(),
-        where,
-    )
     return module
 
 

@@ -31,7 +31,7 @@ class TensorInfo:
         name: its name; "" where it has none.
         declared: its name, and its shape with "?" for what is dynamic.
         element_type: e.g. "float32".
-        scaled: whether it has quantization parameters.
+        scales: what a code stands for: none if it is no quantized tensor, one, or one for each channel.
         zero_point: the code of 0; of several, the first.
         buffer: the number of the buffer with its values; 0: it has none.
     """
@@ -40,9 +40,14 @@ class TensorInfo:
     name: str
     declared: DeclaredInput
     element_type: str
-    scaled: bool
+    scales: tuple[float, ...]
     zero_point: int
     buffer: int
+
+    @property
+    def scaled(self) -> bool:
+        """Whether it has quantization parameters."""
+        return bool(self.scales)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -242,7 +247,7 @@ def _tensor(table: FlatTable) -> TensorInfo:
         name,
         DeclaredInput(name, sizes),
         element_type_name(table.scalar(1, "b", 0)),
-        quantization is not None and quantization.array(2, np.float32).size > 0,
+        () if quantization is None else tuple(quantization.array(2, np.float32).tolist()),
         int(next(iter([] if quantization is None else quantization.array(3, np.int64)), 0)),
         table.scalar(2, "I", 0),
     )

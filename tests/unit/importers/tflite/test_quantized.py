@@ -12,8 +12,10 @@ from quantune_mlir.backend.compilation import with_kernels
 from quantune_mlir.backend.program import Program
 from quantune_mlir.cli.compile_command import command
 from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.qparams import boundary_params
 from quantune_mlir.mlir.signature import result_specs
 from quantune_mlir.model import Model
+from quantune_mlir.numerics.parameters import QuantParams
 from tests.support import run_module
 from tests.tflite_models import RELU, SAME, Graph, litert
 
@@ -59,6 +61,12 @@ def test_they_run_in_kernels(network: Path) -> None:
     assert "DOUBLE_ROUND" not in str(model.module)
     lowered = str(with_kernels(model.module, load_target("x86-64-avx512vnni"), None))
     assert "flow.dispatch" in lowered and "tosa.conv2d" not in lowered and "tosa.rescale" not in lowered
+
+
+def test_it_is_told_what_codes_stand_for(network: Path) -> None:
+    function = Model.load(network, keep_quantized=True).function
+    told = [boundary_params(function, key, 1) for key in ("arg_attrs", "res_attrs")]
+    assert told == [[QuantParams(float(np.float32(INPUT)), -3)], [QuantParams(float(np.float32(OUTPUT)), -7)]]
 
 
 def test_bytes_without_sign(tmp_path: Path) -> None:
