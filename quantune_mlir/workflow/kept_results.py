@@ -12,7 +12,7 @@ import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -151,7 +151,7 @@ def _told(value: Any) -> Any:
 def _digests(values: Iterable[Any]) -> Iterator[tuple[str, str]]:
     """The files that parameters name, and what they hold."""
     files = [file for value in values for path in _paths(value) for file in _files(path)]
-    if len(files) > _MOST_FILES or sum(file.stat().st_size for file in files) > _LARGEST:
+    if sum(file.stat().st_size for file in files) > _LARGEST:
         raise _NotKeptError
     for file in files:
         yield str(file.absolute()), _digest(file)
@@ -181,8 +181,8 @@ def _paths(value: Any) -> Iterator[Path]:
 def _files(path: Path) -> list[Path]:
     """The files at a path, which has to exist. Nothing else is looked into: a pipe can be read once."""
     if path.is_dir():
-        found = sorted(path.rglob("*"))
-        if all(each.is_file() or each.is_dir() for each in found):
+        found = sorted(islice(path.rglob("*"), _MOST_FILES + 1))
+        if len(found) <= _MOST_FILES and all(each.is_file() or each.is_dir() for each in found):
             return [each for each in found if each.is_file()]
     elif path.is_file():
         return [path]

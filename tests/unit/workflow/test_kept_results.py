@@ -77,5 +77,12 @@ def test_nothing_is_kept_of_what_cannot_be_read_twice_or_is_too_much(
     assert result_key({"model": tmp_path}, []) is None
     assert result_key({"model": tmp_path / "nothing"}, []) is None
     assert result_key({"options": object()}, []) is None
+    (tmp_path / "data").mkdir()
+    for name in "abc":
+        (tmp_path / "data" / name).touch()
+    with monkeypatch.context() as context:
+        context.setattr(kept_results, "_MOST_FILES", 2)
+        assert result_key({"calibration": tmp_path / "data"}, []) is None
+    assert result_key({"calibration": tmp_path / "data"}, []) is not None
     monkeypatch.setattr(kept_results, "_LARGEST", 2)
     assert result_key({"model": tmp_path / "file"}, []) is None
