@@ -174,10 +174,9 @@ def _probed(first: Planned, planner: Planner, make: Callable[[Planner], Planned]
     if not is_dear(planner.problem, first.decisions):
         return first
     probed = planner.plan(probe, first.plan.policy)
-    found = verify(probed, planner.problem.noise_model)
-    return (
-        make(planner) if planner.brighten(probed.plan, verify.measured(found, planner.problem.noise_model)) else first
-    )
+    model = planner.problem.noise_model
+    measured = verify.measured(verify(probed, model), model)
+    return make(planner) if planner.brighten(probed.plan, measured) else first
 
 
 def _tightened(
