@@ -16,6 +16,7 @@ from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.costs import Cost
 from quantune_mlir.planning.decisions import Decisions, Ground, decided
 from quantune_mlir.planning.front import Point, Problem, Trail, TrailStep, best_buys, walk
+from quantune_mlir.planning.trimming import trimmed
 
 FLOOR_DB: Final = 21.0
 """Predicted SQNR of the worst part of the output that the default policy reaches at any cost: below it, int8 changes
@@ -72,14 +73,17 @@ def fp32_layers(count: int) -> Policy:
 def within(budget: Budget) -> Policy:
     """The best plan of the front within a budget.
 
-    With a least SQNR, the quickest plan that has it; else the one with the least noise.
+    With a least SQNR, the quickest plan that has it, trimmed; else the one with the least noise.
 
     Raises (the policy does):
         PlanError: no plan is within the budget; with the nearest one.
     """
 
     def decide(problem: Problem) -> Decisions:
-        return decided(problem, budget.choose(problem.front, problem))
+        point = budget.choose(problem.front, problem)
+        if budget.min_sqnr_db is not None:
+            point = trimmed(problem, point, 10 ** (-budget.min_sqnr_db / 10))
+        return decided(problem, point)
 
     return decide
 

@@ -128,6 +128,16 @@ def test_min_sqnr_takes_no_more_than_is_needed(net: Net, target: float) -> None:
     assert all(predicted(net, [x.index for x in point.fp32]) < target + 1e-9 for point in quicker)
 
 
+@given(problems(), st.floats(0, 40))
+def test_a_trimmed_plan_has_what_was_asked_for_and_is_no_slower_than_the_front(problem: Problem, target: float) -> None:
+    problem = replace(problem, noise_model=replace(problem.noise_model, constant=0.0))
+    formats = {name: d.precision for name, d in within(Budget(min_sqnr_db=target))(problem).items()}
+    time = problem.costs.total(formats).time
+    chosen = min(p.cost.time for p in problem.front if decibels(p.noise) >= target)
+    assert time <= chosen + 1e-6
+    assert decibels(float(problem.noise_model.noise(formats).max())) >= target - 1e-6
+
+
 def time_of(problem: Problem, chosen: list[int]) -> float:
     return problem.costs.total({f"layer{i}": FP32 for i in chosen}).time
 
