@@ -92,7 +92,7 @@ def inferred_shapes(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset
         raise Unsupported(f"ONNX does not allow it: {_reason(error)}") from error
     if any(attribute.name == "ceil_mode" and attribute.i for attribute in node.attribute):
         return unknown  # The rules count windows that begin in the trailing padding; the operators have none there.
-    return [_static_shape(found.get(name)) for name in node.output]
+    return [_static_shape(found.get(name)) if name else None for name in node.output]
 
 
 def require_shapes(results: Sequence[Tensor | None], shapes: Sequence[tuple[int, ...] | None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,7 @@ def all_cases() -> dict[str, OneNode]:
     return found | {
         "GRU, reset behind the product": case("GRU", 2, linear_before_reset=1, state=True, clip=0.5),
         "LSTM, peepholes": case("LSTM", 2, peepholes=True, state=True),
+        "LSTM, last state alone": replace(case("LSTM"), outputs=("", "h", "")),
         "LSTM, coupled gates": case("LSTM", state=True, input_forget=1),
         "LSTM, hard": case(
             "LSTM",
