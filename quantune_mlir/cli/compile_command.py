@@ -196,11 +196,20 @@ def _loaded(source: Path, options: ImportOptions, target: Target) -> ir.Module:
 
 
 def _samples(module: ir.Module, data: Path | None, steps: Preprocess | None) -> Iterable[Sequence[np.ndarray]]:
+    """The runs in `data`: real numbers, where the module reads codes that stand for such."""
+    import numpy as np
+
     from quantune_mlir.mlir.function import main_function
+    from quantune_mlir.mlir.qparams import boundary_params
     from quantune_mlir.mlir.signature import argument_specs
     from quantune_mlir.samples.sample_set import InputSpec, SampleSet
 
     if data is None:
         return ()
-    inputs = [InputSpec(*spec) for spec in argument_specs(main_function(module))]
+    function = main_function(module)
+    specs = argument_specs(function)
+    inputs = [
+        InputSpec(name, shape, dtype if params is None else np.dtype(np.float32))
+        for (name, shape, dtype), params in zip(specs, boundary_params(function, "arg_attrs", len(specs)), strict=True)
+    ]
     return SampleSet.open(data, inputs, preprocess=steps)

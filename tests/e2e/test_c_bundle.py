@@ -236,6 +236,10 @@ def test_quantize_and_compile_deliver_a_bundle(quantune: Quantune, tmp_path: Pat
     told = quantune(*again, "--force", "--json", "-")
     sizes = json.loads(told.stdout)["files"]
     assert sizes == {file.name: file.stat().st_size for file in (tmp_path / "again").iterdir()}
+    codes = ("compile", made, "--deliverable", "c-bundle", "--io", "int8", "-o", tmp_path / "codes")
+    outcome = quantune(*codes, "--data", tmp_path / "samples.npz", "--vectors", 3)
+    assert outcome.status == 0, outcome.stderr
+    assert selftest(tmp_path / "codes", tmp_path / "third").count("elements identical") == 3
 
 
 @pytest.mark.slow
