@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from quantune_mlir.errors import ModelError
+from quantune_mlir.errors import ModelError, UnsupportedOperatorsError
 from quantune_mlir.files.access import read_file
 from quantune_mlir.importers.common.adoption import adopt
 from quantune_mlir.importers.common.import_options import ImportOptions
@@ -47,6 +47,22 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
     content = read_file(path, limit=_LARGEST_FILE, error=ModelError)
     require_installed(where)
     try:
+        return _imported(content, options, context, where)
+    except UnsupportedOperatorsError as refused:
+        try:
+            return _imported(content, options, context, where, recorded=True)
+        except ModelError:
+            raise refused from None
+
+
+def _imported(
+    content: bytes, options: ImportOptions, context: ir.Context, where: str, *, recorded: bool = False
+) -> ir.Module:
+    """The module; with `recorded`, tensors between inputs and outputs have the shapes that the file says as well.
+
+    These are right for inputs of the recorded shapes, and where the converter cannot infer them.
+    """
+    try:
         model = ModelFile(bytearray(content))
         model.check_names()
         model.check_values()
@@ -54,7 +70,7 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
         if not options.keep_quantized:
             refuse_quantized(model, where)
         refuse_formats(model, where)
-        _pin_shapes(model, options.shapes, where)
+        _pin_shapes(model, options.shapes, where, recorded=recorded)
         module = _converted(model, where, context)
         function = _first_function(module, where)
         with context, ir.Location.unknown():
@@ -90,9 +106,20 @@ def _first_function(module: ir.Module, where: str) -> ir.Operation:
     return found[0]
 
 
-def _pin_shapes(model: ModelFile, shapes: StaticShapes, where: str) -> None:
-    """Give inputs with dynamic axes their static shapes; the converter infers all others."""
+def _pin_shapes(model: ModelFile, shapes: StaticShapes, where: str, *, recorded: bool) -> None:
+    """Give inputs with dynamic axes their static shapes; the converter infers all others, or they are as recorded.
+
+    Raises:
+        ModelError: a shape does not fit; or other shapes are recorded than the inputs are to have, or none is dynamic.
+    """
     shapes.check([tensor.name for tensor in model.inputs], where)
+    if recorded and not any(tensor.is_dynamic for tensor in model.inputs):
+        raise ModelError("all shapes are known", where=where)
     for tensor, shape in zip(model.inputs, shapes.of([t.declared for t in model.inputs], where), strict=True):
+        if recorded and shape != tensor.shape:
+            raise ModelError(f"other shapes are recorded than {shape}", where=where)
         if tensor.is_dynamic:
             model.pin(tensor, shape)
+    if recorded:
+        for tensor in model.tensors:
+            model.pin(tensor, tensor.shape)

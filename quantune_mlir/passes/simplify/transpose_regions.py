@@ -61,7 +61,14 @@ class Region:
         return saved - created
 
     def is_worth_flipping(self) -> bool:
-        """Whether that saves transposes, or at least moves them to the boundary."""
+        """Whether that saves transposes, or at least moves them to the boundary.
+
+        Not where the region takes the transpose of what it gives: it would have both layouts.
+        """
+        results = {op.results[0] for op in self.ops}
+        transposes = (defining_op(value, TRANSPOSE) for value in self.inputs())
+        if any(op is not None and op.operands[0] in results for op in transposes):
+            return False
         saving, created = self.saving(), self.new_inputs()
         to_boundary = bool(created) and all(isinstance(value, ir.BlockArgument) for value in created)
         return saving > 0 or (saving == 0 and to_boundary)

@@ -74,6 +74,23 @@ def test_a_rectifier_has_no_upper_bound(network: Path) -> None:
     assert "max_val(3.40282" not in str(Model.load(network).module)
 
 
+def test_shapes_that_the_converter_cannot_infer_are_those_of_the_file(tmp_path: Path) -> None:
+    """It gives up behind a slice of a dynamic batch, and stacks nothing then."""
+    graph = Graph()
+    x = graph.input("x", [-1, 4, 3])
+    begin, end, steps = (
+        graph.constant(n, v, np.int32) for n, v in (("b", [0, 1, 0]), ("e", [0, 4, 3]), ("s", [1] * 3))
+    )
+    part = graph.op("STRIDED_SLICE", [x, begin, end, steps], "part", [-1, 3, 3], beginMask=1, endMask=1)
+    turned = graph.op("TRANSPOSE", [part, graph.constant("p", [0, 2, 1], np.int32)], "turned", [-1, 3, 3])
+    path = graph.save(
+        tmp_path / "m.tflite", graph.op("PACK", [turned, part], "y", [-1, 3, 3, 2], axis=3, valuesCount=2)
+    )
+    value = image(1, 4, 3)
+    np.testing.assert_array_equal(run_module(Model.load(path).module, value)[0], litert(path, value)[0])
+    assert "PACK" in message(path, batch=2)
+
+
 def test_dynamic_dimensions_are_those_of_samples_or_given(tmp_path: Path) -> None:
     graph = Graph()
     x = graph.input("x", [-1, -1, -1, 2])
