@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
+from typing import Final
 
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import described
@@ -33,7 +34,8 @@ from quantune_mlir.mlir.tosa.counted_loop import CountedLoop, through_reshapes
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
 from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 
-MAX_BUFFERS = 32
+_MAX_BUFFERS: Final = 32
+"""What a dispatch of IREE's may read and write."""
 LowerGroup = Callable[[ir.Operation, Isa, Library], ir.Value | None]
 
 
@@ -85,20 +87,16 @@ class _Kernel:
         return [piece for pieces in self.groups.values() for piece in pieces]
 
     @cached_property
-    def _yielded(self) -> list[ir.Value]:
-        return self.loop.yielded
-
-    @cached_property
     def _unchanged(self) -> dict[ir.Value, ir.Value]:
         """By argument of the body that each round hands on as it is, what it is."""
         arguments = enumerate(self.loop.body.arguments)
-        return {value: self.loop.op.operands[i] for i, value in arguments if self._yielded[i] == value}
+        return {value: self.loop.op.operands[i] for i, value in arguments if self.loop.yielded[i] == value}
 
     @cached_property
     def _state(self) -> dict[ir.Value, tuple[ir.Value, ir.Value]]:
         """By argument of the body that is new in each round: what it is before the first, and what it becomes."""
         return {
-            value: (self.loop.op.operands[i], self._yielded[i])
+            value: (self.loop.op.operands[i], self.loop.yielded[i])
             for i, value in enumerate(self.loop.body.arguments)
             if i not in (0, self.loop.position) and value not in self._unchanged
         }
@@ -133,7 +131,7 @@ class _Kernel:
             and not any(isinstance(value, ir.BlockArgument) or is_constant(value) for value in becomes)
             and all(map(self._reads_what_is_made, self._pieces))
             and sum(len(piece.scalars) for piece in self._pieces) <= MAX_SCALARS
-            and len(self._inputs) < MAX_BUFFERS
+            and len(self._inputs) < _MAX_BUFFERS
         )
 
     def _reads_what_is_made(self, piece: Piece) -> bool:
@@ -150,7 +148,7 @@ class _Kernel:
                 return numbered and through_reshapes(op.operands[0]) in self._unchanged
             case "tosa.scatter":
                 into = through_reshapes(op.operands[0]) == self.loop.body.arguments[0]
-                return numbered and into and self._yielded[0] == op.results[0]
+                return numbered and into and self.loop.yielded[0] == op.results[0]
             case "tosa.slice":
                 return shape_of(op.operands[0])[:-1] == shape_of(op.results[0])[:-1]
             case "tosa.pad":
