@@ -58,8 +58,8 @@ def lower_unit(
                 return movement.emit_average(emitter, unit, inputs)
             case Kind.MOVEMENT | Kind.CONCAT, _:
                 return movement.emit_movement(emitter, unit, inputs)
-            case Kind.FLOAT, _:
-                raise AssertionError(f"{unit.op.name} has no integer form")
+            case Kind.FLOAT | Kind.LOOP, _:
+                raise AssertionError(f"{unit.op.name} has no integer form here")
 
 
 @contextmanager
