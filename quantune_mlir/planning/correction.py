@@ -52,17 +52,20 @@ def corrected(
     return raised_model.scaled(np.where(factors <= MOST, np.maximum(factors, 1.0), 1.0))
 
 
-def brightened(model: NoiseModel, formats: Mapping[str, NumberFormat], measured: Powers) -> NoiseModel:
-    """The noise model with less at each part where a plan was measured to have less than 1/TRUSTED of its prediction.
+def brightened(
+    model: NoiseModel, formats: Mapping[str, NumberFormat], measured: Powers, trusted: float = TRUSTED
+) -> NoiseModel:
+    """The noise model with less at each part where a plan was measured to have far less than its prediction.
 
     Args:
         model: what predicted.
         formats: of the layers that compute in integers under the measured plan.
         measured: its noise-to-signal power at each part; NaN where it is not known.
+        trusted: so many times as much noise as was measured may be predicted.
     """
     predicted = model.noise(formats)
     ratio = np.divide(measured, predicted, out=np.ones_like(predicted), where=predicted > 0)
-    return model.scaled(np.where(ratio < 1 / TRUSTED, np.maximum(ratio, _LEAST), 1.0))
+    return model.scaled(np.where(ratio < 1 / trusted, np.maximum(ratio, _LEAST), 1.0))
 
 
 def doubtful(model: NoiseModel, formats: Mapping[str, NumberFormat], measured: Powers) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from quantune_mlir.errors import PlanError
 from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
-from quantune_mlir.planning.correction import brightened, corrected
+from quantune_mlir.planning.correction import TRUSTED, brightened, corrected
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.decisions import Decision, Decisions, Ground
 from quantune_mlir.planning.front import Problem
@@ -108,9 +108,9 @@ class Planner:
         noise_model = corrected(self.problem.noise_model, plan.integer_layers, grown, measured)
         self.problem = replace(self.problem, noise_model=noise_model)
 
-    def brighten(self, plan: PrecisionPlan, measured: Powers) -> bool:
+    def brighten(self, plan: PrecisionPlan, measured: Powers, trusted: float = TRUSTED) -> bool:
         """Correct the noise model by a plan that was measured to have less noise; whether it does."""
-        noise_model = brightened(self.problem.noise_model, plan.integer_layers, measured)
+        noise_model = brightened(self.problem.noise_model, plan.integer_layers, measured, trusted)
         before, after = (model.noise(plan.integer_layers) for model in (self.problem.noise_model, noise_model))
         self.problem = replace(self.problem, noise_model=noise_model)
         return bool((after < before).any())

@@ -31,8 +31,11 @@ _LOST_DB: Final = 0.5
 _SLACK_DB: Final = 0.5
 """By so much a part may be below the floor: measured over a few samples, it is off by as much."""
 
-_AMPLE_DB: Final = 3.0
+_AMPLE_DB: Final = 1.0
 """By so much more than was asked for a plan may have without being made again."""
+
+_TIGHT: Final = 10**0.1
+"""So many times as much noise as was measured may be predicted where a plan is to have what was asked for and no more."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,9 @@ def _tightened(
     """The last plan that holds the floor, as long as there is less noise than was foreseen."""
     for _ in range(MOST_REPAIRS):
         model = planner.problem.noise_model
-        if held.worst_db < floor_db + _AMPLE_DB or not planner.brighten(held.plan, verify.measured(held, model)):
+        if held.worst_db < floor_db + _AMPLE_DB:
+            break
+        if not planner.brighten(held.plan, verify.measured(held, model), _TIGHT):
             break
         planned = make(planner)
         if planned.plan.precision_of() == held.plan.precision_of():
