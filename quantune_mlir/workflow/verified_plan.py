@@ -35,7 +35,7 @@ _AMPLE_DB: Final = 1.0
 """By so much more than was asked for a plan may have without being made again."""
 
 _TIGHT: Final = 10**0.1
-"""So many times as much noise as was measured may be predicted where a plan is to have what was asked for and no more."""
+"""So many times as much noise as was measured may be predicted where a plan is to have hardly more than asked for."""
 
 
 @dataclass(frozen=True)
