@@ -42,7 +42,7 @@ class Unlabelled:
 
             case = Case(ENTRIES[rest], gallery, ())
             model = case.load()
-            return Unlabelled(name, model, SampleSet.open(case.samples["calibration"], model.inputs))
+            return Unlabelled(name, model, SampleSet.open(case.samples["calibration"], model.inputs, samples))
         if kind == "made":
             made = MADE[rest]()
             with tempfile.TemporaryDirectory() as folder:
