@@ -104,4 +104,4 @@ def test_bundle_gives_the_same_bytes(network: str, target: str, quantized: Quant
     delivery = Delivery("c-bundle", title=network, samples=[[sample] for sample in samples], vectors=SAMPLES)
     write_files(delivery.files(module, load_target(target)), tmp_path / "bundle")
     said = selftest(tmp_path / "bundle", tmp_path / "build")
-    assert said.count("elements identical") == SAMPLES and "largest difference" not in said
+    assert said.count("elements identical") == SAMPLES and "difference" not in said

@@ -17,6 +17,9 @@
 #define SELFTEST_RUNS 1
 #endif
 
+/* Whole numbers: to print others, a board's C library may need memory that it has not. */
+#define MILLIONTHS(part, whole) ((part) < 1000 * (whole) ? (unsigned long)(1e6 * (part) / (whole)) : 1000000000ul)
+
 #define COMPARE(type, name, expected, actual, elements)                                          \
   do {                                                                                           \
     double largest = 0, difference = 0, scale;                                                   \
@@ -38,9 +41,12 @@
       }                                                                                          \
     }                                                                                            \
     printf("%s: %lu of %lu elements identical", name, (unsigned long)same, (unsigned long)count); \
-    if (same != count) printf(", largest difference %g of %g", difference, largest);        \
-    printf("\n");                                                                                \
-    if (same != count && !(difference <= largest * SELFTEST_TOLERANCE)) failed = 1;         \
+    if (same != count) {                                                                         \
+      printf(", the largest difference %lu millionths of the largest\n", MILLIONTHS(difference, largest)); \
+      if (!(difference <= largest * SELFTEST_TOLERANCE)) failed = 1;                             \
+    } else {                                                                                     \
+      printf("\n");                                                                              \
+    }                                                                                            \
   } while (0)
 
 #ifdef @MACRO@_PTHREADS
