@@ -101,10 +101,7 @@ def decided(problem: Problem, point: Point, *, int8: Ground = Ground.QUIET, fp32
     for before, step in pairwise(point.trail.steps[: point.steps + 1]):
         for layer in step.layers:
             free[layer.name] = _in_fp32(free[layer.name], layer.name, before, step, fp32)
-    ledger, noise = problem.ledger(), problem.noise_ledger()
-    for name, format_ in point.moved.items():
-        ledger.move(name, format_)
-        noise.move(name, format_)
+    ledger, noise = problem.ledgers(point.moved)
     for name, decision in free.items():
         if decision.precision.is_integer:
             free[name] = replace(

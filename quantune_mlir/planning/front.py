@@ -78,6 +78,14 @@ class Problem:
         """Noise, with all layers in the coarsest format that may be."""
         return NoiseLedger(self.noise_model, {layer.name: self.formats[0] for layer in self.layers})
 
+    def ledgers(self, moved: Mapping[str, NumberFormat]) -> tuple[Ledger, NoiseLedger]:
+        """Costs and noise, with these layers moved, one by one, to these formats from the coarsest."""
+        ledger, noise = self.ledger(), self.noise_ledger()
+        for name, format_ in moved.items():
+            ledger.move(name, format_)
+            noise.move(name, format_)
+        return ledger, noise
+
 
 @dataclass(frozen=True)
 class TrailStep:

@@ -121,10 +121,8 @@ def with_fp32_ends(problem: Problem, point: Point) -> Point:
     """
     if problem.finest != FP32:
         return point
-    ledger, noise, moved = problem.ledger(), problem.noise_ledger(), point.moved
-    for name, format_ in moved.items():
-        ledger.move(name, format_)
-        noise.move(name, format_)
+    moved = point.moved
+    ledger, noise = problem.ledgers(moved)
     steps = list(point.trail.steps[: point.steps + 1])
     layers = {layer.name: layer for layer in problem.layers}
     most = (1 + NEXT_TO_NOTHING) * point.cost.time

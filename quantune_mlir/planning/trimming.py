@@ -20,10 +20,7 @@ def trimmed(problem: Problem, point: Point, most_noise: float) -> Point:
         most_noise: noise-to-signal power at the worst part of the output that is allowed.
     """
     coarsest, moved = problem.formats[0], point.moved
-    ledger, noise = problem.ledger(), problem.noise_ledger()
-    for name, format_ in moved.items():
-        ledger.move(name, format_)
-        noise.move(name, format_)
+    ledger, noise = problem.ledgers(moved)
     saved = {name: -ledger.price(name, coarsest).time for name in moved}
     for name in sorted(moved, key=lambda name: (-saved[name], name)):
         if ledger.price(name, coarsest).time < 0 and noise.worst_with(name, coarsest) <= most_noise:
