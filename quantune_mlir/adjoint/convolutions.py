@@ -2,14 +2,14 @@
 
 Along one axis, output o reads the pixels i = stride o + tap - pad. So with i + pad = stride q + phase, pixel i is read
 by the outputs o = q - d, through tap = stride d + phase, for d from 0 on. The pixels of one phase are a convolution of
-stride 1 over the cotangent, and the phases interleaved are the image: nothing is spread with zeros first.
+stride 1 over the cotangent, and the phases interleaved are the image: nothing is spread with zeros first. Where each
+channel is for itself, a kernel has room for no phases: where windows overlap, zeros are spread between the outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -26,6 +26,8 @@ def convolution_adjoint(op: ir.Operation, cotangent: ir.Value) -> ir.Value:
     weights, windows = _kernel(op, axes=(1, 2))
     used = [min(axis.stride, axis.taps) for axis in windows.axes]
     found = _convolve("conv2d", windows, cotangent, _by_phase(weights, windows, used))
+    if windows.strides == (1, 1):
+        return found
     found = ops.reshape(found, (*shape_of(found)[:3], *used, shape_of(weights)[3]))
     unread = [(0, axis.stride - size) for axis, size in zip(windows.axes, used, strict=True)]
     found = ops.pad(found, [(0, 0), (0, 0), (0, 0), *unread, (0, 0)])
@@ -134,34 +136,38 @@ class _Windows:
     axes: tuple[_Axis, _Axis]
 
     @property
-    def _counts(self) -> tuple[int, int]:
-        rows, columns = self.axes
-        return rows.count, columns.count
-
-    @property
-    def _strides(self) -> tuple[int, int]:
+    def strides(self) -> tuple[int, int]:
+        """Of rows and columns."""
         rows, columns = self.axes
         return rows.stride, columns.stride
 
-    def outputs_of_a_pixel(self) -> Iterator[tuple[int, int]]:
-        """Every (d, d) of rows and columns."""
-        rows, columns = self.axes
-        return np.ndindex(rows.entries, columns.entries)
+    @property
+    def overlap(self) -> bool:
+        """Whether pixels are in more than one window."""
+        return any(axis.entries > 1 for axis in self.axes)
 
-    def moved(self, outputs: ir.Value, d: tuple[int, int]) -> ir.Value:
-        """[N, rows, 1, columns, 1, C]: what output q - d has; 0 where there is no such output."""
+    def at_every_pixel(self) -> _Windows:
+        """The same windows of stride 1."""
+        rows, columns = (replace(axis, stride=1) for axis in self.axes)
+        return _Windows((rows, columns))
+
+    def spread(self, outputs: ir.Value) -> ir.Value:
+        """What windows of stride 1 have where these have `outputs`; 0 elsewhere."""
+        batch, height, width, channels = shape_of(outputs)
+        down, right = self.strides
+        apart = ops.reshape(outputs, (batch, height, 1, width, 1, channels))
+        apart = ops.pad(apart, [(0, 0), (0, 0), (0, down - 1), (0, 0), (0, right - 1), (0, 0)])
+        return ops.reshape(apart, (batch, height * down, width * right, channels))
+
+    def by_pixel(self, outputs: ir.Value, values: NDArray[np.float32]) -> ir.Value:
+        """Of windows that do not overlap: for each pixel its output times that of `values` [taps, taps, C]."""
         batch, *_, channels = shape_of(outputs)
-        starts = [axis.first - distance for axis, distance in zip(self.axes, d, strict=True)]
-        rows, columns = self._counts
-        part = ops.window(outputs, (0, *starts, 0), (batch, rows, columns, channels))
-        return ops.reshape(part, (batch, rows, 1, columns, 1, channels))
-
-    def by_tap(self, values: NDArray[np.float32], d: tuple[int, int]) -> NDArray[np.float32]:
-        """[1, 1, phases, 1, phases, C]: of `values` [taps, taps, C] those by which output q - d reads; 0 beyond."""
-        down, right = self._strides
-        part = values[d[0] * down :, d[1] * right :][:down, :right]
-        part = np.pad(part, [(0, down - part.shape[0]), (0, right - part.shape[1]), (0, 0)])
-        return part[None, None, :, None]
+        rows, columns = self.axes
+        part = ops.window(outputs, (0, rows.first, columns.first, 0), (batch, rows.count, columns.count, channels))
+        part = ops.reshape(part, (batch, rows.count, 1, columns.count, 1, channels))
+        unread = [(0, axis.stride - axis.taps) for axis in self.axes]
+        phases = np.pad(values, [*unread, (0, 0)])
+        return self.image(ops.multiply(part, ops.number(phases[None, None, :, None])))
 
     def image(self, phases: ir.Value) -> ir.Value:
         """The image of [N, rows, phases, columns, phases, C]."""
@@ -177,13 +183,11 @@ def _through_depthwise(
     """The adjoint of a depthwise convolution with weights [KH, KW, C, M]."""
     rows, columns, channels, multiples = weights.shape
     kernel = weights.reshape(rows, columns, channels * multiples)
-    if windows.axes[0].stride == windows.axes[1].stride == 1:
-        turned = ops.number(kernel[::-1, ::-1, :, None])
-        found = _convolve("depthwise_conv2d", windows, cotangent, turned)
+    if windows.strides != (1, 1) and not windows.overlap:
+        found = windows.by_pixel(cotangent, kernel)
     else:
-        outputs = windows.outputs_of_a_pixel()
-        parts = [ops.multiply(windows.moved(cotangent, d), ops.number(windows.by_tap(kernel, d))) for d in outputs]
-        found = windows.image(_sum(parts))
+        turned = ops.number(kernel[::-1, ::-1, :, None])
+        found = _convolve("depthwise_conv2d", windows.at_every_pixel(), windows.spread(cotangent), turned)
     shape = shape_of(op.operands[0])
     if multiples > 1:
         found = ops.total(ops.reshape(found, (*shape, multiples)), [4])
@@ -201,10 +205,6 @@ def _convolve(name: str, windows: _Windows, cotangent: ir.Value, weights: ir.Val
     channels = shape_of(weights)[0 if name == "conv2d" else 2]
     shape = (batch, rows.count, columns.count, channels)
     return ops.convolve(name, read, weights, shape, (above, below, before, after), dilation)
-
-
-def _sum(parts: Sequence[ir.Value]) -> ir.Value:
-    return reduce(lambda a, b: ops.add(a, b), parts)
 
 
 def _kernel(op: ir.Operation, axes: tuple[int, int]) -> tuple[ir.Value, _Windows]:

@@ -11,7 +11,7 @@ Dimensions of one element are left out, and neighbours that stay together are on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import Final
@@ -20,6 +20,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import described
 from quantune_mlir.kernels.emit.executable import Library, Signature
 from quantune_mlir.kernels.emit.lane_orders import interleaved, turned
+from quantune_mlir.kernels.emit.runs import copy, pieces
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.families.elementwise import workgroups_for
 from quantune_mlir.kernels.fusion.group import Group
@@ -128,16 +129,8 @@ class _Kernel:
 
     def _copy(self, source: ir.Value, output: ir.Value, here: Index, there: Index) -> None:
         """The last dimension, whose elements are neighbours before and after."""
-
-        def part(first: Index, count: int) -> None:
-            code.store(code.load(source, code.add(here, first), count), output, code.add(there, first))
-
         width = self.lanes * 4 // code.bytes_of(described(self.group.source)[1])
-        self._pieces(
-            self._last.size,
-            width,
-            lambda first, count: [part(code.add(first, i), n) for i, n in code.powers(count, width)],
-        )
+        copy(source, here, output, there, self._last.size, width)
 
     def _turn(self, source: ir.Value, output: ir.Value, here: Index, there: Index) -> None:
         """The first and the last dimension."""
@@ -158,22 +151,7 @@ class _Kernel:
                 at = code.add(there, code.mul(code.add(column, i), across.result), row)
                 code.store_lanes(vector, output, at, rows)
 
-        self._pieces(
-            across.size,
-            self.lanes,
-            lambda column, columns: self._pieces(
-                along.size, self.lanes, lambda row, rows: square(row, rows, column, columns)
-            ),
-        )
+        def strip(column: Index, columns: int) -> None:
+            pieces(along.size, self.lanes, lambda row, rows: square(row, rows, column, columns))
 
-    @staticmethod
-    def _pieces(size: int, width: int, visit: Callable[[Index, int], object]) -> None:
-        """`visit` (first, count) for all of a dimension, `width` at once and then the rest."""
-
-        def whole(first: Index) -> list[ir.Value]:
-            visit(first, width)
-            return []
-
-        code.loop(0, size // width * width, width, whole)
-        if size % width:
-            visit(size // width * width, size % width)
+        pieces(across.size, self.lanes, strip)

@@ -3,6 +3,7 @@
 convolution, matmul    with constant weights; a slice before it; a matmul of two activations, or of many matrices
 pooling                a slice before it
 sums over rows and columns, one after the other: a mean; their prologue (widening what is stored as i8) and a slice
+pads; a pooling writes those of channels alone (concat_in_place.py)
 transposes; NCHW to NHWC of few channels with what the network's input goes through before it (quantize)
 reductions of rows, the last axis, with the element-wise ops around them
 """
@@ -44,6 +45,8 @@ def is_root(op: ir.Operation) -> bool:
             return _sums_pixels(op)
         case "tosa.transpose":
             return _element(op.operands[0]) in _STORED and rearranged_constant(op.results[0]) is None
+        case "tosa.pad":
+            return _element(op.operands[0]) in _STORED and _pads_more_than_channels(op)
         case "tosa.matmul":
             return multiplies_by_constant(op) or _multiplies_stored(op)
         case _:
@@ -112,6 +115,14 @@ def _multiplies_stored(matmul: ir.Operation) -> bool:
     left, right, *zero_points = matmul.operands
     same = _element(left) == _element(right) in _STORED and is_static_tensor(right)
     return same and all(constant_value(value) is not None for value in zero_points)
+
+
+def _pads_more_than_channels(pad: ir.Operation) -> bool:
+    """Whether a pad by known amounts is none of channels alone: a pooling before it may write that, too."""
+    amounts, filler = (constant_value(operand) for operand in pad.operands[1:])
+    if amounts is None or filler is None or rearranged_constant(pad.results[0]) is not None:
+        return False
+    return bool(amounts.reshape(-1)[:-2].any())
 
 
 def _sums(ops: list[ir.Operation]) -> int:

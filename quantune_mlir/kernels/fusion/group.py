@@ -27,6 +27,7 @@ from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
 
 CONVOLUTION, DEPTHWISE, ELEMENTWISE = "convolution", "depthwise", "elementwise"
 POOLING, INTERLEAVE, TRANSPOSE, ROWS, PRODUCT = "pooling", "interleave", "transpose", "rows", "product"
+PADDING = "padding"
 MAX_INTERLEAVED: Final = 4
 """Channels that are interleaved in registers."""
 FAMILIES: Final = {
@@ -37,6 +38,7 @@ FAMILIES: Final = {
     "tosa.avg_pool2d": POOLING,
     "tosa.reduce_sum": POOLING,
     "tosa.transpose": TRANSPOSE,
+    "tosa.pad": PADDING,
 }
 """Kernel families by root, but see `family_of`. Of several sums in a row the last one is the root."""
 

@@ -3,8 +3,8 @@
 In:  TOSA of any precision.
 Out: the same, ops that one kernel computes together inside a `quantune.fused` op (see kernels/fusion/group.py).
 
-A group starts at a convolution or depthwise convolution with constant weights, at a matmul, a pooling, a mean or the
-transpose of the network's input, at a reduction of rows (softmax, normalisations), or at an element-wise op (see
+A group starts at a convolution or depthwise convolution with constant weights, at a matmul, a pooling, a mean, a pad or
+the transpose of the network's input, at a reduction of rows (softmax, normalisations), or at an element-wise op (see
 kernels/fusion/fusion_rules.py and passes/kernels/group_growth.py). Element-wise ops among reductions that no kernel
 computes stay as they are: IREE makes one dispatch of them all.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Reversible, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from quantune_mlir.kernels.emit.vector_ops import EMITTERS
 from quantune_mlir.kernels.fusion.fusion_rules import before_root, is_root, reduces_rows
@@ -25,6 +25,9 @@ from quantune_mlir.mlir.tosa.counted_loop import LOOP
 from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.passes.kernels.group_growth import Graph, GrowingGroup
 from quantune_mlir.pipeline.base import Pass
+
+_ALONE: Final = frozenset({"tosa.transpose", "tosa.pad"})
+"""What moves elements, and computes nothing of what follows."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def _grow(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
     joinable = graph.elementwise if start.name in FAMILIES else graph.elementwise | graph.by_channel
     growth = GrowingGroup(graph, taken, joinable, {start, *before_root(start)}, {start} & joinable)
-    return growth.largest(start, alone=start.name == "tosa.transpose")
+    return growth.largest(start, alone=start.name in _ALONE)
 
 
 def _grow_rows(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir.Operation] | None:

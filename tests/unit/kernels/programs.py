@@ -87,12 +87,15 @@ class Text:
         """A part of `source`."""
         return self._shaped("slice", source, [self._sizes(start), self._sizes(size)], size)
 
+    def pad(self, source: Value, amounts: Sequence[int], filler: float) -> Value:
+        """`source` with more around it: `amounts` are before and behind of each axis."""
+        number = self.constant(np.array([filler], np.int8 if source.element == "i8" else np.float32))
+        shape = [size + sum(amounts[2 * i : 2 * i + 2]) for i, size in enumerate(source.shape)]
+        return self._shaped("pad", source, [self._sizes(amounts), (number.name, number.type)], shape)
+
     def pad_channels(self, source: Value, before: int, after: int, filler: float) -> Value:
         """`source` with more channels."""
-        *outer, channels = source.shape
-        number = self.constant(np.array([filler], np.int8 if source.element == "i8" else np.float32))
-        pads = self._sizes([0] * (2 * len(outer)) + [before, after])
-        return self._shaped("pad", source, [pads, (number.name, number.type)], (*outer, before + channels + after))
+        return self.pad(source, [0] * (2 * len(source.shape) - 2) + [before, after], filler)
 
     def _sizes(self, numbers: Sequence[int]) -> tuple[str, str]:
         """A tosa.const_shape and its type."""
