@@ -18,19 +18,22 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.evaluate import evaluate
-from quantune_mlir.numerics.lookup_table import STEPS_BETWEEN, interpolated_table, lookup_table
+from quantune_mlir.numerics.lookup_table import IDENTITY, STEPS_BETWEEN, interpolated_table, lookup_table
 from quantune_mlir.numerics.parameters import QuantParams
 
 
 def emit_table(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized], output: QuantParams) -> ir.Value:
-    """tosa.table of the function that the unit's ops compute."""
+    """tosa.table of the function that the unit's ops compute; the input where it changes no code."""
     (source,) = inputs
 
     def function(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return _defined(evaluate_unary(unit, x), unit).astype(np.float64)
 
     if source.params.dtype is np.int8:
-        return emitter.emit(build.table, source.value, emitter.constant(lookup_table(function, source.params, output)))
+        entries = lookup_table(function, source.params, output)
+        if np.array_equal(entries, IDENTITY):
+            return source.value
+        return emitter.emit(build.table, source.value, emitter.constant(entries))
     table = emitter.constant(interpolated_table(function, source.params, output))
     value = emitter.emit(build.table, source.value, table)
     return rescale(emitter, value, 1 / STEPS_BETWEEN, input_zp=0, output_zp=0, element=emitter.stored(output))

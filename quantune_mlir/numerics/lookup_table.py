@@ -13,6 +13,8 @@ from quantune_mlir.numerics.parameters import QMAX, QMIN, QuantParams
 STEPS_BETWEEN: Final = 128
 """Codes of int16 from one entry of a table to the next; what is between is interpolated, in units of 1 / 128."""
 _STEEPEST: Final = 2**15 - 1
+IDENTITY: Final = np.arange(QMIN, QMAX + 1, dtype=np.int8)
+"""The table of int8 that changes nothing."""
 Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 

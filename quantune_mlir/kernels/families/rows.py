@@ -80,9 +80,8 @@ class _Kernel:
         return [value for value in read if self._is_expensive(value) and len(list(value.uses)) > 1]
 
     def _is_expensive(self, value: ir.Value) -> bool:
-        return any(
-            traits_of(op).cost == "costly" for op in self.steps(value, {op.results[0] for op in self._reductions})
-        )
+        steps = self.steps(value, {op.results[0] for op in self._reductions})
+        return any(traits_of(op).cost == "costly" or op.name == "tosa.table" for op in steps)
 
     def steps(self, value: ir.Value, known: Collection[ir.Value]) -> list[ir.Operation]:
         """The ops that compute `value` from what is known, in order."""

@@ -19,8 +19,11 @@ from quantune_mlir.kernels.fusion.group import FAMILIES
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
+from quantune_mlir.mlir.tosa.traits import traits_of
 
 _MOST_OPS: Final = 40
+_MOST_ALONE: Final = 160
+"""Ops of a group without a root: nothing else takes its registers."""
 _MOST_BUFFERS: Final = 28
 """What a group may read and write: a dispatch of IREE's has 32 buffers at most, some of which are a kernel's own."""
 
@@ -92,11 +95,12 @@ class GrowingGroup:
     ) -> set[ir.Operation] | None:
         """The most members that only one value leaves, of the given shape; `alone`: nothing follows the start."""
         best: set[ir.Operation] | None = None
+        most = _MOST_OPS if shape is not None or start.name in FAMILIES else _MOST_ALONE
         last = start
         while self._buffers() <= _MOST_BUFFERS:
             if self._leaving() == [last] and _is_stored(last.results[0]) and shape in (None, shape_of(last.results[0])):
                 best = set(self.members)
-            if not self._following or len(self.members) >= _MOST_OPS or alone:
+            if not self._following or len(self.members) >= most or alone:
                 return best
             following = min(self._following, key=self.graph.order.__getitem__)
             if shape is not None and not self._reads_rows(following, shape):
@@ -152,7 +156,7 @@ class GrowingGroup:
     def _feeders(self, op: ir.Operation) -> set[ir.Operation]:
         """Ops that compute what `op` reads from outside, and no more than it and the epilogue read.
 
-        Stored tensors end them. What makes a stored tensor of another kernel's accumulators is left to that kernel.
+        What makes a stored tensor of another kernel's accumulators is left to that kernel.
         """
         found: set[ir.Operation] = set()
         for value in tensor_operands(op):
@@ -171,11 +175,26 @@ class GrowingGroup:
             known = readers | found
             if source is None or source in known or source in self.taken or source not in self.joinable:
                 continue
-            if _element(value) in CODES or not known.issuperset(self.graph.readers[source]):
+            if not known.issuperset(self.graph.readers[source]):
+                continue
+            if _element(value) in CODES and self._follows_kernel(source):
                 continue
             found.add(source)
             pending += tensor_operands(source)
         return found
+
+    def _follows_kernel(self, op: ir.Operation) -> bool:
+        """Whether `op` ends what may be the epilogue of another kernel: codes are what it is best to store."""
+        pending, seen = [op], {op}
+        while pending:
+            for source in map(defining_op, tensor_operands(pending.pop())):
+                if source is None or source in seen or source in self.members or source in self.taken:
+                    continue
+                if source.name in FAMILIES or traits_of(source).reduces:
+                    return True
+                seen.add(source)
+                pending += [source] if source in self.joinable else []
+        return False
 
     def _reads_accumulators(self, chain: set[ir.Operation]) -> bool:
         """Whether one of these ops reads what only the kernel that makes it can: it is not to be stored."""

@@ -52,6 +52,13 @@ def softmax_in_int8(text: Text, shape: Shape) -> Value:
     return quantized(text, softmax(text, dequantized(text, text.input(shape, "i8"))))
 
 
+def softmax_of_table(text: Text, shape: Shape) -> Value:
+    """Codes that nothing else reads, through a table, are made and read in the same kernel."""
+    codes = quantized(text, text.input(shape, "f32"))
+    table = text.constant(np.roll(np.arange(-128, 128, dtype=np.int8), 5))
+    return softmax(text, dequantized(text, text.like("table", codes, table)))
+
+
 def layer_norm(text: Text, shape: Shape) -> Value:
     value = text.like("add", text.input(shape, "f32"), text.input(shape, "f32"))
     total = reduced(text, "sum", value)
@@ -71,7 +78,7 @@ def difference_of_means(text: Text, shape: Shape) -> Value:
     return text.mul(value, text.like("sub", square, text.mul(mean, mean)))
 
 
-KINDS = [masked_softmax, log_softmax, softmax_in_int8, layer_norm, difference_of_means]
+KINDS = [masked_softmax, log_softmax, softmax_in_int8, softmax_of_table, layer_norm, difference_of_means]
 
 
 @pytest.mark.parametrize("isa", BY_LANES)
