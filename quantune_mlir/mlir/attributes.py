@@ -10,7 +10,7 @@
 | `quantune.range`     | ops, function arguments    | the same's extremes, which int16 spans, array<f32>          |
 | `quantune.precision` | ops                        | name of a number format, "int8" or "fp32" as a rule        |
 | `quantune.input_means` | convolutions             | mean of each input channel, array<f64>                     |
-| `quantune.channel_peaks` | ops                      | largest magnitude in each channel of the result, array<f64> |
+| `quantune.channel_levels` | ops                   | root mean square of each channel of the result, array<f64>   |
 | `quantune.model`     | the module                 | hash of the model that it was imported from                |
 | `quantune.edits`     | the module                 | inputs pinned and tensors cut at before, as JSON           |
 | `quantune.extremes`  | ops                        | least and largest number that the result held, array<f32>  |
@@ -37,7 +37,7 @@ QPARAMS: Final = "quantune.qparams"
 RANGE: Final = "quantune.range"
 PRECISION: Final = "quantune.precision"
 INPUT_MEANS: Final = "quantune.input_means"
-CHANNEL_PEAKS: Final = "quantune.channel_peaks"
+CHANNEL_LEVELS: Final = "quantune.channel_levels"
 MODEL: Final = "quantune.model"
 EDITS: Final = "quantune.edits"
 EXTREMES: Final = "quantune.extremes"

@@ -8,7 +8,9 @@ the same however the values were split and ordered.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -59,6 +61,16 @@ class ChannelStatistics:
         """float64[channels]; 0 if nothing was seen."""
         weights = np.ldexp(1.0, _SMALLEST_EXPONENT + _BIN_BITS * np.arange(BINS))
         return (self.bins * weights)[:, ::-1].sum(axis=1) / max(self.count, 1)
+
+    @property
+    def root_mean_square(self) -> NDArray[np.float64]:
+        """float64[channels], estimated: of normal values with this mean and these extremes.
+
+        The largest of n is expected at the (n - 3/8) / (n + 1/4) quantile (Blom, 1958).
+        """
+        widest = NormalDist().inv_cdf((self.count - 3 / 8) / (self.count + 1 / 4)) if self.count > 1 else math.inf
+        low, high = self.minimum.astype(np.float64), self.maximum.astype(np.float64)
+        return np.minimum(np.hypot(self.mean, (high - low) / 2 / widest), np.maximum(np.abs(low), np.abs(high)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ChannelStatistics):

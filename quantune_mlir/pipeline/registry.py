@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _PACKAGE: Final = "quantune_mlir.passes"
 
 PASSES: Final[dict[str, str]] = {
-    "quantune-assign-channel-peaks": "quantize.assign_channel_peaks:AssignChannelPeaks",
+    "quantune-assign-channel-levels": "quantize.assign_channel_levels:AssignChannelLevels",
     "quantune-assign-input-means": "quantize.assign_input_means:AssignInputMeans",
     "quantune-assign-precision": "quantize.assign_precision:AssignPrecision",
     "quantune-assign-qparams": "quantize.assign_qparams:AssignQParams",

@@ -43,7 +43,7 @@ from quantune_mlir.integer.boundary import dequantize
 from quantune_mlir.integer.integer_options import Granularity, IntegerOptions, RequantizeMode
 from quantune_mlir.integer.rewriter import Rewriter
 from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
-from quantune_mlir.mlir.attributes import CHANNEL_PEAKS
+from quantune_mlir.mlir.attributes import CHANNEL_LEVELS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_float
 from quantune_mlir.mlir.dialects import quantune
@@ -106,13 +106,13 @@ class ShadowInt8(NetworkPass):
         return shadow
 
 
-def _channel_peaks(network: Network) -> dict[ir.Value, NDArray[np.float64]]:
-    """The largest magnitudes in the channels of outputs, where a pass left them."""
+def _channel_levels(network: Network) -> dict[ir.Value, NDArray[np.float64]]:
+    """The root mean squares of the channels of outputs, where a pass left them."""
     attributes = {value: network.makers[value].op.attributes for value in network.closing_channels}
     return {
-        value: np.array(ir.DenseF64ArrayAttr(found[CHANNEL_PEAKS]))
+        value: np.array(ir.DenseF64ArrayAttr(found[CHANNEL_LEVELS]))
         for value, found in attributes.items()
-        if CHANNEL_PEAKS in found
+        if CHANNEL_LEVELS in found
     }
 
 
@@ -146,8 +146,8 @@ class _Shadow:
         self._accumulated = self._rewriter()
         self._rounded: dict[ir.Value, Quantized] = {}
         self._waiting: list[_Alone] = []
-        self._peaks = _channel_peaks(network)
-        groups = {value: channel_groups(peaks**2) for value, peaks in self._peaks.items()}
+        self._levels = _channel_levels(network)
+        groups = {value: channel_groups(levels**2) for value, levels in self._levels.items()}
         self._groups = {value: found for value, found in groups.items() if len(found) > 1}
 
     def _rewriter(self) -> Rewriter:
@@ -258,7 +258,7 @@ class _Shadow:
         """By what an output's channels are multiplied for the noise of each group to be beside its own signal."""
         if value not in self._groups:
             return None
-        energies = self._peaks[value] ** 2
+        energies = self._levels[value] ** 2
         weights = np.ones_like(energies)
         for group in self._groups[value]:
             weights[group] = np.sqrt(energies.sum() / (energies[group].sum() or energies.sum()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -45,3 +46,15 @@ def test_order_and_splitting_do_not_matter(samples: np.ndarray, random) -> None:
 def test_cancelling_sums_leave_what_is_left() -> None:
     samples = np.array([[1e30], [1.0], [-1e30], [1e-30]], np.float32)
     assert statistics(samples).mean[0] == (1.0 + float(np.float32(1e-30))) / 4
+
+
+def test_root_mean_squares_are_those_of_normal_values_with_any_mean() -> None:
+    means, deviations = np.array([0.0, 3.0, -20.0, 0.0]), np.array([2.0, 0.5, 1.0, 0.0])
+    drawn = means + deviations * np.random.default_rng(0).standard_normal((200, 4))
+    found = statistics(drawn.astype(np.float32)).root_mean_square
+    assert found[:3] == pytest.approx(np.sqrt(np.mean(drawn**2, axis=0))[:3], rel=0.2)
+    assert found[3] == 0
+
+
+def test_the_root_mean_square_of_one_value_is_its_magnitude() -> None:
+    assert statistics(np.array([[-3.0]], np.float32)).root_mean_square == pytest.approx([3])

@@ -1,8 +1,8 @@
-"""quantune-assign-channel-peaks.
+"""quantune-assign-channel-levels.
 
 In:  simplified fp32 TOSA, and a profile of it.
 Out: the same, what makes an output whose channels are judged by their own scale annotated with
-     `quantune.channel_peaks`, by which run 2 tells groups of them apart.
+     `quantune.channel_levels`, by which run 2 tells groups of them apart.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from quantune_mlir.graph.network import Network
-from quantune_mlir.mlir.attributes import CHANNEL_PEAKS
+from quantune_mlir.mlir.attributes import CHANNEL_LEVELS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.signature import model_hash
 from quantune_mlir.numerics.profile import Profile
@@ -21,10 +19,10 @@ from quantune_mlir.pipeline.base import NetworkPass
 
 
 @dataclass(frozen=True)
-class AssignChannelPeaks(NetworkPass):
-    """Annotate what makes an output with the largest magnitude in each of its channels."""
+class AssignChannelLevels(NetworkPass):
+    """Annotate what makes an output with the root mean square of each of its channels, as run 1 tells it."""
 
-    name: ClassVar[str] = "quantune-assign-channel-peaks"
+    name: ClassVar[str] = "quantune-assign-channel-levels"
 
     profile: Profile
 
@@ -35,5 +33,5 @@ class AssignChannelPeaks(NetworkPass):
         for value in network.closing_channels:
             found = self.profile.channels.get(network.channel_tensors[value])
             if found is not None:
-                peaks = np.maximum(np.abs(found.minimum), np.abs(found.maximum)).astype(np.float64)
-                network.makers[value].op.attributes[CHANNEL_PEAKS] = ir.DenseF64ArrayAttr.get(peaks.tolist())
+                levels = ir.DenseF64ArrayAttr.get(found.root_mean_square.tolist())
+                network.makers[value].op.attributes[CHANNEL_LEVELS] = levels
