@@ -73,6 +73,7 @@ def command(
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.inference_runs import analyze, analyze_quantized
+    from quantune_mlir.workflow.kept_models import load_model
     from quantune_mlir.workflow.progress import Stopwatch
 
     imported = import_options(chosen)
@@ -86,7 +87,7 @@ def command(
     watch, is_quantized = Stopwatch(display), False
     with display.stage("import"):
         try:
-            loaded = Model.load(model, samples=calibration, **imported)
+            loaded = load_model(model, calibration, imported)
         except QuantizedModelError:
             loaded, is_quantized = Model.rounded(model, samples=calibration, **imported), True
     samples = SampleSet.open(calibration, loaded.inputs, options.samples, options.seed, steps)

@@ -68,10 +68,10 @@ def make_command(
     """Make a profile: run 1 alone, fp32 with observers."""
     from quantune_mlir.cli.console import Display, check_json
     from quantune_mlir.files.access import check_writable
-    from quantune_mlir.model import Model
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.inference_runs import calibrate
+    from quantune_mlir.workflow.kept_models import load_model
     from quantune_mlir.workflow.progress import Stopwatch
 
     check_writable(output)
@@ -81,7 +81,7 @@ def make_command(
     workers = workers_of(scheduler)
     display = Display()
     with display.stage("import"):
-        loaded = Model.load(model, samples=calibration, **imported)
+        loaded = load_model(model, calibration, imported)
     sample_set = SampleSet.open(calibration, loaded.inputs, samples, seed, steps)
     _write(calibrate(loaded, sample_set, Stopwatch(display), workers), output, json_file)
 

@@ -36,7 +36,7 @@ from quantune_mlir.errors import PlanError
 
 if TYPE_CHECKING:
     from quantune_mlir.workflow.inference_runs import InferenceRuns
-    from quantune_mlir.workflow.kept_results import KeptResult
+    from quantune_mlir.workflow.kept_results import KeptResult, ResultKey
     from quantune_mlir.workflow.quantization import Quantization
 
 NOT_RECORDED: Final = ("force", "output", "plan_file", "json_file", "resume", "scheduler")
@@ -105,19 +105,19 @@ def command(*, output: Path, force: bool, json_file: Path | None, resume: bool, 
         check_json(json_file)
     key = _key()
     anew = resume or given["scheduler"] is not None or verbosity() is Verbosity.VERBOSE
-    kept = None if key is None or anew else find_result(key)
+    kept = None if key is None or anew else find_result(key.text)
     if kept is None:
         _quantize(key, output=output, force=force, json_file=json_file, resume=resume, **given)
     else:
         _write_again(kept, output, json_file, force=force)
 
 
-def _key() -> str | None:
+def _key() -> ResultKey | None:
     """That of the running command's result."""
-    from quantune_mlir.workflow.kept_results import result_key
+    from quantune_mlir.workflow.kept_results import ResultKey
 
     shaping = {name: value for name, value in click.get_current_context().params.items() if name not in _OF_THE_CALL}
-    return result_key(shaping, _recorded_arguments())
+    return ResultKey.of(shaping, _recorded_arguments())
 
 
 def _recorded_arguments() -> list[str]:
@@ -149,7 +149,7 @@ def _tell_outcome(lines: Sequence[str], output: Path) -> None:
 
 
 def _quantize(
-    key: str | None,
+    key: ResultKey | None,
     *,
     model: Path,
     calibration: Path,
@@ -179,11 +179,11 @@ def _quantize(
     from quantune_mlir.backend.delivery import Delivery
     from quantune_mlir.cli.console import Display, told_as_json
     from quantune_mlir.hardware.targets import load_target
-    from quantune_mlir.model import Model
     from quantune_mlir.numerics.profile import Profile
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
     from quantune_mlir.workflow.ahead import make_ready
+    from quantune_mlir.workflow.kept_models import load_model
     from quantune_mlir.workflow.plan_memory import MemoryLimits
     from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
     from quantune_mlir.workflow.quantization import quantize
@@ -224,7 +224,7 @@ def _quantize(
     display = Display()
     make_ready()
     with display.stage("import"):
-        loaded = Model.load(model, samples=calibration, **imported)
+        loaded = load_model(model, calibration, imported)
     plan = load_plan(plan_file, loaded) if plan_file else None
     profile = Profile.load(profile_file) if profile_file else None
     samples = SampleSet.open(calibration, loaded.inputs, options.samples, options.seed, steps)
@@ -247,7 +247,7 @@ def _quantize(
     )
     from quantune_mlir.cli.outcome import left_in_fp32, outcome
     from quantune_mlir.workflow.input_range import range_warning
-    from quantune_mlir.workflow.kept_results import is_repeatable, keep_files, keep_told
+    from quantune_mlir.workflow.kept_results import keep_files, keep_told
     from quantune_mlir.workflow.reports import run_of
     from quantune_mlir.workflow.save import save
     from quantune_mlir.workflow.warnings import warnings
@@ -262,8 +262,8 @@ def _quantize(
 
         with display.stage("write the plan as ONNX"):
             qdq = qdq_of(quantization, model, activations)
-    if key is not None and not (is_repeatable(quantization, model) and _key() == key):
-        key = None  # Or a file was changed meanwhile.
+    if key is not None and not key.is_repeatable(quantization, model):
+        key = None
     summary = save(
         quantization,
         output,
@@ -274,7 +274,7 @@ def _quantize(
         qdq=None if qdq is None else qdq.to_bytes(),
         config=written(click.get_current_context()),
         command=_recorded_arguments(),
-        on_files=lambda directory: keep_files(key, directory) if key is not None else None,
+        on_files=lambda directory: keep_files(key.text, directory) if key is not None else None,
         progress=display,
     )
     unlike_training = range_warning(quantization.model, quantization.profile)
@@ -283,7 +283,7 @@ def _quantize(
         notes.warn(warning)
     lines = list(outcome(run_of(summary, quantization.profile)))
     if key is not None:
-        keep_told(key, notes.told, lines)
+        keep_told(key.text, notes.told, lines)
     if told_as_json(json_file, summary) or verbosity() is Verbosity.QUIET:
         return
     _tell_tables(quantization)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from quantune_mlir.cli.console import OUT, Column, print_table
@@ -163,9 +166,9 @@ def print_target(target: Target) -> None:
     """All that is known of a target, and what it means."""
     tables = {"": target, "memory.": target.memory, "throughput.": target.throughput, "c.": target.c}
     rows = [
-        (f"{prefix}{key}", getattr(table, key), field)
+        (f"{prefix}{key}", getattr(table, key), meaning)
         for prefix, table in tables.items()
-        for key, field in type(table).model_fields.items()
+        for key, meaning in _meanings(type(table)).items()
         if prefix or f"{key}." not in tables
     ]
     sources = sources_of(target)
@@ -174,10 +177,25 @@ def print_target(target: Target) -> None:
         [
             Column("key", [key for key, _, _ in rows], text=True),
             Column("value", [_told(value) for _, value, _ in rows], text=True),
-            Column("meaning", [(field.description or "").split("\n")[0] for _, _, field in rows], text=True),
+            Column("meaning", [meaning for _, _, meaning in rows], text=True),
             Column("source", [sources.get(key, "") for key, _, _ in rows], text=True),
         ],
     )
+
+
+def _meanings(record: type) -> dict[str, str]:
+    """The fields of a class, and the first line of the string after each."""
+    [definition] = ast.parse(inspect.getsource(record)).body
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        field.target.id: told.value.value.split("\n")[0]
+        for field, told in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(told, ast.Expr)
+        and isinstance(told.value, ast.Constant)
+        and isinstance(told.value.value, str)
+    }
 
 
 def _told(value: object) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -47,6 +49,21 @@ def read_file(path: Path, *, limit: int, error: type[QuantuneError]) -> bytes:
     if len(content) > size:
         raise error("grows while it is read", where=str(path), remedy="wait until it is written")
     return content
+
+
+def parts_of(path: Path) -> Iterator[bytes]:
+    """The content of a file, a MiB at a time."""
+    with path.open("rb") as file:
+        while part := file.read(MIB):
+            yield part
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of what a file holds, hexadecimal."""
+    found = hashlib.sha256()
+    for part in parts_of(path):
+        found.update(part)
+    return found.hexdigest()
 
 
 def check_writable(path: Path) -> None:

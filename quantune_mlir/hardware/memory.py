@@ -13,7 +13,7 @@ class Memory(BaseModel):
     How sizes of budgets follow from those of caches was fitted on x86 (docs/performance.md).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     l1: int = Field(32 * 1024, ge=1024)
     """First-level data cache."""

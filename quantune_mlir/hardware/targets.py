@@ -58,7 +58,7 @@ def memory_of(isa: str) -> Memory:
 class CToolchain(BaseModel):
     """How C code for a target is compiled and, on this machine, run. Makefiles of C bundles begin with it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     compiler: str = "cc"
     """The C compiler."""
@@ -79,7 +79,7 @@ class CToolchain(BaseModel):
 class Target(BaseModel):
     """What to compile for. `flags` go to iree-compile as they are."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     """What it is called: the file's name."""

@@ -46,7 +46,7 @@ class Work:
 class Throughput(BaseModel):
     """What a core does in a cycle."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     dense_int8: float = Field(gt=0)
     """Multiply-accumulates of convolutions and matmuls in int8."""

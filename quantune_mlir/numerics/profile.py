@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, Final
 
@@ -121,6 +121,10 @@ class Profile(Mapping[str, Histogram]):
 
     def to_bytes(self) -> bytes:
         """The .npz file: the same bytes for the same profile."""
+        return self._bytes
+
+    @cached_property
+    def _bytes(self) -> bytes:
         histograms = list(self.values())
         channels = list(self.channels.values())
         header = {

@@ -6,9 +6,7 @@ our code, the versions of what it calls, and this machine's CPU. What cannot be 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,24 +15,20 @@ from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from quantune_mlir._versions import installed_version
 from quantune_mlir.backend.compile_cache import Content, cache_in_use, digest
-from quantune_mlir.files import resources
-from quantune_mlir.files.access import MIB
-from quantune_mlir.hardware.host_isa import cpu_name, host_flags
+from quantune_mlir.files.access import MIB, file_digest, parts_of
+from quantune_mlir.workflow.made_with import made_with
 
 if TYPE_CHECKING:
     from quantune_mlir.workflow.quantization import Quantization
 
-_CALLED: Final = (
-    *("quantune-mlir", "iree-base-compiler", "iree-base-runtime", "numpy", "onnx", "pydantic", "pyyaml", "jinja2"),
-    *("markupsafe", "pillow", "tosa-converter-for-tflite"),
-)
 _LARGEST: Final = 512 * MIB
 """Of more in the files that a command names nothing is kept: reading all may take longer than reading a few of them."""
 _MOST_FILES: Final = 10_000
-_PART: Final = MIB
 _FILE_OF_CONSTANT: Final = re.compile(r"[^=]+=(?P<file>.+\.npy)", re.DOTALL)
+
+_State = tuple[int, int, int, int]
+"""Inode, bytes, times of the last change to content and status."""
 
 
 class _NotKeptError(Exception):
@@ -63,33 +57,57 @@ class KeptResult:
             path.write_bytes(content)
 
 
-def result_key(parameters: Mapping[str, Any], arguments: Sequence[str]) -> str | None:
-    """The key of what a command gives; None where there is no cache, or too much to read.
+@dataclass(frozen=True)
+class ResultKey:
+    """The key of what a command gives, and what it was made from.
 
-    Args:
-        parameters: those that shape the result, by name.
-        arguments: how they were given, which the result tells, too.
+    Attributes:
+        text: the key.
+        values: those of the parameters.
+        digests: SHA-256 of each file that they name.
+        states: of the same files, before they were read.
     """
-    if cache_in_use() is None:
-        return None
-    try:
-        told = [(name, _told(value)) for name, value in sorted(parameters.items())]
-        files = list(_digests(parameters.values()))
-    except (OSError, ValueError, _NotKeptError):
-        return None
-    versions = {name: installed_version(name) for name in _CALLED}
-    machine = [platform.python_version(), platform.machine(), cpu_name(), *sorted(host_flags())]
-    return digest("result", json.dumps([told, list(arguments), files, versions, machine]), resources.code_digest())
 
+    text: str
+    values: Sequence[Any]
+    digests: Mapping[Path, str]
+    states: Mapping[Path, _State]
 
-def is_repeatable(quantization: Quantization, model: Path) -> bool:
-    """Whether the same model file and parameters give the same again.
+    @staticmethod
+    def of(parameters: Mapping[str, Any], arguments: Sequence[str]) -> ResultKey | None:
+        """The key of what a command gives; None where there is no cache, or too much to read.
 
-    Not if more files than that belong to the model, if costs were measured, or if candidates were tried, which are
-    told on the way.
-    """
-    whole = _digest(model) == quantization.model.hash
-    return whole and not quantization.trials and not quantization.policy.measures
+        Args:
+            parameters: those that shape the result, by name.
+            arguments: how they were given, which the result tells, too.
+        """
+        if cache_in_use() is None:
+            return None
+        values = list(parameters.values())
+        try:
+            told = [(name, _told(value)) for name, value in sorted(parameters.items())]
+            states = _states(values)
+            digests = {file: file_digest(file) for file in states}
+        except (OSError, ValueError, _NotKeptError):
+            return None
+        files = [(str(file.absolute()), content) for file, content in digests.items()]
+        text = digest("result", json.dumps([told, list(arguments), files]), made_with())
+        return ResultKey(text, values, digests, states)
+
+    def is_repeatable(self, quantization: Quantization, model: Path) -> bool:
+        """Whether the same model file and parameters give the same again, and no file has changed since.
+
+        Not if more files than that belong to the model, if costs were measured, or if candidates were tried, which are
+        told on the way.
+        """
+        whole = self.digests.get(model) == quantization.model.hash
+        return whole and not quantization.trials and not quantization.policy.measures and self._unchanged()
+
+    def _unchanged(self) -> bool:
+        try:
+            return _states(self.values) == self.states
+        except (OSError, ValueError, _NotKeptError):
+            return False
 
 
 def find_result(key: str) -> KeptResult | None:
@@ -109,7 +127,7 @@ def keep_files(key: str, directory: Path) -> None:
         paths = sorted(path for path in directory.rglob("*") if path.is_file())
         sizes = {path.relative_to(directory).as_posix(): path.stat().st_size for path in paths}
         head = json.dumps(sizes).encode() + b"\n"
-        parts = chain([head], (part for path in paths for part in _parts(path)))
+        parts = chain([head], (part for path in paths for part in parts_of(path)))
         cache.put_parts(_of_files(key), parts, len(head) + sum(sizes.values()))
 
 
@@ -132,12 +150,6 @@ def _divided(files: mmap) -> Iterator[tuple[str, Content]]:
         place += size
 
 
-def _parts(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while part := file.read(_PART):
-            yield part
-
-
 def _told(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value.absolute())
@@ -148,21 +160,12 @@ def _told(value: Any) -> Any:
     raise _NotKeptError
 
 
-def _digests(values: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """The files that parameters name, and what they hold."""
-    files = [file for value in values for path in _paths(value) for file in _files(path)]
-    if sum(file.stat().st_size for file in files) > _LARGEST:
+def _states(values: Iterable[Any]) -> dict[Path, _State]:
+    """The files that parameters name, and by what it shows that one was changed."""
+    statuses = {file: file.stat() for value in values for path in _paths(value) for file in _files(path)}
+    if sum(status.st_size for status in statuses.values()) > _LARGEST:
         raise _NotKeptError
-    for file in files:
-        yield str(file.absolute()), _digest(file)
-
-
-def _digest(file: Path) -> str:
-    """SHA-256 of what a file holds."""
-    found = hashlib.sha256()
-    for part in _parts(file):
-        found.update(part)
-    return found.hexdigest()
+    return {file: (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns) for file, st in statuses.items()}
 
 
 def _paths(value: Any) -> Iterator[Path]:

@@ -76,7 +76,7 @@ def test_other_samples_or_options_are_not_taken_for_the_same(work: Path) -> None
 def test_the_same_command_again_writes_the_same_files_without_its_work(work: Path) -> None:
     first = quantize(work, WHOLE, "--output", "first")
     assert first.returncode == 0, first.stderr
-    idle = KILLED.format(module="model", cls="Model", method="load")
+    idle = KILLED.format(module="samples.sample_set", cls="SampleSet", method="open")
     again = quantize(work, idle, "--output", "again", "--json", "again.json")
     assert again.returncode == 0, again.stderr
     assert again.stdout.replace("again", "first") == first.stdout and again.stderr == first.stderr

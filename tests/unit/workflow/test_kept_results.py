@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from quantune_mlir.files import resources
+from quantune_mlir.files.access import file_digest
 from quantune_mlir.hardware import host_isa
-from quantune_mlir.workflow import kept_results
-from quantune_mlir.workflow.kept_results import find_result, keep_files, keep_told, result_key
+from quantune_mlir.workflow import kept_results, made_with
+from quantune_mlir.workflow.kept_results import ResultKey, find_result, keep_files, keep_told
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUANTUNE_CACHE", str(tmp_path / "cache"))
+
+
+def _key(parameters: Mapping[str, Any], arguments: Sequence[str]) -> str | None:
+    found = ResultKey.of(parameters, arguments)
+    return None if found is None else found.text
 
 
 def test_what_is_kept_comes_back_and_what_was_altered_does_not(tmp_path: Path) -> None:
@@ -45,26 +54,26 @@ def test_a_key_tells_what_files_and_folders_hold(tmp_path: Path) -> None:
     (tmp_path / "c.npy").write_bytes(b"2")
     model.write_bytes(b"3")
     given = {"model": model, "calibration": data, "constants": (f"x={tmp_path / 'c.npy'}",), "samples": 100}
-    keys = {result_key(given, [])}
-    assert result_key(given, []) in keys
+    keys = {_key(given, [])}
+    assert _key(given, []) in keys
     for path in (data / "a.npy", data / "b.npy", tmp_path / "c.npy", model):
         path.write_bytes(b"other")
-        keys.add(result_key(given, []))
-    keys |= {result_key(given | {"samples": 99}, []), result_key(given, ["--samples", "100"])}
+        keys.add(_key(given, []))
+    keys |= {_key(given | {"samples": 99}, []), _key(given, ["--samples", "100"])}
     assert len(keys) == 7 and None not in keys
 
 
 def test_a_key_tells_of_code_versions_and_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = {result_key({}, [])}
+    keys = {_key({}, [])}
     for module, name, value in (
-        (kept_results, "installed_version", lambda _: "9"),
-        (kept_results, "cpu_name", lambda: "another"),
-        (kept_results, "host_flags", lambda: frozenset({"none"})),
+        (made_with, "installed_version", lambda _: "9"),
+        (made_with, "cpu_name", lambda: "another"),
+        (made_with, "host_flags", lambda: frozenset({"none"})),
         (resources, "code_digest", lambda: "another"),
     ):
         with monkeypatch.context() as context:
             context.setattr(module, name, value)
-            keys.add(result_key({}, []))
+            keys.add(_key({}, []))
     assert len(keys) == 5 and host_isa.cpu_name() != "another"
 
 
@@ -73,16 +82,31 @@ def test_nothing_is_kept_of_what_cannot_be_read_twice_or_is_too_much(
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").write_bytes(b"123")
-    assert result_key({"model": tmp_path / "pipe"}, []) is None
-    assert result_key({"model": tmp_path}, []) is None
-    assert result_key({"model": tmp_path / "nothing"}, []) is None
-    assert result_key({"options": object()}, []) is None
+    assert _key({"model": tmp_path / "pipe"}, []) is None
+    assert _key({"model": tmp_path}, []) is None
+    assert _key({"model": tmp_path / "nothing"}, []) is None
+    assert _key({"options": object()}, []) is None
     (tmp_path / "data").mkdir()
     for name in "abc":
         (tmp_path / "data" / name).touch()
     with monkeypatch.context() as context:
         context.setattr(kept_results, "_MOST_FILES", 2)
-        assert result_key({"calibration": tmp_path / "data"}, []) is None
-    assert result_key({"calibration": tmp_path / "data"}, []) is not None
+        assert _key({"calibration": tmp_path / "data"}, []) is None
+    assert _key({"calibration": tmp_path / "data"}, []) is not None
     monkeypatch.setattr(kept_results, "_LARGEST", 2)
-    assert result_key({"model": tmp_path / "file"}, []) is None
+    assert _key({"model": tmp_path / "file"}, []) is None
+
+
+def test_a_file_that_was_changed_meanwhile_is_noticed(tmp_path: Path) -> None:
+    model, data = tmp_path / "m.onnx", tmp_path / "data"
+    data.mkdir()
+    model.write_bytes(b"1")
+    changes = {"nothing": lambda: None, "content": lambda: model.write_bytes(b"2"), "folder": (data / "new.npy").touch}
+    for what, change in changes.items():
+        key = ResultKey.of({"model": model, "calibration": data}, [])
+        assert key is not None
+        made: Any = SimpleNamespace(
+            model=SimpleNamespace(hash=file_digest(model)), trials=(), policy=SimpleNamespace(measures=False)
+        )
+        change()
+        assert key.is_repeatable(made, model) == (what == "nothing")
