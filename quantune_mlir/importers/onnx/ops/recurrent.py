@@ -1,15 +1,15 @@
 """LSTM, GRU and RNN: one product of all steps with the input's weights, then the steps one after the other.
 
 Of a few steps, every one is in the module: its layers are NODE/step_T/gates and NODE/step_T/cell, backwards
-NODE/back_T/...; all read the same constants. Many are a loop (recurrent_loop.py), unless sequences differ in length or
-activations select. The product of all steps is the layer NODE. A sequence that is shorter than the longest keeps its
-last state, and yields zeros from there on.
+NODE/back_T/...; all read the same constants. Many are a loop (recurrent_loop.py). The product of all steps is the layer
+NODE. A sequence that is shorter than the longest keeps its last state, and yields zeros from there on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -28,7 +28,6 @@ from quantune_mlir.importers.onnx.ops.recurrent_cells import (
     Rnn,
     State,
     activations,
-    selects,
 )
 from quantune_mlir.importers.onnx.ops.recurrent_loop import LEAST_STEPS, loop_over_steps
 
@@ -72,10 +71,11 @@ def _direction(
     valid = _valid_steps(node, steps, batch)
     state = State(_initial(b, node, 5, index, by_batch), _initial(b, node, 6, index, by_batch))
     nothing = Tensor.constant(np.zeros((batch, arrays.hidden), x.dtype))
-    if steps >= LEAST_STEPS and valid.all() and not selects(node.attribute("activations") or ()):
+    if steps >= LEAST_STEPS:
         state = State(state.h or nothing, state.c or nothing if node.op_type == "LSTM" else None)
-        return _looped(b, node, projected, state, lambda inner: _cell(inner, node, arrays, index, count), backwards)
-    cell = _cell(b, node, arrays, index, count)
+        cell_of = partial(_cell, node=node, arrays=arrays, index=index, count=count)
+        return _looped(b, node, projected, state, cell_of, valid, backwards)
+    cell = _cell(b, node=node, arrays=arrays, index=index, count=count)
     outputs = [nothing] * steps
     for step in reversed(range(steps)) if backwards else range(steps):
         if valid[step].any():
@@ -92,14 +92,22 @@ def _direction(
 
 
 def _looped(
-    b: Builder, node: Node, projected: Tensor, state: State, cell_of: Callable[[Builder], Cell], backwards: bool
+    b: Builder,
+    node: Node,
+    projected: Tensor,
+    state: State,
+    cell_of: Callable[[Builder], Cell],
+    valid: np.ndarray,
+    backwards: bool,
 ) -> tuple[Tensor, State]:
     """All outputs and the last state of a direction whose steps are a loop."""
     keeps_c = state.c is not None and node.uses_output(2)
-    states = loop_over_steps(b, cell_of, projected, state, backwards=backwards, keeps_c=keeps_c)
+    states = loop_over_steps(b, cell_of, projected, state, valid, backwards=backwards, keeps_c=keeps_c)
     steps, batch, width = states.shape
     with b.part("outputs"):
         last = b.reshape(b.slice_axis(states, 0, 0 if backwards else steps - 1, 1), (batch, width))
+        if not valid.all():
+            states = b.mul(states, Tensor.constant(valid[:, :, None].astype(states.dtype)))
         if not keeps_c:
             return states, State(last, state.c)
         hidden = width // 2
@@ -162,7 +170,7 @@ def _arrays(node: Node, index: int) -> _Arrays:
     return _Arrays(weights[index], bias, recurrence[index], both[size:] if apart else None, rows)
 
 
-def _cell(b: Builder, node: Node, arrays: _Arrays, index: int, count: int) -> Cell:
+def _cell(b: Builder, *, node: Node, arrays: _Arrays, index: int, count: int) -> Cell:
     defaults = _ACTIVATIONS[node.op_type]
     names = node.attribute("activations") or list(defaults) * count
     alphas, betas = (node.attribute(f"activation_{kind}") or [] for kind in ("alpha", "beta"))

@@ -19,6 +19,7 @@ from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.ops.functions import expm1, softplus
 from quantune_mlir.importers.onnx.ops.linear import pixel_kernel, pixel_product
 
+_LARGEST: Final = float(np.finfo(np.float32).max)
 Activation = Callable[[Builder, Tensor], Tensor]
 
 
@@ -164,16 +165,25 @@ def _affine(scale: float, shift: float) -> Activation:
     return lambda b, x: b.shifted(b.scaled(x, scale), shift)
 
 
-def _where_above(bound: float, below: Activation) -> Activation:
-    def activation(b: Builder, x: Tensor) -> Tensor:
-        above = b.compare("greater", x, b.splat(bound, x.dtype, x.rank))
-        return b.select(above, x, below(b, x))
-
-    return activation
-
-
 def _elu(alpha: float) -> Activation:
-    return _where_above(0, lambda b, x: b.scaled(expm1(b, b.clamp(x, -math.inf, 0)), alpha))
+    return lambda b, x: b.add(_positive(b, x), b.scaled(expm1(b, _negative(b, x)), alpha))
+
+
+def _leaky_relu(alpha: float) -> Activation:
+    return lambda b, x: b.add(_positive(b, x), b.scaled(_negative(b, x), alpha))
+
+
+def _thresholded_relu(alpha: float) -> Activation:
+    """x above alpha, else 0: what x exceeds it by is scaled so much that all of it is clamped to 1."""
+    return lambda b, x: b.mul(x, b.clamp(b.scaled(b.shifted(x, -alpha), _LARGEST), 0, 1))
+
+
+def _positive(b: Builder, x: Tensor) -> Tensor:
+    return b.clamp(x, 0, math.inf)
+
+
+def _negative(b: Builder, x: Tensor) -> Tensor:
+    return b.clamp(x, -math.inf, 0)
 
 
 def _softsign(b: Builder, x: Tensor) -> Tensor:
@@ -184,24 +194,16 @@ _ACTIVATIONS: Final[Mapping[str, tuple[float, float, Callable[[float, float], Ac
     "affine": (1.0, 0.0, _affine),
     "elu": (1.0, 0.0, lambda alpha, beta: _elu(alpha)),
     "hardsigmoid": (0.2, 0.5, lambda alpha, beta: lambda b, x: b.clamp(_affine(alpha, beta)(b, x), 0, 1)),
-    "leakyrelu": (0.01, 0.0, lambda alpha, beta: _where_above(0, lambda b, x: b.scaled(x, alpha))),
+    "leakyrelu": (0.01, 0.0, lambda alpha, beta: _leaky_relu(alpha)),
     "relu": (0.0, 0.0, lambda alpha, beta: lambda b, x: b.clamp(x, 0, math.inf)),
     "scaledtanh": (1.0, 1.0, lambda alpha, beta: lambda b, x: b.scaled(b.unary("tanh", b.scaled(x, beta)), alpha)),
     "sigmoid": (0.0, 0.0, lambda alpha, beta: lambda b, x: b.unary("sigmoid", x)),
     "softplus": (0.0, 0.0, lambda alpha, beta: softplus),
     "softsign": (0.0, 0.0, lambda alpha, beta: _softsign),
     "tanh": (0.0, 0.0, lambda alpha, beta: lambda b, x: b.unary("tanh", x)),
-    "thresholdedrelu": (1.0, 0.0, lambda alpha, beta: _where_above(alpha, lambda b, x: b.scaled(x, 0.0))),
+    "thresholdedrelu": (1.0, 0.0, lambda alpha, beta: _thresholded_relu(alpha)),
 }
 """By lower-case name: alpha and beta if the node gives none, and the function of both."""
-
-
-_SELECTING: Final = frozenset({"elu", "leakyrelu", "softplus", "thresholdedrelu"})
-
-
-def selects(names: Sequence[str]) -> bool:
-    """Whether some activations select between two functions: kernels do not, and so have none for a loop of such."""
-    return not _SELECTING.isdisjoint(name.lower() for name in names)
 
 
 def activations(names: Sequence[str], alphas: Sequence[float], betas: Sequence[float]) -> list[Activation]:

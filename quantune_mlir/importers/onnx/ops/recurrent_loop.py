@@ -25,6 +25,7 @@ def loop_over_steps(
     cell_of: Callable[[Builder], Cell],
     projected: Tensor,
     initial: State,
+    valid: np.ndarray,
     *,
     backwards: bool,
     keeps_c: bool,
@@ -36,6 +37,7 @@ def loop_over_steps(
         cell_of: makes the cell, and its constants, within the loop.
         projected: x W^T + b of all steps, [T, N, gates * H].
         initial: the state before the first step, its tensors given.
+        valid: bool [T, N], whether a sequence has a step; where it has none, its state stays.
         backwards: whether the last step is the first.
         keeps_c: whether what an LSTM has in c is asked for.
     """
@@ -55,15 +57,26 @@ def loop_over_steps(
 
     def body(inner: Builder, carried: list[Tensor]) -> list[Tensor]:
         outputs, number, *state, rows = carried
-        row = inner.reshape(inner.gather_rows(rows, number), (batch, gates))
-        after = cell_of(inner).step(inner, row, State(*state))
+        row = inner.gather_rows(rows, number)
+        part = row if valid.all() else inner.slice_axis(row, 1, 0, batch * gates)
+        after = cell_of(inner).step(inner, inner.reshape(part, (batch, gates)), State(*state))
         following = [tensor for tensor in (after.h, after.c) if tensor is not None]
+        if not valid.all():
+            taken = inner.reshape(inner.slice_axis(row, 1, batch * gates, batch * hidden), (batch, hidden))
+            following = [_mixed(inner, taken, new, old) for new, old in zip(following, state, strict=True)]
         kept = inner.concat(following, 1) if keeps_c else following[0]
         outputs = inner.scatter_row(outputs, number, inner.reshape(kept, (1, batch * width)))
         return [outputs, inner.add(number, index(step)), *following, rows]
 
     nothing = Tensor.constant(np.zeros((steps, batch * width), projected.dtype))
     rows = b.reshape(projected, (steps, batch * gates))
+    if not valid.all():
+        rows = b.concat([rows, Tensor.constant(np.repeat(valid, hidden, axis=1).astype(projected.dtype))], 1)
     with b.part("back_steps" if backwards else "steps"):
         outputs = b.while_loop([nothing, index(first), *states, rows], goes_on, body)
     return outputs if outputs.shape == (steps, batch, width) else b.reshape(outputs, (steps, batch, width))
+
+
+def _mixed(b: Builder, taken: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """`new` where `taken` is 1, `old` where it is 0: kernels do not select."""
+    return b.add(b.mul(taken, new), b.mul(b.sub(b.splat(1, taken.dtype, 2), taken), old))
