@@ -49,7 +49,7 @@ def corrected(
     raised_model = replace(model, layers={**model.layers, **raised})
     predicted = raised_model.noise(formats)
     factors = np.divide(known, predicted, out=np.ones_like(known), where=predicted > 0)
-    return raised_model.scaled(np.where(factors <= MOST, np.maximum(factors, 1.0), 1.0))
+    return raised_model.scaled_to(formats, np.where(factors <= MOST, np.maximum(factors, 1.0), 1.0))
 
 
 def brightened(
@@ -65,7 +65,7 @@ def brightened(
     """
     predicted = model.noise(formats)
     ratio = np.divide(measured, predicted, out=np.ones_like(predicted), where=predicted > 0)
-    return model.scaled(np.where(ratio < 1 / trusted, np.maximum(ratio, _LEAST), 1.0))
+    return model.scaled_to(formats, np.where(ratio < 1 / trusted, np.maximum(ratio, _LEAST), 1.0))
 
 
 def doubtful(model: NoiseModel, formats: Mapping[str, NumberFormat], measured: Powers) -> NDArray[np.bool_]:

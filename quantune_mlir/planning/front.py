@@ -200,7 +200,8 @@ def _orders(problem: Problem) -> list[Sequence[LayerSensitivity]]:
     backwards = forwards[::-1]
     without_macs = [layer for layer in by_time if not layer.macs]
     rests = ([layer for layer in order if layer.macs] for order in (by_time, forwards, backwards))
-    return [problem.layers, by_time, by_size, forwards, backwards, *(without_macs + rest for rest in rests)]
+    by_noise = sorted(forwards, key=lambda layer: -(layer.alone_normalized_mse or 0.0))
+    return [by_noise, by_time, by_size, forwards, backwards, *(without_macs + rest for rest in rests)]
 
 
 def _undominated(points: Sequence[Point]) -> list[Point]:

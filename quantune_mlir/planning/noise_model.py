@@ -18,10 +18,16 @@ to be alike in what they have in common, so that of readers S
 
 Each is a noise-to-signal power at a part of the output, beside the signal of that part. The noise of a plan is that of
 its worst part.
+
+Noise as large as the signal adds up no longer: layers pass on less of an error that has made their inputs unlike what
+they were. So of a sum p there comes out, with h the sum of which half does,
+
+    p / (1 + sqrt(p / h)).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -51,6 +57,7 @@ class NoiseModel:
         parts: names of the parts.
         layers: what each layer in int8 brings of its own; others bring none.
         weights: of that the share that the error of the weights has; 0 of a layer that is not listed.
+        halved_at: h at each part; None: all that adds up comes out.
         tensors: what the rounding of tensors brings that several layers read.
         constant: what remains under any plan.
     """
@@ -60,6 +67,7 @@ class NoiseModel:
     tensors: Sequence[RoundedTensor] = ()
     constant: ArrayLike = 0.0
     weights: Mapping[str, float] = field(default_factory=dict)
+    halved_at: Powers | None = None
 
     @staticmethod
     def of(sensitivity: SensitivityList) -> NoiseModel:
@@ -68,7 +76,14 @@ class NoiseModel:
         if not sensitivity.parts:
             return NoiseModel.additive(sensitivity.layers, rounding)
         layers = {layer.name: _known(layer.own_noise) for layer in sensitivity.layers if layer.own_noise}
-        return NoiseModel(sensitivity.parts, layers, sensitivity.rounded, weights=_weight_shares(sensitivity.layers))
+        halved_at = np.array([math.inf if at is None else at for at in sensitivity.halved_at])
+        return NoiseModel(
+            sensitivity.parts,
+            layers,
+            sensitivity.rounded,
+            weights=_weight_shares(sensitivity.layers),
+            halved_at=halved_at if np.isfinite(halved_at).any() else None,
+        )
 
     @staticmethod
     def additive(layers: Iterable[LayerSensitivity], constant: float = 0.0) -> NoiseModel:
@@ -85,8 +100,27 @@ class NoiseModel:
         """The SQNR of the worst part, with these layers in int8 and all others in fp32; +inf without noise."""
         return decibels(NoiseLedger(self, dict.fromkeys(int8, INT8)).worst)
 
+    def comes_out(self, added_up: Powers) -> Powers:
+        """What there is at each part of noise that adds up to so much."""
+        return added_up if self.halved_at is None else added_up / (1 + np.sqrt(added_up / self.halved_at))
+
+    def adds_up(self, noise: Powers) -> Powers:
+        """What must have added up for so much to come out at each part."""
+        if self.halved_at is None:
+            return noise
+        beside = noise / np.sqrt(self.halved_at)
+        return ((beside + np.sqrt(beside**2 + 4 * noise)) / 2) ** 2
+
+    def scaled_to(self, formats: Mapping[str, NumberFormat], factors: Powers) -> NoiseModel:
+        """The same, but with these formats there comes out so many times as much at each part."""
+        predicted = self.noise(formats)
+        before = self.adds_up(predicted)
+        return self.scaled(
+            np.divide(self.adds_up(factors * predicted), before, out=np.ones_like(before), where=before > 0)
+        )
+
     def scaled(self, factors: Powers) -> NoiseModel:
-        """The same with so many times the noise at each part."""
+        """The same with so many times the noise that adds up at each part."""
         layers = {name: np.asarray(factors * noise) for name, noise in self.layers.items()}
         tensors = [
             tensor.model_copy(
@@ -153,7 +187,8 @@ class NoiseLedger:
     @property
     def parts(self) -> Powers:
         """At each part of the output."""
-        return np.asarray(np.array([noise / _UNITS for noise in self._noise]) + self._model.constant, np.float64)
+        added_up = np.array([noise / _UNITS for noise in self._noise]) + self._model.constant
+        return self._model.comes_out(np.asarray(added_up, np.float64))
 
     @property
     def worst(self) -> float:

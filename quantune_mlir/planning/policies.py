@@ -6,31 +6,19 @@ Every policy is O(n log n) in the number of layers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Final
 
 from quantune_mlir.errors import PlanError
 from quantune_mlir.numerics.formats import FP32
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.budget import Budget
-from quantune_mlir.planning.costs import Cost
 from quantune_mlir.planning.decisions import Decisions, Ground, decided
-from quantune_mlir.planning.front import Point, Problem, Trail, TrailStep, best_buys, walk
+from quantune_mlir.planning.front import Point, Problem, Trail, TrailStep, walk
 from quantune_mlir.planning.trimming import trimmed
 
 FLOOR_DB: Final = 21.0
 """Predicted SQNR of the worst part of the output that the default policy reaches at any cost: below it, int8 changes
 what a network decides. 20 dB, and one for samples that were not analysed."""
-
-COMFORTABLE_DB: Final = 31.0
-"""Predicted SQNR that the default policy takes for HARDLY any time, whatever a percent of it buys: narrow networks lose
-single answers up to here."""
-
-HARDLY: Final = 0.05
-"""So much of the time of the plan without."""
-
-NEXT_TO_NOTHING: Final = 0.02
-"""So much of a plan's time all layers in fp32 may take after which there are no multiply-accumulates."""
 
 GOAL_DB: Final = 32.0
 """Predicted output SQNR at which the default policy is content: above it, int8 and fp32 decide alike."""
@@ -38,11 +26,14 @@ GOAL_DB: Final = 32.0
 WORTHWHILE_DB: Final = 0.18
 """Between floor and goal, fp32 has to buy so many dB for each percent of the time that int8 saves."""
 
-MUCH: Final = 0.1
-"""So much of the time that int8 saves a plan of the front has to be worth more than where the best buys led to."""
+LITTLE: Final = 0.1
+"""So much of the time that int8 saves may all of that cost, beyond what the floor does."""
 
-LEAST_SHARE: Final = 0.01
-"""What a layer in fp32 costs at least, as a share of the time that int8 saves."""
+HARDLY: Final = 0.02
+"""Or so much of the time of the quickest plan that has the floor, where that is more."""
+
+NEXT_TO_NOTHING: Final = 0.02
+"""So much of a plan's time all layers in fp32 may take after which there are no multiply-accumulates."""
 
 Policy = Callable[[Problem], Decisions]
 """Decides on the layers that are free to be either."""
@@ -89,23 +80,29 @@ def within(budget: Budget) -> Policy:
 
 
 def default(problem: Problem) -> Decisions:
-    """fp32 where it buys most for its time: up to the floor at any cost, up to the goal where it is worthwhile.
+    """The floor at any cost, and what is worth most beyond that where it costs little."""
+    return decided(problem, with_fp32_ends(problem, knee(problem)))
 
-    The quickest plan of the front that is as good takes its place, or one that has the floor and is worth MUCH more, or
-    one that has COMFORTABLE_DB and takes hardly longer; none is slower than fp32 throughout.
+
+def knee(problem: Problem) -> Point:
+    """The plan of the front that is worth most, of those that have the floor and take little longer than the quickest.
+
+    The least noisy where none has the floor.
     """
-    wanted, front = knee(problem), problem.front
-    as_good = [point for point in front if point.noise <= wanted.noise]
-    chosen = min([wanted, *as_good], key=lambda point: point.cost.time)
-    tolerable = [point for point in front if decibels(point.noise) >= FLOOR_DB]
-    best = max(tolerable, key=lambda point: _worth(problem, point), default=chosen)
-    if _worth(problem, best) > _worth(problem, chosen) + MUCH:
-        chosen = best
-    most = (1 + HARDLY) * chosen.cost.time
-    comfortable = [p for p in front if decibels(p.noise) >= COMFORTABLE_DB and p.cost.time <= most]
-    if decibels(chosen.noise) < COMFORTABLE_DB and comfortable:
-        chosen = min(comfortable, key=lambda point: point.cost.time)
-    return decided(problem, with_fp32_ends(problem, chosen))
+    saved = max(0.0, problem.end.time - problem.start.time)
+    tolerable = [point for point in problem.front if decibels(point.noise) >= FLOOR_DB]
+    if not tolerable:
+        return min(problem.front, key=lambda point: (point.noise, point.cost.time))
+    quickest = tolerable[0].cost.time
+    most = quickest + max(LITTLE * saved, HARDLY * quickest)
+    affordable = [point for point in tolerable if point.cost.time <= most]
+    return max(affordable, key=lambda point: (_worth(point, saved), -point.cost.time))
+
+
+def _worth(point: Point, saved: float) -> float:
+    """What a plan's SQNR up to the goal is worth, less its time, in shares of the time that int8 saves."""
+    time = point.cost.time / saved if saved else 0.0
+    return min(decibels(point.noise), GOAL_DB) / (100 * WORTHWHILE_DB) - time
 
 
 def least_fp32(problem: Problem) -> Decisions:
@@ -141,33 +138,3 @@ def with_fp32_ends(problem: Problem, point: Point) -> Point:
         if free and ledger.price(name).time <= 0 < problem.noise_model.weight(name):
             move(name)
     return Point(Trail(tuple(steps)), len(steps) - 1)
-
-
-def _worth(problem: Problem, point: Point) -> float:
-    """What a plan's SQNR up to the goal is worth, less its time, in shares of the time that int8 saves."""
-    saved = problem.end.time - problem.start.time
-    time = point.cost.time / saved if saved > 0 else 0.0
-    return min(decibels(point.noise), GOAL_DB) / (100 * WORTHWHILE_DB) - time
-
-
-def knee(problem: Problem) -> Point:
-    """Where the trail of best buys stops being worthwhile."""
-    saved = problem.end.time - problem.start.time
-
-    def share(cost: Cost) -> float:
-        return LEAST_SHARE + (max(0.0, cost.time) / saved if saved > 0 else 0.0)
-
-    noise_model, finest = problem.noise_model, problem.finest
-    order = [layer for layer in best_buys(problem, share) if noise_model.weight(layer.name, finest) > 0]
-    trail = walk(problem, order)
-    return Point(trail, _stop(trail, share))
-
-
-def _stop(trail: Trail, share: Callable[[Cost], float]) -> int:
-    """The number of steps before the first that is not wanted."""
-    for taken, (before, after) in enumerate(pairwise(trail.steps)):
-        now, then = decibels(before.noise), decibels(after.noise)
-        worthwhile = then - now >= WORTHWHILE_DB * 100 * share(after.cost - before.cost)
-        if now >= GOAL_DB or (now >= FLOOR_DB and not worthwhile):
-            return taken
-    return len(trail.steps) - 1

@@ -105,6 +105,8 @@ class SensitivityList(BaseModel):
     """The parts of the output that noise is predicted at, called after the layers that make them."""
     rounded: tuple[RoundedTensor, ...] = ()
     """The tensors that several layers read."""
+    halved_at: tuple[Measured, ...] = ()
+    """Noise at each part of which half comes out: as large as the signal it adds up no longer; None where it does."""
     signal: Signal = "output"
     """What noise at the output is compared with."""
     signal_share: _SixDigits = 1.0
@@ -118,6 +120,7 @@ class SensitivityList(BaseModel):
         rounding: float | None = None,
         parts: tuple[str, ...] = (),
         rounded: tuple[RoundedTensor, ...] = (),
+        halved_at: tuple[Measured, ...] = (),
         signal: Signal = "output",
         signal_share: float = 1.0,
         model: str,
@@ -134,6 +137,7 @@ class SensitivityList(BaseModel):
             rounding_normalized_mse=rounding,
             parts=parts,
             rounded=rounded,
+            halved_at=halved_at,
             signal=signal,
             signal_share=signal_share,
             layers=tuple(sorted(layers, key=lambda layer: _sort_key(layer, metric))),

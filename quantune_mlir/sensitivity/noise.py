@@ -33,6 +33,9 @@ from quantune_mlir.planning.propagation import SATURATED, NoiseNode, linear_gain
 from quantune_mlir.planning.sensitivity import RoundedTensor
 
 Energies = Mapping[tuple[str, Noise], ErrorEnergy]
+LEAST_HALVED: Final = 0.01
+"""20 dB: plans with less noise are hardly ever far from a sum, whatever is measured of int8 throughout."""
+_ROUNDING: Final = 1e-6
 _CORRECTION: Final = 30.0
 """The most by which the measured noise of int8 throughout may differ from its prediction for that to be scaled."""
 
@@ -71,6 +74,7 @@ class NoiseBudget:
             where no other layer reads its input, that of its input's rounding.
         rounded: what the rounding of the other tensors brings.
         alone: what each deciding layer adds if it alone is int8.
+        halved_at: at each part, the sum of noise of which half comes out; None where it adds up.
         signal: what noise is compared with.
         signal_share: its energy over that of the output, at most 1.
     """
@@ -79,6 +83,7 @@ class NoiseBudget:
     own: dict[str, Powers]
     rounded: tuple[RoundedTensor, ...]
     alone: dict[str, Powers]
+    halved_at: tuple[float | None, ...] = ()
     signal: Signal = "output"
     signal_share: float = 1.0
 
@@ -100,14 +105,16 @@ class NoiseBudget:
     def against(self, signal: Signal, share: float) -> NoiseBudget:
         """The same noise, of a budget for the whole output, beside a signal of such a share of its energy."""
         alone = {name: noise / share for name, noise in self.alone.items()}
-        return replace(self.times(1 / share), alone=alone, signal=signal, signal_share=share)
+        halved_at = tuple(None if at is None else at / share for at in self.halved_at)
+        return replace(self.times(1 / share), alone=alone, halved_at=halved_at, signal=signal, signal_share=share)
 
 
 def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: bool = True) -> NoiseBudget:
     """The noise budget of a model from the measured energies of its layers.
 
     It was projected to the output by the run itself, or else follows from how energies grow from layer to layer. With
-    every layer int8 it is what was measured, where noise is not as large as the signal.
+    every layer int8 it is what was measured: where that is as large as the signal, and less than what adds up, noise is
+    taken to add up no longer from somewhere below on.
 
     With `float_epilogues`, a piecewise linear function that alone is int8 is computed in fp32.
     """
@@ -124,8 +131,9 @@ def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: 
     if budget.own:
         budget = _explained(budget, model, measurement)
         measured, ratio = _beside_measured(budget, measurement)
-        trusted = (measured > 0) & (measured < SATURATED)
-        budget = budget.times(np.where(trusted, np.clip(ratio, 1 / _CORRECTION, _CORRECTION), 1.0))
+        scaled = (measured > 0) & (measured < WORST) & ((measured < SATURATED) | (ratio > 1))
+        budget = budget.times(np.where(scaled, np.clip(ratio, 1 / _CORRECTION, _CORRECTION), 1.0))
+        budget = replace(budget, halved_at=_halved_at(budget.total, measured))
     for (name, noise), energy in energies.items():
         if noise == RESIDUAL and 0 < energy.noise < energy.signal:
             return budget.against(cast(Signal, name), energy.noise / energy.signal)
@@ -139,7 +147,7 @@ def _explained(budget: NoiseBudget, model: Model, measurement: Measurement) -> N
     not all alike.
     """
     measured, ratio = _beside_measured(budget, measurement)
-    wrong = (measured < SATURATED) & (ratio > TRUSTED)
+    wrong = (measured < WORST) & (ratio > TRUSTED)
     grown = grown_noise(model, measurement) if wrong.any() else {}
     own = {
         name: np.where(wrong, np.maximum(noise, grown[name]), noise)
@@ -148,6 +156,15 @@ def _explained(budget: NoiseBudget, model: Model, measurement: Measurement) -> N
         for name, noise in budget.own.items()
     }
     return replace(budget, own=own)
+
+
+def _halved_at(added_up: Powers, measured: Powers) -> tuple[float | None, ...]:
+    """At each part, of what sum of noise half comes out, if of all of it there comes what was measured."""
+    found = (
+        max(whole / (whole / noise - 1) ** 2, LEAST_HALVED) if SATURATED <= noise < (1 - _ROUNDING) * whole else None
+        for whole, noise in zip(added_up.tolist(), measured.tolist(), strict=True)
+    )
+    return tuple(found)
 
 
 def grown_noise(model: Model, measurement: Measurement) -> dict[str, Powers]:

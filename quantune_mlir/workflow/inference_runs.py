@@ -138,6 +138,7 @@ def _sensitivity(
         rounding=analysis.noise.rounding,
         parts=analysis.noise.parts,
         rounded=analysis.noise.rounded,
+        halved_at=analysis.noise.halved_at,
         signal=analysis.noise.signal,
         signal_share=analysis.noise.signal_share,
         model=model_hash,

@@ -106,3 +106,19 @@ def test_a_reader_without_a_share_is_no_reason_to_round() -> None:
     idle = NoiseModel(("a", "b"), OWN, [tensor({"left": 0.0, "right": 1.0})])
     assert brought(idle, "left", "right") == brought(idle, "right") == pytest.approx(0.4)
     assert brought(idle, "stem", "left") == pytest.approx(0.0)
+
+
+@given(st.floats(1e-9, 1e4), st.floats(1e-3, 1e3))
+def test_noise_that_is_small_beside_what_halves_it_adds_up(noise: float, halved_at: float) -> None:
+    model = NoiseModel(("a",), {"stem": np.array([noise])}, halved_at=np.array([halved_at]))
+    (found,) = model.noise({"stem": INT8})
+    assert found == pytest.approx(noise / (1 + math.sqrt(noise / halved_at)), rel=1e-6)
+    assert model.adds_up(np.array([found])) == pytest.approx([noise], rel=1e-6)
+
+
+def test_what_halves_noise_is_of_one_part_and_scales_to_what_comes_out() -> None:
+    model = NoiseModel(("a", "b"), {"stem": np.array([0.2, 0.2])}, halved_at=np.array([0.2, math.inf]))
+    assert model.noise({"stem": INT8}) == pytest.approx([0.1, 0.2])
+    scaled = model.scaled_to({"stem": INT8}, np.array([3.0, 3.0]))
+    assert scaled.noise({"stem": INT8}) == pytest.approx([0.3, 0.6])
+    assert scaled.layers["stem"][0] > 3 * 0.2, "more has to add up for three times as much to come out"

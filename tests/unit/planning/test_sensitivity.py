@@ -56,6 +56,7 @@ def test_yaml_round_trips(layers: list[LayerSensitivity], rounding: float | None
     written = SensitivityList.of(
         layers,
         rounding=rounding,
+        halved_at=(rounding, None),
         signal="output - input",
         signal_share=share,
         model="12e4",
@@ -104,7 +105,7 @@ def test_nan_is_refused() -> None:
 
 def test_broken_files_name_the_line(tmp_path: Path) -> None:
     text = SensitivityList.of([layer("conv", 0)], model="m", samples=1).to_yaml()
-    with pytest.raises(DataError, match=r"line 16: layers\.0\.macs: .*'many'"):
+    with pytest.raises(DataError, match=r"line 17: layers\.0\.macs: .*'many'"):
         SensitivityList.from_yaml(text.replace("macs: 100", "macs: many"))
     with pytest.raises(DataError, match="line 1: format 7 is later"):
         SensitivityList.from_yaml(text.replace("format: 2", "format: 7"))

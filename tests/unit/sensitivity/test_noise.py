@@ -239,6 +239,24 @@ def test_noise_that_no_projection_foresaw_is_blamed_on_whose_errors_have_grown(t
     assert own(budget) == pytest.approx({"conv1": 0.08, "conv2": 0.001})
 
 
+@pytest.mark.parametrize("measured", [20.0, 60.0])
+def test_as_much_noise_as_signal_adds_up_no_longer_where_less_was_measured(tmp_path: Path, measured: float) -> None:
+    projected: Energies = {
+        (name, kind): ErrorEnergy(noise, noise, 1.0)
+        for name, noise in (("conv1", 39.0), ("conv2", 1.0))
+        for kind in (PROJECTED, PROJECTED_LANES)
+    }
+    at_output: dict[tuple[str, Noise], float] = {("conv2", ACCUMULATED): measured}
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=True), energies(at_output), projected)
+    (halved_at,) = budget.halved_at
+    if measured < 40:
+        assert halved_at == pytest.approx(0.4) and own(budget)["conv1"] == pytest.approx(0.39)
+    else:
+        assert halved_at is None and own(budget)["conv1"] == pytest.approx(0.6 * 39 / 40)
+    model = NoiseModel(budget.parts, budget.own, halved_at=np.array([halved_at or math.inf]))
+    assert model.noise(dict.fromkeys(budget.own, INT8)) == pytest.approx([measured / 100])
+
+
 def test_an_error_that_all_lanes_share_is_taken_as_a_whole(tmp_path: Path) -> None:
     projected: Energies = {
         ("conv1", PROJECTED): ErrorEnergy(2.0, 2.0, 1.0),
