@@ -26,7 +26,7 @@ GOAL_DB: Final = 32.0
 WORTHWHILE_DB: Final = 0.18
 """Between floor and goal, fp32 has to buy so many dB for each percent of the time that int8 saves."""
 
-LITTLE: Final = 0.1
+LITTLE: Final = 0.15
 """So much of the time that int8 saves may all of that cost, beyond what the floor does."""
 
 HARDLY: Final = 0.02

@@ -21,6 +21,7 @@ def layer(index: int, noise: float) -> LayerSensitivity:
         weight_bytes=0,
         elements=1,
         output_normalized_mse=noise,
+        alone_normalized_mse=noise,
     )
 
 

@@ -219,7 +219,7 @@ def test_default_pays_any_price_up_to_the_floor_and_only_a_fair_and_little_one_a
     assert fp32(planned(network((25.5, 10_000), (25.5, 10_000), rounding=2e-3), default)) == []
     assert fp32(planned(network((12.0, 10_000), (30.0, 100)), default)) == [0, 1]
     assert fp32(planned(network((24.0, 10_000), (27.0, 10_000), *[(46.0, 10_000)] * 8), default)) == [0]
-    assert fp32(planned(network((24.0, 10_000), *[(46.0, 10_000)] * 8), default)) == [], "an eighth is too much"
+    assert fp32(planned(network((24.0, 10_000), *[(46.0, 10_000)] * 5), default)) == [], "a sixth is too much"
     assert fp32(planned(network((36.0, 10_000), *[(40.0, 10_000)] * 9), default)) == [], "1 dB for a tenth is too few"
 
 
