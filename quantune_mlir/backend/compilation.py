@@ -5,10 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from quantune_mlir.backend.compile_cache import cache_in_use, digest
-from quantune_mlir.backend.compiler import KnownProgram, Source, compile_module, compiler_key, known_program
+from quantune_mlir.backend.compiler import (
+    KnownProgram,
+    Source,
+    compile_module,
+    compiler_key,
+    known_program,
+    program_kernels,
+)
 from quantune_mlir.files import resources
 from quantune_mlir.hardware.host_isa import host_isa
 from quantune_mlir.hardware.targets import Target
+from quantune_mlir.kernels.emit.receiver import Receiver
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.context_copy import in_own_context
@@ -38,15 +46,16 @@ def compile_program(
 
 def program_source(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> Source | KnownProgram:
     """What the program of a `module` that is needed no more is compiled from, with kernels. See `compile_program`."""
-    made_from = _key(module, target, tiles) if cache_in_use() else ""
+    made_from = program_key(module, target, tiles) if cache_in_use() else ""
     known = known_program(made_from) if made_from else None
     if known is not None:
         return known
-    lower_to_kernels(module, target, tiles)
-    return Source(module, target, made_from=made_from)
+    kernels = program_kernels(target, module.context) if isa_of(target) is not None else None
+    lower_to_kernels(module, target, tiles, kernels)
+    return Source(module, target, kernels, made_from=made_from)
 
 
-def _key(module: ir.Module, target: Target, tiles: TunedTiles | None) -> str:
+def program_key(module: ir.Module, target: Target, tiles: TunedTiles | None) -> str:
     """A key of a module before it is lowered, and of all that lowers and compiles it."""
     isa, chosen = isa_of(target) or "", "" if tiles is None else tiles.to_yaml()
     return digest("module", module_bytecode(module), compiler_key(target), resources.code_digest(), isa, chosen)
@@ -73,10 +82,15 @@ def load_tiles(path: Path | None, target: Target) -> TunedTiles | None:
     return tiles
 
 
-def lower_to_kernels(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> None:
-    """Let `module` dispatch kernels, where the target names an instruction set, or prepare it for bytecode."""
+def lower_to_kernels(
+    module: ir.Module, target: Target, tiles: TunedTiles | None = None, receiver: Receiver | None = None
+) -> None:
+    """Let `module` dispatch kernels, where the target names an instruction set, or prepare it for bytecode.
+
+    A `receiver` takes the code of the kernels, as soon as it is written.
+    """
     isa = isa_of(target)
     if target.backend == "vmvx":
         run_named_pipeline(module, "bytecode", {})
     if isa is not None:
-        run_named_pipeline(module, "kernels", {"isa": isa, "tiles": tiles, "target": target})
+        run_named_pipeline(module, "kernels", {"isa": isa, "tiles": tiles, "target": target, "receiver": receiver})

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from mmap import mmap
 from pathlib import Path
@@ -23,10 +23,9 @@ from quantune_mlir.backend.executable_sources import (
 from quantune_mlir.backend.expand_floats import expand_floats
 from quantune_mlir.backend.free_memory import give_back
 from quantune_mlir.backend.iree_tool import UNVERIFIED, iree_compile, versions
-from quantune_mlir.backend.kernel_compiler import linked_with_objects, take_known_objects
-from quantune_mlir.backend.kernel_units import can_take_kernels, take_kernels
 from quantune_mlir.backend.locations import give_places
 from quantune_mlir.backend.program import Program, in_pages
+from quantune_mlir.backend.program_kernels import ProgramKernels, can_link
 from quantune_mlir.errors import CompileError, OutputError, TargetError
 from quantune_mlir.files.staging import scratch_directory
 from quantune_mlir.hardware.host_isa import cpu_name, host_flags
@@ -43,12 +42,21 @@ KEEP_VARIABLE: Final = "QUANTUNE_KEEP_IR"
 class Source:
     """What a program is compiled from, in files: the module itself may go before IREE takes memory of its own."""
 
-    def __init__(self, module: ir.Module, target: Target, *, whole: bool = False, made_from: str = "") -> None:
+    def __init__(
+        self,
+        module: ir.Module,
+        target: Target,
+        kernels: ProgramKernels | None = None,
+        *,
+        whole: bool = False,
+        made_from: str = "",
+    ) -> None:
         """Write the files. The code of the module's executables leaves it.
 
         Args:
             module: what to compile.
             target: what for.
+            kernels: has taken the code of kernels.
             whole: let IREE compile all of it at once, as a static library asks for.
             made_from: the key of all that the module follows from, by which `known_program` finds its program.
 
@@ -58,19 +66,18 @@ class Source:
         self._target = target
         self._made_from = made_from
         self._flags = target.compile_flags()
-        self._kernels: list[str] = []
+        self._kernels = kernels
         with _temporary_files():
             self._folder = ExitStack()
             self._path = self._folder.enter_context(scratch_directory())
-            if brings_executables(module):
-                variant = ExecutableVariant.of(parse_module(_probe(target.name, tuple(self._flags)), module.context))
-                self._kernels_path.mkdir()
-                if can_take_kernels(variant) and target.floats == "full" and not whole:
-                    self._kernels = take_kernels(module, variant, self._kernels_path)
-                    self._flags.append(f"--iree-hal-executable-object-search-path={self._kernels_path}")
-                else:
-                    move_executables(module, variant, self._kernels_path)
-                    self._flags.append(f"--iree-hal-substitute-executable-sources-from={self._kernels_path}")
+            self._kernels_path.mkdir()
+            if self._kernels is None and not whole and brings_executables(module):
+                self._kernels = program_kernels(target, module.context)
+            if self._kernels is not None:
+                self._kernels.take_all(module)
+            elif brings_executables(module):
+                move_executables(module, _variant(target, module.context), self._kernels_path)
+                self._flags.append(f"--iree-hal-substitute-executable-sources-from={self._kernels_path}")
             give_places(module)
             with self._module.open("wb") as file:
                 module.operation.write_bytecode(file)
@@ -113,18 +120,14 @@ class Source:
     def _compiled(self, folder: Path, arguments: list[str]) -> Path:
         """The .vmfb, and the object files that it is linked with."""
         program, target = folder / "program.vmfb", self._target
-        missing = take_known_objects(self._kernels, self._kernels_path, target)
         if target.floats != "full":
             halfway = folder / "halfway.mlir"
             to_executables(arguments, target, halfway)
             arguments = from_executables(halfway, target)
         arguments = [*arguments, "-o", str(program)]
-        with self._telling_of_floats():
-            if missing:
-                with linked_with_objects(missing, self._kernels_path, target) as linking:
-                    iree_compile([*arguments, *linking], target.name)
-            else:
-                iree_compile(arguments, target.name)
+        linked = nullcontext(list[str]()) if self._kernels is None else self._kernels.linked(self._kernels_path)
+        with self._telling_of_floats(), linked as linking:
+            iree_compile([*arguments, *linking], target.name)
         return program
 
     @contextmanager
@@ -156,7 +159,7 @@ class Source:
 
     def _key(self) -> str:
         """A key of all that the program depends on. Kernels that are linked are named after what they are made of."""
-        files = [self._module, *([] if self._kernels else sorted(self._kernels_path.glob("*")))]
+        files = [self._module, *([] if self._kernels is not None else sorted(self._kernels_path.glob("*")))]
         flags = json.dumps([*self._target.compile_flags(), self._target.floats, *versions()])
         return digest("program", flags, *(part for file in files for part in (file.name, file.read_bytes())))
 
@@ -182,6 +185,12 @@ class KnownProgram:
     def load(self) -> Program:
         """The program, ready to run on this machine."""
         return Program(self._pages)
+
+
+def program_kernels(target: Target, context: ir.Context) -> ProgramKernels | None:
+    """Who takes the kernels of a program for `target`; None where IREE compiles them as a part of it."""
+    variant = _variant(target, context)
+    return ProgramKernels(variant, target) if can_link(variant, target) else None
 
 
 def known_program(made_from: str) -> KnownProgram | None:
@@ -244,6 +253,10 @@ def _temporary_files() -> Generator[None]:
 def describe_target(target: Target) -> None:
     """Have IREE tell what it calls a target; `Source` then need not wait for that. Raises CompileError."""
     _probe(target.name, tuple(target.compile_flags()))
+
+
+def _variant(target: Target, context: ir.Context) -> ExecutableVariant:
+    return ExecutableVariant.of(parse_module(_probe(target.name, tuple(target.compile_flags())), context))
 
 
 def _probe(target: str, flags: tuple[str, ...]) -> bytes:

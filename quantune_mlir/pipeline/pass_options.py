@@ -124,7 +124,7 @@ def _parse(option: Option, annotation: Any, where: str) -> Any:
             return annotation.load(Path(text))
         except OSError as error:
             raise PassError(f"cannot read '{text}': {error.strerror}", where=where) from error
-    raise TypeError(f"{where}: options of type {annotation} cannot be parsed from text")
+    raise PassError("is an object that a program gives, not text", where=where)
 
 
 def choose(text: str, choices: dict[str, Any], where: str | None) -> Any:

@@ -6,6 +6,7 @@ import contextlib
 from threading import Thread
 
 from quantune_mlir.backend.compiler import describe_target
+from quantune_mlir.backend.kernel_compiler import kernel_compiler
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.workflow.options import ANALYSIS_TARGET
@@ -13,6 +14,7 @@ from quantune_mlir.workflow.options import ANALYSIS_TARGET
 
 def make_ready() -> None:
     """Begin; what fails now fails again, and is told, where it is needed."""
+    kernel_compiler()
     Thread(target=_work, daemon=True).start()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir._versions import installed_version
-from quantune_mlir.files.processes import peak_mib
+from quantune_mlir.backend.kernel_compiler import peak_with_compilers
 from quantune_mlir.numerics.formats import INT16_ACTIVATIONS, format_named
 from quantune_mlir.report.json_numbers import json_number
 from quantune_mlir.workflow.quantized_model import QuantizedModel
@@ -104,7 +104,7 @@ def summarize(
         "verification": None if quantization.verification is None else _verification(quantization.verification),
         "warnings": warnings(quantization),
         "timings_s": {name: round(value, 4) for name, value in seconds.items()},
-        "peak_mib": peak_mib(),
+        "peak_mib": peak_with_compilers(),
         "costs": total_costs(quantization),
         "front": front(quantization),
         "tensors": tensors(quantization),

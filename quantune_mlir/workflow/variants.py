@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from quantune_mlir.backend.compilation import load_tiles, with_kernels
-from quantune_mlir.backend.compiler import compile_module
+from quantune_mlir.backend.compilation import compile_program, load_tiles, program_key
 from quantune_mlir.backend.onnx_source import GIVE, source_file
 from quantune_mlir.backend.program import SINGLE_THREAD, Program
 from quantune_mlir.errors import ModelError
@@ -17,7 +14,7 @@ from quantune_mlir.files.access import write_in_folder
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.bindings import ir, make_context
 from quantune_mlir.mlir.signature import model_edits
-from quantune_mlir.mlir.text import load_module, module_bytecode
+from quantune_mlir.mlir.text import load_module
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.profile import Profile
 from quantune_mlir.passes.quantize.verify_integer import VerifyInteger
@@ -39,6 +36,8 @@ from quantune_mlir.workflow.options import ANALYSIS_TARGET, QuantizeOptions
 from quantune_mlir.workflow.policy import load_plan
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from quantune_mlir.workflow.variant import Variant
+
+_KEY_LENGTH: Final = 24
 
 
 class Variants:
@@ -69,12 +68,11 @@ class Variants:
         """The .vmfb of a variant."""
         if variant == "mixed" and self._is_own_target and not self._retiled:
             return self._artifacts[PROGRAM]
-        module = with_kernels(self.tosa(variant), self.target, self._tiles)
-        versions = json.dumps([self.target.model_dump(), self._summary["versions"]], sort_keys=True)
-        key = hashlib.sha256(module_bytecode(module) + versions.encode()).hexdigest()[:24]
+        module = self.tosa(variant)
+        key = program_key(module, self.target, self._tiles)[:_KEY_LENGTH]
         path = self._artifacts[PROGRAMS] / f"{variant}-{key}.vmfb"
         if not path.is_file():
-            write_in_folder(path, compile_module(module, self.target))
+            write_in_folder(path, compile_program(module, self.target, tiles=self._tiles))
         return path
 
     @property

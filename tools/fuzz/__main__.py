@@ -18,7 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tools.fuzz.counts import COMPARED, INPUTS, SECONDS_TAKEN, Counts, add, processor_seconds, read, write
+from tools.cpu_seconds import cpu_seconds
+from tools.fuzz.counts import COMPARED, INPUTS, SECONDS_TAKEN, Counts, add, read, write
 from tools.fuzz.outcome import ACCEPTED, DIFFERS, GOOD
 from tools.fuzz.server import run_all
 from tools.fuzz.surface import Surface
@@ -68,7 +69,7 @@ def fuzz(surfaces: Sequence[Surface], seconds: float, seed: int, failures: Path)
 
 
 def _round(surface: Surface, paths: Sequence[Path], failures: Path) -> dict[str, float]:
-    before = processor_seconds()
+    before = cpu_seconds()
     outcomes = dict(run_all(surface.run, paths))
     row: Counter[str] = Counter({INPUTS: len(outcomes)})
     if surface.check is not None:
@@ -80,7 +81,7 @@ def _round(surface: Surface, paths: Sequence[Path], failures: Path) -> dict[str,
         row[outcome] += 1
         if outcome not in GOOD:
             _keep(path, surface, outcome, failures)
-    return {**row, SECONDS_TAKEN: round(processor_seconds() - before, 2)}
+    return {**row, SECONDS_TAKEN: round(cpu_seconds() - before, 2)}
 
 
 def _keep(path: Path, surface: Surface, outcome: str, failures: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,9 +34,3 @@ def write(path: Path, counts: Counts) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
     part.replace(path)
-
-
-def processor_seconds() -> float:
-    """That this process and its children have taken."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)

@@ -26,7 +26,8 @@ import numpy as np
 
 from quantune_mlir.workflow.artifacts import Artifacts
 from tests.random_network import RandomNetwork
-from tools.fuzz.counts import SECONDS_TAKEN, add, processor_seconds, read, write
+from tools.cpu_seconds import cpu_seconds
+from tools.fuzz.counts import SECONDS_TAKEN, add, read, write
 
 _DATA: Final = Path(__file__).parents[2] / "tests" / "data"
 _WHOLE: Final = {
@@ -75,13 +76,13 @@ def main() -> None:
             if arguments.only and name not in arguments.only.split(","):
                 continue
             for _ in range(times):
-                start, problem = processor_seconds(), fault()
+                start, problem = cpu_seconds(), fault()
                 row = {"tried": 1, "failed": int(problem is not None)}
                 failed += problem is not None
                 if problem is not None:
                     print(f"{name}: {problem}", flush=True)
                 if arguments.json:
-                    taken = round(processor_seconds() - start, 2)
+                    taken = round(cpu_seconds() - start, 2)
                     write(arguments.json, add(read(arguments.json), {name: {**row, SECONDS_TAKEN: taken}}))
     sys.exit(bool(failed))
 

@@ -21,7 +21,8 @@ from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.pipeline.driver import run_named_pipeline
 from tests.support import run_module
-from tools.fuzz.counts import SECONDS_TAKEN, add, processor_seconds, read, write
+from tools.cpu_seconds import cpu_seconds
+from tools.fuzz.counts import SECONDS_TAKEN, add, read, write
 from tools.fuzz.growing import Array, Growing, session_of
 from tools.fuzz.oracle import NoAnswer, evaluated, require_near
 from tools.fuzz.proposals import PROPOSALS
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"))
     arguments = parser.parse_args()
     row: Counter[str] = Counter()
-    start = processor_seconds()
+    start = cpu_seconds()
     for number in range(arguments.count):
         grown = grow(np.random.default_rng([arguments.seed, number]))
         try:
@@ -56,7 +57,7 @@ def main() -> None:
             onnx.save(grown.model(), path)
             print(f"{path}: {problem}", flush=True)
         if arguments.json and (number % 50 == 49 or number == arguments.count - 1):
-            now = processor_seconds()
+            now = cpu_seconds()
             write(arguments.json, add(read(arguments.json), {ROW: {**row, SECONDS_TAKEN: round(now - start, 2)}}))
             row, start = Counter(), now
     sys.exit(bool(row["failed"]))

@@ -29,7 +29,8 @@ from tests.conformance.integer_part import IntegerPart, integer_part
 from tests.onnx_models import build_model, combine
 from tests.support import call, compile_module, load_program
 from tests.unit.integer.networks import CalibratedNetwork
-from tools.fuzz.counts import SECONDS_TAKEN, add, processor_seconds, read, write
+from tools.cpu_seconds import cpu_seconds
+from tools.fuzz.counts import SECONDS_TAKEN, add, read, write
 from tools.tosa_reference import run_reference
 
 _TOGETHER: Final = 25
@@ -65,7 +66,7 @@ def main() -> None:
     arguments = parser.parse_args()
     failed = 0
     for first in range(0, arguments.count, _TOGETHER):
-        start = processor_seconds()
+        start = cpu_seconds()
         numbers = range(first, min(first + _TOGETHER, arguments.count))
         problems = problems_of(arguments.seed, numbers, kernels=first % 50 == 0)
         row = Counter({"tried": len(numbers), "failed": len(problems)})
@@ -73,7 +74,7 @@ def main() -> None:
         for number, problem in problems.items():
             print(f"seed {arguments.seed}, case {number}: {problem}", flush=True)
         if arguments.json:
-            taken = round(processor_seconds() - start, 2)
+            taken = round(cpu_seconds() - start, 2)
             write(arguments.json, add(read(arguments.json), {ROW: {**row, SECONDS_TAKEN: taken}}))
     sys.exit(bool(failed))
 

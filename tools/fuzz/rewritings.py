@@ -28,7 +28,8 @@ from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.calibration import Calibrator
 from tests.random_network import RandomNetwork
 from tests.support import run_module
-from tools.fuzz.counts import SECONDS_TAKEN, add, processor_seconds, read, write
+from tools.cpu_seconds import cpu_seconds
+from tools.fuzz.counts import SECONDS_TAKEN, add, read, write
 
 Array = NDArray[Any]
 Rewriting = Callable[[onnx.ModelProto, np.random.Generator], None]
@@ -43,9 +44,9 @@ def main() -> None:
     arguments = parser.parse_args()
     failed = 0
     for number in range(arguments.count):
-        start = processor_seconds()
+        start = cpu_seconds()
         outcomes = tried(arguments.seed * 1000 + number)
-        taken = round((processor_seconds() - start) / len(outcomes), 2)
+        taken = round((cpu_seconds() - start) / len(outcomes), 2)
         for name, same in outcomes.items():
             failed += not same
             if not same:

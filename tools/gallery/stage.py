@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import time
@@ -38,6 +37,7 @@ from quantune_mlir.workflow.save import save
 from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.variant import VARIANTS, Variant
 from quantune_mlir.workflow.variants import Variants
+from tools.cpu_seconds import cpu_seconds
 from tools.gallery.entries import ENTRIES
 from tools.gallery.entry import Entry
 from tools.gallery.fetch import FetchError
@@ -125,9 +125,9 @@ def imported(case: Case) -> dict[str, Any]:
 def quantized(case: Case) -> dict[str, Any]:
     """With default options, nothing compiled before."""
     _ = case.samples  # Making them is no part of it.
-    start, before = time.perf_counter(), _cpu_seconds()
+    start, before = time.perf_counter(), cpu_seconds()
     summary = case.quantized()
-    took = {"seconds": time.perf_counter() - start, "cpu_seconds": _cpu_seconds() - before}
+    took = {"seconds": time.perf_counter() - start, "cpu_seconds": cpu_seconds() - before}
     return {**took, "totals": summary["totals"], "warnings": summary["warnings"], "front": _front(summary)}
 
 
@@ -143,12 +143,6 @@ def _front(summary: Mapping[str, Any]) -> list[dict[str, float]]:
         for plan in summary["front"]
         if plan["sqnr_db"] != "inf"
     ]
-
-
-def _cpu_seconds() -> float:
-    """CPU time of this process and of those that it started and waited for."""
-    user, system, others_user, others_system, _ = os.times()
-    return user + system + others_user + others_system
 
 
 def evaluated(case: Case) -> dict[str, Any]:

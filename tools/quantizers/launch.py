@@ -113,11 +113,11 @@ def _tree_bytes(worker: psutil.Process) -> int:
     return sum(map(_resident, [worker, *(child for child in _started(worker) if _program(child) != program)]))
 
 
-def _program(process: psutil.Process) -> str:
+def _program(process: psutil.Process) -> list[str]:
     try:
-        return process.exe()
+        return process.cmdline()
     except psutil.Error:
-        return ""
+        return []
 
 
 def _resident(process: psutil.Process) -> int:

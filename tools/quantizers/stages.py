@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tools.cpu_seconds import cpu_seconds
 
 COMPILE = "compile"
 """What the names of stages begin with that compile programs."""
@@ -23,18 +24,13 @@ class Stages:
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Generator[Callable[[], None]]:
         """A stage; one that comes again is added up."""
-        start, cpu = time.perf_counter(), _cpu_seconds()
+        start, cpu = time.perf_counter(), cpu_seconds()
         yield lambda: None
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-        self.cpu_seconds[name] = self.cpu_seconds.get(name, 0.0) + _cpu_seconds() - cpu
+        self.cpu_seconds[name] = self.cpu_seconds.get(name, 0.0) + cpu_seconds() - cpu
 
 
 def peak_kib() -> int:
     """The most memory that this process ever had resident."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
-
-
-def _cpu_seconds() -> float:
-    spent = os.times()
-    return spent.user + spent.system + spent.children_user + spent.children_system

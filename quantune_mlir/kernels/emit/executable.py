@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil
 
+from quantune_mlir.kernels.emit.receiver import KERNEL, LAYOUT, Receiver
 from quantune_mlir.kernels.emit.vector_builder import bytes_of, memref_type, sharing_constants
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
@@ -68,10 +69,20 @@ class JoinedPart:
 class Library:
     """The executables of a module, made for one instruction set. Kernels of the same code share one."""
 
-    def __init__(self, module: ir.Module, isa: Isa, tiles: TunedTiles | None = None) -> None:
+    def __init__(
+        self, module: ir.Module, isa: Isa, tiles: TunedTiles | None = None, receiver: Receiver | None = None
+    ) -> None:
+        """Begin.
+
+        Args:
+            module: gets the executables.
+            isa: what kernels are made for.
+            tiles: tiles to use instead of the model's.
+            receiver: takes the code, which the module then lacks.
+        """
         self.tiles = tiles
-        """Tiles to use instead of the model's."""
         self._module = module
+        self._receiver = receiver
         self._isa = isa
         self._names: dict[tuple[tuple[int, ...], bytes], str] = {}
         self._specified: dict[Hashable, str] = {}
@@ -123,25 +134,29 @@ class Library:
     def _executable(self, family: str, signature: Signature, body: Body) -> str:
         with ir.Location.unknown():
             inner = ir.Module.create()
-            _write(inner, signature, body)
+            _write(inner, signature, body, self._isa.features)
             if not self._isa.fuses:
                 _unfuse(inner)
-        key = signature.grid, module_bytecode(inner)
+        code = module_bytecode(inner)
+        key = signature.grid, code
         if key not in self._names:
             name = f"{family}_{len(self._names)}"
             self._names[key] = name
             with ir.Location.unknown(), ir.InsertionPoint.at_block_begin(self._module.body):
-                _wrap(name, signature, inner, self._isa.features)
+                _wrap(name, signature, None if self._receiver else inner)
+            if self._receiver:
+                self._receiver.take(name, code)
         return self._names[key]
 
 
-_ENTRY = "kernel"
-
-
-def _write(inner: ir.Module, signature: Signature, body: Body) -> None:
+def _write(inner: ir.Module, signature: Signature, body: Body, features: tuple[str, ...]) -> None:
     layout = _layout(signature)
     with ir.InsertionPoint(inner.body):
-        function = func.FuncOp(_ENTRY, ([], []))
+        function = func.FuncOp(KERNEL, ([], []))
+    function.attributes[LAYOUT] = layout
+    if features:
+        listed = ", ".join(f'"{feature}"' for feature in features)
+        function.attributes["llvm.target_features"] = ir.Attribute.parse(f"#llvm.target_features<[{listed}]>")
     with ir.InsertionPoint(function.add_entry_block()):
         buffers = []
         zero = arith.ConstantOp(ir.IndexType.get(), 0).result
@@ -182,7 +197,8 @@ def _unfuse(inner: ir.Module) -> None:
         op.erase()
 
 
-def _wrap(name: str, signature: Signature, inner: ir.Module, features: tuple[str, ...]) -> None:
+def _wrap(name: str, signature: Signature, inner: ir.Module | None) -> None:
+    """An executable at the current point, perhaps with its code."""
     source = hal.ExecutableSourceOp(name, sym_visibility="private")
     first = ir.IntegerAttr.get(ir.IndexType.get(), 0)
     with ir.InsertionPoint(source.regions[0].blocks.append()):
@@ -193,13 +209,11 @@ def _wrap(name: str, signature: Signature, inner: ir.Module, features: tuple[str
         with ir.InsertionPoint(count):
             sizes = [*signature.grid, 1, 1, 1][:3]
             hal.ReturnOp([arith.ConstantOp(ir.IndexType.get(), size).result for size in sizes])
-        holder = inner.operation.clone(ip=ir.InsertionPoint.current)
+        if inner is not None:
+            (function,) = inner.operation.clone(ip=ir.InsertionPoint.current).regions[0].blocks[0].operations
+            function.attributes["sym_name"] = ir.StringAttr.get(name)
+            del function.attributes[LAYOUT]
         hal.ExecutableSourceEndOp()
-    (function,) = holder.regions[0].blocks[0].operations
-    function.attributes["sym_name"] = ir.StringAttr.get(name)
-    if features:
-        listed = ", ".join(f'"{feature}"' for feature in features)
-        function.attributes["llvm.target_features"] = ir.Attribute.parse(f"#llvm.target_features<[{listed}]>")
 
 
 def _layout(signature: Signature) -> ir.Attribute:

@@ -6,7 +6,8 @@ Out: dispatches of kernels made for an instruction set; what has no kernel is TO
 
 How much a kernel packs and reads at a time follows from the memory of `target`; without, from what targets of the
 instruction set have unless they say otherwise. Tiles are those of a file that `quantune tune` wrote, if it is given and
-has some for a kernel, else the static model's.
+has some for a kernel, else the static model's. A program that compiles the kernels may receive their code as soon as it
+is written; the module then has none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import ClassVar, Final
 from quantune_mlir.hardware.isa_names import IsaName
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.emit.executable import Library
+from quantune_mlir.kernels.emit.receiver import Receiver
 from quantune_mlir.kernels.families import (
     counted_loop,
     dense,
@@ -81,12 +83,13 @@ class LowerKernels(Pass):
     isa: IsaName = "generic"
     tiles: TunedTiles | None = None
     target: Target | None = None
+    receiver: Receiver | None = None
 
     def apply(self, module: ir.Module) -> None:
         if self.tiles is not None:
             self.tiles.require(self.isa)
         isa = kernel_isa(self.isa, None if self.target is None else self.target.memory)
-        library = Library(module, isa, self.tiles)
+        library = Library(module, isa, self.tiles, self.receiver)
         repeated = RepeatedGroups()
         for function in functions(module):
             _lower_all(entry_block(function), isa, library, repeated)

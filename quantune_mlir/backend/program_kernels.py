@@ -1,0 +1,205 @@
+"""Kernels of a program, compiled one by one to object files named after what they are made of.
+
+The program goes to IREE with one executable of jumps to these kernels, and with the object files to link. A kernel is
+thus compiled once, whatever programs it is in, as soon as it is written, and all cores compile. What it is called in a
+program, and how often it runs there, is no part of it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Collection, Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from iree.compiler.tools.binaries import find_tool
+
+from quantune_mlir.backend.compile_cache import cache_in_use, digest
+from quantune_mlir.backend.executable_sources import ExecutableVariant, can_move, code_of, inside
+from quantune_mlir.backend.iree_tool import versions
+from quantune_mlir.backend.kernel_batch import KernelTarget
+from quantune_mlir.backend.kernel_compiler import kernel_compiler
+from quantune_mlir.backend.kernel_lowering import PASSES
+from quantune_mlir.backend.kernel_process import KernelJob
+from quantune_mlir.hardware.targets import Target
+from quantune_mlir.kernels.emit.receiver import KERNEL, LAYOUT, Receiver
+from quantune_mlir.mlir.bindings import flow, hal, ir, passmanager
+from quantune_mlir.mlir.function import functions
+from quantune_mlir.mlir.text import module_bytecode, parse_module
+
+_LINKED: Final = frozenset({"embedded_elf_x86_64", "embedded_elf_arm_64"})
+_NAME_LENGTH: Final = 32
+_WITHOUT_HELPERS: Final = "builtin.module(inline,symbol-dce)"
+_WITHOUT_PLACES: Final = "builtin.module(strip-debuginfo)"
+_WAITING_LINKER: Final = """#!/bin/sh
+cat {ready}
+exec {linker} "$@"
+"""
+"""Waits until the pipe `ready` is closed: all object files are there then."""
+_JUMPS: Final = "quantune_kernels"
+_KERNEL_TEXT: Final = """
+llvm.func @{name}(!llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32 attributes {{hal.import.static}}
+"""
+_JUMP_TEXT: Final = """
+llvm.func @{entry}(%environment: !llvm.ptr, %dispatch: !llvm.ptr, %workgroup: !llvm.ptr) -> i32 {{
+  %0 = llvm.call tail @{name}(%environment, %dispatch, %workgroup) : (!llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32
+  llvm.return %0 : i32
+}}
+"""
+
+
+def can_link(variant: ExecutableVariant, target: Target) -> bool:
+    """Whether object files of this kind can be made here, and taken apart: see kernel_process.py, kernel_object.py."""
+    return variant.name in _LINKED and os.name == "posix" and target.floats == "full"
+
+
+class ProgramKernels(Receiver):
+    """The kernels of one program."""
+
+    def __init__(self, variant: ExecutableVariant, target: Target) -> None:
+        """Begin with none; see `can_link`."""
+        self._variant = variant
+        self._target = KernelTarget(target.name, tuple(target.compile_flags()), variant.name, str(variant.target))
+        self._names: dict[str, str] = {}
+        self._objects: dict[str, Future[bytes]] = {}
+
+    def take(self, name: str, code: bytes) -> None:
+        """Have a kernel compiled, or found in the cache."""
+        kernel = f"{KERNEL}_{digest(code)[:_NAME_LENGTH]}"
+        self._names[name] = kernel
+        if kernel not in self._objects:
+            self._objects[kernel] = self._object(kernel, code)
+
+    def _object(self, kernel: str, code: bytes) -> Future[bytes]:
+        cache = cache_in_use()
+        key = digest("kernel", kernel, PASSES, *self._target.flags, *versions())
+        known = cache.get(key) if cache else None
+        if known is None:
+            place = (cache.directory, cache.limit) if cache else None
+            return kernel_compiler().compile(KernelJob(kernel, code, self._target, place, key))
+        found = Future[bytes]()
+        found.set_result(bytes(known))
+        return found
+
+    def take_all(self, module: ir.Module) -> None:
+        """Take the kernels whose code is in `module`, and leave there, of all, jumps to object files of their names."""
+        taken: dict[str, hal.ExecutableSourceOp] = {}
+        with module.context:
+            for source in list(module.body.operations):
+                if not isinstance(source, hal.ExecutableSourceOp):
+                    continue
+                name = source.sym_name.value
+                if name not in self._names and can_move(source) and len(_exports(source)) == 1:
+                    self.take(name, _code(source))
+                if name in self._names:
+                    taken[name] = source
+            if taken:
+                self._leave_jumps(module, taken)
+        if not all(found.done() for found in self._objects.values()):
+            kernel_compiler().hurry()
+
+    @property
+    def names(self) -> list[str]:
+        """Those of the object files."""
+        return list(self._objects)
+
+    @contextmanager
+    def linked(self, folder: Path) -> Generator[list[str]]:
+        """What to tell IREE, called meanwhile, for it to link a program with the objects, which come into `folder`.
+
+        Raises:
+            CompileError: IREE refuses a kernel.
+            OSError: files cannot be written.
+        """
+        searching = [f"--iree-hal-executable-object-search-path={folder}"]
+        if all(found.done() for found in self._objects.values()):
+            self._write(folder)
+            yield searching
+            return
+        ready, linker = folder / "ready", folder / "waiting_linker.sh"
+        tool = shlex.quote(find_tool("iree-lld"))
+        linker.write_text(_WAITING_LINKER.format(ready=shlex.quote(str(ready)), linker=tool))
+        linker.chmod(0o700)
+        for name in self._objects:
+            (folder / f"{name}.o").touch()
+        os.mkfifo(ready)
+        opened = os.open(ready, os.O_RDWR)
+        with ThreadPoolExecutor(1) as pool:
+            made = pool.submit(self._write_in_time, folder, ready, opened)
+            try:
+                yield [*searching, f"--iree-llvmcpu-embedded-linker-path={linker}"]
+            finally:
+                made.result()
+
+    def _write_in_time(self, folder: Path, ready: Path, opened: int) -> None:
+        try:
+            self._write(folder)
+        finally:
+            made = folder / "made"
+            made.touch()
+            os.replace(made, ready)  # Who opens it from now on need not wait.
+            os.close(opened)
+
+    def _write(self, folder: Path) -> None:
+        for name, found in self._objects.items():
+            (folder / f"{name}.o").write_bytes(found.result())
+
+    def _leave_jumps(self, module: ir.Module, taken: Mapping[str, hal.ExecutableSourceOp]) -> None:
+        """One executable instead of those taken, by name: each costs IREE as much as a hundred jumps do."""
+        names = list(dict.fromkeys(self._names[entry] for entry in taken))
+        texts = [_KERNEL_TEXT.format(name=name) for name in names]
+        texts += [_JUMP_TEXT.format(name=self._names[entry], entry=entry) for entry in taken]
+        code = parse_module("".join(texts), module.context)
+        with ir.Location.unknown(), ir.InsertionPoint.at_block_begin(module.body):
+            jumps = hal.ExecutableSourceOp(_JUMPS, sym_visibility="private")
+        with ir.Location.unknown(), ir.InsertionPoint(jumps.regions[0].blocks.append()):
+            for ordinal, (entry, source) in enumerate(taken.items()):
+                (export,) = _exports(source)
+                copy = export.operation.clone()
+                copy.attributes["sym_name"] = ir.StringAttr.get(entry)
+                copy.attributes["ordinal"] = ir.IntegerAttr.get(ir.IndexType.get(), ordinal)
+            code.operation.clone()
+            hal.ExecutableSourceEndOp()
+        files = ", ".join(f'#hal.executable.object<{{path = "{name}.o"}}>' for name in names)
+        objects = f"#hal.executable.objects<{{{self._variant.target} = [{files}]}}>"
+        jumps.attributes["objects"] = ir.Attribute.parse(objects)
+        for source in taken.values():
+            source.operation.erase()
+        for function in functions(module):
+            function.walk(_calling_jumps(taken))
+
+
+def _exports(source: hal.ExecutableSourceOp) -> list[hal.ExecutableExportOp]:
+    """The functions that a program dispatches."""
+    return [op for op in inside(source) if isinstance(op, hal.ExecutableExportOp)]
+
+
+def _code(source: hal.ExecutableSourceOp) -> bytes:
+    """That of the only kernel of `source`, as it is handed to a receiver."""
+    with ir.Location.unknown():
+        alone = ir.Module.create()
+        for op in code_of(source):
+            op.operation.clone(ip=ir.InsertionPoint(alone.body))
+    if len(alone.body.operations) > 1:
+        passmanager.PassManager.parse(_WITHOUT_HELPERS).run(alone.operation)
+    passmanager.PassManager.parse(_WITHOUT_PLACES).run(alone.operation)
+    (function,) = alone.body.operations
+    (export,) = _exports(source)
+    function.attributes["sym_name"] = ir.StringAttr.get(KERNEL)
+    function.attributes[LAYOUT] = export.attributes["layout"]
+    return module_bytecode(alone)
+
+
+def _calling_jumps(taken: Collection[str]) -> Callable[[ir.Operation], ir.WalkResult]:
+    def call(op: ir.Operation) -> ir.WalkResult:
+        if isinstance(op.opview, flow.DispatchOp):
+            (entry,) = ir.ArrayAttr(op.attributes["entry_points"])
+            executable, *_ = ir.SymbolRefAttr(entry).value
+            if executable in taken:
+                op.attributes["entry_points"] = ir.ArrayAttr.get([ir.SymbolRefAttr.get([_JUMPS, executable])])
+        return ir.WalkResult.ADVANCE
+
+    return call

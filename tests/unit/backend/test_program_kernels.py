@@ -1,0 +1,252 @@
+"""Kernels compiled one by one are those of the program, whatever they were compiled for and together with."""
+
+from __future__ import annotations
+
+import os
+import select
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quantune_mlir.backend import kernel_compiler, kernel_process
+from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.compile_cache import CACHE_VARIABLE, user_cache, without_cache
+from quantune_mlir.backend.compiler import Source, compile_module, program_kernels
+from quantune_mlir.backend.elf_file import read_elf
+from quantune_mlir.backend.kernel_compiler import KernelCompiler
+from quantune_mlir.backend.kernel_object import kernel_object
+from quantune_mlir.backend.kernel_process import KernelJob, compile_jobs
+from quantune_mlir.backend.program import Program
+from quantune_mlir.backend.program_kernels import ProgramKernels
+from quantune_mlir.errors import CompileError
+from quantune_mlir.hardware.targets import load_target
+from quantune_mlir.mlir.bindings import ir, make_context
+from quantune_mlir.mlir.edit import copy_module
+from quantune_mlir.mlir.text import parse_module
+from tests.unit.backend.executables import program
+
+HOST = load_target("host")
+NAMES = "first", "second"
+EXPONENTIAL = """
+      %s = llvm.call_intrinsic "llvm.exp.v4f32"(%y) : (vector<4xf32>) -> vector<4xf32>
+      vector.store %s, %out[%zero] : memref<4xf32>, vector<4xf32>
+"""
+LARGE = """
+      %c = arith.constant dense<[{numbers}]> : vector<32xf32>
+      %l = vector.shuffle %c, %c [{at}, 1, 2, 3] : vector<32xf32>, vector<32xf32>
+      %i = hal.interface.workgroup.id[0] : index
+      %e = vector.extract %c[%i] : f32 from vector<32xf32>
+      %b = vector.broadcast %e : f32 to vector<4xf32>
+      %s = arith.addf %b, %l : vector<4xf32>
+      vector.store %s, %out[%zero] : memref<4xf32>, vector<4xf32>
+"""
+
+
+def large(first: int) -> str:
+    """Code with a constant that LLVM does not merge with others."""
+    return LARGE.format(numbers=", ".join(f"{first + i}.0" for i in range(32)), at=first % 7)
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[KernelJob]:
+    """Those that are sent to be compiled; nobody does."""
+    sent: list[KernelJob] = []
+
+    class Sent:
+        def compile(self, job: KernelJob) -> object:
+            sent.append(job)
+            return type("Future", (), {"done": lambda self: False})()
+
+        def hurry(self) -> None:
+            pass
+
+    monkeypatch.setattr("quantune_mlir.backend.program_kernels.kernel_compiler", Sent)
+    return sent
+
+
+def taken(module: ir.Module) -> list[str]:
+    copy = copy_module(module)
+    kernels = program_kernels(HOST, copy.context)
+    assert kernels is not None
+    kernels.take_all(copy)
+    return kernels.names
+
+
+def objects(jobs: list[KernelJob]) -> Mapping[str, bytes]:
+    answers = compile_jobs([replace(job, key=job.name, cache=None) for job in jobs])
+    assert all(isinstance(answer, bytes) for _, answer in answers)
+    return {key: answer for key, answer in answers if isinstance(answer, bytes)}
+
+
+def outputs(vmfb: bytes) -> np.ndarray:
+    (y,) = Program(vmfb)(np.arange(4, dtype=np.float32))
+    return y
+
+
+def test_programs_give_what_whole_ones_give() -> None:
+    module = program(NAMES)
+    linked, whole = compile_module(module, HOST), Source(copy_module(module), HOST, whole=True).compile()
+    np.testing.assert_array_equal(outputs(linked), outputs(whole))
+    np.testing.assert_array_equal(outputs(linked), [0, 4, 16, 36])
+    assert linked != whole
+
+
+def test_a_kernel_is_what_it_does(jobs: list[KernelJob]) -> None:
+    first = taken(program(NAMES))
+    assert len(set(first)) == 2
+    assert taken(program(("other", "names"))) == first
+    assert taken(program(NAMES, operations=("mulf", "addf"))) == first[::-1]
+    assert taken(program(NAMES, operations=("mulf", "mulf"))) == first[1:]
+    assert not set(taken(program(NAMES, operations=("subf", "divf")))) & set(first)
+    assert len(jobs) == 9
+
+
+def test_the_same_bytes_with_an_empty_a_warm_and_a_foreign_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = program(NAMES, large(3))
+    with without_cache():
+        expected = compile_module(module, HOST)
+    assert user_cache().usage().entries == 0
+    assert compile_module(module, HOST) == expected, "with an empty cache"
+    assert compile_module(module, HOST) == expected, "with the program in the cache"
+    for path in user_cache().directory.rglob("*"):
+        if path.is_file() and path.read_bytes()[32:34] == b"PK":
+            path.unlink()
+    assert compile_module(module, HOST) == expected, "with the kernels in the cache"
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "foreign"))
+    compile_module(program(("x", "y"), large(3), operations=("subf", "mulf")), HOST)
+    compile_module(program(("x", "y"), operations=("addf", "divf")), HOST)
+    assert compile_module(module, HOST) == expected, "with kernels that were compiled for others"
+
+
+@pytest.mark.parametrize("largest", [1, 3, 8])
+def test_groups_make_no_difference(largest: int, jobs: list[KernelJob], monkeypatch: pytest.MonkeyPatch) -> None:
+    for code in (large(1), large(40), EXPONENTIAL, ""):
+        taken(program(NAMES, code))
+    different = list({job.name: job for job in jobs}.values())
+    assert len(different) == 5
+    alone = {name: found for job in different for name, found in objects([job]).items()}
+    monkeypatch.setattr(kernel_process, "_LARGEST_GROUP", largest)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    assert objects(different) == alone
+    assert objects(different[::-1]) == alone
+
+
+def test_functions_of_the_c_library_come_along() -> None:
+    np.testing.assert_allclose(
+        outputs(compile_module(program(NAMES, EXPONENTIAL), HOST)), np.exp([0, 4, 16, 36]), rtol=1e-6
+    )
+
+
+def test_nothing_but_the_kernel_is_in_its_object(jobs: list[KernelJob]) -> None:
+    (name, *_) = taken(program(NAMES))
+    data = objects(jobs[:1])[name]
+    file = read_elf(data)
+    assert [symbol.name for symbol in file.symbols if symbol.name] == [name]
+    assert [section.name for section in file.sections[1:-2]] == [f".text.{name}"]
+    assert kernel_object(data, name).data == data, "it is taken apart no further"
+    with pytest.raises(ValueError, match="the function another"):
+        kernel_object(data, "another")
+    for damaged in (b"", data[:40], data[: len(data) // 2], b"\0" * len(data), struct.pack("<Q", 1) + data[8:]):
+        with pytest.raises(ValueError, match=r"the function kernel|not a 64-bit"):
+            kernel_object(damaged, name)
+
+
+def test_altered_objects_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = program(NAMES)
+    expected = compile_module(module, HOST)
+    for path in user_cache().directory.rglob("*"):
+        if path.is_file():
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 1
+            path.write_bytes(data)
+    assert compile_module(module, HOST) == expected
+
+
+NO_CODE = """
+      %two = arith.constant 2 : index
+      %i = hal.interface.workgroup.id[0] : index
+      %half = arith.ceildivui %i, %two : index
+      vector.store %y, %out[%half] : memref<4xf32>, vector<4xf32>
+"""
+
+
+def test_a_kernel_that_has_no_code_is_an_error() -> None:
+    with pytest.raises(CompileError, match=r"kernels cannot be lowered:\n.*\n.*ceildivui"):
+        compile_module(program(NAMES, NO_CODE), HOST)
+
+
+def test_a_kernel_that_has_no_code_does_not_harm_others(jobs: list[KernelJob]) -> None:
+    good, bad = taken(program(NAMES, NO_CODE))
+    found = dict(compile_jobs([replace(job, key=job.name, cache=None) for job in jobs]))
+    assert isinstance(found[good], bytes)
+    assert isinstance(found[bad], CompileError)
+
+
+SUM = """
+func.func @main(%x: tensor<64xf32>) -> tensor<64xf32> {
+  %y = tosa.reciprocal %x : (tensor<64xf32>) -> tensor<64xf32>
+  %z = tosa.add %x, %y : (tensor<64xf32>, tensor<64xf32>) -> tensor<64xf32>
+  return %z : tensor<64xf32>
+}
+"""
+
+
+def test_kernels_are_sent_as_they_are_written(jobs: list[KernelJob], monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the rest of the module is lowered, they are being compiled."""
+    before: list[int] = []
+
+    def take_all(self: ProgramKernels, module: ir.Module) -> None:
+        before.append(len(jobs))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ProgramKernels, "take_all", take_all)
+    with pytest.raises(KeyboardInterrupt):
+        compile_program(parse_module(SUM, make_context()), HOST)
+    assert before == [1]
+
+
+def test_the_process_is_started_again_after_a_crash() -> None:
+    first = kernel_compiler.kernel_compiler()
+    assert kernel_compiler.kernel_compiler() is first
+    first.process.kill()
+    first.process.wait()
+    np.testing.assert_array_equal(outputs(compile_module(program(NAMES), HOST)), [0, 4, 16, 36])
+    assert kernel_compiler.kernel_compiler() is not first
+
+
+def test_a_crash_is_an_error(jobs: list[KernelJob]) -> None:
+    taken(program(NAMES))
+    compiler = KernelCompiler()
+    made, other = (compiler.compile(job) for job in jobs)
+    compiler.process.kill()
+    for future in (made, other, compiler.compile(jobs[0])):
+        with pytest.raises(CompileError, match=r"what compiles kernels crashed \(SIGKILL\)"):
+            future.result(timeout=60)
+
+
+def test_the_process_ends_with_the_one_that_is_killed() -> None:
+    script = (
+        "from quantune_mlir.backend.kernel_compiler import kernel_compiler; import time\n"
+        "print(kernel_compiler().process.pid, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+    try:
+        assert select.select([child], [], [], 60)[0], "it is still there"
+    finally:
+        os.close(child)
