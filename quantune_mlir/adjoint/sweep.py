@@ -28,6 +28,7 @@ from quantune_mlir.mlir.constants import is_constant, is_float
 from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
+from quantune_mlir.mlir.tosa.counted_loop import LOOP
 from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 from quantune_mlir.numerics.parameters import QuantParams
 
@@ -73,7 +74,7 @@ class Cotangents:
             return _through_matmul(unit, cotangent)
         if unit.kind is Kind.CONCAT:
             return _through_concat(unit, cotangent)
-        if unit.kind is Kind.LOOP:
+        if unit.op.name == LOOP:
             found = through_loop(unit, cotangent, lambda units, seeds: Cotangents(units, seeds, {}).of)
             return [(value, part) for value, part in found if not is_constant(value)]
         if unit.kind in (Kind.UNARY, Kind.FLOAT) and all(traits_of(op).elementwise for op in unit.ops):

@@ -39,6 +39,7 @@ class BlockEmitter:
 
         What computes with the node's constant gets `scales` too.
         """
+        outside = self._loc, self._labels, self._scales
         self._loc = ir.Location.name(name)
         self._labels = {
             attributes.LAYER: ir.StringAttr.get(name),
@@ -48,7 +49,7 @@ class BlockEmitter:
         try:
             yield
         finally:
-            self._loc, self._labels, self._scales = ir.Location.unknown(), {}, {}
+            self._loc, self._labels, self._scales = outside
 
     @contextmanager
     def part(self, name: str) -> Generator[None]:

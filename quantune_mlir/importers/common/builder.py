@@ -12,11 +12,11 @@ from quantune_mlir.importers.common.movement import Movement
 from quantune_mlir.importers.common.resize_scale import TosaScale
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import element_type
+from quantune_mlir.mlir.constants import constant, element_type, tensor_type
 from quantune_mlir.mlir.tosa import build
 
-Step = Callable[["Builder", list[Tensor]], list[Tensor]]
-"""Builds what a block of a loop computes of its arguments."""
+Step = Callable[["Builder", Tensor, list[Tensor], list[Tensor]], list[Tensor]]
+"""Builds what a round of a loop computes of its number, the states before it, and what is unchanged."""
 
 
 class Builder(Movement):
@@ -152,19 +152,53 @@ class Builder(Movement):
         found = self._build(build.scatter, self.value(values), picked, self.value(rows))
         return self.reshape(self._done(found, x.dtype), x.shape)
 
-    def while_loop(self, carried: Sequence[Tensor], goes_on: Step, step: Step) -> Tensor:
-        """The first of `carried` once `goes_on` gives false; `step` gives all of them anew.
+    def stacked_rounds(
+        self, rounds: int, states: Sequence[Tensor], unchanged: Sequence[Tensor], step: Step, *, backwards: bool = False
+    ) -> Tensor:
+        """What each round yields, [rounds, C]: one tosa.while_loop, which carries these rows and the round's number.
 
-        The blocks of the loop see nothing but what is carried, and constants of their own.
+        Args:
+            rounds: how many, at least one.
+            states: what a round hands to the next, at first.
+            unchanged: what else it reads: a loop sees nothing else, but constants of its own.
+            step: (inside, number, states, unchanged): the row, [1, C], and the states after it. The number is an int32
+                of one element; backwards the first round has the largest.
+            backwards: whether numbers fall.
         """
+        first, end, by = (rounds - 1, -1, -1) if backwards else (0, rounds, 1)
+        carried = [Tensor.constant(np.array([first], np.int32)), *states, *unchanged]
         with self._ip, self._loc:
-            op = build.while_loop([self.value(tensor) for tensor in carried])
-            for region, make in zip(op.regions, (goes_on, step), strict=True):
-                (block,) = region.blocks
-                inner = Builder(block, self.growth)
-                inner._loc, inner._labels = self._loc, self._labels
-                arguments = [Tensor.computed(v, t.dtype) for v, t in zip(block.arguments, carried, strict=True)]
-                made = [inner.value(tensor) for tensor in make(inner, arguments)]
-                with ir.InsertionPoint(block), self._loc:
-                    build.finish_block(made)
-        return self._done(op.results[0], carried[0].dtype)
+            nothing = constant(np.zeros((rounds, 1), np.float32))
+            op = build.while_loop([nothing, *map(self.value, carried)])
+        (condition,), (body,) = (region.blocks for region in op.regions)
+        inner, goes_on = self._inside(body), self._inside(condition)
+        number, *given = map(Tensor.computed, list(body.arguments)[1:], [tensor.dtype for tensor in carried])
+        try:
+            row, *following = step(inner, number, given[: len(states)], given[len(states) :])
+        except Unsupported:
+            op.erase()
+            raise
+        rows = np.zeros((rounds, row.shape[1]), row.dtype)
+        for value in (op.results[0], condition.arguments[0], body.arguments[0]):
+            value.set_type(tensor_type(rows.shape, rows.dtype))
+        op.operands[0] = constant(rows, loc=self._loc, ip=ir.InsertionPoint(op))
+        nothing.owner.erase()
+        made = inner.scatter_row(Tensor.computed(body.arguments[0], row.dtype), number, row)
+        following_number = inner.add(number, Tensor.constant(np.array([by], np.int32)))
+        inner._finish([made, following_number, *following, *given[len(states) :]])
+        ends = Tensor.constant(np.array([end], np.int32)), Tensor.computed(condition.arguments[1], np.int32)
+        is_left = goes_on.compare("greater", *(reversed(ends) if backwards else ends))
+        goes_on._finish([goes_on.reshape(is_left, ())])
+        return self._done(op.results[0], row.dtype)
+
+    def _inside(self, block: ir.Block) -> Builder:
+        """A builder of the same layer in a block of a loop."""
+        inner = Builder(block, self.growth)
+        inner._loc, inner._labels = self._loc, self._labels
+        return inner
+
+    def _finish(self, values: Sequence[Tensor]) -> None:
+        """End the block of a loop."""
+        made = [self.value(tensor) for tensor in values]
+        with self._ip, self._loc:
+            build.finish_block(made)

@@ -10,7 +10,7 @@ import onnx
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
 
-_MOST_ROUNDS: Final = 256
+MOST_ROUNDS: Final = 256
 """Of a loop, each of which is written out."""
 
 
@@ -75,11 +75,11 @@ def known_rounds(count: Tensor | None) -> Iterator[int]:
     if count is not None and count.array is None:
         raise Unsupported("a loop, whose number of rounds depends on values")
     rounds = None if count is None or count.array is None else int(count.array.reshape(()))
-    if rounds is not None and rounds > _MOST_ROUNDS:
-        raise Unsupported(f"a loop of {rounds} rounds; up to {_MOST_ROUNDS} are written out")
-    yield from range(_MOST_ROUNDS if rounds is None else rounds)
+    if rounds is not None and rounds > MOST_ROUNDS:
+        raise Unsupported(f"a loop of {rounds} rounds; up to {MOST_ROUNDS} are written out")
+    yield from range(MOST_ROUNDS if rounds is None else rounds)
     if rounds is None:
-        raise Unsupported(f"a loop of more than {_MOST_ROUNDS} rounds; so many are written out")
+        raise Unsupported(f"a loop of more than {MOST_ROUNDS} rounds; so many are written out")
 
 
 def known_condition(goes_on: Tensor | None) -> bool:
@@ -93,3 +93,9 @@ def known_condition(goes_on: Tensor | None) -> bool:
     if goes_on.array is None:
         raise Unsupported("a loop, whose end depends on values")
     return bool(goes_on.array.reshape(-1).any())
+
+
+def require_endless(goes_on: Tensor | None) -> None:
+    """Raises Unsupported if a round may end the loop that it is one of."""
+    if goes_on is not None and not (goes_on.array is not None and goes_on.array.all()):
+        raise Unsupported(f"a loop of more than {MOST_ROUNDS} rounds, whose end depends on them")

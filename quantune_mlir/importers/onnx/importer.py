@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import ChainMap, Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,7 @@ from quantune_mlir.importers.common.static_shapes import DynamicShapesError, Sta
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.bodies import (
     all_nodes,
-    bodies,
     chosen_branch,
-    known_condition,
-    known_rounds,
 )
 from quantune_mlir.importers.onnx.boundary import computed_input, declared_output, signature
 from quantune_mlir.importers.onnx.editing import apply_edits
@@ -38,6 +35,7 @@ from quantune_mlir.importers.onnx.ops.element_types import require_supported
 from quantune_mlir.importers.onnx.pruning import live_values
 from quantune_mlir.importers.onnx.quantized import fold_pair, moved_scales, scale_attributes
 from quantune_mlir.importers.onnx.refusals import remedy, unknown_operator, unknown_operators
+from quantune_mlir.importers.onnx.rounds import Rounds
 from quantune_mlir.importers.onnx.signature import ModelInput, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.mlir.attributes import EDITS, MODEL
@@ -126,6 +124,7 @@ class _GraphImport:
         # None stands for what cannot be known because a node was refused.
         self._tensors: ChainMap[str, Tensor | None] = ChainMap()
         self._refused: list[UnsupportedNode] = []
+        self._rounds = Rounds(self._inlined, self._computed, self._refused)
 
     def build(self, module: ir.Module) -> None:
         arguments = [tensor_type(p.shape, p.dtype) for p in self._parameters]
@@ -150,12 +149,19 @@ class _GraphImport:
                 self._import_node(builder, proto, name)
 
     def _inlined(
-        self, builder: Builder, body: onnx.GraphProto, given: Sequence[Tensor | None] = ()
+        self,
+        builder: Builder,
+        body: onnx.GraphProto,
+        given: Sequence[Tensor | None] = (),
+        known: Mapping[str, Tensor] | None = None,
     ) -> list[Tensor | None]:
-        """The outputs of a body, imported in place; its names are its own. What is not given comes from outside."""
+        """The outputs of a body, imported in place; its names are its own. What is not given comes from outside.
+
+        `known` are values of outside as they are called in a block that does not see these.
+        """
         outside = self._tensors, self._stored
         inputs = dict(zip((i.name for i in body.input), given, strict=True)) if given else {}
-        self._tensors = self._tensors.new_child(inputs)
+        self._tensors = self._tensors.new_child({**(known or {}), **inputs})
         self._stored = self._stored.new_child({t.name: t for t in body.initializer})
         try:
             self._import_nodes(builder, body)
@@ -163,30 +169,10 @@ class _GraphImport:
         finally:
             self._tensors, self._stored = outside
 
-    def _unrolled(
-        self, builder: Builder, proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None]
-    ) -> list[Tensor | None]:
-        """The results of a Loop, round after round: what is carried, and what each round yields, stacked."""
-        body = next(bodies(proto))
-        rounds, goes_on, *carried = inputs
-        yielded: list[list[Tensor]] = [[] for _ in body.output[1 + len(carried) :]]
-        for index in known_rounds(rounds):
-            if not known_condition(goes_on):
-                break
-            given = [Tensor.constant(np.array(index, np.int64)), Tensor.constant(np.array(True)), *carried]
-            results = self._inlined(builder, body, given)
-            if None in results:
-                return [None] * len(proto.output)
-            goes_on, *rest = results
-            carried = rest[: len(carried)]
-            for rows, row in zip(yielded, rest[len(carried) :], strict=True):
-                assert row is not None
-                rows.append(row)
-        if not all(yielded):
-            raise Unsupported("a loop without rounds")
-        with builder.importing(name, proto.op_type):
-            stacked = [builder.concat([builder.reshape(r, (1, *r.shape)) for r in rows], 0) for rows in yielded]
-        return [*carried, *stacked]
+    def _computed(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """Those of the names whose values are computed at run time."""
+        found = {name: self._tensors.get(name) for name in names}
+        return {name: tensor for name, tensor in found.items() if tensor is not None and tensor.array is None}
 
     def _composed(
         self, builder: Builder, proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None]
@@ -246,7 +232,9 @@ class _GraphImport:
         if proto.op_type == "If":
             return None if blocked else self._inlined(builder, chosen_branch(proto, inputs))
         if proto.op_type == "Loop":
-            return None if blocked else self._unrolled(builder, proto, name, inputs)
+            return None if blocked else self._rounds.loop(builder, proto, name, inputs)
+        if proto.op_type == "Scan":
+            return None if blocked else self._rounds.scan(builder, proto, name, inputs, self._opset)
         if handler is None:
             if blocked and is_defined(proto.op_type, self._opset):
                 return None

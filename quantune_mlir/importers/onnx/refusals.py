@@ -19,7 +19,6 @@ _WORTH_QUANTIZING: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul",
 _REASONS: Final = {
     "NonMaxSuppression": "the number of its results depends on values",
     "NonZero": "the number of its results depends on values",
-    "Scan": "a loop",
     "Unique": "the number of its results depends on values",
 }
 _DECIDED: Final = ("constant", "run time", "type int")
@@ -41,7 +40,7 @@ def unknown_operators(graph: onnx.GraphProto, names: Sequence[str], opset: int) 
         if node.op_type in _OF_SHAPES or not computed.intersection([*node.input, *captured(node)]):
             continue
         computed.update(node.output)
-        is_known = node.op_type in ("If", "Loop") or (
+        is_known = node.op_type in ("If", "Loop", "Scan") or (
             node.domain in ("", "ai.onnx")
             and (find_handler(node.op_type, opset) is not None or is_defined(node.op_type, opset))
         )

@@ -45,19 +45,9 @@ def loop_over_steps(
     states = [tensor for tensor in (initial.h, initial.c) if tensor is not None]
     hidden = states[0].shape[1]
     width = 2 * hidden if keeps_c else hidden
-    first, step = (steps - 1, -1) if backwards else (0, 1)
 
-    def index(value: int) -> Tensor:
-        return Tensor.constant(np.array([value], np.int32))
-
-    def goes_on(inner: Builder, carried: list[Tensor]) -> list[Tensor]:
-        number = carried[1]
-        ends = (number, index(-1)) if backwards else (index(steps), number)
-        return [inner.reshape(inner.compare("greater", *ends), ())]
-
-    def body(inner: Builder, carried: list[Tensor]) -> list[Tensor]:
-        outputs, number, *state, rows = carried
-        row = inner.gather_rows(rows, number)
+    def step(inner: Builder, number: Tensor, state: list[Tensor], unchanged: list[Tensor]) -> list[Tensor]:
+        row = inner.gather_rows(unchanged[0], number)
         part = row if valid.all() else inner.slice_axis(row, 1, 0, batch * gates)
         after = cell_of(inner).step(inner, inner.reshape(part, (batch, gates)), State(*state))
         following = [tensor for tensor in (after.h, after.c) if tensor is not None]
@@ -65,15 +55,13 @@ def loop_over_steps(
             taken = inner.reshape(inner.slice_axis(row, 1, batch * gates, batch * hidden), (batch, hidden))
             following = [_mixed(inner, taken, new, old) for new, old in zip(following, state, strict=True)]
         kept = inner.concat(following, 1) if keeps_c else following[0]
-        outputs = inner.scatter_row(outputs, number, inner.reshape(kept, (1, batch * width)))
-        return [outputs, inner.add(number, index(step)), *following, rows]
+        return [inner.reshape(kept, (1, batch * width)), *following]
 
-    nothing = Tensor.constant(np.zeros((steps, batch * width), projected.dtype))
     rows = b.reshape(projected, (steps, batch * gates))
     if not valid.all():
         rows = b.concat([rows, Tensor.constant(np.repeat(valid, hidden, axis=1).astype(projected.dtype))], 1)
     with b.part("back_steps" if backwards else "steps"):
-        outputs = b.while_loop([nothing, index(first), *states, rows], goes_on, body)
+        outputs = b.stacked_rounds(steps, states, [rows], step, backwards=backwards)
     return outputs if outputs.shape == (steps, batch, width) else b.reshape(outputs, (steps, batch, width))
 
 
