@@ -43,6 +43,7 @@ class Program:
         Raises:
             CompileError: it is not a program, or not one for this machine.
         """
+        self._loaded_from = vmfb, device
         self._where = str(vmfb) if isinstance(vmfb, Path) else None
         # What `bound` put into device memory: the first attribute, so the first to go, before the device that it is on.
         self._bound: list[iree_rt.VmVariantList] = []
@@ -104,6 +105,17 @@ class Program:
 
         text = self._function("main").reflection.get("iree.abi.declaration")
         return None if text is None else Declaration.parse(text)
+
+    def again(self) -> Program:
+        """The same program, loaded once more: a thread that runs it needs one of its own."""
+        vmfb, device = self._loaded_from
+        return Program(vmfb, device=device)
+
+    @property
+    def taken_bytes(self) -> int:
+        """What all programs on devices of this kind hold now, with what they keep for their next calls."""
+        found = self._device.allocator.statistics
+        return found["device_bytes_allocated"] - found["device_bytes_freed"]
 
     def give_back(self) -> None:
         """Give back the memory that was kept for the next call."""

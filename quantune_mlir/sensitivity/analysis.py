@@ -172,7 +172,7 @@ class Analyzer:
         asked = partial(compare, function=function, shares=shares, outputs=wanted, rows=len(self._rows))
         chosen = samples.only(positions)
         inputs = iter(chosen)
-        results = self._program.over(asked, chosen, on_sample)
+        results = self._program.apart(asked, chosen, on_sample)
         for position, (outputs, sums) in zip(positions, results, strict=True):
             if self._on_run is not None:
                 self._on_run(next(inputs), outputs)

@@ -62,12 +62,16 @@ class Calibrator:
             channels=bool(self._channels),
             runs_per_drain=self._runs_per_drain,
         )
-        for rows, state, runs, bad in self._program.over(asked, samples, on_sample):
+        not_finite: dict[int, Rows] = {}
+        for rows, state, runs, bad in self._program.together(asked, samples, on_sample):
             if bad is not None:
-                raise self._not_finite(rows, bad)
+                not_finite[bad] = rows
             histograms = _added(histograms, rows)
             for name, found in channel_statistics(self._channels, state, runs).items():
                 channels[name] = channels[name].merge(found) if name in channels else found
+        if not_finite:
+            sample = min(not_finite)
+            raise self._not_finite(not_finite[sample], sample)
         by_tensor = dict(zip(self._tensors, histograms, strict=True))
         return Profile(self._model, samples.samples, by_tensor, channels)
 

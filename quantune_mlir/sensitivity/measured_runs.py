@@ -35,7 +35,10 @@ Compared = tuple[list[Array], NDArray[np.float64]]
 def observe(
     program: Program, runs: Iterable[Run], *, tensors: int, channels: bool, runs_per_drain: int
 ) -> Iterator[Observed]:
-    """Run 1: what the observers counted, as often as the device's 32-bit counters have to be read."""
+    """Run 1: what the observers counted, as often as the device's 32-bit counters have to be read.
+
+    It ends with a run that is not finite.
+    """
     done = 0
     for number, inputs in runs:
         highest = program.call("main", *inputs, keep=_LAST)
@@ -44,6 +47,8 @@ def observe(
         if not finite or done == runs_per_drain:
             yield drained(program, tensors), _channels(program, channels), done, None if finite else number
             done = 0
+        if not finite:
+            return
     if done:
         yield drained(program, tensors), _channels(program, channels), done, None
 

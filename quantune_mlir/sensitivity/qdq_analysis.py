@@ -82,7 +82,7 @@ class QdqAnalyzer:
         """One run over the samples; of many, over some."""
         runs = self.runs(samples)
         asked = partial(compare, function="main", shares=(), outputs=False, rows=len(self._rows))
-        results = self._program.over(asked, samples.only(runs), on_sample)
+        results = self._program.apart(asked, samples.only(runs), on_sample)
         sums = RunSums(len(self._rows), dict(zip(runs, (sums for _, sums in results), strict=True)))
         elements = {layer.name: float(layer.elements * len(runs)) for layer in self._layers}
         energies = {

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from quantune_mlir._versions import installed_version
 from quantune_mlir.backend.compile_cache import user_cache
+from quantune_mlir.files.processes import processors
 from quantune_mlir.hardware.host_isa import cpu_name, host_flags, host_isa, needs
 
 _REQUIRED: Final = ("quantune-mlir", "iree-base-compiler", "iree-base-runtime", "numpy", "onnx", "click", "rich")
@@ -58,7 +59,7 @@ def diagnose() -> dict[str, dict[str, Any]]:
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "cpu": cpu_name(),
-            "cpus for this process": _cpus(),
+            "cpus for this process": processors(),
             "kernels' instruction set": isa,
             "because the cpu has": " ".join(sorted(needs(isa) & host_flags())) or "nothing better that is known",
         },
@@ -74,11 +75,6 @@ def diagnose() -> dict[str, dict[str, Any]]:
 
 def _found(name: str, part: Optional) -> str | None:
     return installed_version(name) if part.program is None else shutil.which(part.program)
-
-
-def _cpus() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _writable(directory: os.PathLike[str]) -> bool:

@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from quantune_mlir import Analyzer, Calibrator, Model, Profile, RunSums, SampleSet
+from quantune_mlir.backend import workers
 from quantune_mlir.backend.workers import Run
 from quantune_mlir.errors import DataError
 from quantune_mlir.hardware.targets import load_target
@@ -76,10 +77,20 @@ def test_profiles_of_parts_merge_to_that_of_all(calibrator: Calibrator, samples:
 
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_workers_give_the_same_profile(model: Model, samples: SampleSet, profile: Profile, count: int) -> None:
-    workers, ticks = HereWorkers(count), []
-    calibrator = Calibrator(model, HOST, workers)
+    given, ticks = HereWorkers(count), []
+    calibrator = Calibrator(model, HOST, given)
     assert calibrator.run(samples, lambda: ticks.append(1)).to_bytes() == profile.to_bytes()
-    assert sum(workers.lengths) == len(ticks) == COUNT and len(workers.lengths) >= min(4 * count, 22)
+    assert sum(given.lengths) == len(ticks) == COUNT and len(given.lengths) >= min(4 * count, 22)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_threads_give_the_same_profile(
+    model: Model, samples: SampleSet, profile: Profile, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "processors", lambda: count)
+    ticks: list[int] = []
+    found = Calibrator(model, HOST).run(samples, lambda: ticks.append(1))
+    assert found.to_bytes() == profile.to_bytes() and len(ticks) == COUNT
 
 
 def test_what_workers_cannot_run_is_named_by_its_sample(model: Model, data: np.ndarray) -> None:
@@ -87,32 +98,39 @@ def test_what_workers_cannot_run_is_named_by_its_sample(model: Model, data: np.n
     bad[[20, 37]] = np.finfo(np.float32).max
     samples = SampleSet.open({"x": bad}, model.inputs).only(range(3, COUNT))
     messages: list[str] = []
-    for workers in (None, HereWorkers(2)):
+    for chosen in (None, HereWorkers(2)):
         with pytest.raises(DataError, match="at sample 20") as caught:
-            Calibrator(model, HOST, workers).run(samples)
+            Calibrator(model, HOST, chosen).run(samples)
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
 
 
-def test_run_2_is_the_same_to_the_bit(repaired: Model, samples: SampleSet) -> None:
+def test_run_2_is_the_same_to_the_bit(repaired: Model, samples: SampleSet, monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[int, list[tuple[bytes, ...]]] = {}
 
-    def analyzer(workers: HereWorkers | None) -> Analyzer:
-        runs = told.setdefault(workers.count if workers else 0, [])
+    def analyzer(given: HereWorkers | None) -> Analyzer:
+        runs = told.setdefault(given.count if given else 0, [])
         return Analyzer(
             repaired,
             IntegerOptions(),
             HOST,
             lambda inputs, outputs: runs.append(tuple(array.tobytes() for array in (*inputs, *outputs))),
-            workers=workers,
+            workers=given,
         )
 
+    monkeypatch.setattr(workers, "processors", lambda: 3)
     here = analyzer(None)
     whole = here.sums(samples)
     assert sorted(whole.by_run) == sorted((*here.runs(samples).probed, *here.runs(samples).compared))
     thirds = [here.sums(samples, only=range(start, COUNT, 3)) for start in range(3)]
     joined = RunSums.merge(reversed(thirds))
-    for sums in (joined, analyzer(HereWorkers(1)).sums(samples), analyzer(HereWorkers(5)).sums(samples)):
+    monkeypatch.setattr(workers, "processors", lambda: 1)
+    for sums in (
+        joined,
+        analyzer(None).sums(samples),
+        analyzer(HereWorkers(1)).sums(samples),
+        analyzer(HereWorkers(5)).sums(samples),
+    ):
         assert here.analysis(samples, sums) == here.analysis(samples, whole)
     assert told[1] == told[5] == told[0][: len(whole.by_run)]
     assert here.analysis(samples, whole).layers[0].local_sqnr_db
