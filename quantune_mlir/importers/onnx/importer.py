@@ -36,6 +36,7 @@ from quantune_mlir.importers.onnx.pruning import live_values
 from quantune_mlir.importers.onnx.quantized import fold_pair, moved_scales, scale_attributes
 from quantune_mlir.importers.onnx.refusals import remedy, unknown_operator, unknown_operators
 from quantune_mlir.importers.onnx.rounds import Rounds
+from quantune_mlir.importers.onnx.runtime.operators import RUNTIME_OPSET, is_written_out, written_out
 from quantune_mlir.importers.onnx.signature import ModelInput, input_parameters
 from quantune_mlir.importers.onnx.stored import stored_array
 from quantune_mlir.mlir.attributes import EDITS, MODEL
@@ -177,11 +178,18 @@ class _GraphImport:
     def _composed(
         self, builder: Builder, proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None]
     ) -> list[Tensor | None]:
-        """The results of a node that ONNX defines by others, whose layers are called after it."""
-        body = expanded(proto, name, inputs, self._opset)
+        """The results of a node that stands for others, whose layers are called after it."""
+        opset = self._opset
+        if is_written_out(proto):
+            body, self._opset = written_out(proto, name, inputs), RUNTIME_OPSET
+        else:
+            body = expanded(proto, name, inputs, opset)
         if body is None:
-            raise Unsupported(unknown_operator(proto.op_type, self._opset))
-        results = dict(zip((o.name for o in body.output), self._inlined(builder, body), strict=True))
+            raise Unsupported(unknown_operator(proto.op_type, opset))
+        try:
+            results = dict(zip((o.name for o in body.output), self._inlined(builder, body), strict=True))
+        finally:
+            self._opset = opset
         return [results.get(output) for output in proto.output]
 
     def _import_node(self, builder: Builder, proto: onnx.NodeProto, name: str) -> None:
@@ -212,10 +220,12 @@ class _GraphImport:
 
     def _results(self, builder: Builder, proto: onnx.NodeProto, name: str) -> Sequence[Tensor | None] | None:
         """The node's results; None where they cannot be known because a node before it was refused."""
-        if proto.domain not in _STANDARD_DOMAINS:
+        if proto.domain not in _STANDARD_DOMAINS and not is_written_out(proto):
             raise Unsupported(f"operator of the domain {proto.domain!r}")
         inputs = [self._tensor(i) if i else None for i in proto.input]
         blocked = any(tensor is None for name, tensor in zip(proto.input, inputs, strict=True) if name)
+        if is_written_out(proto):
+            return None if blocked else self._composed(builder, proto, name, inputs)
         shapes = [] if blocked else inferred_shapes(proto, inputs, self._opset)
         handler = find_handler(proto.op_type, self._opset)
         if not blocked and can_fold(proto, inputs):

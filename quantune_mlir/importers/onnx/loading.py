@@ -19,6 +19,7 @@ from quantune_mlir.importers.onnx.bodies import all_graphs, all_nodes
 from quantune_mlir.importers.onnx.external import load_external
 from quantune_mlir.importers.onnx.inlining import inlined
 from quantune_mlir.importers.onnx.qlinear import KEPT, taken_apart
+from quantune_mlir.importers.onnx.runtime.operators import with_domains
 from quantune_mlir.importers.onnx.stored import stored_array
 
 _LARGEST_FILE = 1 << 31
@@ -80,13 +81,15 @@ def load_model(source: Path | str | onnx.ModelProto, *, keep_quantized: bool = F
         ModelError: the file is missing, not ONNX, invalid, of an unknown opset, already quantized, or has sparse
             weights, or NaN or infinity in them.
     """
+    path: Path | None = None
     if isinstance(source, onnx.ModelProto):
         where, loaded = source.graph.name or "model", _in_memory(source)
     else:
-        where, loaded = str(source), read_model(Path(source))
-    model = loaded.proto
-    _check_opset(model, where)
-    _check(model, where, None if isinstance(source, onnx.ModelProto) else Path(source))
+        path = Path(source)
+        where, loaded = str(source), read_model(path)
+    _check_opset(loaded.proto, where)
+    model = with_domains(loaded.proto, opset_version(loaded.proto))
+    _check(model, where, path if model is loaded.proto else None)
     model = inlined(model, where)
     _refuse_sparse(model, where)
     _refuse_quantized(model, where, keep_quantized)

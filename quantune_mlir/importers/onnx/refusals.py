@@ -13,6 +13,7 @@ from quantune_mlir.importers.onnx.bodies import captured
 from quantune_mlir.importers.onnx.expansion import is_defined
 from quantune_mlir.importers.onnx.handlers import find_handler
 from quantune_mlir.importers.onnx.pruning import live_values
+from quantune_mlir.importers.onnx.runtime.operators import is_written_out
 from quantune_mlir.importers.onnx.signature import model_inputs
 
 _WORTH_QUANTIZING: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"})
@@ -40,9 +41,13 @@ def unknown_operators(graph: onnx.GraphProto, names: Sequence[str], opset: int) 
         if node.op_type in _OF_SHAPES or not computed.intersection([*node.input, *captured(node)]):
             continue
         computed.update(node.output)
-        is_known = node.op_type in ("If", "Loop", "Scan") or (
-            node.domain in ("", "ai.onnx")
-            and (find_handler(node.op_type, opset) is not None or is_defined(node.op_type, opset))
+        is_known = (
+            node.op_type in ("If", "Loop", "Scan")
+            or is_written_out(node)
+            or (
+                node.domain in ("", "ai.onnx")
+                and (find_handler(node.op_type, opset) is not None or is_defined(node.op_type, opset))
+            )
         )
         if not is_known and live.intersection(node.output):
             found.append(UnsupportedNode(name, node.op_type, unknown_operator(node.op_type, opset)))
