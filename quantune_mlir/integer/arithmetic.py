@@ -22,8 +22,10 @@ from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import axis_of
+from quantune_mlir.numerics import requantize
 from quantune_mlir.numerics.accumulators import common_scale, excess_bits, product_scale, ratio, reach
 from quantune_mlir.numerics.parameters import QuantParams, quantize
+from quantune_mlir.numerics.requantize import multipliers_and_shifts
 
 
 def emit_sum(
@@ -102,11 +104,23 @@ def quantize_constant(emitter: UnitEmitter, value: ir.Value, params: QuantParams
 
 def _to_i32(emitter: UnitEmitter, tensor: Quantized, factor: float | NDArray[np.float64] = 1.0) -> ir.Value:
     """(q - z) * factor as i32; exact for 1."""
+    array = constant_value(tensor.value)
+    if array is not None:
+        multipliers, shifts = multipliers_and_shifts(factor)
+        limits = np.iinfo(np.int32)
+        numbers = requantize.rescale(
+            array, multipliers, shifts, input_zp=tensor.params.zero_point, lo=limits.min, hi=limits.max
+        )
+        return emitter.constant(numbers)
     return rescale(emitter, tensor.value, factor, input_zp=tensor.params.zero_point, output_zp=0, element=emitter.i32)
 
 
 def _scaled(emitter: UnitEmitter, tensor: Quantized, factor: NDArray[np.float64]) -> ir.Value:
     """(q - z) * factor as fp32."""
+    array = constant_value(tensor.value)
+    if array is not None:
+        numbers = array.astype(np.float32) - np.float32(tensor.params.zero_point)
+        return emitter.constant(numbers * np.float32(factor))
     value, shape = emitter.cast(tensor.value, emitter.f32), shape_of(tensor.value)
     if tensor.params.zero_point:
         zero_point = emitter.scalar(tensor.params.zero_point, np.float32, len(shape))
