@@ -13,6 +13,7 @@ from quantune_mlir.backend.compiler import (
     known_program,
     program_kernels,
 )
+from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.files import resources
 from quantune_mlir.hardware.host_isa import host_isa
 from quantune_mlir.hardware.targets import Target
@@ -25,7 +26,12 @@ from quantune_mlir.pipeline.driver import run_named_pipeline
 
 
 def compile_program(
-    module: ir.Module, target: Target, *, kernels: bool = True, tiles: TunedTiles | None = None
+    module: ir.Module,
+    target: Target,
+    *,
+    kernels: bool = True,
+    tiles: TunedTiles | None = None,
+    compiling: Compiling = untold,
 ) -> bytes:
     """The .vmfb of `module`, which stays as it is.
 
@@ -34,6 +40,7 @@ def compile_program(
         target: what to compile for.
         kernels: compute with our kernels what they can compute; without, IREE compiles the TOSA as it is.
         tiles: what to use instead of the model's tiles.
+        compiling: is told how far it is.
 
     Raises:
         CompileError: IREE refuses the module.
@@ -41,7 +48,7 @@ def compile_program(
     """
     if not kernels:
         return compile_module(module, target)
-    return program_source(in_own_context(module), target, tiles).compile()
+    return program_source(in_own_context(module), target, tiles).compile(compiling)
 
 
 def program_source(module: ir.Module, target: Target, tiles: TunedTiles | None = None) -> Source | KnownProgram:

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Final
 
 from quantune_mlir.backend.compile_cache import cache_in_use, digest
+from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.executable_sources import (
     VARIANT_PROBE,
     ExecutableVariant,
@@ -82,18 +83,21 @@ class Source:
             with self._module.open("wb") as file:
                 module.operation.write_bytecode(file)
 
-    def compile(self) -> bytes:
+    def compile(self, compiling: Compiling = untold) -> bytes:
         """The .vmfb; the files are gone then.
+
+        Args:
+            compiling: is told how far it is.
 
         Raises:
             CompileError: IREE refuses the module; the message holds its first lines.
             OutputError: the program cannot be written.
         """
-        return bytes(self._program())
+        return bytes(self._program(compiling))
 
-    def load(self) -> Program:
-        """The program, ready to run on this machine, in memory once only. Raises as `compile` does."""
-        return Program(self._program())
+    def load(self, compiling: Compiling = untold) -> Program:
+        """The program, ready to run on this machine, in memory once only. See `compile`."""
+        return Program(self._program(compiling))
 
     @contextmanager
     def arguments(self) -> Generator[tuple[Path, list[str]]]:
@@ -102,7 +106,7 @@ class Source:
         with _temporary_files(), self._folder:
             yield self._path, [str(self._module), *self._flags, UNVERIFIED]
 
-    def _program(self) -> mmap:
+    def _program(self, compiling: Compiling) -> mmap:
         """The .vmfb, from the cache if it was compiled before."""
         cache = cache_in_use()
         with self.arguments() as (folder, arguments):
@@ -110,14 +114,14 @@ class Source:
             pages = cache.get(key) if cache else None
             if pages is None:
                 with self._keeping_refused():
-                    pages = in_pages(self._compiled(folder, arguments))
+                    pages = in_pages(self._compiled(folder, arguments, compiling))
                 if cache:
                     cache.put(key, pages)
         if cache and self._made_from:
             cache.put(self._made_from, key.encode())
         return pages
 
-    def _compiled(self, folder: Path, arguments: list[str]) -> Path:
+    def _compiled(self, folder: Path, arguments: list[str], compiling: Compiling) -> Path:
         """The .vmfb, and the object files that it is linked with."""
         program, target = folder / "program.vmfb", self._target
         if target.floats != "full":
@@ -125,7 +129,9 @@ class Source:
             to_executables(arguments, target, halfway)
             arguments = from_executables(halfway, target)
         arguments = [*arguments, "-o", str(program)]
-        linked = nullcontext(list[str]()) if self._kernels is None else self._kernels.linked(self._kernels_path)
+        linked = nullcontext(list[str]())
+        if self._kernels is not None:
+            linked = self._kernels.linked(self._kernels_path, compiling)
         with self._telling_of_floats(), linked as linking:
             iree_compile([*arguments, *linking], target.name)
         return program
@@ -178,11 +184,11 @@ class KnownProgram:
     def __init__(self, pages: mmap) -> None:
         self._pages = pages
 
-    def compile(self) -> bytes:
+    def compile(self, compiling: Compiling = untold) -> bytes:
         """The .vmfb."""
         return bytes(self._pages)
 
-    def load(self) -> Program:
+    def load(self, compiling: Compiling = untold) -> Program:
         """The program, ready to run on this machine."""
         return Program(self._pages)
 

@@ -18,6 +18,7 @@ from typing import Final
 from iree.compiler.tools.binaries import find_tool
 
 from quantune_mlir.backend.compile_cache import cache_in_use, digest
+from quantune_mlir.backend.compiling import Compiling
 from quantune_mlir.backend.executable_sources import ExecutableVariant, can_move, code_of, inside
 from quantune_mlir.backend.iree_tool import versions
 from quantune_mlir.backend.kernel_batch import KernelTarget
@@ -107,8 +108,12 @@ class ProgramKernels(Receiver):
         return list(self._objects)
 
     @contextmanager
-    def linked(self, folder: Path) -> Generator[list[str]]:
+    def linked(self, folder: Path, compiling: Compiling) -> Generator[list[str]]:
         """What to tell IREE, called meanwhile, for it to link a program with the objects, which come into `folder`.
+
+        Args:
+            folder: an empty one.
+            compiling: is told of each object that is there.
 
         Raises:
             CompileError: IREE refuses a kernel.
@@ -127,7 +132,9 @@ class ProgramKernels(Receiver):
             (folder / f"{name}.o").touch()
         os.mkfifo(ready)
         opened = os.open(ready, os.O_RDWR)
-        with ThreadPoolExecutor(1) as pool:
+        with compiling(len(self._objects)) as tick, ThreadPoolExecutor(1) as pool:
+            for found in self._objects.values():
+                found.add_done_callback(lambda _: tick())
             made = pool.submit(self._write_in_time, folder, ready, opened)
             try:
                 yield [*searching, f"--iree-llvmcpu-embedded-linker-path={linker}"]

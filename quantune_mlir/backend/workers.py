@@ -16,6 +16,7 @@ from threading import Event, Lock
 from typing import Any, Final, Protocol, TypeVar
 
 from quantune_mlir.backend.compiler import KnownProgram, Source
+from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.files.processes import processors
 from quantune_mlir.samples.sample_set import SampleSet
@@ -152,11 +153,13 @@ class _LoadedProgram:
 class MeasuringProgram:
     """A compiled program that adds up what it measures, until it is asked."""
 
-    def __init__(self, source: Source | KnownProgram, workers: Workers | None = None) -> None:
-        """Compile it; load it, if there are no workers. Raises CompileError."""
+    def __init__(
+        self, source: Source | KnownProgram, workers: Workers | None = None, compiling: Compiling = untold
+    ) -> None:
+        """Compile it, which is told; load it, if there are no workers. Raises CompileError."""
         self._workers = workers
-        self._here = _LoadedProgram(source.load()) if workers is None else None
-        self._sent = source.compile() if workers is not None else b""
+        self._here = _LoadedProgram(source.load(compiling)) if workers is None else None
+        self._sent = source.compile(compiling) if workers is not None else b""
 
     def together(self, asked: Asked[T], samples: SampleSet, on_run: Callable[[], None]) -> Iterator[T]:
         """What `asked` gives of the program for all runs over the samples, in any order.

@@ -116,6 +116,7 @@ def command(
     from quantune_mlir.hardware.targets import load_target
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.workflow.artifacts import DELIVERED, MIXED, Artifacts, check_output, written_as_a_whole
+    from quantune_mlir.workflow.progress import of_kernels
     from quantune_mlir.workflow.qdq import qdq_of_directory
     from quantune_mlir.workflow.variants import Variants
 
@@ -154,8 +155,9 @@ def command(
     if deliverable == "vmfb":
         check_writable(output)
         loaded = in_integers or _loaded(source, options, description)
-        with Display().stage(f"compile for {description.name}"):
-            program = compile_program(loaded, description, kernels=kernels, tiles=tiles)
+        display = Display()
+        with display.stage(f"compile for {description.name}"):
+            program = compile_program(loaded, description, kernels=kernels, tiles=tiles, compiling=of_kernels(display))
         write_atomically(output, program)
         _tell(json_file, deliverable, description, {output.name: program})
         return

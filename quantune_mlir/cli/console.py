@@ -7,11 +7,20 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 
 from quantune_mlir.cli.inputs import STDOUT
@@ -25,28 +34,61 @@ OUT: Final = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
 ERR: Final = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
 
-class Display:
-    """Shows each stage of the work as a bar with an estimate, on a terminal's stderr.
+class _Counted(ProgressColumn):
+    """A column of those bars whose steps are counted."""
 
-    Finished bars go, unless --verbose keeps them as a protocol of what took how long.
+    def __init__(self, column: ProgressColumn) -> None:
+        super().__init__()
+        self._column = column
+
+    def render(self, task: Task) -> RenderableType:
+        return self._column(task) if task.fields["counted"] else ""
+
+
+class Display:
+    """Shows each stage of the work as a bar on a terminal's stderr, with an estimate where its steps are counted.
+
+    Finished bars go, unless --verbose keeps them as a protocol of what took how long. Stages may be within others.
     """
+
+    def __init__(self) -> None:
+        self._bars = Bars(console=ERR)
+        self._open = 0
+        self._changing = Lock()
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Generator[Callable[[], None]]:
         """A bar."""
-        columns = (
-            TextColumn("{task.description:32s}"),
-            BarColumn(),
-            *([MofNCompleteColumn()] if total else []),
-            TimeElapsedColumn(),
-            *([TimeRemainingColumn()] if total else []),
-        )
-        level = verbosity()
-        silent = level is Verbosity.QUIET or not ERR.is_terminal
-        with Bars(*columns, console=ERR, disable=silent, transient=level is not Verbosity.VERBOSE) as bars:
-            task = bars.add_task(name, total=total)
+        kept = verbosity() is Verbosity.VERBOSE
+        with self._changing:
+            if not self._open:
+                self._bars = _bars(transient=not kept)
+                self._bars.start()
+            self._open += 1
+            bars = self._bars
+            task = bars.add_task(name, total=total, counted=total is not None)
+        try:
             yield lambda: bars.advance(task)
             bars.update(task, total=total or 1, completed=total or 1)
+        finally:
+            with self._changing:
+                self._open -= 1
+                if not self._open:
+                    bars.stop()
+                elif not kept:
+                    bars.remove_task(task)
+
+
+def _bars(*, transient: bool) -> Bars:
+    columns = (
+        TextColumn("{task.description:32s}"),
+        BarColumn(),
+        _Counted(MofNCompleteColumn()),
+        TimeElapsedColumn(),
+        _Counted(TimeRemainingColumn()),
+    )
+    silent = verbosity() is Verbosity.QUIET or not ERR.is_terminal
+    return Bars(*columns, console=ERR, disable=silent, transient=transient)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.backend.compilation import program_source
 from quantune_mlir.backend.compiler import KnownProgram, Source
+from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.program import Array
 from quantune_mlir.backend.workers import MeasuringProgram, Workers
 from quantune_mlir.graph.layers import Layer
@@ -90,6 +91,7 @@ class Analyzer:
         on_run: OnRun | None = None,
         plan: PrecisionPlan = ALL_INT8,
         workers: Workers | None = None,
+        compiling: Compiling = untold,
     ) -> None:
         self._model = model
         self._on_run = on_run
@@ -98,7 +100,7 @@ class Analyzer:
         self._network = model.network
         self._formats = model.network.everywhere(INT8)
         self._weight_energies = {layer.name: self._weight_energy(layer) for layer in model.layers}
-        self._program = MeasuringProgram(self._prepare(model, target), workers)
+        self._program = MeasuringProgram(self._prepare(model, target), workers, compiling)
 
     def _prepare(self, model: Model, target: Target) -> Source | KnownProgram:
         """What the program is compiled from; its module, much larger than the model, is gone before it is."""

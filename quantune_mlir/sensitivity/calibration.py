@@ -10,6 +10,7 @@ import numpy as np
 
 from quantune_mlir.backend.compilation import program_source
 from quantune_mlir.backend.compiler import KnownProgram, Source
+from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.workers import MeasuringProgram, Workers
 from quantune_mlir.errors import DataError
 from quantune_mlir.hardware.targets import Target
@@ -33,9 +34,11 @@ class Calibrator:
     together to that of all, to the byte. With workers one calibrator does that by itself.
     """
 
-    def __init__(self, model: Model, target: Target, workers: Workers | None = None) -> None:
+    def __init__(
+        self, model: Model, target: Target, workers: Workers | None = None, compiling: Compiling = untold
+    ) -> None:
         self._model = model.hash
-        self._program = MeasuringProgram(self._prepare(model, target), workers)
+        self._program = MeasuringProgram(self._prepare(model, target), workers, compiling)
 
     def _prepare(self, model: Model, target: Target) -> Source | KnownProgram:
         """What the program is compiled from; its module, larger than the model, is gone before it is."""

@@ -12,6 +12,7 @@ from functools import partial
 
 from quantune_mlir.backend.compilation import program_source
 from quantune_mlir.backend.compiler import KnownProgram, Source
+from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.workers import MeasuringProgram, Workers
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.integer.integer_options import RequantizeMode
@@ -61,10 +62,15 @@ class QdqAnalyzer:
     """The compiled measuring program of a model whose roundings are marked (`Model.rounded`)."""
 
     def __init__(
-        self, model: Model, target: Target, requantize: RequantizeMode = "float", workers: Workers | None = None
+        self,
+        model: Model,
+        target: Target,
+        requantize: RequantizeMode = "float",
+        workers: Workers | None = None,
+        compiling: Compiling = untold,
     ) -> None:
         self._model = model.hash
-        self._program = MeasuringProgram(self._prepare(model, target, requantize), workers)
+        self._program = MeasuringProgram(self._prepare(model, target, requantize), workers, compiling)
 
     def _prepare(self, model: Model, target: Target, requantize: RequantizeMode) -> Source | KnownProgram:
         module = model.apart("compare-qdq", requantize=requantize)

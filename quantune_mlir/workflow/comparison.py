@@ -17,7 +17,7 @@ from quantune_mlir.backend.peers.job import Job, Starter, Values
 from quantune_mlir.errors import DataError, QuantuneError
 from quantune_mlir.mlir.text import module_bytecode
 from quantune_mlir.samples.sample_set import InputSpec
-from quantune_mlir.workflow.progress import SILENT, Progress
+from quantune_mlir.workflow.progress import SILENT, Progress, of_kernels
 from quantune_mlir.workflow.variant import VARIANTS, Variant
 from quantune_mlir.workflow.variants import Variants
 
@@ -116,7 +116,7 @@ def compare(
                 absent[name] = str(error)
     for variant in chosen:
         with progress.stage(f"compile {variant}"):
-            variants.compiled(variant)
+            variants.compiled(variant, of_kernels(progress))
     with ExitStack() as stack, pinned(threads):
         runners: dict[str, Runner] = {
             variant: repeated(variants.load(variant, device=device_for(threads)).bound(*values), clock)

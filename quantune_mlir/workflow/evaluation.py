@@ -20,7 +20,7 @@ from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.clipped_inputs import Extremes, widened
 from quantune_mlir.workflow.output_files import OutputFiles
 from quantune_mlir.workflow.outputs import Classification, by_sample, class_labels
-from quantune_mlir.workflow.progress import SILENT, Progress
+from quantune_mlir.workflow.progress import SILENT, Progress, of_kernels
 from quantune_mlir.workflow.scoring import Scorer
 from quantune_mlir.workflow.variant import Variant
 from quantune_mlir.workflow.variants import Variants
@@ -139,7 +139,7 @@ def _load(variants: Variants, needed: Sequence[Variant], progress: Progress) -> 
     programs: dict[Variant, Program] = {}
     for variant in dict.fromkeys(needed):
         with progress.stage(f"compile {variant}"):
-            programs[variant] = variants.load(variant)
+            programs[variant] = variants.load(variant, compiling=of_kernels(progress))
     return programs
 
 

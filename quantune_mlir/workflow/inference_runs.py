@@ -60,7 +60,7 @@ def calibrate(model: Model, samples: SampleSet, watch: Stopwatch, workers: Worke
     with watch.stage("check_samples", "check the samples"):
         samples.require_finite()
     with watch.stage("compile_fp32_run", "compile run 1 (fp32, observed)"):
-        calibrator = Calibrator(model, load_target(ANALYSIS_TARGET), workers)
+        calibrator = Calibrator(model, load_target(ANALYSIS_TARGET), workers, watch.compiling)
     with watch.stage("run_fp32", "run 1: fp32, observed", len(samples)) as tick:
         return calibrator.run(samples, tick)
 
@@ -112,7 +112,7 @@ def analyze_quantized(
         DataError: a sample holds NaN or Inf.
     """
     with watch.stage("compile_qdq_run", "compile the run (with roundings beside without)"):
-        analyzer = QdqAnalyzer(model, load_target(ANALYSIS_TARGET), requantize, workers)
+        analyzer = QdqAnalyzer(model, load_target(ANALYSIS_TARGET), requantize, workers, watch.compiling)
     with watch.stage("run_qdq", "run with roundings beside without", len(analyzer.runs(samples))) as tick:
         return analyzer.run(samples, tick)
 
@@ -129,7 +129,7 @@ def _sensitivity(
     target, integer = load_target(ANALYSIS_TARGET), integer_options(rewriter.options)
     with watch.stage("compile_int8_run", "compile run 2 (fp32 beside int8)"):
         on_run = None if references is None else references.add
-        analyzer = Analyzer(rewriter.repaired, integer, target, on_run, workers=workers)
+        analyzer = Analyzer(rewriter.repaired, integer, target, on_run, workers=workers, compiling=watch.compiling)
     with watch.stage("run_int8", "run 2: fp32 beside int8", len(analyzer.runs(samples))) as tick:
         analysis = analyzer.run(samples, tick)
     del analyzer  # Its program is several times as large as the model.

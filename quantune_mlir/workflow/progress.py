@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Final, Protocol
+
+from quantune_mlir.backend.compiling import Compiling
 
 Tick = Callable[[], None]
 
@@ -30,11 +33,18 @@ class Silent:
 SILENT: Final = Silent()
 
 
+def of_kernels(progress: Progress) -> Compiling:
+    """Shows how many kernels of a program are compiled."""
+    return partial(progress.stage, "of its kernels")
+
+
 class Stopwatch:
     """Passes stages on to a Progress and keeps their durations in seconds, in order."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+        self.compiling = of_kernels(progress)
+        """Is told how far a compilation is, within a stage."""
         self.seconds: dict[str, float] = {}
 
     @contextmanager

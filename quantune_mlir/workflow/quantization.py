@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.kernel_groups import kernel_groups
 from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.backend.workers import Workers
@@ -59,18 +60,20 @@ MODEL: Final = "model"
 class Quantization(QuantizedModel):
     """A quantized model, and what can be made of it."""
 
-    def compile(self, target: str | None = None, tiles: TunedTiles | None = None) -> bytes:
+    def compile(
+        self, target: str | None = None, tiles: TunedTiles | None = None, compiling: Compiling = untold
+    ) -> bytes:
         """The .vmfb of the mixed module for a target (default: that of the options), perhaps with tuned tiles.
 
         For a target without float operations it is that of the integers, if there are any.
-        What was compiled to verify it is not compiled again.
+        What was compiled to verify it is not compiled again. `compiling` is told how far it is.
         """
         name = target or self.options.target
         if self.verified is not None and (name, tiles) == (ANALYSIS_TARGET, self.verified.tiles):
             return self.verified.program
         chosen = load_target(name)
         integers = self.integers if chosen.floats == "none" else None
-        return compile_program(integers or self.mixed.module, chosen, tiles=tiles)
+        return compile_program(integers or self.mixed.module, chosen, tiles=tiles, compiling=compiling)
 
     def report(self, path: Path | str, *, source: Path | str = MODEL) -> None:
         """Write the report, as `save` does among other files; the mixed program is compiled if it was not.
@@ -238,7 +241,9 @@ def quantize(
     def grow(doubtful: PrecisionPlan) -> dict[str, Powers]:
         with watch.stage("compile_doubt", "compile the mixed program, measured at each layer"):
             host = load_target(ANALYSIS_TARGET)
-            analyzer = Analyzer(rewriter.repaired, integer_options(options), host, plan=doubtful, workers=workers)
+            analyzer = Analyzer(
+                rewriter.repaired, integer_options(options), host, None, doubtful, workers, watch.compiling
+            )
         with watch.stage("run_doubt", "find out what makes its noise", len(analyzer.runs(samples))) as tick:
             return analyzer.grown(samples, tick)
 
@@ -277,7 +282,7 @@ def _search(
 
     def outputs(module: ir.Module, what: str) -> Iterator[list[Array]]:
         with watch.stage("compile_trials", f"compile {what}"):
-            program = Program(compile_program(module, target))
+            program = Program(compile_program(module, target, compiling=watch.compiling))
         with watch.stage("run_trials", f"run {what}", len(samples)) as tick:
             yield from all_outputs(program, samples, tick)
 

@@ -60,7 +60,7 @@ def save(
     program = b""
     if delivery is None or quantization.integers is not None or target.floats != "none":
         with watch.stage("compile_mixed", "compile mixed"):
-            program = quantization.compile(tiles=tiles)
+            program = quantization.compile(tiles=tiles, compiling=watch.compiling)
     delivered: dict[str, bytes] = {}
     if delivery is not None:
         with watch.stage("deliver", f"make the {delivery.deliverable}"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quantune_mlir.backend.compilation import compile_program, load_tiles, program_key
+from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.onnx_source import GIVE, source_file
 from quantune_mlir.backend.program import SINGLE_THREAD, Program
 from quantune_mlir.errors import ModelError
@@ -60,19 +61,20 @@ class Variants:
         self._tiles = load_tiles(tiles or own, self.target)
         self._retiled = tiles is not None
 
-    def load(self, variant: Variant, *, device: str = SINGLE_THREAD) -> Program:
+    def load(self, variant: Variant, *, device: str = SINGLE_THREAD, compiling: Compiling = untold) -> Program:
         """The program of a variant."""
-        return Program(self.compiled(variant), device=device)
+        return Program(self.compiled(variant, compiling), device=device)
 
-    def compiled(self, variant: Variant) -> Path:
-        """The .vmfb of a variant."""
+    def compiled(self, variant: Variant, compiling: Compiling = untold) -> Path:
+        """The .vmfb of a variant; `compiling` is told how far it is."""
         if variant == "mixed" and self._is_own_target and not self._retiled:
             return self._artifacts[PROGRAM]
         module = self.tosa(variant)
         key = program_key(module, self.target, self._tiles)[:_KEY_LENGTH]
         path = self._artifacts[PROGRAMS] / f"{variant}-{key}.vmfb"
         if not path.is_file():
-            write_in_folder(path, compile_program(module, self.target, tiles=self._tiles))
+            program = compile_program(module, self.target, tiles=self._tiles, compiling=compiling)
+            write_in_folder(path, program)
         return path
 
     @property

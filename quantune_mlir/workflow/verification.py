@@ -160,6 +160,6 @@ class Verifier:
     def __call__(self, module: ir.Module) -> Verified:
         """Compile and measure a mixed module. Raises CompileError if IREE refuses it."""
         with self.watch.stage("compile_verified", "compile the mixed program"):
-            program = compile_program(module, self.target, tiles=self.tiles)
+            program = compile_program(module, self.target, tiles=self.tiles, compiling=self.watch.compiling)
         with self.watch.stage("run_verified", "verify the mixed program", len(self.references)) as tick:
             return Verified(program, self.tiles, verify(Program(program), self.references, self.parts, tick))

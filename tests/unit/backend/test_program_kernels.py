@@ -7,7 +7,8 @@ import select
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,6 +217,21 @@ def test_kernels_are_sent_as_they_are_written(jobs: list[KernelJob], monkeypatch
     with pytest.raises(KeyboardInterrupt):
         compile_program(parse_module(SUM, make_context()), HOST)
     assert before == [1]
+
+
+def test_progress_counts_kernels_that_are_compiled() -> None:
+    told: list[int] = []
+
+    @contextmanager
+    def compiling(kernels: int) -> Generator[Callable[[], None]]:
+        told.append(kernels)
+        yield lambda: told.append(1)
+
+    module = program(NAMES)
+    Source(copy_module(module), HOST).compile(compiling)
+    assert told == [2, 1, 1]
+    Source(copy_module(module), HOST).compile(compiling)
+    assert told == [2, 1, 1], "nothing is compiled"
 
 
 def test_the_process_is_started_again_after_a_crash() -> None:

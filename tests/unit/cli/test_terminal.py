@@ -50,6 +50,14 @@ def test_bars_fit_80_columns_and_show_time_left() -> None:
     assert any(re.search(r"run 2: fp32 beside int8 .* [123]/3 0:00:\d\d .*\d:\d\d:\d\d", line) for line in lines), lines
 
 
+def test_a_stage_within_another_is_a_second_bar() -> None:
+    code = BARS.replace("with Display()", "display = Display()\nwith display.stage('compile run 2'), display")
+    lines = [line for line in re.split(r"[\r\n]+", ESCAPE.sub("", seen(code))) if line.strip()]
+    outer = [line for line in lines if "compile run 2" in line]
+    assert outer and not any(re.search(r"/|-:--", line) for line in outer), "its steps are not known"
+    assert any(re.search(r"run 2: fp32 .* [123]/3 0:00:\d\d", line) for line in lines), lines
+
+
 def test_no_color_leaves_colours_out() -> None:
     assert COLOUR.search(seen(BARS))
     assert not COLOUR.search(seen(BARS, NO_COLOR="1"))

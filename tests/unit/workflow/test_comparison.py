@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from quantune_mlir.backend.compiling import Compiling
 from quantune_mlir.backend.peers import preparation
 from quantune_mlir.backend.peers.job import Contender, Job
 from quantune_mlir.errors import PeerError
@@ -30,7 +31,7 @@ class FakeVariants:
     def load(self, variant: str, *, device: str) -> Any:
         return SimpleNamespace(bound=lambda *values: lambda: None)
 
-    def compiled(self, variant: str) -> Path:
+    def compiled(self, variant: str, compiling: Compiling) -> Path:
         return Path(variant)
 
 
