@@ -76,7 +76,7 @@ class Budget:
                 where="--max-latency",
                 remedy="give it as 0.5x, half the time of fp32",
             )
-        cheap = [point for point in front if self._excess(point, problem) <= 1]
+        cheap = [point for point in front if self.allows(point, problem)]
         if not cheap:
             nearest = min(front, key=lambda point: (self._excess(point, problem), point.noise))
             raise PlanError(f"no plan keeps to {self}", remedy=f"the nearest one has {describe(nearest, problem)}")
@@ -87,6 +87,10 @@ class Budget:
             nearest = min(cheap, key=lambda point: (point.noise, point.cost.time))
             raise PlanError(f"no plan keeps to {self}", remedy=f"the nearest one has {describe(nearest, problem)}")
         return min(good, key=lambda point: (point.cost.time, point.noise))
+
+    def allows(self, point: Point, problem: Problem) -> bool:
+        """Whether a point keeps to the limits of time and size."""
+        return self._excess(point, problem) <= 1
 
     def _excess(self, point: Point, problem: Problem) -> float:
         """By what factor a point is above its limits; at most 1 within them."""

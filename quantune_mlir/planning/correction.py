@@ -24,7 +24,10 @@ TRUSTED: Final = 2.0
 MOST: Final = 30.0
 """More is no noise that came through: an argmax makes all or nothing of it, a cast to integers rounds it."""
 
-_LEAST: Final = 1e-4
+BLAMED: Final = 4.0
+"""6 dB: less than that is as likely everybody's as somebody's."""
+
+MOST_HOPED: Final = 1e4
 """By no more than 40 dB is noise taken for smaller: an argmax that is right tells of no other plan."""
 
 
@@ -53,7 +56,11 @@ def corrected(
 
 
 def brightened(
-    model: NoiseModel, formats: Mapping[str, NumberFormat], measured: Powers, trusted: float = TRUSTED
+    model: NoiseModel,
+    formats: Mapping[str, NumberFormat],
+    measured: Powers,
+    trusted: float = TRUSTED,
+    most: float = MOST_HOPED,
 ) -> NoiseModel:
     """The noise model with less at each part where a plan was measured to have far less than its prediction.
 
@@ -62,12 +69,15 @@ def brightened(
         formats: of the layers that compute in integers under the measured plan.
         measured: its noise-to-signal power at each part; NaN where it is not known.
         trusted: so many times as much noise as was measured may be predicted.
+        most: so many times less may noise be taken for.
     """
     predicted = model.noise(formats)
     ratio = np.divide(measured, predicted, out=np.ones_like(predicted), where=predicted > 0)
-    return model.scaled_to(formats, np.where(ratio < 1 / trusted, np.maximum(ratio, _LEAST), 1.0))
+    return model.scaled_to(formats, np.where(ratio < 1 / trusted, np.maximum(ratio, 1 / most), 1.0))
 
 
-def doubtful(model: NoiseModel, formats: Mapping[str, NumberFormat], measured: Powers) -> NDArray[np.bool_]:
-    """bool[parts]: where a plan was measured to have more than TRUSTED times the noise that was predicted."""
-    return np.nan_to_num(measured) > TRUSTED * model.noise(formats)
+def doubtful(
+    model: NoiseModel, formats: Mapping[str, NumberFormat], measured: Powers, trusted: float = TRUSTED
+) -> NDArray[np.bool_]:
+    """bool[parts]: where a plan was measured to have more than `trusted` times the noise that was predicted."""
+    return np.nan_to_num(measured) > trusted * model.noise(formats)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from quantune_mlir.errors import PlanError
 from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
-from quantune_mlir.planning.correction import TRUSTED, brightened, corrected
+from quantune_mlir.planning.correction import MOST_HOPED, TRUSTED, brightened, corrected
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.decisions import Decision, Decisions, Ground
 from quantune_mlir.planning.front import Problem
@@ -44,6 +44,12 @@ class Planned:
     plan: PrecisionPlan
     decisions: Decisions
     problem: Problem
+
+    @property
+    def time(self) -> float:
+        """Of one inference, in the unit of the cost model."""
+        formats = {name: decision.precision for name, decision in self.decisions.items()}
+        return self.problem.costs.total(formats).time
 
     @property
     def noise(self) -> list[PredictedNoise]:
@@ -108,9 +114,11 @@ class Planner:
         noise_model = corrected(self.problem.noise_model, plan.integer_layers, grown, measured)
         self.problem = replace(self.problem, noise_model=noise_model)
 
-    def brighten(self, plan: PrecisionPlan, measured: Powers, trusted: float = TRUSTED) -> bool:
+    def brighten(
+        self, plan: PrecisionPlan, measured: Powers, trusted: float = TRUSTED, most: float = MOST_HOPED
+    ) -> bool:
         """Correct the noise model by a plan that was measured to have less noise; whether it does."""
-        noise_model = brightened(self.problem.noise_model, plan.integer_layers, measured, trusted)
+        noise_model = brightened(self.problem.noise_model, plan.integer_layers, measured, trusted, most)
         before, after = (model.noise(plan.integer_layers) for model in (self.problem.noise_model, noise_model))
         self.problem = replace(self.problem, noise_model=noise_model)
         return bool((after < before).any())

@@ -14,7 +14,7 @@ from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.planning.budget import Budget
 from quantune_mlir.planning.decisions import Decisions, Ground, decided
 from quantune_mlir.planning.front import Point, Problem, Trail, TrailStep, walk
-from quantune_mlir.planning.trimming import trimmed
+from quantune_mlir.planning.trimming import trimmed_front
 
 FLOOR_DB: Final = 21.0
 """Predicted SQNR of the worst part of the output that the default policy reaches at any cost: below it, int8 changes
@@ -64,7 +64,7 @@ def fp32_layers(count: int) -> Policy:
 def within(budget: Budget) -> Policy:
     """The best plan of the front within a budget.
 
-    With a least SQNR, the quickest plan that has it, trimmed; else the one with the least noise.
+    With a least SQNR, the quickest plan that has it, of some that are trimmed; else the one with the least noise.
 
     Raises (the policy does):
         PlanError: no plan is within the budget; with the nearest one.
@@ -73,7 +73,9 @@ def within(budget: Budget) -> Policy:
     def decide(problem: Problem) -> Decisions:
         point = budget.choose(problem.front, problem)
         if budget.min_sqnr_db is not None:
-            point = trimmed(problem, point, 10 ** (-budget.min_sqnr_db / 10))
+            tried = trimmed_front(problem, 10 ** (-budget.min_sqnr_db / 10))
+            kept = [each for each in tried if budget.allows(each, problem)]
+            point = min([*kept, point], key=lambda each: (each.cost.time, each.noise))
         return decided(problem, point)
 
     return decide

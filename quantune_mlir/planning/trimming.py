@@ -1,27 +1,52 @@
-"""A plan of the front without what it has in fp32 for nothing.
+"""Plans of the front without what they have in fp32 for nothing.
 
-A plan is a prefix of a list, and so has layers in fp32 that others, taken later, made needless. These go back, those
-first that save most time.
+A plan is a prefix of a list, and so has layers in fp32 that others, taken later, made needless. These go back: those
+first that save most time, or that save most for the noise that they bring. What is left of a plan that has more in fp32
+than is needed may be quicker than what is left of one that has hardly enough, so several are tried.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from quantune_mlir.planning.front import Point, Problem, Trail, TrailStep
 
+_STARTS: Final = 4
+"""So many of the quickest plans are trimmed, and about as many of the others, evenly spaced."""
 
-def trimmed(problem: Problem, point: Point, most_noise: float) -> Point:
-    """The plan with layers back in the coarsest format, where that takes no time and leaves no more noise.
+_NONE: Final = 1e-12
+"""Less noise than that is none."""
+
+
+def trimmed_front(problem: Problem, most_noise: float) -> list[Point]:
+    """Some plans of the front with no more noise than is allowed, trimmed.
+
+    Args:
+        problem: whose front it is.
+        most_noise: noise-to-signal power at the worst part of the output that is allowed.
+    """
+    allowed = [point for point in problem.front if point.noise <= most_noise]
+    quickest, others = allowed[:_STARTS], allowed[_STARTS:]
+    starts = [*quickest, *others[:: max(1, len(others) // _STARTS)]]
+    return [trimmed(problem, point, most_noise, by_noise=by_noise) for point in starts for by_noise in (False, True)]
+
+
+def trimmed(problem: Problem, point: Point, most_noise: float, *, by_noise: bool = False) -> Point:
+    """The plan with layers back in the coarsest format, where that saves time and leaves no more noise.
 
     Args:
         problem: whose front has it.
         point: the plan.
         most_noise: noise-to-signal power at the worst part of the output that is allowed.
+        by_noise: whether those go back first that save most for the noise that they bring, not those that save most.
     """
     coarsest, moved = problem.formats[0], point.moved
     ledger, noise = problem.ledgers(moved)
     saved = {name: -ledger.price(name, coarsest).time for name in moved}
+    if by_noise:
+        now = noise.worst
+        saved = {name: time / max(noise.worst_with(name, coarsest) - now, _NONE) for name, time in saved.items()}
     for name in sorted(moved, key=lambda name: (-saved[name], name)):
         if ledger.price(name, coarsest).time < 0 and noise.worst_with(name, coarsest) <= most_noise:
             ledger.move(name, coarsest)

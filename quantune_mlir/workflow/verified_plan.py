@@ -13,7 +13,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.numerics.parts import LEAST_DB, PartNoise
-from quantune_mlir.planning.correction import doubtful
+from quantune_mlir.planning.correction import BLAMED, doubtful
 from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
 from quantune_mlir.planning.plan import PrecisionPlan
 from quantune_mlir.planning.planner import Planned, Planner
@@ -152,7 +152,7 @@ def verified_plan(
         tight: whether a plan that has far more than the floor, unforeseen, is made again from what was measured.
 
     Returns:
-        The first plan that holds the floor, or else the best; if it is to be `tight`, the last that holds it.
+        The first plan that holds the floor, or else the best; if it is to be `tight`, the quickest that holds it.
     """
     model, foreseen = planner.problem.noise_model, planner.problem.noise_ledger().parts
     hopeful = first if floor_db is None else _probed(first, planner, make, verify)
@@ -185,20 +185,26 @@ def _probed(first: Planned, planner: Planner, make: Callable[[Planner], Planned]
 def _tightened(
     held: VerifiedPlan, planner: Planner, make: Callable[[Planner], Planned], verify: PlanVerifier, floor_db: float
 ) -> VerifiedPlan:
-    """The last plan that holds the floor, as long as there is less noise than was foreseen."""
+    """The quickest plan that holds the floor of those made as long as there is less noise than was foreseen.
+
+    One that does not hold it tells by how much hopes were too high.
+    """
+    found, tried = held, [held.plan.precision_of()]
     for _ in range(MOST_REPAIRS):
-        model = planner.problem.noise_model
-        if held.worst_db < floor_db + _AMPLE_DB:
-            break
-        if not planner.brighten(held.plan, verify.measured(held, model), _TIGHT):
+        measured = verify.measured(found, planner.problem.noise_model)
+        if found.worst_db < floor_db - _SLACK_DB:
+            planner.learn(found.plan, {}, measured)
+        elif found.worst_db < floor_db + _AMPLE_DB or not planner.brighten(found.plan, measured, _TIGHT, BLAMED):
             break
         planned = make(planner)
-        if planned.plan.precision_of() == held.plan.precision_of():
+        if planned.plan.precision_of() == found.plan.precision_of():
+            continue
+        if planned.plan.precision_of() in tried:
             break
         found = verify(planned, planner.problem.noise_model)
-        if found.worst_db < floor_db - _SLACK_DB:
-            break
-        held = found
+        tried.append(planned.plan.precision_of())
+        if found.worst_db >= floor_db - _SLACK_DB and found.planned.time < held.planned.time:
+            held = found
     return held
 
 
@@ -216,7 +222,7 @@ def _held(
         if floor_db is None or found.worst_db >= floor_db - _SLACK_DB:
             return found
         model, measured = planner.problem.noise_model, verify.measured(found, planner.problem.noise_model)
-        unforeseen = doubtful(model, found.plan.integer_layers, measured).any()
+        unforeseen = doubtful(model, found.plan.integer_layers, measured, BLAMED).any()
         planner.learn(found.plan, grow(found.plan) if unforeseen else {}, measured)
         planned = make(planner)
         if planned.plan.precision_of() == found.plan.precision_of():

@@ -34,5 +34,15 @@ def test_what_the_noise_does_not_need_goes_back_the_dearest_first() -> None:
     assert taken(problem(9.0, 5.0, 5.0), 0.005) == ["layer1", "layer2"]
 
 
+def test_what_saves_most_for_its_noise_goes_back_before_what_saves_most() -> None:
+    of = problem(5.0, 6.0, 4.0)
+    most = 0.0505
+    by_time, by_noise = (
+        trimmed(of, Point(walk(of, LAYERS, alone=True), 3), most, by_noise=by_noise) for by_noise in (False, True)
+    )
+    assert [each.name for each in by_time.fp32] == ["layer0", "layer2"]
+    assert [each.name for each in by_noise.fp32] == ["layer1"] and by_noise.cost.time < by_time.cost.time
+
+
 def test_what_is_quicker_in_fp32_stays() -> None:
     assert taken(problem(-1.0, 5.0, 0.0), 0.01) == ["layer0", "layer1", "layer2"]

@@ -180,21 +180,38 @@ def test_a_plan_that_has_more_than_was_asked_for_is_made_again(tight: bool, int8
     assert list(found.plan.integer_layers) == int8 and found.worst_db >= 20
 
 
+def test_hopes_that_were_too_high_are_lowered_by_what_came_of_them() -> None:
+    """The body has a quarter of what was foreseen, and so has the tail, but not the front."""
+    of, device = planner(0.02, 0.006, 0.0055), Device({"front": 0.02, "body": 0.0015, "tail": 0.0014})
+    budget = within(Budget(min_sqnr_db=20.0))
+    found = verified_plan(
+        of.plan(budget, "b"),
+        of,
+        lambda of: of.plan(budget, "b"),
+        device,  # type: ignore[arg-type]
+        device.grow,
+        20.0,
+        tight=True,
+    )
+    assert len(device.plans[-3]) == 1 and device.plans[-2:] == [[*NAMES], ["body", "tail"]]
+    assert list(found.plan.integer_layers) == ["body", "tail"] and device.grown == []
+
+
 def test_int8_throughout_is_taken_where_fp32_makes_it_worse() -> None:
     """The body takes off what the front adds, but nobody foresees it."""
 
     class Cancelling(Device):
         def __call__(self, planned: Planned, noise: NoiseModel) -> VerifiedPlan:
-            self.truth["body"] = -4e-3 if "front" in planned.plan.integer_layers else 6e-3
+            self.truth["body"] = -9e-3 if "front" in planned.plan.integer_layers else 1.05e-2
             return super().__call__(planned, noise)
 
-    device = Cancelling({"front": 4.1e-3, "body": 0.0, "tail": 1e-5})
-    found = verified(device, planner(4e-3, 1e-5, 1e-5))
+    device = Cancelling({"front": 9.1e-3, "body": 0.0, "tail": 1e-5})
+    found = verified(device, planner(9e-3, 1e-5, 1e-5))
     assert device.plans == [["body", "tail"], list(NAMES)]
     assert list(found.plan.integer_layers) == list(NAMES) and found.worst_db > 29
 
 
 def test_a_plan_that_is_no_worse_than_int8_is_not_compared_with_it() -> None:
-    device = Device({"front": 4e-3, "body": 1e-5, "tail": 1e-5})
-    assert list(verified(device, planner(4e-3, 1e-5, 1e-5)).plan.integer_layers) == ["body", "tail"]
+    device = Device({"front": 9e-3, "body": 1e-5, "tail": 1e-5})
+    assert list(verified(device, planner(9e-3, 1e-5, 1e-5)).plan.integer_layers) == ["body", "tail"]
     assert device.plans == [["body", "tail"]]
