@@ -64,6 +64,7 @@ class KernelJob:
         target: what for.
         cache: the directory and the limit of the cache to keep it in; None: in none.
         key: it is kept under.
+        made_of: the key that its name is kept under; "" if it is not.
     """
 
     name: str
@@ -71,6 +72,7 @@ class KernelJob:
     target: KernelTarget
     cache: tuple[Path, int] | None
     key: str
+    made_of: str = ""
 
 
 class NoMore:
@@ -94,7 +96,10 @@ def compile_jobs(jobs: Sequence[KernelJob]) -> list[Answer]:
         return [(jobs[0].key, error)]
     for job in jobs:
         if job.cache is not None:
-            _opened(*job.cache).put(job.key, made[job.name])
+            cache = _opened(*job.cache)
+            cache.put(job.key, made[job.name])
+            if job.made_of:
+                cache.put(job.made_of, job.name.encode())
     return [(job.key, made[job.name]) for job in jobs]
 
 

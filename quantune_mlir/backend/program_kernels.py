@@ -25,8 +25,9 @@ from quantune_mlir.backend.kernel_batch import KernelTarget
 from quantune_mlir.backend.kernel_compiler import kernel_compiler
 from quantune_mlir.backend.kernel_lowering import PASSES
 from quantune_mlir.backend.kernel_process import KernelJob
+from quantune_mlir.files import resources
 from quantune_mlir.hardware.targets import Target
-from quantune_mlir.kernels.emit.receiver import KERNEL, LAYOUT, Receiver
+from quantune_mlir.kernels.emit.receiver import KERNEL, LAYOUT, TAKEN, Receiver
 from quantune_mlir.mlir.bindings import flow, hal, ir, passmanager
 from quantune_mlir.mlir.function import functions
 from quantune_mlir.mlir.text import module_bytecode, parse_module
@@ -64,26 +65,42 @@ class ProgramKernels(Receiver):
         """Begin with none; see `can_link`."""
         self._variant = variant
         self._target = KernelTarget(target.name, tuple(target.compile_flags()), variant.name, str(variant.target))
-        self._names: dict[str, str] = {}
         self._objects: dict[str, Future[bytes]] = {}
 
-    def take(self, name: str, code: bytes) -> None:
-        """Have a kernel compiled, or found in the cache."""
+    def take(self, code: bytes, made_of: str = "") -> str:
+        """Have a kernel compiled, or found in the cache; what it is called."""
         kernel = f"{KERNEL}_{digest(code)[:_NAME_LENGTH]}"
-        self._names[name] = kernel
         if kernel not in self._objects:
-            self._objects[kernel] = self._object(kernel, code)
+            self._objects[kernel] = self._object(kernel, code, _made_of_key(made_of) if made_of else "")
+        return kernel
 
-    def _object(self, kernel: str, code: bytes) -> Future[bytes]:
+    def recall(self, made_of: str) -> str | None:
+        """What the kernel is called that was made of the same; None if it, or its object file, is not in the cache."""
         cache = cache_in_use()
-        key = digest("kernel", kernel, PASSES, *self._target.flags, *versions())
+        known = cache.get(_made_of_key(made_of)) if cache else None
+        if cache is None or known is None:
+            return None
+        kernel = bytes(known).decode()
+        if kernel not in self._objects:
+            made = cache.get(self._object_key(kernel))
+            if made is None:
+                return None
+            self._objects[kernel] = _done(bytes(made))
+        return kernel
+
+    def _object(self, kernel: str, code: bytes, made_of: str) -> Future[bytes]:
+        cache = cache_in_use()
+        key = self._object_key(kernel)
         known = cache.get(key) if cache else None
         if known is None:
             place = (cache.directory, cache.limit) if cache else None
-            return kernel_compiler().compile(KernelJob(kernel, code, self._target, place, key))
-        found = Future[bytes]()
-        found.set_result(bytes(known))
-        return found
+            return kernel_compiler().compile(KernelJob(kernel, code, self._target, place, key, made_of))
+        if cache and made_of:
+            cache.put(made_of, kernel.encode())
+        return _done(bytes(known))
+
+    def _object_key(self, kernel: str) -> str:
+        return digest("kernel", kernel, PASSES, *self._target.flags, *versions())
 
     def take_all(self, module: ir.Module) -> None:
         """Take the kernels whose code is in `module`, and leave there, of all, jumps to object files of their names."""
@@ -92,11 +109,10 @@ class ProgramKernels(Receiver):
             for source in list(module.body.operations):
                 if not isinstance(source, hal.ExecutableSourceOp):
                     continue
-                name = source.sym_name.value
-                if name not in self._names and can_move(source) and len(_exports(source)) == 1:
-                    self.take(name, _code(source))
-                if name in self._names:
-                    taken[name] = source
+                if TAKEN not in source.attributes and can_move(source) and len(_exports(source)) == 1:
+                    source.attributes[TAKEN] = ir.StringAttr.get(self.take(_code(source)))
+                if TAKEN in source.attributes:
+                    taken[source.sym_name.value] = source
             if taken:
                 self._leave_jumps(module, taken)
         if not all(found.done() for found in self._objects.values()):
@@ -156,9 +172,10 @@ class ProgramKernels(Receiver):
 
     def _leave_jumps(self, module: ir.Module, taken: Mapping[str, hal.ExecutableSourceOp]) -> None:
         """One executable instead of those taken, by name: each costs IREE as much as a hundred jumps do."""
-        names = list(dict.fromkeys(self._names[entry] for entry in taken))
+        kernels = {entry: ir.StringAttr(source.attributes[TAKEN]).value for entry, source in taken.items()}
+        names = list(dict.fromkeys(kernels.values()))
         texts = [_KERNEL_TEXT.format(name=name) for name in names]
-        texts += [_JUMP_TEXT.format(name=self._names[entry], entry=entry) for entry in taken]
+        texts += [_JUMP_TEXT.format(name=name, entry=entry) for entry, name in kernels.items()]
         code = parse_module("".join(texts), module.context)
         with ir.Location.unknown(), ir.InsertionPoint.at_block_begin(module.body):
             jumps = hal.ExecutableSourceOp(_JUMPS, sym_visibility="private")
@@ -177,6 +194,16 @@ class ProgramKernels(Receiver):
             source.operation.erase()
         for function in functions(module):
             function.walk(_calling_jumps(taken))
+
+
+def _made_of_key(made_of: str) -> str:
+    return digest("made of", made_of, resources.code_digest())
+
+
+def _done(result: bytes) -> Future[bytes]:
+    found = Future[bytes]()
+    found.set_result(result)
+    return found
 
 
 def _exports(source: hal.ExecutableSourceOp) -> list[hal.ExecutableExportOp]:

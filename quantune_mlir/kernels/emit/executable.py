@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil
 
-from quantune_mlir.kernels.emit.receiver import KERNEL, LAYOUT, Receiver
+from quantune_mlir.kernels.emit.receiver import KERNEL, LAYOUT, TAKEN, Receiver
 from quantune_mlir.kernels.emit.vector_builder import bytes_of, memref_type, sharing_constants
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
@@ -84,7 +84,7 @@ class Library:
         self._module = module
         self._receiver = receiver
         self._isa = isa
-        self._names: dict[tuple[tuple[int, ...], bytes], str] = {}
+        self._names: dict[tuple[tuple[int, ...], bytes | str], str] = {}
         self._specified: dict[Hashable, str] = {}
 
     def dispatch(
@@ -116,7 +116,7 @@ class Library:
         """
         name = self._specified.get((signature, specification)) if specification is not None else None
         if name is None:
-            name = self._executable(family, signature, body)
+            name = self._executable(family, signature, body, specification)
             self._specified[signature, specification] = name
         i32 = ir.IntegerType.get_signless(32)
         constants = [arith.ConstantOp(i32, ir.IntegerAttr.get(i32, bits)).result for bits in scalars]
@@ -131,22 +131,33 @@ class Library:
         joined.value = dispatch.results[0]
         return joined.value
 
-    def _executable(self, family: str, signature: Signature, body: Body) -> str:
+    def _executable(self, family: str, signature: Signature, body: Body, specification: Hashable) -> str:
+        """The name of the executable of a kernel, which is written if nothing knows one of the same specification."""
+        inner: ir.Module | None = None
+        if self._receiver is None:
+            inner = self._written(signature, body)
+            kernel: bytes | str = module_bytecode(inner)
+        else:
+            made_of = "" if specification is None else repr((family, self._isa.name, signature, specification))
+            known = self._receiver.recall(made_of) if made_of else None
+            kernel = known or self._receiver.take(module_bytecode(self._written(signature, body)), made_of)
+        key = signature.grid, kernel
+        if key not in self._names:
+            name = f"{family}_{len(self._names)}"
+            self._names[key] = name
+            with ir.Location.unknown(), ir.InsertionPoint.at_block_begin(self._module.body):
+                source = _wrap(name, signature, inner)
+                if isinstance(kernel, str):
+                    source.attributes[TAKEN] = ir.StringAttr.get(kernel)
+        return self._names[key]
+
+    def _written(self, signature: Signature, body: Body) -> ir.Module:
         with ir.Location.unknown():
             inner = ir.Module.create()
             _write(inner, signature, body, self._isa.features)
             if not self._isa.fuses:
                 _unfuse(inner)
-        code = module_bytecode(inner)
-        key = signature.grid, code
-        if key not in self._names:
-            name = f"{family}_{len(self._names)}"
-            self._names[key] = name
-            with ir.Location.unknown(), ir.InsertionPoint.at_block_begin(self._module.body):
-                _wrap(name, signature, None if self._receiver else inner)
-            if self._receiver:
-                self._receiver.take(name, code)
-        return self._names[key]
+        return inner
 
 
 def _write(inner: ir.Module, signature: Signature, body: Body, features: tuple[str, ...]) -> None:
@@ -197,7 +208,7 @@ def _unfuse(inner: ir.Module) -> None:
         op.erase()
 
 
-def _wrap(name: str, signature: Signature, inner: ir.Module | None) -> None:
+def _wrap(name: str, signature: Signature, inner: ir.Module | None) -> hal.ExecutableSourceOp:
     """An executable at the current point, perhaps with its code."""
     source = hal.ExecutableSourceOp(name, sym_visibility="private")
     first = ir.IntegerAttr.get(ir.IndexType.get(), 0)
@@ -214,6 +225,7 @@ def _wrap(name: str, signature: Signature, inner: ir.Module | None) -> None:
             function.attributes["sym_name"] = ir.StringAttr.get(name)
             del function.attributes[LAYOUT]
         hal.ExecutableSourceEndOp()
+    return source
 
 
 def _layout(signature: Signature) -> ir.Attribute:

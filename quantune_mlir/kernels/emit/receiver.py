@@ -10,12 +10,22 @@ LAYOUT: Final = "quantune.layout"
 """The attribute of that function that tells with which buffers and scalars it is called."""
 
 
+TAKEN: Final = "quantune.kernel"
+"""The attribute of an executable without code that tells what its kernel is called where that was taken."""
+
+
 class Receiver:
-    """Takes the code of kernels as soon as it is written."""
+    """Takes the code of kernels as soon as it is written, and remembers what it was written from."""
 
-    def take(self, name: str, code: bytes) -> None:
-        """A kernel: the name of the executable that its module has for it, without the code, and the code.
+    def take(self, code: bytes, made_of: str = "") -> str:
+        """What a kernel is called from now on: the same for the same code.
 
-        That is the bytecode of a module with one function called KERNEL, which has the attribute LAYOUT.
+        Args:
+            code: the bytecode of a module with one function called KERNEL, which has the attribute LAYOUT.
+            made_of: all that the code follows from, for `recall`.
         """
+        raise NotImplementedError
+
+    def recall(self, made_of: str) -> str | None:
+        """What the kernel is called that was made of the same before, by any process; None if none is known."""
         raise NotImplementedError

@@ -113,6 +113,20 @@ def test_a_kernel_is_what_it_does(jobs: list[KernelJob]) -> None:
     assert len(jobs) == 9
 
 
+def test_a_kernel_is_known_by_what_it_was_made_of(jobs: list[KernelJob]) -> None:
+    taken(program(NAMES))
+    kernels = program_kernels(HOST, make_context())
+    assert kernels is not None
+    name = kernels.take(jobs[0].code, "parts")
+    assert kernels.recall("parts") is None
+    compile_jobs(jobs[-1:])
+    again = program_kernels(HOST, make_context())
+    assert again is not None
+    assert (again.recall("parts"), again.recall("other parts"), again.names) == (name, None, [name])
+    with without_cache():
+        assert again.recall("parts") is None
+
+
 def test_the_same_bytes_with_an_empty_a_warm_and_a_foreign_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
