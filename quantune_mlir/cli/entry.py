@@ -6,16 +6,18 @@ is read twice; what is paid is a fork, before anything large is imported.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import os
 import signal
 import sys
-from contextlib import nullcontext, suppress
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import Final, NoReturn
 
-from quantune_mlir.cli.boundary import boundary, fail
+from quantune_mlir.cli.boundary import FAILED, boundary, fail
 from quantune_mlir.cli.stopping import HEEDED, heed_signals, reports_stop
 from quantune_mlir.files.processes import die_with_parent
 from quantune_mlir.printable import shortened
@@ -48,8 +50,35 @@ def _run_apart(program: str, module: str) -> None:
             sys.exit(1)
         heed_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
-    with nullcontext() if "--debug" in sys.argv else boundary(program), reports_stop(program):
+    with (
+        _ending_at_once() if hasattr(os, "fork") else nullcontext(),
+        nullcontext() if "--debug" in sys.argv else boundary(program),
+        reports_stop(program),
+    ):
         importlib.import_module(module).main(prog_name=program)
+
+
+@contextmanager
+def _ending_at_once() -> Generator[None]:
+    """Lets this process, a child, end after its exit handlers: to take apart what it has in memory takes a while."""
+    status = FAILED
+
+    def end() -> NoReturn:
+        failed = False
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                failed = True
+        os._exit(status or failed)
+
+    atexit.register(end)  # The first that was registered is called last.
+    try:
+        yield
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        raise
 
 
 def _open_standard_streams() -> None:

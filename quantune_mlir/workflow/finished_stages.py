@@ -52,7 +52,7 @@ class FinishedStages:
         found = self._found(cache, key)
         if found is not None:
             self.taken.append(RUN_1)
-            return Profile.from_bytes(found)
+            return Profile.restored(found)
         profile = make()
         cache.put(key, profile.to_bytes())
         return profile

@@ -33,6 +33,12 @@ def test_status(tmp_path: Path) -> None:
     assert run(tmp_path, "sys.exit(7)").returncode == 7
 
 
+def test_exit_handlers_are_called_and_nothing_is_taken_apart(tmp_path: Path) -> None:
+    kept = "sys.kept = type('Kept', (), {'__del__': lambda _: print('taken apart', flush=True)})()"
+    done = run(tmp_path, f"{kept}; __import__('atexit').register(print, 'handler', end=''); sys.exit(3)")
+    assert (done.returncode, done.stdout) == (3, "handler")
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE])
 def test_a_crash_names_the_file(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "bad.mlir").write_text("")

@@ -60,7 +60,9 @@ def test_tensors_that_share_parameters_get_the_range_of_all_they_hold() -> None:
 
 
 def test_profile_without_tensors() -> None:
-    assert Profile.from_bytes(Profile("m", 0, {}).to_bytes()) == Profile("m", 0, {})
+    stored = Profile("m", 0, {}).to_bytes()
+    assert Profile.from_bytes(stored) == Profile("m", 0, {})
+    assert Profile.restored(stored).to_bytes() is stored
 
 
 def test_nonfinite_values_name_their_tensor() -> None:
