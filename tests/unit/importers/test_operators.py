@@ -52,6 +52,7 @@ def test_top_k() -> None:
                 "TopK", {"x": x}, {"k": ints(2)}, attributes={"axis": 0, "largest": 0}, outputs=("v", "i")
             ),
             "one": OneNode("TopK", {"x": x}, {"k": ints(1)}, outputs=("v", "i")),
+            "all there is": OneNode("TopK", {"x": ints(7)}, {"k": ints(1)}, outputs=("v", "i")),
         }
     )
 

@@ -31,6 +31,13 @@ def loops(module: ir.Module) -> list[ir.Operation]:
     return [op for function in functions(module) for op in ops_named(function, LOOP)]
 
 
+def with_lengths(node: OneNode) -> OneNode:
+    """The same, the lengths given at run time."""
+    constants = dict(node.constants)
+    lengths = np.asarray(constants.pop("lengths"))
+    return replace(node, inputs={**node.inputs, "lengths": lengths}, constants=constants)
+
+
 def all_cases() -> dict[str, OneNode]:
     found: dict[str, OneNode] = {}
     for op_type in GATES:
@@ -52,6 +59,7 @@ def all_cases() -> dict[str, OneNode]:
             activation_alpha=[0.3, 0.8],
             activation_beta=[0.4, 1.2],
         ),
+        "GRU, lengths as an input": with_lengths(case("GRU", 2, lengths=[2, 3, 1], state=True)),
         "LSTM, in pieces": case("LSTM", activations=["Elu", "LeakyRelu", "Softplus"], activation_alpha=[0.7, 0.2]),
         "RNN, thresholds": case("RNN", activations=["ThresholdedRelu"], activation_alpha=[0.1]),
     }

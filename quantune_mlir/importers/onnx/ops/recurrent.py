@@ -68,13 +68,15 @@ def _direction(
     steps, batch, _ = x.shape
     arrays = _arrays(node, index)
     projected = _projected(b, x, arrays)
-    valid = _valid_steps(node, steps, batch)
+    lengths = node.optional_input(4)
+    valid = _valid_steps(lengths, steps, batch)
     state = State(_initial(b, node, 5, index, by_batch), _initial(b, node, 6, index, by_batch))
     nothing = Tensor.constant(np.zeros((batch, arrays.hidden), x.dtype))
-    if steps >= LEAST_STEPS:
+    if steps >= LEAST_STEPS or valid is None:
+        taken = _taken(b, lengths, steps) if valid is None or not valid.all() else None
         state = State(state.h or nothing, state.c or nothing if node.op_type == "LSTM" else None)
         cell_of = partial(_cell, node=node, arrays=arrays, index=index, count=count)
-        return _looped(b, node, projected, state, cell_of, valid, backwards)
+        return _looped(b, node, projected, state, cell_of, taken, backwards)
     cell = _cell(b, node=node, arrays=arrays, index=index, count=count)
     outputs = [nothing] * steps
     for step in reversed(range(steps)) if backwards else range(steps):
@@ -97,17 +99,17 @@ def _looped(
     projected: Tensor,
     state: State,
     cell_of: Callable[[Builder], Cell],
-    valid: np.ndarray,
+    taken: Tensor | None,
     backwards: bool,
 ) -> tuple[Tensor, State]:
     """All outputs and the last state of a direction whose steps are a loop."""
     keeps_c = state.c is not None and node.uses_output(2)
-    states = loop_over_steps(b, cell_of, projected, state, valid, backwards=backwards, keeps_c=keeps_c)
+    states = loop_over_steps(b, cell_of, projected, state, taken, backwards=backwards, keeps_c=keeps_c)
     steps, batch, width = states.shape
     with b.part("outputs"):
         last = b.reshape(b.slice_axis(states, 0, 0 if backwards else steps - 1, 1), (batch, width))
-        if not valid.all():
-            states = b.mul(states, Tensor.constant(valid[:, :, None].astype(states.dtype)))
+        if taken is not None:
+            states = b.mul(states, b.reshape(taken, (steps, batch, 1)))
         if not keeps_c:
             return states, State(last, state.c)
         hidden = width // 2
@@ -124,11 +126,23 @@ def _masked(b: Builder, after: State, before: State, valid: np.ndarray, nothing:
     return b.select(mask, after.h, nothing), State(b.select(mask, after.h, before.h or nothing), c)
 
 
-def _valid_steps(node: Node, steps: int, batch: int) -> np.ndarray:
-    """Whether a sequence has a step: bool [T, N]."""
-    lengths = node.constant_input(4, "the sequence lengths")
-    lengths = np.full(batch, steps) if lengths is None else lengths
-    return np.arange(steps)[:, None] < lengths[None]
+def _valid_steps(lengths: Tensor | None, steps: int, batch: int) -> np.ndarray | None:
+    """Whether a sequence has a step, bool [T, N]; None if that is known at run time only."""
+    if lengths is not None and lengths.array is None:
+        return None
+    known = np.full(batch, steps) if lengths is None else lengths.known
+    return np.arange(steps)[:, None] < known[None]
+
+
+def _taken(b: Builder, lengths: Tensor | None, steps: int) -> Tensor:
+    """1 where a sequence has a step, else 0, [T, N]: what its length exceeds the step's number by, clamped."""
+    assert lengths is not None
+    numbers = Tensor.constant(np.arange(steps, dtype=np.float32)[:, None])
+    if lengths.array is not None:
+        return Tensor.constant((numbers.known < lengths.known[None]).astype(np.float32))
+    with b.part("lengths"):
+        rows = b.reshape(b.cast(lengths, np.float32), (1, lengths.shape[0]))
+        return b.clamp(b.sub(rows, numbers), 0, 1)
 
 
 def _initial(b: Builder, node: Node, position: int, index: int, by_batch: bool) -> Tensor | None:

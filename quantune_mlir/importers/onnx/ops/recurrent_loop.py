@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.ops.recurrent_cells import Cell, State
@@ -25,7 +23,7 @@ def loop_over_steps(
     cell_of: Callable[[Builder], Cell],
     projected: Tensor,
     initial: State,
-    valid: np.ndarray,
+    taken: Tensor | None,
     *,
     backwards: bool,
     keeps_c: bool,
@@ -37,7 +35,7 @@ def loop_over_steps(
         cell_of: makes the cell, and its constants, within the loop.
         projected: x W^T + b of all steps, [T, N, gates * H].
         initial: the state before the first step, its tensors given.
-        valid: bool [T, N], whether a sequence has a step; where it has none, its state stays.
+        taken: [T, N], 1 where a sequence has a step and 0 where it has none: its state stays. None: all have all.
         backwards: whether the last step is the first.
         keeps_c: whether what an LSTM has in c is asked for.
     """
@@ -48,18 +46,19 @@ def loop_over_steps(
 
     def step(inner: Builder, number: Tensor, state: list[Tensor], unchanged: list[Tensor]) -> list[Tensor]:
         row = inner.gather_rows(unchanged[0], number)
-        part = row if valid.all() else inner.slice_axis(row, 1, 0, batch * gates)
+        part = row if taken is None else inner.slice_axis(row, 1, 0, batch * gates)
         after = cell_of(inner).step(inner, inner.reshape(part, (batch, gates)), State(*state))
         following = [tensor for tensor in (after.h, after.c) if tensor is not None]
-        if not valid.all():
-            taken = inner.reshape(inner.slice_axis(row, 1, batch * gates, batch * hidden), (batch, hidden))
-            following = [_mixed(inner, taken, new, old) for new, old in zip(following, state, strict=True)]
+        if taken is not None:
+            mine = inner.reshape(inner.slice_axis(row, 1, batch * gates, batch * hidden), (batch, hidden))
+            following = [_mixed(inner, mine, new, old) for new, old in zip(following, state, strict=True)]
         kept = inner.concat(following, 1) if keeps_c else following[0]
         return [inner.reshape(kept, (1, batch * width)), *following]
 
     rows = b.reshape(projected, (steps, batch * gates))
-    if not valid.all():
-        rows = b.concat([rows, Tensor.constant(np.repeat(valid, hidden, axis=1).astype(projected.dtype))], 1)
+    if taken is not None:
+        repeated = b.broadcast_to(b.reshape(taken, (steps, batch, 1)), (steps, batch, hidden))
+        rows = b.concat([rows, b.reshape(repeated, (steps, batch * hidden))], 1)
     with b.part("back_steps" if backwards else "steps"):
         outputs = b.stacked_rounds(steps, states, [rows], step, backwards=backwards)
     return outputs if outputs.shape == (steps, batch, width) else b.reshape(outputs, (steps, batch, width))

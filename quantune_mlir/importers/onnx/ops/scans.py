@@ -22,10 +22,12 @@ _MOST_PICKED: Final = 32
 def top_k(b: Builder, node: Node) -> list[Tensor]:
     """The largest element, then that of the rest, k times: meant for few."""
     x = node.input(0)
-    if not x.is_float:
-        raise Unsupported(f"element type {x.dtype}; floating-point numbers are supported")
     count = node.attribute("k") if node.opset < 10 else (node.integers_input(1, "k") or [0])[0]
     axis = normalized_axis(node.attribute("axis", -1), x.rank)
+    if count == x.shape[axis] == 1:
+        return [x, Tensor.constant(np.zeros(x.shape, np.int64))]
+    if not x.is_float:
+        raise Unsupported(f"element type {x.dtype}; floating-point numbers are supported")
     if not 0 < count <= min(_MOST_PICKED, x.shape[axis]):
         raise Unsupported(f"k = {count} of {x.shape[axis]}; 1 to {_MOST_PICKED} are supported")
     rest = x if node.attribute("largest", 1) else b.negate(x)
