@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf, prod
 from typing import Final
 
@@ -22,7 +23,7 @@ from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, tensor_operands
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.mlir.bindings import arith, ir
-from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.constants import constant_value, is_float
 from quantune_mlir.mlir.edit import shape_of
 
 _SCALAR: Final = -1
@@ -89,6 +90,16 @@ class Bound:
     """What was loaded already, by position and column; to be cleared where that is no longer in scope."""
 
 
+class _Step:
+    """What is asked of an op for each vector again."""
+
+    def __init__(self, op: ir.Operation) -> None:
+        self.operands = tensor_operands(op)
+        self.result = op.results[0]
+        self.emit = EMITTERS[op.name].emit
+        self.rounds = _rounds(op)
+
+
 class Epilogue:
     """The element-wise ops of a group and the data that they need."""
 
@@ -104,6 +115,7 @@ class Epilogue:
         self._attributes: dict[tuple[ir.Operation, str], int] = {}
         self._bounds: dict[ir.Value, tuple[float, float]] = {}
         self.scalars: list[int] = []
+        self._steps: dict[ir.Operation, _Step] = {}
         for op in (*group.prologue, *group.epilogue):
             for operand in tensor_operands(op):
                 self._plan(operand)
@@ -156,7 +168,7 @@ class Epilogue:
         """What `channels` holds, channels in another order; a table stays as it is."""
         return [v if key in self._tables else v[order].reshape(-1) for key, v in self.channels.items()]
 
-    @property
+    @cached_property
     def element(self) -> str:
         """The element type of the result."""
         return str(ir.RankedTensorType(self._group.result.type).element_type)
@@ -265,12 +277,13 @@ class Epilogue:
 
         context = Context(lanes, attribute, bound.channels, self._byte_tables)
         for op in ops:
-            operands = [read(operand) for operand in tensor_operands(op)]
-            if rounding and op.results[0] == result and _rounds(op):
+            step = self._steps.get(op) or self._steps.setdefault(op, _Step(op))
+            operands = [read(operand) for operand in step.operands]
+            if rounding and step.rounds and step.result == result:
                 (source,) = operands
                 if -rounding.limit < source.low and source.high < rounding.limit:
                     return Lanes(rounding.round(source.value))
-            values[op.results[0]] = EMITTERS[op.name].emit(op, operands, context)
+            values[step.result] = step.emit(op, operands, context)
         return read(result)
 
     def _read(self, operand: ir.Value, place: Place, lanes: int, bound: Bound) -> Lanes:
@@ -291,14 +304,14 @@ class Epilogue:
         key = (position, _SCALAR)
         if key not in bound.loaded:
             scalar = bound.scalars[position]
-            if str(ir.RankedTensorType(value.type).element_type) == "f32":
+            if is_float(value):
                 scalar = arith.BitcastOp(code.element("f32"), scalar).result
             bound.loaded[key] = code.broadcast(scalar, lanes)
         return bound.loaded[key]
 
 
 def _rounds(op: ir.Operation) -> bool:
-    return op.name == "tosa.cast" and "f32" in str(op.operands[0].type) and "i8" in str(op.results[0].type)
+    return op.name == "tosa.cast" and is_float(op.operands[0]) and "i8" in str(op.results[0].type)
 
 
 def _store_packed(packed: ir.Value, places: Sequence[Place], lanes: int, output: ir.Value) -> None:

@@ -16,7 +16,7 @@ from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.lanes import Context, Lanes, larger, product_bounds, smaller, sum_bounds
 from quantune_mlir.kernels.emit.trigonometry import cosine, sine
 from quantune_mlir.mlir.bindings import arith, ir, math, vector
-from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.constants import constant_value, is_float
 from quantune_mlir.mlir.edit import defining_op
 from quantune_mlir.mlir.tosa.traits import data_operands
 from quantune_mlir.mlir.tosa.wide_accumulators import fits_int32
@@ -37,10 +37,6 @@ Emit = Callable[[ir.Operation, Sequence[Lanes], Context], Lanes]
 
 def _element(value: ir.Value) -> str:
     return str(ir.RankedTensorType(value.type).element_type)
-
-
-def _is_float(value: ir.Value) -> bool:
-    return _element(value) == "f32"
 
 
 def _cast(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
@@ -97,7 +93,7 @@ def _round_then_saturate(source: Lanes, context: Context, least: int, most: int)
 
 def _add(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     a, b = operands
-    if not _is_float(op.results[0]):
+    if not is_float(op.results[0]):
         return Lanes(arith.AddIOp(a.value, b.value).result)
     if a.factors is None:
         a, b = b, a
@@ -115,20 +111,20 @@ def _quantizes_what_is_read(op: ir.Operation) -> bool:
     makers = [defining_op(value) for product in products for value in data_operands(product)]
     users = [use.owner.operation for use in op.results[0].uses]
     return all(maker is None or maker.name == "tosa.const" for maker in makers) and all(
-        user.name == "tosa.cast" and not _is_float(user.results[0]) for user in users
+        user.name == "tosa.cast" and not is_float(user.results[0]) for user in users
     )
 
 
 def _sub(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     a, b = operands
-    if not _is_float(op.results[0]):
+    if not is_float(op.results[0]):
         return Lanes(arith.SubIOp(a.value, b.value).result)
     return Lanes(arith.SubFOp(a.value, b.value).result, *sum_bounds(a, Lanes(b.value, -b.high, -b.low)))
 
 
 def _mul(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
     a, b = (operand.value for operand in operands)
-    if not _is_float(op.results[0]):
+    if not is_float(op.results[0]):
         return Lanes(arith.MulIOp(a, b).result)
     return Lanes(arith.MulFOp(a, b).result, *product_bounds(*operands), factors=(a, b))
 
@@ -138,7 +134,7 @@ def _clamp(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lan
     low, high = (_number(op.attributes[name]) for name in ("min_val", "max_val"))
     value = source.value
     least, most = larger, smaller
-    if not _is_float(op.results[0]):
+    if not is_float(op.results[0]):
         least = _integer(arith.MaxSIOp)
         most = _integer(arith.MinSIOp)
     if source.low < low:
@@ -155,7 +151,7 @@ def _integer(op: type[ir.OpView]) -> Callable[[ir.Value, ir.Value], ir.Value]:
 def _extreme(on_float: Callable[[ir.Value, ir.Value], ir.Value], on_integer: type[ir.OpView]) -> Emit:
     def emit(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
         a, b = (operand.value for operand in operands)
-        return Lanes(on_float(a, b) if _is_float(op.results[0]) else on_integer(a, b).result)
+        return Lanes(on_float(a, b) if is_float(op.results[0]) else on_integer(a, b).result)
 
     return emit
 
@@ -326,7 +322,7 @@ _CASTS: Final = frozenset(
 def clamped_to(value: ir.Value) -> tuple[float, float]:
     """The bounds of the clamp that makes a value; infinite if none does."""
     op = defining_op(value, "tosa.clamp")
-    if op is None or not _is_float(value):
+    if op is None or not is_float(value):
         return -inf, inf
     low, high = (ir.FloatAttr(op.attributes[name]).value for name in ("min_val", "max_val"))
     return low, high
@@ -367,7 +363,7 @@ def is_supported(op: ir.Operation) -> bool:
             return _is_rounded_in_bounds(op)
         return _fits_int8(op) if kinds == ("i32", "i8") else kinds in _CASTS
     if EMITTERS[op.name].float_only:
-        return _is_float(op.results[0])
+        return is_float(op.results[0])
     if op.name == "tosa.table":
         return constant_value(op.operands[1]) is not None
     if op.name == "tosa.rescale":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.isa.base import DotStep
-from quantune_mlir.mlir.bindings import ir, vector
+from quantune_mlir.mlir.bindings import ir
 
 
 @dataclass(frozen=True)
@@ -33,4 +33,4 @@ class FusedMultiplyAdd(DotStep):
 
     def step(self, accumulator: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
         """A fused multiply-add."""
-        return vector.FMAOp(x, w, accumulator).result
+        return code.built("vector.fma", accumulator.type, [x, w, accumulator])
