@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 from iree.compiler.tools.binaries import find_tool
@@ -17,6 +18,8 @@ from quantune_mlir.files.processes import run_child
 
 UNVERIFIED: Final = "--verify=false"
 """For modules that are known to be valid: a fifth of the time is spent to find that out after each pass."""
+COMPILING: Final = Event()
+"""Set as soon as a whole program is waited for."""
 _MESSAGE_LINES: Final = 12
 _ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")
 """What IREE says of every executable that it takes from a file, or has no use for."""

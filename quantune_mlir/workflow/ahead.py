@@ -6,6 +6,7 @@ import contextlib
 from threading import Thread
 
 from quantune_mlir.backend.compiler import describe_target
+from quantune_mlir.backend.iree_tool import COMPILING
 from quantune_mlir.backend.kernel_compiler import kernel_compiler
 from quantune_mlir.errors import QuantuneError
 from quantune_mlir.hardware.targets import load_target
@@ -21,6 +22,7 @@ def make_ready() -> None:
 def _work() -> None:
     with contextlib.suppress(QuantuneError):
         describe_target(load_target(ANALYSIS_TARGET))
+    COMPILING.wait()
     from quantune_mlir.report.page import prepare
 
     prepare()

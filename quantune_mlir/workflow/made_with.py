@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from functools import cache
 from typing import Final
 
 from quantune_mlir._versions import installed_version
@@ -17,8 +18,9 @@ _CALLED: Final = (
 )
 
 
+@cache
 def made_with() -> str:
-    """A digest of all that."""
+    """A digest of all that, made once."""
     versions = {name: installed_version(name) for name in _CALLED}
     machine = [platform.python_version(), platform.machine(), cpu_name(), *sorted(host_flags())]
     return digest(json.dumps([versions, machine]), resources.code_digest())

@@ -73,7 +73,9 @@ def test_a_key_tells_of_code_versions_and_machine(tmp_path: Path, monkeypatch: p
     ):
         with monkeypatch.context() as context:
             context.setattr(module, name, value)
+            made_with.made_with.cache_clear()
             keys.add(_key({}, []))
+    made_with.made_with.cache_clear()
     assert len(keys) == 5 and host_isa.cpu_name() != "another"
 
 
