@@ -191,7 +191,9 @@ class Analyzer:
         total = np.sum([*found, sums.total(runs.compared)], axis=0)
         energies = self._energies(total, len(runs), runs.rarity)
         weights = [len(runs) / max(1, len(runs.probed_for(part, parts))) for part in range(parts)]
-        projections = (self._energies(each, len(runs), weight) for each, weight in zip(found, weights, strict=True))
+        projections = (
+            self._energies(weight * each, len(runs), 1.0) for each, weight in zip(found, weights, strict=True)
+        )
         return Measurement(energies, tuple(projections) if len(runs.probed) >= parts else ())
 
     def _energies(self, sums: NDArray[np.float64], runs: int, rarity: float) -> Energies:

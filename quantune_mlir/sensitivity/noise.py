@@ -52,7 +52,8 @@ class Measurement:
 
     Attributes:
         energies: of each measured tensor.
-        projections: what layers bring to each part of the output; empty where that could not be projected.
+        projections: the energies of the runs that look at each part of the output, with what layers bring to it, each
+            for as many runs as there are in all; empty where that could not be projected.
     """
 
     energies: Energies
@@ -60,8 +61,20 @@ class Measurement:
 
     def at_output(self, name: str) -> ErrorEnergy:
         """What was measured with every layer int8 at a closing layer, at the worst group of its channels."""
+        return self.energies[self._worst_row(name)]
+
+    def beyond_probed(self, outputs: Sequence[str]) -> Powers:
+        """How many times the noise of the runs that look at each of the closing layers all runs have, all int8."""
+        rows = list(map(self._worst_row, outputs))
+        whole = np.array([self.energies[row].noise for row in rows])
+        pairs = zip(rows, self.projections, strict=True)
+        probed = np.array([runs[row].noise if row in runs else 0.0 for row, runs in pairs])
+        known = np.isfinite(whole) & np.isfinite(probed) & (whole > 0) & (probed > 0)
+        return np.divide(whole, probed, out=np.ones_like(whole), where=known)
+
+    def _worst_row(self, name: str) -> tuple[str, Noise]:
         groups = list(takewhile(self.energies.__contains__, group_rows(name)))
-        return max((self.energies[row] for row in groups or [(name, ACCUMULATED)]), key=_normalized)
+        return max(groups or [(name, ACCUMULATED)], key=lambda row: _normalized(self.energies[row]))
 
 
 @dataclass(frozen=True)
@@ -193,10 +206,11 @@ def _beside_measured(budget: NoiseBudget, measurement: Measurement) -> tuple[Pow
 
 def _projected(model: Model, measurement: Measurement, outputs: Sequence[str]) -> NoiseBudget:
     signals = [measurement.energies[name, ACCUMULATED].signal for name in outputs]
+    beyond = measurement.beyond_probed(outputs)
 
     def at_parts(name: str, whole: Noise, lanes: Noise) -> Powers:
         made = (_made(energies, (name, whole), (name, lanes)) for energies in measurement.projections)
-        return np.array([_ratio(noise, signal) for noise, signal in zip(made, signals, strict=True)])
+        return beyond * [_ratio(noise, signal) for noise, signal in zip(made, signals, strict=True)]
 
     alone = {layer.name: at_parts(layer.name, PROJECTED, PROJECTED_LANES) for layer in model.layers if layer.decides}
     own = {

@@ -239,6 +239,20 @@ def test_noise_that_no_projection_foresaw_is_blamed_on_whose_errors_have_grown(t
     assert own(budget) == pytest.approx({"conv1": 0.08, "conv2": 0.001})
 
 
+def test_noise_of_the_runs_that_were_probed_stands_for_that_of_all(tmp_path: Path) -> None:
+    """Those have a thousandth of it: the one loud sample is not among them."""
+    noises: dict[tuple[str, Noise], float] = {("conv2", ACCUMULATED): 0.003}
+    noises |= {(name, kind): 0.0 for name in ("conv1", "conv2") for kind in (PROJECTED, PROJECTED_LANES)}
+    projected: Energies = {
+        key: ErrorEnergy(0.0015 if key[1] in (PROJECTED, PROJECTED_LANES) else 0.1, noise, 1.0)
+        for key, noise in noises.items()
+    }
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=True), energies(MEASURED), projected)
+    assert {name: noise.max() for name, noise in budget.alone.items()} == pytest.approx(
+        {"conv1": 0.015, "conv2": 0.015}
+    )
+
+
 @pytest.mark.parametrize("measured", [20.0, 60.0])
 def test_as_much_noise_as_signal_adds_up_no_longer_where_less_was_measured(tmp_path: Path, measured: float) -> None:
     projected: Energies = {
