@@ -25,6 +25,7 @@ from quantune_mlir.errors import OutputError
 from quantune_mlir.graph.units import Unit
 from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.signature import result_specs
 from quantune_mlir.model import Model
 
 
@@ -74,9 +75,11 @@ def export_qdq(
     copy.CopyFrom(source)
     copy = raised(copy)
     _require_fp32(copy)
+    _tell_ranks(copy, model)
     graph = OnnxGraph(copy)
     planned = PlannedModel.of(model, annotated, options)
     products = counterparts(graph, planned.original)
+    planned = planned.proved_by(products)
     _require_told(planned, products)
     for product in products.values():
         product.node.input[0], product.node.output[0] = product.source, product.result
@@ -85,9 +88,13 @@ def export_qdq(
     graph.index()
     bypassed = fit_clamps(graph, planned)
     tensors = StoredTensors(graph, planned, bypassed)
+    units = {name: weighted_unit(planned.units.get(name, ())) for name in products}
+    for name, unit in units.items():
+        if unit is not None:
+            tensors.complete(products[name].source, unit)
     writer = Writer(graph, planned, tensors, activations)
     for node in graph.nodes:
-        writer.write(node, weighted_unit(planned.units.get(node.name, ())) if node.name in products else None)
+        writer.write(node, units.get(node.name))
     graph.write(writer.nodes)
     onnx.checker.check_model(copy, full_check=copy.ByteSize() < onnx.checker.MAXIMUM_PROTOBUF)
     left = [
@@ -102,6 +109,15 @@ def _has_int8_weights(units: list[Unit], planned: PlannedModel) -> bool:
 
 def _weights(unit: Unit) -> np.ndarray | None:
     return constant_value(unit.op.operands[1]) if unit.kind.value == "dot" else None
+
+
+def _tell_ranks(proto: onnx.ModelProto, model: Model) -> None:
+    """Outputs that are declared without a shape get one whose sizes are open: ONNX's checker asks for it."""
+    for info, (_, sizes, _) in zip(proto.graph.output, result_specs(model.function), strict=True):
+        if not info.type.tensor_type.HasField("shape"):
+            info.type.tensor_type.shape.SetInParent()
+            for _ in sizes:
+                info.type.tensor_type.shape.dim.add()
 
 
 def _require_fp32(model: onnx.ModelProto) -> None:

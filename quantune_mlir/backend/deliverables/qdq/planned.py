@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 from quantune_mlir.errors import OutputError
 from quantune_mlir.graph.lowering import Form, LoweringStep, lowering_steps
@@ -13,7 +13,7 @@ from quantune_mlir.graph.tensors import argument_names
 from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import is_float
+from quantune_mlir.mlir.constants import is_constant, is_float
 from quantune_mlir.mlir.qparams import read_qparams
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import INT8_ACTIVATIONS, NumberFormat
@@ -29,6 +29,8 @@ class Stored(NamedTuple):
 
 
 FP32 = Stored(None, False)
+_SCALING: Final = SHARING | {Kind.CLAMP, Kind.MEAN}
+"""Kinds through which a factor passes."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class PlannedModel:
         formats: by output, that of each unit.
         steps: how it is lowered, by what each step makes.
         inputs: its arguments by name.
+        untold: tensors that the ONNX graph may have in another scale, see `proved_by`.
     """
 
     original: Mapping[str, list[Unit]]
@@ -52,6 +55,7 @@ class PlannedModel:
     formats: Mapping[ir.Value, NumberFormat]
     steps: Mapping[ir.Value, LoweringStep]
     inputs: Mapping[str, ir.Value]
+    untold: frozenset[ir.Value] = frozenset()
 
     @staticmethod
     def of(model: Model, annotated: Model, options: IntegerOptions) -> PlannedModel:
@@ -82,6 +86,20 @@ class PlannedModel:
             dict(zip(argument_names(annotated.function), arguments, strict=True)),
         )
 
+    def proved_by(self, products: Collection[str]) -> PlannedModel:
+        """The same, given the layers whose products nodes of the graph have proved to be.
+
+        Factors may have been folded into other products: what these make, moved, averaged or clamped as well, may be a
+        multiple of what the graph has there.
+        """
+        untold: set[ir.Value] = set()
+        for layer, units in self.units.items():
+            for unit in units:
+                unproved = unit.kind is Kind.DOT and layer not in products and has_weights(unit)
+                if unproved or (unit.kind in _SCALING and untold.intersection(unit.inputs)):
+                    untold.add(unit.output)
+        return replace(self, untold=frozenset(untold))
+
     def in_int8(self, value: ir.Value) -> bool:
         """Whether a value is the output of an int8 unit."""
         return value in self.formats and self.formats[value].is_integer
@@ -90,7 +108,8 @@ class PlannedModel:
         """How an activation is stored; one that another op's epilogue continues is not at all."""
         step = self.steps.get(value)
         inside = step is None and self.in_int8(value)
-        if inside or (step is not None and step.form is Form.TO_FP32) or value not in self.params:
+        untold = value not in self.params or value in self.untold
+        if inside or untold or (step is not None and step.form is Form.TO_FP32):
             return FP32
         return Stored(self.params[value], step is not None and step.form is Form.INTEGER)
 
@@ -111,6 +130,11 @@ class PlannedModel:
     def folds(self, clamp: Unit) -> bool:
         """Whether a clamp is part of the epilogue of an int8 unit."""
         return clamp.output in self.steps and self.steps[clamp.output].clamp is not None
+
+
+def has_weights(product: Unit) -> bool:
+    """Whether a product is one with constant weights."""
+    return is_constant(product.op.operands[1])
 
 
 def _by_layer(units: list[Unit]) -> dict[str, list[Unit]]:

@@ -9,7 +9,7 @@ import onnx
 
 from quantune_mlir.backend.deliverables.qdq.onnx_graph import OnnxGraph
 from quantune_mlir.backend.deliverables.qdq.planned import FP32, PlannedModel, Stored
-from quantune_mlir.graph.units import SHARING
+from quantune_mlir.graph.units import SHARING, Unit
 from quantune_mlir.mlir.bindings import ir
 
 _MOVES: Final = {
@@ -32,6 +32,13 @@ class StoredTensors:
 
     def __getitem__(self, name: str) -> Stored:
         return self._stored.get(name, FP32)
+
+    def complete(self, name: str, product: Unit) -> None:
+        """Let what an int8 product reads have its parameters, where no node of the graph tells of its rounding."""
+        if not self._planned.in_int8(product.output) or self[name].params is not None:
+            return
+        params = next((self._planned.params[value] for value in product.inputs if value in self._planned.params), None)
+        self._stored[name] = Stored(params, False)
 
     def is_read_in_int8(self, name: str, node: onnx.NodeProto) -> bool:
         """Whether a node reads the int8 form of a tensor: there is no other, or its layer computes in int8."""

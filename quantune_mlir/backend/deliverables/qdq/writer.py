@@ -46,7 +46,7 @@ class Writer:
         in_int8 = product is not None and self._planned.in_int8(product.output)
         protected = node.op_type in _REQUANTIZED and not in_int8
         read = [self._read(name, node, protected and place == 0) for place, name in enumerate(node.input)]
-        if node.op_type == "AveragePool" and read[0] != node.input[0] and self._tensors[node.output[0]].params is None:
+        if node.op_type == "AveragePool" and read[0] != node.input[0] and self._is_kept_in_fp32(node):
             read[0] = self._bounded(node.input[0], read[0])
         made = [self._make(name) for name in node.output]
         if product is None:
@@ -122,12 +122,19 @@ class Writer:
         source = [self._quantize(name), scale, zero_point]
         return self._node("DequantizeLinear", source, f"{name}/dequantized", 1)
 
-    def _bounded(self, name: str, dequantized: str) -> str:
-        """The same numbers behind a Clip that changes none of them.
+    def _is_kept_in_fp32(self, pool: onnx.NodeProto) -> bool:
+        """Whether an average of a dequantized tensor must not be computed on its integers.
 
-        OpenVINO computes the average of a dequantized tensor on its integers and rounds it to integers, also where
-        nothing quantizes the average; a Clip between them keeps it in fp32.
+        OpenVINO does so and rounds it to integers, also where nothing quantizes the average. ONNX Runtime does so where
+        something quantizes it, and then divides what a window that reaches beyond counted padding sums up by another
+        number.
         """
+        told = {attribute.name for attribute in pool.attribute if attribute.i}
+        counts_padding = {"count_include_pad", "ceil_mode"} <= told
+        return counts_padding or self._tensors[pool.output[0]].params is None
+
+    def _bounded(self, name: str, dequantized: str) -> str:
+        """The same numbers behind a Clip that changes none of them: so engines compute the average in fp32."""
         params = self._tensors[name].params
         assert params is not None
         ends = {"lowest": INT8_ACTIVATIONS.minimum, "highest": INT8_ACTIVATIONS.maximum}

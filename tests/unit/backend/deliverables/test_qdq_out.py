@@ -290,21 +290,65 @@ def test_an_old_opset_is_raised(tmp_path: Path) -> None:
     assert network.difference(exported) > 42
 
 
-def test_layers_without_a_node_stay_in_fp32_and_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gain", [None, 0.05, 20.0])
+def test_layers_without_a_node_stay_in_fp32_and_are_named(tmp_path: Path, gain: float | None) -> None:
+    """Also where a factor was folded into them, and what they make has another scale in the graph."""
     nodes: list[Node] = [
         ("Conv", ["x", "w1"], "conv", {}),
         ("ConvTranspose", ["conv", "w2"], "up", {"strides": [2, 2]}),
-        ("Conv", ["up", "w3"], "y", {}),
+        *([("Mul", ["up", "gain"], "louder", {})] if gain else []),
+        ("Conv", ["louder" if gain else "up", "w3"], "y", {}),
     ]
-    arrays = {
+    arrays: dict[str, NDArray[np.generic]] = {
         "w1": normal(CHANNELS, CHANNELS, 1, 1),
         "w2": normal(CHANNELS, CHANNELS, 2, 2),
+        "gain": np.array(gain or 1, np.float32),
         "w3": normal(4, CHANNELS, 1, 1),
     }
     network = Network(tmp_path, nodes, arrays)
     exported = network.export()
     assert exported.left_in_fp32 == ("up",)
     assert network.difference(exported) > 35
+
+
+def test_a_product_behind_a_node_of_many_layers_is_int8(tmp_path: Path) -> None:
+    nodes: list[Node] = [
+        ("RNN", ["x", "w", "r"], "steps", {"hidden_size": 6}),
+        ("Reshape", ["steps", "shape"], "rows", {}),
+        ("MatMul", ["rows", "v"], "y", {}),
+    ]
+    arrays: dict[str, NDArray[np.generic]] = {
+        "w": normal(1, 6, CHANNELS),
+        "r": normal(1, 6, 6),
+        "shape": np.array([3, 6]),
+        "v": normal(6, 4),
+    }
+    network = Network(tmp_path, nodes, arrays, shape=(3, 1, CHANNELS))
+    exported = network.export()
+    assert "y" not in exported.left_in_fp32
+    assert op_types(exported.proto)["DequantizeLinear"] > 1
+
+
+def test_an_average_beyond_counted_padding_is_computed_in_fp32(tmp_path: Path) -> None:
+    window: dict[str, object] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]}
+    nodes: list[Node] = [
+        ("Conv", ["x", "w1"], "conv", {}),
+        ("AveragePool", ["conv"], "means", {**window, "count_include_pad": 1, "ceil_mode": 1}),
+        ("Conv", ["means", "w2"], "y", {}),
+    ]
+    arrays: dict[str, NDArray[np.generic]] = {"w1": normal(CHANNELS, CHANNELS, 1, 1), "w2": normal(4, CHANNELS, 1, 1)}
+    network = Network(tmp_path, nodes, arrays)
+    assert network.difference(network.export()) > 25
+
+
+def test_outputs_may_be_declared_without_a_shape(residual: Residual) -> None:
+    network = residual("per-channel")
+    open_ended = onnx.ModelProto()
+    open_ended.CopyFrom(network.source)
+    open_ended.graph.output[0].type.tensor_type.ClearField("shape")
+    annotated = network.rewriter.annotated(network.plan())
+    exported = export_qdq(open_ended, network.model, annotated, integer_options(network.options))
+    assert len(exported.proto.graph.output[0].type.tensor_type.shape.dim) == 2
 
 
 def test_fp16_is_refused(residual: Residual) -> None:
