@@ -14,7 +14,7 @@ from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.ops.recurrent_cells import Cell, State
 
-LEAST_STEPS: Final = 8
+LEAST_STEPS: Final = 4
 """Fewer are unrolled: each is a layer of its own then, in a format of its own."""
 
 
