@@ -21,6 +21,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-assign-precision": "quantize.assign_precision:AssignPrecision",
     "quantune-assign-qparams": "quantize.assign_qparams:AssignQParams",
     "quantune-cancel-transposes": "simplify.cancel_transposes:CancelTransposes",
+    "quantune-crop-kernels": "simplify.crop_kernels:CropKernels",
     "quantune-equalize-ranges": "quantize.equalize_ranges:EqualizeRanges",
     "quantune-expand-rounding": "kernels.expand_rounding:ExpandRounding",
     "quantune-expand-tables": "kernels.expand_tables:ExpandTables",
