@@ -80,7 +80,7 @@ def model_of(
     nodes: Sequence[Node], arrays: dict[str, NDArray[np.generic]], shape: Sequence[int], output: str, opset: int
 ) -> onnx.ModelProto:
     graph = helper.make_graph(
-        [helper.make_node(op, inputs, [result], name=result, **given) for op, inputs, result, given in nodes],
+        [helper.make_node(op, inputs, result.split(), name=result, **given) for op, inputs, result, given in nodes],
         "network",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape))],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
@@ -313,7 +313,7 @@ def test_layers_without_a_node_stay_in_fp32_and_are_named(tmp_path: Path, gain: 
 
 def test_a_product_behind_a_node_of_many_layers_is_int8(tmp_path: Path) -> None:
     nodes: list[Node] = [
-        ("RNN", ["x", "w", "r"], "steps", {"hidden_size": 6}),
+        ("RNN", ["x", "w", "r"], "steps last", {"hidden_size": 6}),
         ("Reshape", ["steps", "shape"], "rows", {}),
         ("MatMul", ["rows", "v"], "y", {}),
     ]
