@@ -20,12 +20,13 @@ from threading import Condition, Thread
 from typing import BinaryIO, Final
 
 from quantune_mlir.backend.compile_cache import CompileCache
+from quantune_mlir.backend.free_memory import give_back
 from quantune_mlir.backend.iree_tool import UNVERIFIED, iree_compile
 from quantune_mlir.backend.kernel_batch import KernelTarget, batch, join
 from quantune_mlir.backend.kernel_lowering import lower_to_llvm
 from quantune_mlir.backend.kernel_object import KernelObject, kernel_object
 from quantune_mlir.errors import CompileError, QuantuneError
-from quantune_mlir.files.processes import peak_mib
+from quantune_mlir.files.processes import peak_mib, processors
 from quantune_mlir.files.staging import scratch_directory
 from quantune_mlir.mlir.bindings import make_context
 from quantune_mlir.mlir.text import module_bytecode
@@ -115,7 +116,7 @@ def _compiled(codes: dict[str, bytes], folder: Path, target: KernelTarget) -> di
     Several go into one executable, as each costs as much as a kernel or two. Those that are not the same alone are
     compiled again, alone, and those that call functions of the C library together with it.
     """
-    size = min(_LARGEST_GROUP, -(-len(codes) // (os.cpu_count() or 1)))
+    size = min(_LARGEST_GROUP, -(-len(codes) // processors()))
     objects = _objects(codes, folder, target, size)
     together = {name: codes[name] for name, found in objects.items() if not found.apart}
     objects |= _objects(together, folder, target)
@@ -203,4 +204,5 @@ def main() -> None:
             answers: Answers = compile_jobs(jobs.next()), peak_mib().get("compiler", 0)
             pickle.dump(answers, sys.stdout.buffer)
             sys.stdout.buffer.flush()
+            give_back()  # The next batch may be long in coming.
     os._exit(0)  # What is left to be written would reach nobody.

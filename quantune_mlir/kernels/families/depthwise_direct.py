@@ -9,8 +9,9 @@
             for each output pixel it belongs to: acc[pixel] += x * w                  one load serves up to all taps
           for each acc: clamp, add, store                                             epilogue.py
 
-Tiles at the left and right border are code of their own, in which taps outside the image do not exist. Rows outside
-read as 0, where the first or last row of a tile is outside. The last tile or block is moved back to where it fits.
+What reads outside the image at the left and right is code of its own, in which such taps do not exist: of wide images
+a narrow tile each, else tiles like others. Rows outside read as 0, where the first or last row of a tile is outside;
+in tall images such tiles are narrow, for less code to compile. The last tile or block is moved back to where it fits.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil, inf, prod
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +57,14 @@ def lower(group: Group, step: DotStep, tables: ByteTables | None, library: Libra
     return DirectDepthwiseKernel(group, step, shape, tile, share, epilogue, source).dispatch(library)
 
 
+_TALL: Final = 32
+"""Tiles one below the other, of which those at the top and the bottom are few."""
+_WIDE: Final = 3
+"""Tiles side by side, beside which narrow ones are few."""
+_NARROW: Final = 4
+"""Columns of a tile."""
+
+
 @dataclass(frozen=True)
 class DepthwiseTile:
     """Output pixels that are computed together."""
@@ -75,10 +85,32 @@ def choose_tile(shape: ConvolutionShape, step: DotStep) -> DepthwiseTile:
     """The tile with the least modelled cycles."""
 
     def cycles(tile: DepthwiseTile) -> float:
-        passes = ceil(shape.out_height / tile.rows) * ceil(shape.out_width / tile.columns)
-        return passes * _tile_cycles(shape, step, tile)
+        return ceil(shape.out_height / tile.rows) * _row_cycles(shape, step, tile)
 
     return min(_tiles(shape, step.registers), key=cycles)
+
+
+def _row_cycles(shape: ConvolutionShape, step: DotStep, tile: DepthwiseTile) -> float:
+    """Cycles of a row of tiles of a block of channels."""
+    left, right = _inside(shape)
+    if not _is_wide(shape, tile.columns):
+        return ceil(shape.out_width / tile.columns) * _tile_cycles(shape, step, tile)
+    edges = [width for width in (left, shape.out_width - right) if width]
+    narrow = sum(_tile_cycles(shape, step, DepthwiseTile(tile.rows, width)) for width in edges)
+    return narrow + ceil((right - left) / tile.columns) * _tile_cycles(shape, step, tile)
+
+
+def _inside(shape: ConvolutionShape) -> tuple[int, int]:
+    """The first output column that reads inside the image only, and the one after the last."""
+    stride, pad, reach = shape.stride[1], shape.pad[1], (shape.kernel[1] - 1) * shape.dilation[1]
+    left = max(0, ceil(pad / stride))
+    return left, min(shape.out_width, (shape.width - 1 - reach + pad) // stride + 1)
+
+
+def _is_wide(shape: ConvolutionShape, columns: int) -> bool:
+    """Whether there are enough whole tiles between narrow ones at the edges."""
+    left, right = _inside(shape)
+    return right - left >= _WIDE * columns and max(left, shape.out_width - right) <= columns
 
 
 def _tile_cycles(shape: ConvolutionShape, step: DotStep, tile: DepthwiseTile) -> float:
@@ -107,7 +139,7 @@ def _span(count: int, shape: ConvolutionShape, axis: int) -> int:
 def choose_share(shape: ConvolutionShape, step: DotStep, tile: DepthwiseTile) -> Share:
     """Whole rows of tiles and blocks of channels that threads share evenly."""
     blocks = ceil(shape.channels / step.lanes)
-    row = ceil(shape.out_width / tile.columns) * _tile_cycles(shape, step, tile)
+    row = _row_cycles(shape, step, tile)
 
     def load(share: Share) -> Load:
         parts = shape.batch * ceil(shape.out_height / share.rows) * ceil(blocks / share.blocks)
@@ -245,49 +277,66 @@ class DirectDepthwiseKernel:
             lines = [code.add(first, i) for i in inside]
             clipped = [code.minimum(code.maximum(y, 0), shape.height - 1) for y in lines]
             checks = [code.is_within(y, shape.height) for y in lines]
-            self._emit_tiles(part, row, [_Line(y, check) for y, check in zip(clipped, checks, strict=True)])
+            is_tall = shape.out_height >= _TALL * self.tile.rows
+            columns = min(self.tile.columns, _NARROW) if is_tall else self.tile.columns
+            narrow = replace(self, tile=DepthwiseTile(self.tile.rows, columns))
+            narrow._emit_tiles(part, row, [_Line(y, check) for y, check in zip(clipped, checks, strict=True)])
 
-        last = (shape.out_height - 1) * sh - top + (shape.kernel[0] - 1) * shape.dilation[0]
-        if top <= 0 and last < shape.height:
+        firsts = [start * sh - top for start in self._row_starts()]
+        within = {each >= 0 and each + span <= shape.height for each in firsts}
+        if within == {True}:
             inner()
-            return
-        low, high = (code.is_within(code.add(first, i), shape.height) for i in (0, span - 1))
-        code.when(arith.AndIOp(low, high).result, inner, border)
+        elif within == {False}:
+            border()
+        else:
+            low, high = (code.is_within(code.add(first, i), shape.height) for i in (0, span - 1))
+            code.when(arith.AndIOp(low, high).result, inner, border)
+
+    def _row_starts(self) -> set[int]:
+        """Where a row of tiles may begin."""
+        shape, share, size = self.shape, self.share.rows, self.tile.rows
+        parts = {min(first, shape.out_height - share) for first in range(0, shape.out_height, share)}
+        return {part + min(first, share - size) for part in parts for first in range(0, share, size)}
 
     def _emit_tiles(self, part: _Part, row: Index, lines: list[_Line]) -> None:
         shape, size = self.shape, self.tile.columns
-        starts = [code.fitted(c, size, shape.out_width) for c in range(0, shape.out_width, size)]
-        assert all(isinstance(start, int) for start in starts)
-        span = _span(size, shape, 1)
+        left, right = _inside(shape)
 
-        def first_column(start: Index) -> Index:
-            return code.add(code.mul(start, shape.stride[1]), -shape.pad[1])
+        def emit(start: Index, width: int, valid: list[bool]) -> None:
+            kernel = replace(self, tile=DepthwiseTile(self.tile.rows, width))
+            first = code.add(code.mul(start, shape.stride[1]), -shape.pad[1])
 
-        def valid(start: int) -> list[bool]:
-            x = start * shape.stride[1] - shape.pad[1]
-            return [0 <= x + j < shape.width for j in range(span)]
-
-        whole = [c for c in range(0, shape.out_width - size + 1, size) if all(valid(c))]
-
-        def emit(start: Index, valid: list[bool]) -> None:
             def tile(part: _Part) -> None:
                 assert part.loaded is not None
-                self._emit_tile(part, part.loaded, row, start, lines, first_column(start), valid)
+                kernel._emit_tile(part, part.loaded, row, start, lines, first, valid)
 
             if part.loaded is None:
                 self._for_each_block(part, tile)
             else:
                 tile(part)
 
+        def edge(start: int, width: int) -> None:
+            x = start * shape.stride[1] - shape.pad[1]
+            emit(start, width, [0 <= x + j < shape.width for j in range(_span(width, shape, 1))])
+
         def inner(start: Index) -> list[ir.Value]:
-            emit(start, [True] * span)
+            emit(start, size, [True] * _span(size, shape, 1))
             return []
 
+        if _is_wide(shape, size):
+            count = right - left
+            code.loop(0, count, size, lambda c: inner(code.add(left, code.fitted(c, size, count))))
+            for start, width in ((0, left), (right, shape.out_width - right)):
+                if width:
+                    edge(start, width)
+            return
+        starts = [min(c, shape.out_width - size) for c in range(0, shape.out_width, size)]
+        whole = [start for start in starts if start % size == 0 and left <= start and start + size <= right]
         if whole:
             code.loop(whole[0], whole[-1] + 1, size, inner)
         for start in starts:
-            if isinstance(start, int) and start not in whole:
-                emit(start, valid(start))
+            if start not in whole:
+                edge(start, size)
 
     def _emit_tile(
         self,

@@ -154,7 +154,7 @@ def test_groups_make_no_difference(largest: int, jobs: list[KernelJob], monkeypa
     assert len(different) == 5
     alone = {name: found for job in different for name, found in objects([job]).items()}
     monkeypatch.setattr(kernel_process, "_LARGEST_GROUP", largest)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(kernel_process, "processors", lambda: 1)
     assert objects(different) == alone
     assert objects(different[::-1]) == alone
 

@@ -71,6 +71,8 @@ def cases(element: str) -> list[Layer]:
         layer(element, 8, 12, 144, dilation=(2, 2), pads=(2, 2, 2, 2)),
         layer(element, 5, 20, 32, kernel=3, pads=(0, 0, 3, 1)),
         layer(element, 2, 700, 48),
+        layer(element, 34, 61, 16),
+        layer(element, 69, 91, 20, 5, stride=(2, 2), ending="residual"),
         layer(element, 3, 12, 1040),
         layer(element, 10, 10, 20, 1, stride=(3, 3)),
     ]
