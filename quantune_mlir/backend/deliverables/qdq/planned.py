@@ -29,8 +29,8 @@ class Stored(NamedTuple):
 
 
 FP32 = Stored(None, False)
-_SCALING: Final = SHARING | {Kind.CLAMP, Kind.MEAN}
-"""Kinds through which a factor passes."""
+_PASSING: Final = SHARING | {Kind.CLAMP}
+"""Kinds that hand a factor on."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,26 @@ class PlannedModel:
     def proved_by(self, products: Collection[str]) -> PlannedModel:
         """The same, given the layers whose products nodes of the graph have proved to be.
 
-        Factors may have been folded into other products: what these make, moved, averaged or clamped as well, may be a
-        multiple of what the graph has there.
+        Factors may have been folded into other products: what these make, and the means that they read, moved, averaged
+        or clamped as well, may be a multiple of what the graph has there.
         """
-        untold: set[ir.Value] = set()
-        for layer, units in self.units.items():
-            for unit in units:
-                unproved = unit.kind is Kind.DOT and layer not in products and has_weights(unit)
-                if unproved or (unit.kind in _SCALING and untold.intersection(unit.inputs)):
-                    untold.add(unit.output)
+        units = [unit for layer in self.units.values() for unit in layer]
+        makers = {unit.output: unit for unit in units}
+        unproved = [
+            unit for unit in units if unit.kind is Kind.DOT and has_weights(unit) and unit.layer not in products
+        ]
+        untold = {unit.output for unit in unproved}
+        for unit in unproved:
+            read = makers.get(unit.inputs[0])
+            while read is not None and read.kind in _PASSING:
+                read = makers.get(read.inputs[0])
+            if read is not None and read.kind is Kind.MEAN:
+                untold.add(read.output)
+        while (
+            more := {unit.output for unit in units if unit.kind in _PASSING and untold.intersection(unit.inputs)}
+            - untold
+        ):
+            untold |= more
         return replace(self, untold=frozenset(untold))
 
     def in_int8(self, value: ir.Value) -> bool:

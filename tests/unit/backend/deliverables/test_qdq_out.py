@@ -311,6 +311,17 @@ def test_layers_without_a_node_stay_in_fp32_and_are_named(tmp_path: Path, gain: 
     assert network.difference(exported) > 35
 
 
+def test_a_mean_whose_divisor_went_into_a_product_is_not_rounded_by_its_scale(tmp_path: Path) -> None:
+    nodes: list[Node] = [
+        ("ReduceMean", ["x"], "means", {"axes": [1], "keepdims": 0}),
+        ("Gemm", ["means", "w"], "y", {}),
+    ]
+    network = Network(tmp_path, nodes, {"w": normal(CHANNELS, 4)}, shape=(1, 12, CHANNELS))
+    exported = network.export()
+    assert exported.left_in_fp32 == ("y",)
+    assert network.difference(exported) > 30
+
+
 def test_a_product_behind_a_node_of_many_layers_is_int8(tmp_path: Path) -> None:
     nodes: list[Node] = [
         ("RNN", ["x", "w", "r"], "steps last", {"hidden_size": 6}),
