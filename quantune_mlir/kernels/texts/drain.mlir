@@ -5,14 +5,13 @@
   #hal.pipeline.binding<storage_buffer, Indirect>,
   #hal.pipeline.binding<storage_buffer, Indirect>,
   #hal.pipeline.binding<storage_buffer, Indirect>,
-  #hal.pipeline.binding<storage_buffer, Indirect>,
   #hal.pipeline.binding<storage_buffer, Indirect>
 ], flags = Indirect>
 
 //   constants: the first row; number of rows; room: how many pairs can be written, at least 65536
 //   bindings:  histograms: rows x 65536 x i32; extremes: rows x 2 x i32;
 //              room x 2 x i32: the occupied buckets of each row, ascending, each with its count, row after row;
-//              how many these are in all: 1 x i32; and of each row, -1 if it was not read: rows x i32;
+//              how many these are of each row, -1 if it was not read: rows x i32;
 //              extremes of the rows that were read: rows x 2 x i32
 hal.executable.source private @quantune_drain {
   hal.executable.export public @drain ordinal(0) layout(#drain) count(%device: !hal.device) -> (index, index, index) {
@@ -80,9 +79,8 @@ hal.executable.source private @quantune_drain {
       %histograms = hal.interface.binding.subspan layout(#drain) binding(0) : memref<?x65536xi32>{%rows}
       %extremes = hal.interface.binding.subspan layout(#drain) binding(1) : memref<?x2xi32>{%rows}
       %pairs = hal.interface.binding.subspan layout(#drain) binding(2) : memref<?x2xi32>{%room}
-      %number = hal.interface.binding.subspan layout(#drain) binding(3) : memref<1xi32>
-      %numbers = hal.interface.binding.subspan layout(#drain) binding(4) : memref<?xi32>{%rows}
-      %read = hal.interface.binding.subspan layout(#drain) binding(5) : memref<?x2xi32>{%rows}
+      %numbers = hal.interface.binding.subspan layout(#drain) binding(3) : memref<?xi32>{%rows}
+      %read = hal.interface.binding.subspan layout(#drain) binding(4) : memref<?x2xi32>{%rows}
       %total = scf.for %row = %first to %rows step %c1 iter_args(%found = %c0) -> (index) {
         %most = arith.addi %found, %buckets : index
         %fits = arith.cmpi ule, %most, %room : index
@@ -102,8 +100,6 @@ hal.executable.source private @quantune_drain {
         }
         scf.yield %found_now : index
       }
-      %total_i32 = arith.index_castui %total : index to i32
-      memref.store %total_i32, %number[%c0] : memref<1xi32>
       return
     }
   }

@@ -5,8 +5,8 @@ Out: the same, these ops as dispatches of the observer kernels, which accumulate
 
     @main        with observers, one more result: the largest key so far (kernels/texts/observe.mlir), tensor<1 x i32>
     @drain(i32)  the histograms from this row on, as many as there is room for: the buckets that hold something,
-                 ascending, each with its count, row after row, tensor<? x 2 x i32>; the number of these of each row, -1
-                 if it was not read, tensor<rows x i32>; and the extremes, tensor<rows x 2 x i32>
+                 ascending, each with its count, row after row, tensor<room x 2 x i32>; the number of these of each row,
+                 -1 if it was not read, tensor<rows x i32>; and the extremes, tensor<rows x 2 x i32>
     @channels    exact sums, minima and maxima of all observed channels, the tensors side by side,
                  tensor<channels x 16 x i64>, tensor<channels x f32> twice
     @energies    signal and noise of every measured tensor and projected layer, tensor<rows x 2 x f64>
@@ -27,7 +27,7 @@ import numpy as np
 
 from quantune_mlir.files import resources
 from quantune_mlir.kernels.families.observers import LANES, MEASURE, OBSERVE, OBSERVE_CHANNELS, PROJECT, Observer
-from quantune_mlir.mlir.bindings import arith, func, ir, tensor
+from quantune_mlir.mlir.bindings import arith, func, ir
 from quantune_mlir.mlir.dialects import quantune
 from quantune_mlir.mlir.dialects.quantune import (
     KEPT,
@@ -123,27 +123,20 @@ def _lower_observers(module: ir.Module, function: ir.Operation, observers: Seque
 
 def _define_drain(module: ir.Module, histograms: Global, extremes: Global) -> None:
     integer = ir.IntegerType.get_signless(32)
-    index = ir.IndexType.get()
-    dynamic = ir.ShapedType.get_dynamic_size()
     rows = histograms.type.shape[0]
     room = min(rows, _ROWS_OF_ROOM) * BUCKETS
-    shapes = [1], [rows], [rows, 2], [dynamic, 2]
-    one, numbers, extreme, occupied = (ir.RankedTensorType.get(shape, integer) for shape in shapes)
-    pairs = Global.of(module, "quantune_drained", [room, 2], integer)
+    results = [ir.RankedTensorType.get(shape, integer) for shape in ([room, 2], [rows], [rows, 2])]
     import_text(module, resources.kernel_text("drain.mlir"))
     with ir.InsertionPoint(module.body):
-        reader = func.FuncOp("drain", ([integer], [occupied, numbers, extreme]))
+        reader = func.FuncOp("drain", ([integer], results))
         with ir.InsertionPoint(reader.add_entry_block()):
-            parts = [histograms, extremes, pairs]
+            parts = [histograms, extremes]
             state = [part.load() for part in parts]
             arguments = [reader.arguments[0], i32(rows), i32(room)]
-            *kept, number, found, ends = dispatch("quantune_drain", "drain", arguments, state, [one, numbers, extreme])
-            for part, value in zip(parts, kept, strict=True):
+            found = dispatch("quantune_drain", "drain", arguments, state, results)
+            for part, value in zip(parts, found, strict=False):
                 part.store(value)
-            zero = arith.ConstantOp(index, 0).result
-            size = arith.IndexCastOp(index, tensor.ExtractOp(number, [zero]).result).result
-            first = tensor.ExtractSliceOp(occupied, kept[-1], [], [size], [], [0, 0], [dynamic, 2], [1, 1]).result
-            func.ReturnOp([first, found, ends])
+            func.ReturnOp(found[len(parts) :])
 
 
 def _lower_channels(module: ir.Module, function: ir.Operation, observers: Sequence[ir.Operation]) -> None:

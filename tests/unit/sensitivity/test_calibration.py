@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from quantune_mlir.backend import workers
 from quantune_mlir.errors import DataError
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.model import Model
@@ -37,6 +38,7 @@ def samples(count: int) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("counter_limit", [2**32 - 1, 40, 85, 280, 281])
 def test_profile_is_exact_whenever_counters_are_drained(model, monkeypatch, counter_limit) -> None:
     monkeypatch.setattr(calibration, "_COUNTER_LIMIT", counter_limit)
+    monkeypatch.setattr(workers, "processors", lambda: 1)
     data = samples(7)
     calibrator = Calibrator(model, load_target("host"))
     drains: list[int] = []
