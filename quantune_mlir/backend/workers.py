@@ -56,9 +56,13 @@ class Workers(Protocol):
 class _Runs:
     """The runs over samples, for several threads to take them from."""
 
-    def __init__(self, samples: SampleSet) -> None:
-        self._left = ((samples.number_of(index), inputs) for index, inputs in enumerate(samples))
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._left = (run for run in runs)
         self._lock = Lock()
+
+    @staticmethod
+    def over(samples: SampleSet) -> _Runs:
+        return _Runs((samples.number_of(index), inputs) for index, inputs in enumerate(samples))
 
     def __iter__(self) -> Iterator[Run]:
         while (run := self.take()) is not None:
@@ -150,6 +154,21 @@ class _LoadedProgram:
         return self._loaded
 
 
+def outputs_of(
+    program: Program, inputs: Iterable[tuple[Array, ...]], on_run: Callable[[], None]
+) -> Iterator[list[Array]]:
+    """What a program gives of each run's inputs, in their order. All processors run it; `on_run` is called after each.
+
+    Raises:
+        DataError: the program takes other inputs.
+    """
+
+    def asked(program: Program, runs: Iterable[Run]) -> Iterator[list[Array]]:
+        return (program(*arrays) for _, arrays in runs)
+
+    return _LoadedProgram(program).apart(asked, _Runs(enumerate(inputs)), on_run)
+
+
 class MeasuringProgram:
     """A compiled program that adds up what it measures, until it is asked."""
 
@@ -174,13 +193,13 @@ class MeasuringProgram:
             WorkerError: the workers are gone.
         """
         if self._here is not None:
-            return self._here.together(asked, _Runs(samples), on_run)
+            return self._here.together(asked, _Runs.over(samples), on_run)
         return self._on_workers(asked, samples, on_run)
 
     def apart(self, asked: Asked[T], samples: SampleSet, on_run: Callable[[], None]) -> Iterator[T]:
         """What `asked` gives of each run by itself, in the order of the samples. Raises as `together` does."""
         if self._here is not None:
-            return self._here.apart(asked, _Runs(samples), on_run)
+            return self._here.apart(asked, _Runs.over(samples), on_run)
         return self._on_workers(asked, samples, on_run)
 
     def _on_workers(self, asked: Asked[T], samples: SampleSet, on_run: Callable[[], None]) -> Iterator[T]:
@@ -206,7 +225,7 @@ def run_shard(program: bytes, asked: Callable[[Program, Iterable[Run]], Iterator
 
 def _shards(samples: SampleSet, most: int, sizes: list[int]) -> Iterator[list[Run]]:
     """Runs in memory, as many together as are allowed. `sizes` gets the length of each."""
-    runs = iter(_Runs(samples))
+    runs = iter(_Runs.over(samples))
     for first in runs:
         size = sum(array.nbytes for array in first[1])
         rest = islice(runs, min(most, max(1, _MOST_BYTES // max(1, size))) - 1)

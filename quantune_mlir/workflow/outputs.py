@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantune_mlir.backend.program import Array, Program
+from quantune_mlir.backend.workers import outputs_of
 from quantune_mlir.errors import DataError
 from quantune_mlir.model import Model
 from quantune_mlir.samples.sample_set import SampleSet
@@ -46,9 +47,8 @@ class Classification:
 
 def all_outputs(program: Program, samples: SampleSet, on_run: Callable[[], None]) -> Iterator[list[Array]]:
     """All outputs of each run, with samples along axis 0."""
-    for run in samples:
-        yield [by_sample(output, samples.batch) for output in program(*run)]
-        on_run()
+    for outputs in outputs_of(program, samples, on_run):
+        yield [by_sample(output, samples.batch) for output in outputs]
 
 
 def by_sample(output: Array, batch: int) -> Array:
