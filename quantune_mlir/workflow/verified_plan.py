@@ -35,7 +35,8 @@ _AMPLE_DB: Final = 1.0
 """By so much more than was asked for a plan may have without being made again."""
 
 _TIGHT: Final = 10**0.1
-"""So many times as much noise as was measured may be predicted where a plan is to have hardly more than asked for."""
+"""So many times as much noise as was measured may be predicted where a plan is doubted, or is to have little more than
+was asked for."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def _probed(first: Planned, planner: Planner, make: Callable[[Planner], Planned]
     probed = planner.plan(probe, first.plan.policy)
     model = planner.problem.noise_model
     measured = verify.measured(verify(probed, model), model)
-    return make(planner) if planner.brighten(probed.plan, measured) else first
+    return make(planner) if planner.brighten(probed.plan, measured, _TIGHT) else first
 
 
 def _tightened(

@@ -182,7 +182,7 @@ def test_a_plan_that_has_more_than_was_asked_for_is_made_again(tight: bool, int8
 
 def test_hopes_that_were_too_high_are_lowered_by_what_came_of_them() -> None:
     """The body has a quarter of what was foreseen, and so has the tail, but not the front."""
-    of, device = planner(0.02, 0.006, 0.0055), Device({"front": 0.02, "body": 0.0015, "tail": 0.0014})
+    of, device = planner(0.02, 0.006, 0.0055), Device({"front": 0.024, "body": 0.0015, "tail": 0.0014})
     budget = within(Budget(min_sqnr_db=20.0))
     found = verified_plan(
         of.plan(budget, "b"),
