@@ -93,9 +93,3 @@ def known_condition(goes_on: Tensor | None) -> bool:
     if goes_on.array is None:
         raise Unsupported("a loop, whose end depends on values")
     return bool(goes_on.array.reshape(-1).any())
-
-
-def require_endless(goes_on: Tensor | None) -> None:
-    """Raises Unsupported if a round may end the loop that it is one of."""
-    if goes_on is not None and not (goes_on.array is not None and goes_on.array.all()):
-        raise Unsupported(f"a loop of more than {MOST_ROUNDS} rounds, whose end depends on them")

@@ -125,7 +125,7 @@ class _GraphImport:
         # None stands for what cannot be known because a node was refused.
         self._tensors: ChainMap[str, Tensor | None] = ChainMap()
         self._refused: list[UnsupportedNode] = []
-        self._rounds = Rounds(self._inlined, self._computed, self._refused)
+        self._rounds = Rounds(self._inlined, self._computed, self._refused, self._constant)
 
     def build(self, module: ir.Module) -> None:
         arguments = [tensor_type(p.shape, p.dtype) for p in self._parameters]
@@ -174,6 +174,11 @@ class _GraphImport:
         """Those of the names whose values are computed at run time."""
         found = {name: self._tensors.get(name) for name in names}
         return {name: tensor for name, tensor in found.items() if tensor is not None and tensor.array is None}
+
+    def _constant(self, name: str) -> np.ndarray | None:
+        """The value of a name, if it is a constant."""
+        tensor = self._tensor(name) if name in self._tensors or name in self._stored else None
+        return None if tensor is None else tensor.array
 
     def _composed(
         self, builder: Builder, proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None]

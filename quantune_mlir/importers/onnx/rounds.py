@@ -22,8 +22,8 @@ from quantune_mlir.importers.onnx.bodies import (
     captured,
     known_condition,
     known_rounds,
-    require_endless,
 )
+from quantune_mlir.importers.onnx.carried import Carried, Known
 from quantune_mlir.importers.onnx.scanning import MOST_WRITTEN_OUT, Round, Scan, looped, merged, slices_of
 
 Inline = Callable[
@@ -41,24 +41,29 @@ class Rounds:
         _inline: imports a body in place.
         _computed: of some names, the values that are computed at run time.
         _refused: the nodes that cannot be imported so far.
+        _known: tells constants.
     """
 
     _inline: Inline
     _computed: Callable[[Iterable[str]], dict[str, Tensor]]
     _refused: list[UnsupportedNode]
+    _known: Known
 
     def loop(
         self, builder: Builder, proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None]
     ) -> list[Tensor | None]:
         """The results of a Loop: what is carried, and what each round yields, stacked."""
         count, goes_on, *states = inputs
-        rounds = None if count is None or count.array is None else int(count.array.reshape(()))
-        first = [state for state in states if state is not None]
-        if rounds is not None and known_condition(goes_on):
-            found = self._as_loop(rounds, lambda: self._long_loop(builder, proto, name, rounds, first))
-            if found is not None:
-                return found
         body = next(bodies(proto))
+        first = [state for state in states if state is not None]
+        if (count is None or count.array is not None) and len(first) == len(states) and known_condition(goes_on):
+            kept = Carried.of(body, first, self._known)
+            most = None if count is None or count.array is None else int(count.array.reshape(()))
+            rounds = kept.rounds(most, self._known)
+            if rounds is not None:
+                found = self._as_loop(rounds, lambda: self._long_loop(builder, proto, name, rounds, kept))
+                if found is not None:
+                    return found
         carried = list(states)
         yielded: list[list[Tensor | None]] = []
         for index in known_rounds(count):
@@ -75,23 +80,41 @@ class Rounds:
         return [*carried, *self._stacked(builder, proto, name, list(zip(*yielded, strict=True)))]
 
     def _long_loop(
-        self, builder: Builder, proto: onnx.NodeProto, name: str, rounds: int, states: Sequence[Tensor]
+        self, builder: Builder, proto: onnx.NodeProto, name: str, rounds: int, kept: Carried
     ) -> list[Tensor | None]:
-        """The results of a Loop that nothing ends before its rounds are over, as a loop."""
+        """The results of a Loop of so many rounds, as a loop."""
+        live = [state for i, state in enumerate(kept.states) if kept.live(i)]
+        computed = [i for i in sorted(kept.unchanged) if kept.states[i].array is None]
 
-        def given(inner: Builder, number: Tensor, states: list[Tensor], _rows: Sequence[Tensor]) -> list[Tensor]:
+        def given(inner: Builder, number: Tensor, states: list[Tensor], rows: Sequence[Tensor]) -> list[Tensor]:
             index = inner.reshape(inner.cast(number, np.int64), ())
-            return [index, Tensor.constant(np.array(True)), *states]
+            following, seen = iter(states), dict(zip(computed, rows, strict=True))
+            found = [index, Tensor.constant(np.array(True))]
+            for i, state in enumerate(kept.states):
+                if i in kept.steps:
+                    found.append(_counted(inner, number, state, kept.steps[i]))
+                else:
+                    found.append(next(following) if kept.live(i) else seen.get(i, state))
+            return found
 
+        body = onnx.GraphProto()
+        body.CopyFrom(kept.body)
+        del body.output[:]
+        body.output.extend(
+            value for i, value in enumerate(kept.body.output[1:]) if i >= len(kept.states) or kept.live(i)
+        )
+        rows = [kept.states[i] for i in computed]
         with builder.importing(name, proto.op_type):
-            last, stacked = self._in_rounds(builder, proto, rounds, states, [], given)
-        return [*last, *stacked]
+            last, stacked = self._in_rounds(builder, proto, body, rounds, live, rows, given)
+        following = iter(last)
+        carried = [next(following) if kept.live(i) else kept.after(i, rounds) for i in range(len(kept.states))]
+        return [*carried, *stacked]
 
     def scan(
         self, builder: Builder, proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None], opset: int
     ) -> list[Tensor | None]:
         """The results of a Scan: what is carried, and what each round yields, stacked."""
-        scan = Scan.of(proto, inputs, opset)
+        scan, body = Scan.of(proto, inputs, opset), next(bodies(proto))
         with builder.importing(name, proto.op_type):
             rows = scan.rows(builder)
 
@@ -101,7 +124,9 @@ class Rounds:
         def long() -> list[Tensor | None]:
             with builder.importing(name, proto.op_type):
                 all_rows = [merged(builder, rows)]
-                last, stacked = self._in_rounds(builder, proto, scan.rounds, scan.states, all_rows, given, scan.turned)
+                last, stacked = self._in_rounds(
+                    builder, proto, body, scan.rounds, scan.states, all_rows, given, scan.turned
+                )
                 return [*last, *scan.placed(builder, stacked)]
 
         found = self._as_loop(scan.rounds, long)
@@ -112,7 +137,7 @@ class Rounds:
         for index in range(scan.rounds):
             with builder.importing(name, proto.op_type):
                 slices = [builder.reshape(builder.slice_axis(row, 0, index, 1), row.shape[1:]) for row in rows]
-            results = self._inline(builder, next(bodies(proto)), [*carried, *slices], {})
+            results = self._inline(builder, body, [*carried, *slices], {})
             if None in results:
                 return [None] * len(proto.output)
             carried = results[: len(carried)]
@@ -142,6 +167,7 @@ class Rounds:
         self,
         builder: Builder,
         proto: onnx.NodeProto,
+        body: onnx.GraphProto,
         rounds: int,
         states: Sequence[Tensor],
         rows: Sequence[Tensor],
@@ -152,15 +178,12 @@ class Rounds:
 
         `given` makes what the body takes of the round's number, the states and the rows.
         """
-        body = next(bodies(proto))
         computed = self._computed(captured(proto))
 
         def one_round(inner: Builder, number: Tensor, states: list[Tensor], unchanged: list[Tensor]) -> list[Tensor]:
             known = dict(zip(computed, unchanged[len(rows) :], strict=True))
             inputs = given(inner, number, states, unchanged[: len(rows)])
             results = self._inline(inner, body, inputs, known)
-            if proto.op_type == "Loop":
-                require_endless(results.pop(0))
             made = [tensor for tensor in results if tensor is not None]
             if len(made) < len(results):
                 raise Unsupported("nodes of its body cannot be imported")
@@ -177,3 +200,11 @@ class Rounds:
                 builder.concat([builder.reshape(row, (1, *row.shape)) for row in rows if row is not None], 0)
                 for rows in columns
             ]
+
+
+def _counted(b: Builder, number: Tensor, first: Tensor, step: int) -> Tensor:
+    """A whole number that begins with `first`, and has grown by `step` in each round before this one."""
+    grown = number if step == 1 else b.mul(number, Tensor.constant(np.array([step], np.int32)))
+    start = first.known.reshape(1).astype(np.int32)
+    found = b.add(grown, Tensor.constant(start)) if start[0] else grown
+    return b.reshape(b.cast(found, first.dtype), first.shape)

@@ -11,7 +11,6 @@ import pytest
 from onnx import TensorProto, helper
 
 from quantune_mlir.backend.compilation import with_kernels
-from quantune_mlir.errors import UnsupportedOperatorsError
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.mlir.bindings import ir
@@ -125,10 +124,47 @@ def test_loop_of_many_rounds() -> None:
     assert_equal(model, given, module)
 
 
-def test_loop_that_ends_early_is_written_out_or_refused() -> None:
-    model, given = long_loop(20, end="before")
+@pytest.mark.parametrize("rounds", [20, 300])
+def test_loop_that_ends_early_is_as_long_as_it_goes_on(rounds: int) -> None:
+    model, given = long_loop(rounds, end="before")
     module = import_onnx(model)
-    assert not loops(module)
+    assert len(loops(module)) == 1
     assert_equal(model, given, module)
-    with pytest.raises(UnsupportedOperatorsError, match="whose end depends on them"):
-        import_onnx(long_loop(300, end="before")[0])
+
+
+def test_loop_that_counts_by_itself_and_carries_its_weights() -> None:
+    """As exporters of Keras write a recurrence."""
+    kinds = {
+        "i": (TensorProto.INT64, []),
+        "on": (TensorProto.BOOL, []),
+        "time": (TensorProto.INT32, []),
+        "h": (TensorProto.FLOAT, [1, WIDTH]),
+        "weights": (TensorProto.FLOAT, [WIDTH, WIDTH]),
+        "bias": (TensorProto.FLOAT, [1, WIDTH]),
+    }
+    inputs = [helper.make_tensor_value_info(name, *kind) for name, kind in kinds.items()]
+    nodes = [
+        helper.make_node("Add", ["time", "two"], ["later"]),
+        helper.make_node("Gather", ["x", "time"], ["row"]),
+        helper.make_node("MatMul", ["h", "weights"], ["p"], name="product"),
+        helper.make_node("Add", ["p", "bias"], ["q"]),
+        helper.make_node("Add", ["q", "row"], ["s"]),
+        helper.make_node("Tanh", ["s"], ["next"]),
+        helper.make_node("Identity", ["weights"], ["same"]),
+        helper.make_node("Less", ["later", "bound"], ["again"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("again", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("later", TensorProto.INT32, []),
+        *map(_float, ("next", "same", "bias")),
+    ]
+    body = helper.make_graph(nodes, "body", inputs, outputs)
+    carried = ["y_time", "y", "y_weights", "y_bias"]
+    node = helper.make_node("Loop", ["", "go", "start", "h0", "w", "b"], carried, name="loop", body=body)
+    numbers = {"go": np.array(True), "bound": np.array(60, np.int32), "two": np.array(2, np.int32)}
+    given = {"x": values(60, WIDTH), "h0": values(1, WIDTH), "b": values(1, WIDTH)}
+    constants = {**numbers, "start": np.array(1, np.int32), "w": values(WIDTH, WIDTH)}
+    model = build_model([node], given, constants, ["y", "y_time", "y_bias"])
+    module = import_onnx(model)
+    assert len(loops(module)) == 1
+    assert_equal(model, given, module)
