@@ -26,6 +26,7 @@ class KernelCompiler:
     """The process, for all programs of this one. It ends with it, however that ends: its stdin is closed then."""
 
     def __init__(self) -> None:
+        """Start it. Raises CompileError if it cannot be started."""
         self._sent: SimpleQueue[KernelJob | NoMore] = SimpleQueue()
         self._awaited: dict[str, Future[bytes]] = {}
         self._failure: str | None = None
@@ -33,11 +34,11 @@ class KernelCompiler:
         self.peak_mib = 0
         """The most memory that any of its own processes has taken."""
         script = _STARTING.format(module=kernel_process.__name__)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", script, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        command = [sys.executable, "-c", script, json.dumps(sys.path)]
+        try:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        except OSError as error:
+            raise CompileError(f"what compiles kernels cannot be started: {error.strerror}") from error
         for work in (self._send, self._receive):
             Thread(target=work, daemon=True).start()
 
@@ -104,7 +105,7 @@ _STARTING_ONE: Final = Lock()
 
 
 def kernel_compiler() -> KernelCompiler:
-    """That of this process, started now if there is none."""
+    """That of this process, started now if there is none. Raises as that does."""
     with _STARTING_ONE:
         found = _STARTED.get(os.getpid())
         if found is None or found.ended:
