@@ -68,7 +68,7 @@ class ProgramKernels(Receiver):
         self._objects: dict[str, Future[bytes]] = {}
 
     def take(self, code: bytes, made_of: str = "") -> str:
-        """Have a kernel compiled, or found in the cache; what it is called."""
+        """Have a kernel compiled, or found in the cache; its name. Raises CompileError if nobody can compile it."""
         kernel = f"{KERNEL}_{digest(code)[:_NAME_LENGTH]}"
         if kernel not in self._objects:
             self._objects[kernel] = self._object(kernel, code, _made_of_key(made_of) if made_of else "")

@@ -267,6 +267,12 @@ def test_a_crash_is_an_error(jobs: list[KernelJob]) -> None:
             future.result(timeout=60)
 
 
+def test_no_process_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/absent/python")
+    with pytest.raises(CompileError, match="what compiles kernels cannot be started: No such file"):
+        KernelCompiler()
+
+
 def test_the_process_ends_with_the_one_that_is_killed() -> None:
     script = (
         "from quantune_mlir.backend.kernel_compiler import kernel_compiler; import time\n"
