@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from quantune_mlir.backend.deliverables.qdq.onnx_graph import OnnxGraph
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
+from quantune_mlir.mlir.edit import shape_of
 
 Array = NDArray[np.float64]
 
@@ -84,6 +86,7 @@ def in_onnx_layout(
     Convolutions [O, I / groups, ...], Gemm [O, I] (transB), MatMul [I, O].
     """
     if node.op_type == "Conv":
+        weights = _whole_window(weights, op, node, shape)
         if op.name == "tosa.depthwise_conv2d":
             return weights.transpose(2, 3, 0, 1).reshape(shape)
         return _group_blocks(weights, shape[1]).transpose(0, 3, 1, 2).reshape(shape)
@@ -93,11 +96,43 @@ def in_onnx_layout(
     return flat if node.op_type == "Gemm" else flat.T.reshape(shape)
 
 
+def _whole_window(
+    weights: NDArray[np.generic], op: ir.Operation, node: onnx.NodeProto, shape: tuple[int, ...]
+) -> NDArray[np.generic]:
+    """Weights with zeros for the taps that the simplified model left out, since they meet padding only.
+
+    Raises:
+        ValueError: the node does not say how it pads.
+    """
+    first = 0 if op.name == "tosa.depthwise_conv2d" else 1
+    window, left = (1,) * (4 - len(shape)) + shape[2:], weights.shape[first : first + 2]
+    if window == left:
+        return weights
+    given = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    axes = len(shape) - 2
+    if len(given.get("pads", ())) != 2 * axes:
+        raise ValueError("padding that is not given")
+    before = (0,) * (2 - axes) + tuple(given["pads"][:axes])
+    dilation = (1,) * (2 - axes) + tuple(given.get("dilations") or (1,) * axes)
+    pad = list(ir.DenseI64ArrayAttr(op.attributes["pad"]))
+    amounts = [(0, 0)] * weights.ndim
+    for axis in range(2):
+        cut = (before[axis] - pad[2 * axis]) // dilation[axis]
+        amounts[first + axis] = (cut, window[axis] - left[axis] - cut)
+    return np.pad(weights, amounts)
+
+
 def _group_blocks(weights: NDArray[np.generic], inputs: int) -> NDArray[np.generic]:
     """[O, H, W, I / groups] of weights [O, H, W, I] that are 0 between groups."""
     groups = weights.shape[3] // inputs
     parts = np.split(weights, groups)
     return np.concatenate([part[..., g * inputs : (g + 1) * inputs] for g, part in enumerate(parts)])
+
+
+def _is_cropped(op: ir.Operation, shape: tuple[int, ...]) -> bool:
+    """Whether weights of `shape` in the model have fewer taps in the simplified one."""
+    axes = {"tosa.conv2d": slice(1, 3), "tosa.depthwise_conv2d": slice(0, 2)}.get(op.name)
+    return axes is not None and len(shape) > 2 and prod(shape_of(op.operands[1])[axes]) < prod(shape[2:])
 
 
 def _match(
@@ -110,6 +145,8 @@ def _match(
     wanted, wanted_bias = _constants(op)
     try:
         target = in_onnx_layout(wanted, op, node, shape).astype(np.float64)
+        if _is_cropped(op, shape):
+            weights = weights * in_onnx_layout(np.ones_like(wanted), op, node, shape).astype(np.float64)
     except ValueError:
         return None
     behind = list(_chain(graph, node.output[0], units, _following(graph)))

@@ -340,6 +340,22 @@ def test_a_product_behind_a_node_of_many_layers_is_int8(tmp_path: Path) -> None:
     assert op_types(exported.proto)["DequantizeLinear"] > 1
 
 
+def test_convolutions_whose_window_was_cropped_are_int8(tmp_path: Path) -> None:
+    wide: dict[str, object] = {"pads": [8, 0, 8, 0], "dilations": [8, 1]}
+    nodes: list[Node] = [
+        ("Conv", ["x", "w"], "a", {**wide, "kernel_shape": [3, 1]}),
+        ("Conv", ["a", "d"], "y", {**wide, "kernel_shape": [3, 1], "group": CHANNELS}),
+    ]
+    arrays: dict[str, NDArray[np.generic]] = {
+        "w": normal(CHANNELS, CHANNELS, 3, 1),
+        "d": normal(CHANNELS, 1, 3, 1, seed=2),
+    }
+    network = Network(tmp_path, nodes, arrays)
+    exported = network.export()
+    assert not exported.left_in_fp32
+    assert network.difference(exported) > 30
+
+
 def test_an_average_beyond_counted_padding_is_computed_in_fp32(tmp_path: Path) -> None:
     window: dict[str, object] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]}
     nodes: list[Node] = [
