@@ -26,8 +26,8 @@ from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.passes.kernels.group_growth import Graph, GrowingGroup
 from quantune_mlir.pipeline.base import Pass
 
-_ALONE: Final = frozenset({"tosa.transpose", "tosa.pad"})
-"""What moves elements, and computes nothing of what follows."""
+_ALONE: Final = ("reorders", "fills")
+"""How what is moved comes out of a kernel that computes nothing of what follows."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _grow(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
     joinable = graph.elementwise if start.name in FAMILIES else graph.elementwise | graph.by_channel
     growth = GrowingGroup(graph, taken, joinable, {start, *before_root(start)}, {start} & joinable)
-    return growth.largest(start, alone=start.name in _ALONE)
+    return growth.largest(start, alone=traits_of(start).moves in _ALONE)
 
 
 def _grow_rows(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir.Operation] | None:
