@@ -175,6 +175,7 @@ class Builder(Movement):
         number, *given = map(Tensor.computed, list(body.arguments)[1:], [tensor.dtype for tensor in carried])
         try:
             row, *following = step(inner, number, given[: len(states)], given[len(states) :])
+            self.growth.take((rounds, row.shape[1]), row.dtype)
         except Unsupported:
             op.erase()
             raise

@@ -16,8 +16,8 @@ from onnx.reference import ReferenceEvaluator
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.stored import stored_array
 
-_MOST: Final = 100_000
-"""Rounds that are counted."""
+MOST_COUNTED: Final = 65_536
+"""Rounds of a loop; whether more would end is not asked."""
 Known = Callable[[str], np.ndarray | None]
 """The value of a name, if it is a constant."""
 
@@ -96,7 +96,7 @@ class Carried:
         evaluate = _evaluator(nodes, leaves, self.body.output[0].name)
         if not counts:
             return most if bool(np.all(evaluate(fixed))) else 1
-        for done in range(min(most or _MOST, _MOST)):
+        for done in range(min(most or MOST_COUNTED, MOST_COUNTED)):
             moving = {name: self.after(i, done).known for name, i in names.items() if i in self.steps}
             if not np.all(evaluate(fixed | moving | {numbers: np.array(done, np.int64)})):
                 return done + 1

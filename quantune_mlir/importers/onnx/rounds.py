@@ -23,7 +23,7 @@ from quantune_mlir.importers.onnx.bodies import (
     known_condition,
     known_rounds,
 )
-from quantune_mlir.importers.onnx.carried import Carried, Known
+from quantune_mlir.importers.onnx.carried import MOST_COUNTED, Carried, Known
 from quantune_mlir.importers.onnx.scanning import MOST_WRITTEN_OUT, Round, Scan, looped, merged, slices_of
 
 Inline = Callable[
@@ -154,6 +154,8 @@ class Rounds:
         """What `make` builds; None if the rounds are few, or cannot be a loop but written out."""
         if rounds <= MOST_WRITTEN_OUT:
             return None
+        if rounds > MOST_COUNTED:
+            raise Unsupported(f"a loop of {rounds} rounds; up to {MOST_COUNTED} are supported")
         refused = len(self._refused)
         try:
             return make()

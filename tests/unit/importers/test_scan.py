@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from quantune_mlir.backend.compilation import with_kernels
+from quantune_mlir.errors import UnsupportedOperatorsError
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.mlir.bindings import ir
@@ -168,3 +169,11 @@ def test_loop_that_counts_by_itself_and_carries_its_weights() -> None:
     module = import_onnx(model)
     assert len(loops(module)) == 1
     assert_equal(model, given, module)
+
+
+def test_too_many_rounds_are_refused() -> None:
+    model, _ = long_loop(300)
+    (count,) = (tensor for tensor in model.graph.initializer if tensor.name == "count")
+    count.CopyFrom(onnx.numpy_helper.from_array(np.array(10**9, np.int64), "count"))
+    with pytest.raises(UnsupportedOperatorsError, match="a loop of 1000000000 rounds"):
+        import_onnx(model)
