@@ -39,6 +39,11 @@ class Weights:
         return self.input_axis in self.output_axes
 
     @property
+    def rows_axis(self) -> int:
+        """The axis of the rows of a window, where the op has one; its columns are the next."""
+        return 0 if self.depthwise else 1
+
+    @property
     def channel_axis(self) -> int:
         """The axis of the output channels, once a depthwise op's two are made one."""
         return self.output_axes[0]

@@ -17,11 +17,12 @@ import numpy as np
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value
 from quantune_mlir.mlir.edit import erase_dead, shape_of
-from quantune_mlir.mlir.function import main_function, ops_named
+from quantune_mlir.mlir.function import entry_block, main_function
+from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.base import Pass
 
-_ROWS_OF_WEIGHTS: Final = {"tosa.conv2d": 1, "tosa.depthwise_conv2d": 0}
-"""The axis of the weights that is the window's rows; columns are the next."""
+_OF_CONVOLUTIONS: Final = 4
+"""Axes of weights: two of them, next to each other, are the window's rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,11 @@ class CropKernels(Pass):
 
     def apply(self, module: ir.Module) -> None:
         function = main_function(module)
-        for name, first in _ROWS_OF_WEIGHTS.items():
-            for op in ops_named(function, name):
-                weights = constant_value(op.operands[1])
-                if weights is not None:
-                    _crop(op, weights, first)
+        for op in [view.operation for view in entry_block(function)]:
+            kind = traits_of(op).weights
+            weights = None if kind is None or kind.scatters else constant_value(op.operands[1])
+            if kind is not None and weights is not None and weights.ndim == _OF_CONVOLUTIONS:
+                _crop(op, weights, kind.rows_axis)
         erase_dead(function)
 
 

@@ -21,6 +21,7 @@ from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa.traits import traits_of
 
 Array = NDArray[np.float64]
 
@@ -131,8 +132,10 @@ def _group_blocks(weights: NDArray[np.generic], inputs: int) -> NDArray[np.gener
 
 def _is_cropped(op: ir.Operation, shape: tuple[int, ...]) -> bool:
     """Whether weights of `shape` in the model have fewer taps in the simplified one."""
-    axes = {"tosa.conv2d": slice(1, 3), "tosa.depthwise_conv2d": slice(0, 2)}.get(op.name)
-    return axes is not None and len(shape) > 2 and prod(shape_of(op.operands[1])[axes]) < prod(shape[2:])
+    kind, sizes = traits_of(op).weights, shape_of(op.operands[1])
+    if kind is None or len(sizes) != 4 or len(shape) < 3:
+        return False
+    return prod(sizes[kind.rows_axis : kind.rows_axis + 2]) < prod(shape[2:])
 
 
 def _match(
