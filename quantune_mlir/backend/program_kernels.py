@@ -62,8 +62,7 @@ class ProgramKernels(Receiver):
     """The kernels of one program."""
 
     def __init__(self, variant: ExecutableVariant, target: Target) -> None:
-        """Begin with none; see `can_link`."""
-        self._variant = variant
+        """Begin with none; see `can_link`. No IR is kept: its context would be, with all constants of the program."""
         self._target = KernelTarget(target.name, tuple(target.compile_flags()), variant.name, str(variant.target))
         self._objects: dict[str, Future[bytes]] = {}
 
@@ -188,7 +187,7 @@ class ProgramKernels(Receiver):
             code.operation.clone()
             hal.ExecutableSourceEndOp()
         files = ", ".join(f'#hal.executable.object<{{path = "{name}.o"}}>' for name in names)
-        objects = f"#hal.executable.objects<{{{self._variant.target} = [{files}]}}>"
+        objects = f"#hal.executable.objects<{{{self._target.attribute} = [{files}]}}>"
         jumps.attributes["objects"] = ir.Attribute.parse(objects)
         for source in taken.values():
             source.operation.erase()
