@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Final
@@ -63,6 +64,14 @@ class KernelCompiler:
             else:
                 future.set_exception(CompileError(self._failure))
             return future
+
+    def end(self) -> None:
+        """Have it end, whether it works or waits for more, and wait for that."""
+        assert self.process.stdin is not None
+        self.process.terminate()
+        with suppress(OSError):
+            self.process.stdin.close()
+        self.process.wait()
 
     def hurry(self) -> None:
         """Have all made that was asked for."""
@@ -118,8 +127,7 @@ def _end() -> None:
     """Wait for it, so that what it took is known to be taken by this one."""
     found = _STARTED.get(os.getpid())
     if found is not None:
-        found.process.terminate()
-        found.process.wait()
+        found.end()
 
 
 def peak_with_compilers() -> dict[str, int]:

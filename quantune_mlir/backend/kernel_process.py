@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Condition, Thread
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NoReturn
 
 from quantune_mlir.backend.compile_cache import CompileCache
 from quantune_mlir.backend.free_memory import give_back
@@ -157,17 +157,18 @@ def _objects(
     return found
 
 
-class _Jobs:
+class Jobs:
     """Those that have come, and were not taken."""
 
     def __init__(self) -> None:
         self._awaited: list[KernelJob] = []
         self._others: list[KernelJob] = []
+        self._is_closed = False
         self._changed = Condition()
 
     def receive(self, pipe: BinaryIO) -> None:
         """Take in all that comes through a pipe; end this process with it."""
-        with suppress(EOFError, pickle.UnpicklingError):
+        try:
             while True:
                 message = pickle.load(pipe)
                 with self._changed:
@@ -177,19 +178,28 @@ class _Jobs:
                     else:
                         self._others.append(message)
                     self._changed.notify()
-        os.kill(os.getpid(), signal.SIGTERM)  # It interrupts what the main thread waits for.
+        except (EOFError, pickle.UnpicklingError):
+            self._close()
+
+    def _close(self) -> None:
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        os.kill(os.getpid(), signal.SIGTERM)  # It interrupts the compiling of what nobody waits for any more.
 
     def next(self) -> list[KernelJob]:
-        """Some for one target, once there are enough, or somebody waits for them."""
+        """Some for one target, once there are enough, or somebody waits for them. Raises SystemExit at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._awaited or len(self._others) >= _LEAST)
+            self._changed.wait_for(lambda: self._is_closed or self._awaited or len(self._others) >= _LEAST)
+            if self._is_closed:
+                _end()
             jobs = self._awaited or self._others
             taken = [job for job in jobs if job.target == jobs[0].target][:_MOST]
             jobs[:] = [job for job in jobs if job not in taken]
             return taken
 
 
-def _end(*_: object) -> None:
+def _end(*_: object) -> NoReturn:
     sys.exit(0)
 
 
@@ -197,7 +207,7 @@ def main() -> None:
     """Work until stdin is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to all; it is for the one that started this.
     signal.signal(signal.SIGTERM, _end)
-    jobs = _Jobs()
+    jobs = Jobs()
     Thread(target=jobs.receive, args=(sys.stdin.buffer,), daemon=True).start()
     with suppress(BrokenPipeError, SystemExit):
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import struct
@@ -271,6 +272,14 @@ def test_no_process_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/absent/python")
     with pytest.raises(CompileError, match="what compiles kernels cannot be started: No such file"):
         KernelCompiler()
+
+
+def test_a_signal_that_comes_too_early_does_not_leave_the_process_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    jobs = kernel_process.Jobs()
+    jobs.receive(io.BytesIO())
+    with pytest.raises(SystemExit):
+        jobs.next()
 
 
 def test_the_process_ends_with_the_one_that_is_killed() -> None:
