@@ -114,12 +114,19 @@ def _work(op: ir.Operation, root: ir.Operation | None) -> Work:
         return _work_of_loop(op)
     values = (*outside_values(op), *op.results)
     tensors = [value for value in values if isinstance(value.type, ir.RankedTensorType)]
-    moved = sum(_size(value) for value in tensors)
+    blank = 0 if root is None else _between_groups(root)
+    moved = sum(_size(value) for value in tensors) - blank
     elements = sum(prod(shape_of(result)) for result in op.results)
     family = _family(root)
     macs = multiply_accumulates(root) if root is not None and family != "other" else 0
-    constants = sum(_size(value) for value in tensors if is_constant(value))
+    constants = sum(_size(value) for value in tensors if is_constant(value)) - blank
     return Work(family, _precision(root), macs, elements, moved, constants)
+
+
+def _between_groups(root: ir.Operation) -> int:
+    """Bytes of the weights that are 0 between groups of channels: kernels have none of them."""
+    groups = channel_groups(root)
+    return _size(root.operands[1]) // groups * (groups - 1) if groups > 1 else 0
 
 
 def _family(root: ir.Operation | None) -> Family:

@@ -1,4 +1,4 @@
-"""Noise is predicted for fusion groups also where the clamp's layer ends in a reshape."""
+"""Kernel groups: their noise also where the clamp's layer ends in a reshape, and how much work they are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from onnx import helper
 
+from quantune_mlir.backend.kernel_groups import kernel_groups
 from quantune_mlir.model import Model
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.quantization import quantize
@@ -31,3 +32,15 @@ def test_every_matrix_product_before_a_relu_has_a_share_of_the_noise(tmp_path: P
     rounding = quantized.sensitivity.rounding_normalized_mse
     assert measured and rounding is not None
     assert 0.9 * measured < rounding + sum(share or 0.0 for share in shares.values()) < 1.1 * measured
+
+
+def test_weights_between_groups_of_channels_are_not_read(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], name="grouped", group=4)]
+    path = save_model(
+        make_model(nodes, [weights("w", 64, 16, 3, 3)], output="y", input_shape=[1, 64, 8, 8]),
+        tmp_path / "grouped.onnx",
+    )
+    (work,) = (group.work for group in kernel_groups(Model.load(path).module) if group.work.macs)
+    of_weights, of_biases, of_images = 4 * 64 * 16 * 9, 4 * 64, 4 * 64 * (64 + 36)
+    assert 0 <= work.constants - of_weights < 2 * of_biases
+    assert work.moved == of_images + work.constants
