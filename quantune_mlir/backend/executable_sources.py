@@ -44,7 +44,7 @@ _STUB: Final = "quantune.stub"
 """Tells a stub from others: IREE would take executables of the same code for the same."""
 
 _TRANSLATION: Final = "translation_info"
-_TO_LLVM: Final = "#iree_codegen.translation_info<pipeline = #iree_codegen.no_pipeline>"
+TO_LLVM: Final = "#iree_codegen.translation_info<pipeline = #iree_codegen.no_pipeline>"
 """No pipeline: those that IREE would choose find nothing to tile or vectorize, in a sixth of the time to compile."""
 
 
@@ -88,7 +88,7 @@ def can_move(op: ir.OpView) -> bool:
 
 def executable_of(source: hal.ExecutableSourceOp, variant: ExecutableVariant) -> ir.Module:
     """A module with the executable that IREE makes of `source`."""
-    to_llvm = ir.Attribute.parse(_TO_LLVM, source.context)
+    to_llvm = ir.Attribute.parse(TO_LLVM, source.context)
     for entry in _entries(source):
         entry.attributes[_TRANSLATION] = to_llvm
     with source.location:

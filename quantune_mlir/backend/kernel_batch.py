@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from quantune_mlir.backend.executable_sources import TO_LLVM
 from quantune_mlir.kernels.emit.receiver import LAYOUT
 from quantune_mlir.mlir.bindings import ir, passmanager
 from quantune_mlir.mlir.text import parse_module
@@ -13,8 +14,7 @@ from quantune_mlir.mlir.text import parse_module
 _LIBRARIES: Final = "link_embedded"
 """Whether IREE compiles its C library into each executable: three times the time, and few kernels call it."""
 _OPTIONS: Final = {"link_ukernel_bitcode": False, "debug_symbols": False}
-_TO_LLVM: Final = "#iree_codegen.translation_info<pipeline = #iree_codegen.no_pipeline>"
-_WITHOUT_PLACES: Final = "builtin.module(strip-debuginfo)"
+WITHOUT_PLACES: Final = "builtin.module(strip-debuginfo)"
 _EXECUTABLE: Final = """
 hal.executable public @{name} {{
   hal.executable.variant public @{variant} target({target}) {{
@@ -69,9 +69,9 @@ def batch(
         for name, function in zip(codes, functions, strict=True)
     ]
     whole = parse_module("".join(texts), context)
-    passmanager.PassManager.parse(_WITHOUT_PLACES, context).run(whole.operation)
+    passmanager.PassManager.parse(WITHOUT_PLACES, context).run(whole.operation)
     with context:
-        to_llvm = ir.Attribute.parse(_TO_LLVM)
+        to_llvm = ir.Attribute.parse(TO_LLVM)
         for executable, name, function in zip(whole.body.operations, codes, functions, strict=True):
             function.attributes["sym_name"] = ir.StringAttr.get(name)
             function.attributes["translation_info"] = to_llvm

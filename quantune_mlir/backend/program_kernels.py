@@ -21,7 +21,7 @@ from quantune_mlir.backend.compile_cache import cache_in_use, digest
 from quantune_mlir.backend.compiling import Compiling
 from quantune_mlir.backend.executable_sources import ExecutableVariant, can_move, code_of, inside
 from quantune_mlir.backend.iree_tool import versions
-from quantune_mlir.backend.kernel_batch import KernelTarget
+from quantune_mlir.backend.kernel_batch import WITHOUT_PLACES, KernelTarget
 from quantune_mlir.backend.kernel_compiler import kernel_compiler
 from quantune_mlir.backend.kernel_lowering import PASSES
 from quantune_mlir.backend.kernel_process import KernelJob
@@ -35,7 +35,6 @@ from quantune_mlir.mlir.text import module_bytecode, parse_module
 _LINKED: Final = frozenset({"embedded_elf_x86_64", "embedded_elf_arm_64"})
 _NAME_LENGTH: Final = 32
 _WITHOUT_HELPERS: Final = "builtin.module(inline,symbol-dce)"
-_WITHOUT_PLACES: Final = "builtin.module(strip-debuginfo)"
 _WAITING_LINKER: Final = """#!/bin/sh
 cat {ready}
 exec {linker} "$@"
@@ -218,7 +217,7 @@ def _code(source: hal.ExecutableSourceOp) -> bytes:
             op.operation.clone(ip=ir.InsertionPoint(alone.body))
     if len(alone.body.operations) > 1:
         passmanager.PassManager.parse(_WITHOUT_HELPERS).run(alone.operation)
-    passmanager.PassManager.parse(_WITHOUT_PLACES).run(alone.operation)
+    passmanager.PassManager.parse(WITHOUT_PLACES).run(alone.operation)
     (function,) = alone.body.operations
     (export,) = _exports(source)
     function.attributes["sym_name"] = ir.StringAttr.get(KERNEL)

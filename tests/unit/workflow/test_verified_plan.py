@@ -163,12 +163,9 @@ def test_a_dear_plan_is_returned_to_if_hopes_were_in_vain() -> None:
     assert device.plans[-1] == [] and found.plan.integer_layers == {}
 
 
-@pytest.mark.parametrize(("tight", "int8"), [(False, ["body", "tail"]), (True, [*NAMES])])
-def test_a_plan_that_has_more_than_was_asked_for_is_made_again(tight: bool, int8: list[str]) -> None:
-    """10 dB more than was foreseen: the front may be int8 as well within 20 dB."""
-    of, device = planner(0.09, 0.004, 0.004), Device({"front": 5e-3, "body": 4e-4, "tail": 4e-4})
+def within_20_db(of: Planner, device: Device, *, tight: bool) -> VerifiedPlan:
     budget = within(Budget(min_sqnr_db=20.0))
-    found = verified_plan(
+    return verified_plan(
         of.plan(budget, "b"),
         of,
         lambda of: of.plan(budget, "b"),
@@ -177,22 +174,20 @@ def test_a_plan_that_has_more_than_was_asked_for_is_made_again(tight: bool, int8
         20.0,
         tight=tight,
     )
+
+
+@pytest.mark.parametrize(("tight", "int8"), [(False, ["body", "tail"]), (True, [*NAMES])])
+def test_a_plan_that_has_more_than_was_asked_for_is_made_again(tight: bool, int8: list[str]) -> None:
+    """10 dB more than was foreseen: the front may be int8 as well within 20 dB."""
+    of, device = planner(0.09, 0.004, 0.004), Device({"front": 5e-3, "body": 4e-4, "tail": 4e-4})
+    found = within_20_db(of, device, tight=tight)
     assert list(found.plan.integer_layers) == int8 and found.worst_db >= 20
 
 
 def test_hopes_that_were_too_high_are_lowered_by_what_came_of_them() -> None:
     """The body has a quarter of what was foreseen, and so has the tail, but not the front."""
     of, device = planner(0.02, 0.006, 0.0055), Device({"front": 0.024, "body": 0.0015, "tail": 0.0014})
-    budget = within(Budget(min_sqnr_db=20.0))
-    found = verified_plan(
-        of.plan(budget, "b"),
-        of,
-        lambda of: of.plan(budget, "b"),
-        device,  # type: ignore[arg-type]
-        device.grow,
-        20.0,
-        tight=True,
-    )
+    found = within_20_db(of, device, tight=True)
     assert len(device.plans[-3]) == 1 and device.plans[-2:] == [[*NAMES], ["body", "tail"]]
     assert list(found.plan.integer_layers) == ["body", "tail"] and device.grown == []
 

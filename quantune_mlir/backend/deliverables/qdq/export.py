@@ -17,7 +17,7 @@ from quantune_mlir.backend.deliverable import Activations
 from quantune_mlir.backend.deliverables.qdq.clamps import fit_clamps
 from quantune_mlir.backend.deliverables.qdq.onnx_graph import OnnxGraph
 from quantune_mlir.backend.deliverables.qdq.opset import raised
-from quantune_mlir.backend.deliverables.qdq.planned import PlannedModel
+from quantune_mlir.backend.deliverables.qdq.planned import PlannedModel, has_weights
 from quantune_mlir.backend.deliverables.qdq.products import Counterpart, counterparts, weighted_unit
 from quantune_mlir.backend.deliverables.qdq.tensors import StoredTensors
 from quantune_mlir.backend.deliverables.qdq.writer import Writer
@@ -104,7 +104,7 @@ def export_qdq(
 
 
 def _has_int8_weights(units: list[Unit], planned: PlannedModel) -> bool:
-    return any(planned.in_int8(unit.output) and _weights(unit) is not None for unit in units)
+    return any(planned.in_int8(unit.output) and has_weights(unit) for unit in units)
 
 
 def _weights(unit: Unit) -> np.ndarray | None:

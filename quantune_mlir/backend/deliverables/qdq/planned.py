@@ -94,9 +94,7 @@ class PlannedModel:
         """
         units = [unit for layer in self.units.values() for unit in layer]
         makers = {unit.output: unit for unit in units}
-        unproved = [
-            unit for unit in units if unit.kind is Kind.DOT and has_weights(unit) and unit.layer not in products
-        ]
+        unproved = [unit for unit in units if has_weights(unit) and unit.layer not in products]
         untold = {unit.output for unit in unproved}
         for unit in unproved:
             read = makers.get(unit.inputs[0])
@@ -143,9 +141,9 @@ class PlannedModel:
         return clamp.output in self.steps and self.steps[clamp.output].clamp is not None
 
 
-def has_weights(product: Unit) -> bool:
-    """Whether a product is one with constant weights."""
-    return is_constant(product.op.operands[1])
+def has_weights(unit: Unit) -> bool:
+    """Whether it is a product with constant weights."""
+    return unit.kind is Kind.DOT and is_constant(unit.op.operands[1])
 
 
 def _by_layer(units: list[Unit]) -> dict[str, list[Unit]]:

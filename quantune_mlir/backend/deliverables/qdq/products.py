@@ -17,9 +17,10 @@ import onnx
 from numpy.typing import NDArray
 
 from quantune_mlir.backend.deliverables.qdq.onnx_graph import OnnxGraph
+from quantune_mlir.backend.deliverables.qdq.planned import has_weights
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import constant_value, is_constant
+from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa.traits import traits_of
 
@@ -75,7 +76,7 @@ def counterparts(graph: OnnxGraph, units: Mapping[str, list[Unit]]) -> dict[str,
 
 def weighted_unit(units: list[Unit] | tuple[()]) -> Unit | None:
     """The one product with constant weights among the units of a layer."""
-    products = [unit for unit in units if unit.kind is Kind.DOT and is_constant(unit.op.operands[1])]
+    products = [unit for unit in units if has_weights(unit)]
     return products[0] if len(products) == 1 and sum(unit.kind is Kind.DOT for unit in units) == 1 else None
 
 
