@@ -34,6 +34,16 @@ class OneNode:
         return build_model([node], self.inputs, self.constants, [o for o in self.outputs if o], self.opset)
 
 
+def recurrence() -> list[onnx.NodeProto]:
+    """A round over the rows of x: next = tanh(s), with s = h w + x[i]."""
+    return [
+        onnx.helper.make_node("Gather", ["x", "i"], ["row"]),
+        onnx.helper.make_node("MatMul", ["h", "w"], ["p"], name="product"),
+        onnx.helper.make_node("Add", ["p", "row"], ["s"]),
+        onnx.helper.make_node("Tanh", ["s"], ["next"]),
+    ]
+
+
 def build_model(
     nodes: Sequence[onnx.NodeProto],
     inputs: Mapping[str, np.ndarray],

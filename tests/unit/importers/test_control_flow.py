@@ -15,7 +15,7 @@ from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.importers.onnx.bodies import known_rounds
 from quantune_mlir.mlir.function import entry_block, main_function
-from tests.onnx_models import build_model, reference
+from tests.onnx_models import build_model, recurrence, reference
 from tests.support import run_module
 
 RNG = np.random.default_rng(4)
@@ -112,10 +112,7 @@ def loop(*, goes_on: str = "on", until: int = 3, count: str = "count") -> onnx.M
     kinds = {"i": (TensorProto.INT64, []), "on": (TensorProto.BOOL, []), "h": (TensorProto.FLOAT, [1, 8])}
     inputs = [helper.make_tensor_value_info(name, *kind) for name, kind in kinds.items()]
     nodes = [
-        helper.make_node("Gather", ["x", "i"], ["row"]),
-        helper.make_node("MatMul", ["h", "w"], ["p"], name="product"),
-        helper.make_node("Add", ["p", "row"], ["s"]),
-        helper.make_node("Tanh", ["s"], ["next"]),
+        *recurrence(),
         helper.make_node("Less", ["i", "last"], ["before"]),
         helper.make_node("ReduceMax", ["s"], ["m"], keepdims=0),
         helper.make_node("Less", ["m", "limit"], ["small"]),

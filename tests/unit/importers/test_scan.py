@@ -18,7 +18,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.function import functions, ops_named
 from quantune_mlir.mlir.tosa.counted_loop import LOOP
 from quantune_mlir.model import Model
-from tests.onnx_models import build_model, reference
+from tests.onnx_models import build_model, recurrence, reference
 from tests.support import run_module
 
 RNG = np.random.default_rng(5)
@@ -102,10 +102,7 @@ def long_loop(rounds: int, *, end: str = "on") -> tuple[onnx.ModelProto, dict[st
     kinds = {"i": (TensorProto.INT64, []), "on": (TensorProto.BOOL, []), "h": (TensorProto.FLOAT, [1, WIDTH])}
     inputs = [helper.make_tensor_value_info(name, *kind) for name, kind in kinds.items()]
     nodes = [
-        helper.make_node("Gather", ["x", "i"], ["row"]),
-        helper.make_node("MatMul", ["h", "w"], ["p"], name="product"),
-        helper.make_node("Add", ["p", "row"], ["s"]),
-        helper.make_node("Tanh", ["s"], ["next"]),
+        *recurrence(),
         helper.make_node("Less", ["i", "bound"], ["before"]),
         helper.make_node("Identity", [end], ["again"]),
         helper.make_node("Identity", ["next"], ["each"]),
