@@ -14,6 +14,7 @@ from quantune_mlir.adjoint import float_ops as ops
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa.resizing import ResizedAxis, resized_axes
 from quantune_mlir.mlir.tosa.traits import axis_of
 
 _LARGEST_MATRIX = 1 << 22
@@ -87,34 +88,25 @@ def _through_gather(op: ir.Operation, source: ir.Value, cotangent: ir.Value) -> 
 
 
 def _through_resize(op: ir.Operation, source: ir.Value, cotangent: ir.Value) -> ir.Value:
-    (scale, offset) = (_integers(operand) for operand in (op.operands[1], op.operands[2]))
-    nearest = "NEAREST" in str(op.attributes["mode"])
-    for axis in (1, 2):
-        above, below = scale[2 * axis - 2 : 2 * axis]
-        sizes = shape_of(op.results[0])[axis], shape_of(source)[axis]
-        matrix = _interpolation(*sizes, above, below, offset[axis - 1], nearest=nearest)
+    axes = resized_axes(op)
+    if axes is None:
+        raise NoAdjointError(op.name)
+    for axis, resized in enumerate(axes, start=1):
+        matrix = _interpolation(resized, shape_of(source)[axis])
         order = [i for i in range(4) if i != axis] + [axis]
         last = ops.transpose(cotangent, order)
         rows = shape_of(last)[:3]
-        product = ops.matmul(ops.reshape(last, (1, prod(rows), sizes[0])), ops.number(matrix[None]))
-        cotangent = ops.transpose(ops.reshape(product, (*rows, sizes[1])), [int(i) for i in np.argsort(order)])
+        product = ops.matmul(ops.reshape(last, (1, prod(rows), len(matrix))), ops.number(matrix[None]))
+        cotangent = ops.transpose(ops.reshape(product, (*rows, matrix.shape[1])), [int(i) for i in np.argsort(order)])
     return cotangent
 
 
-def _interpolation(
-    results: int, pixels: int, above: int, below: int, offset: int, *, nearest: bool
-) -> NDArray[np.float32]:
-    """[results, pixels]: what each result takes of each pixel, as TOSA's RESIZE says for a scale above / below."""
-    position = np.arange(results) * below + offset
-    first = position // above
-    fraction = position - first * above
+def _interpolation(axis: ResizedAxis, pixels: int) -> NDArray[np.float32]:
+    """[results, pixels]: what each result takes of each pixel."""
+    results = len(axis.pixels)
     matrix = np.zeros((results, pixels), np.float32)
-    if nearest:
-        shares = [(first + (2 * fraction >= above), np.ones(results))]
-    else:
-        shares = [(first, 1 - fraction / above), (first + 1, fraction / above)]
-    for pixel, share in shares:
-        np.add.at(matrix, (np.arange(results), np.clip(pixel, 0, pixels - 1)), share.astype(np.float32))
+    for pixel, share in zip(axis.pixels.T, axis.shares.T, strict=True):
+        np.add.at(matrix, (np.arange(results), pixel), (share / axis.parts).astype(np.float32))
     return matrix
 
 

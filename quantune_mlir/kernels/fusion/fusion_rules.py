@@ -3,6 +3,7 @@
 convolution, matmul    with constant weights; a slice before it; a matmul of two activations, or of many matrices
 pooling                a slice before it
 sums over rows and columns, one after the other: a mean; their prologue (widening what is stored as i8) and a slice
+resizes, with what makes fp32 of an int8 image before them
 pads; a pooling writes those of channels alone (concat_in_place.py)
 transposes; NCHW to NHWC of few channels with what the network's input goes through before it (quantize)
 reductions of rows, the last axis, with the element-wise ops around them
@@ -26,6 +27,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
+from quantune_mlir.mlir.tosa.resizing import resized_axes
 from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 
 _STORED: Final = ("i8", "f32")
@@ -47,6 +49,8 @@ def is_root(op: ir.Operation) -> bool:
             return _element(op.operands[0]) in _STORED and rearranged_constant(op.results[0]) is None
         case "tosa.pad":
             return _element(op.operands[0]) in _STORED and _pads_more_than_channels(op)
+        case "tosa.resize":
+            return _element(op.operands[0]) in _STORED and resized_axes(op) is not None
         case "tosa.matmul":
             return multiplies_by_constant(op) or _multiplies_stored(op)
         case _:
@@ -66,6 +70,11 @@ def before_root(root: ir.Operation) -> set[ir.Operation]:
             value = op.operands[0]
         if _element(value) not in _STORED:
             return set(found[: _sums(found)])
+    if root.name == "tosa.resize":
+        while _element(value) == "f32" and (op := _prologue(value)) is not None:
+            found.append(op)
+            value = op.operands[0]
+        return set(found) if _element(value) == "i8" else set()
     if root.name == "tosa.transpose":
         while interleaves(root) and (op := _prologue(value)) is not None:
             found.append(op)

@@ -3,10 +3,10 @@
 In:  TOSA of any precision.
 Out: the same, ops that one kernel computes together inside a `quantune.fused` op (see kernels/fusion/group.py).
 
-A group starts at a convolution or depthwise convolution with constant weights, at a matmul, a pooling, a mean, a pad or
-the transpose of the network's input, at a reduction of rows (softmax, normalisations), or at an element-wise op (see
-kernels/fusion/fusion_rules.py and passes/kernels/group_growth.py). Element-wise ops among reductions that no kernel
-computes stay as they are: IREE makes one dispatch of them all.
+A group starts at a convolution or depthwise convolution with constant weights, at a matmul, a pooling, a mean, a pad, a
+resize or the transpose of the network's input, at a reduction of rows (softmax, normalisations), or at an element-wise
+op (see kernels/fusion/fusion_rules.py and passes/kernels/group_growth.py). Element-wise ops among reductions that no
+kernel computes stay as they are: IREE makes one dispatch of them all.
 """
 
 from __future__ import annotations

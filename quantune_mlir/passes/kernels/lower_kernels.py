@@ -29,6 +29,7 @@ from quantune_mlir.kernels.families import (
     padding,
     pooling,
     product,
+    resize,
     rows,
     transpose,
 )
@@ -41,6 +42,7 @@ from quantune_mlir.kernels.fusion.group import (
     PADDING,
     POOLING,
     PRODUCT,
+    RESIZE,
     ROWS,
     TRANSPOSE,
     Group,
@@ -68,10 +70,11 @@ _KERNELS: Final[dict[str, Lower]] = {
     PADDING: padding.lower,
     POOLING: pooling.lower,
     PRODUCT: product.lower,
+    RESIZE: resize.lower,
     ROWS: rows.lower,
     TRANSPOSE: transpose.lower,
 }
-_WRITES_PARTS: Final = frozenset({CONVOLUTION, ELEMENTWISE, POOLING})
+_WRITES_PARTS: Final = frozenset({CONVOLUTION, ELEMENTWISE, POOLING, RESIZE})
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,13 @@ class Text:
         """`source` with more channels."""
         return self.pad(source, [0] * (2 * len(source.shape) - 2) + [before, after], filler)
 
+    def resize(self, source: Value, mode: str, lists: Sequence[Sequence[int]], size: Sequence[int]) -> Value:
+        """`source` with `size` rows and columns; `lists` are scale, offset and border."""
+        element = "i32" if (mode, source.element) == ("BILINEAR", "i8") else source.element
+        shape = (source.shape[0], *size, source.shape[3])
+        attributes = f"mode = #tosa.resize_mode<{mode}>"
+        return self._shaped("resize", source, [self._sizes(numbers) for numbers in lists], shape, element, attributes)
+
     def _sizes(self, numbers: Sequence[int]) -> tuple[str, str]:
         """A tosa.const_shape and its type."""
         self._count += 1
@@ -105,11 +112,22 @@ class Text:
         self._lines.append(f'{name} = "tosa.const_shape"() <{{values = {literal}}}> : () -> {kind}')
         return name, kind
 
-    def _shaped(self, name: str, source: Value, others: list[tuple[str, str]], shape: Sequence[int]) -> Value:
-        value = self._value(shape, source.element)
+    def _shaped(
+        self,
+        name: str,
+        source: Value,
+        others: list[tuple[str, str]],
+        shape: Sequence[int],
+        element: str | None = None,
+        attributes: str = "",
+    ) -> Value:
+        value = self._value(shape, element or source.element)
         names, kinds = (", ".join(parts) for parts in zip(*others, strict=True))
+        properties = f" <{{{attributes}}}>" if attributes else ""
         types = f"({source.type}, {kinds})"
-        self._lines.append(f'{value.name} = "tosa.{name}"({source.name}, {names}) : {types} -> {value.type}')
+        self._lines.append(
+            f'{value.name} = "tosa.{name}"({source.name}, {names}){properties} : {types} -> {value.type}'
+        )
         return value
 
     def rescale(self, source: Value, ratio: float | np.ndarray, input_zp: int, output_zp: int, element: str) -> Value:
