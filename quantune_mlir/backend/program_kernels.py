@@ -165,8 +165,10 @@ class ProgramKernels(Receiver):
             os.close(opened)
 
     def _write(self, folder: Path) -> None:
+        """Files that are there are not truncated: ext4 would flush them at once, and wait for that to remove them."""
         for name, found in self._objects.items():
-            (folder / f"{name}.o").write_bytes(found.result())
+            with (folder / f"{name}.o").open("ab") as file:
+                file.write(found.result())
 
     def _leave_jumps(self, module: ir.Module, taken: Mapping[str, hal.ExecutableSourceOp]) -> None:
         """One executable instead of those taken, by name: each costs IREE as much as a hundred jumps do."""
