@@ -22,7 +22,7 @@ from quantune_mlir.cli.stopping import HEEDED, heed_signals, reports_stop
 from quantune_mlir.files.processes import die_with_parent
 from quantune_mlir.printable import shortened
 
-_NEW_OBJECTS: Final = 30_000
+_NEW_OBJECTS: Final = 300_000
 """After so many Python looks for garbage, not after 700: modules and IR, of which we make much, leave none."""
 
 

@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 import onnx
-from onnx.reference import ReferenceEvaluator
 
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.stored import stored_array
@@ -140,6 +139,8 @@ def _evaluator(
 ) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
     if not nodes:
         return lambda values: values[name]
+    from onnx.reference import ReferenceEvaluator  # slow to import, and few models need it
+
     inputs = [onnx.ValueInfoProto(name=leaf) for leaf in sorted(leaves)]
     graph = onnx.helper.make_graph(list(nodes), "condition", inputs, [onnx.ValueInfoProto(name=name)])
     session = ReferenceEvaluator(onnx.helper.make_model(graph))
