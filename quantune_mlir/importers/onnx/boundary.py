@@ -9,7 +9,7 @@ import onnx
 
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.half import computed_type
+from quantune_mlir.importers.onnx.floats import computed_type
 from quantune_mlir.mlir import attributes
 from quantune_mlir.mlir.bindings import ir
 

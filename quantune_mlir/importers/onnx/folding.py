@@ -13,7 +13,7 @@ from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.growth import Growth
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.bodies import bodies
-from quantune_mlir.importers.onnx.half import computed_array
+from quantune_mlir.importers.onnx.floats import folded_array
 
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 _OF_FILES_AND_TEXT: Final = {"ImageDecoder", "RegexFullMatch", "StringNormalizer", "TfIdfVectorizer"}
@@ -93,7 +93,7 @@ def fold(
     if not all(isinstance(r, np.ndarray | np.generic) for r in results):
         raise Unsupported("it yields a sequence or an optional")
     return [
-        Tensor.constant(computed_array(np.asarray(by_name[n]))) if n else Tensor.constant(np.zeros(()))
+        Tensor.constant(folded_array(np.asarray(by_name[n]))) if n else Tensor.constant(np.zeros(()))
         for n in proto.output
     ]
 

@@ -25,6 +25,7 @@ from quantune_mlir.importers.onnx.bodies import (
 from quantune_mlir.importers.onnx.boundary import computed_input, declared_output, signature
 from quantune_mlir.importers.onnx.editing import apply_edits
 from quantune_mlir.importers.onnx.expansion import expanded, is_defined
+from quantune_mlir.importers.onnx.floats import computed_constant
 from quantune_mlir.importers.onnx.folding import CannotEvaluate, can_fold, fold
 from quantune_mlir.importers.onnx.handlers import find_handler
 from quantune_mlir.importers.onnx.inference import inferred_shapes, require_shapes
@@ -231,16 +232,18 @@ class _GraphImport:
         blocked = any(tensor is None for name, tensor in zip(proto.input, inputs, strict=True) if name)
         if is_written_out(proto):
             return None if blocked else self._composed(builder, proto, name, inputs)
-        shapes = [] if blocked else inferred_shapes(proto, inputs, self._opset)
+        is_folded = not blocked and can_fold(proto, inputs)
+        stored, inputs = inputs, [tensor and computed_constant(tensor) for tensor in inputs]
+        shapes = [] if blocked else inferred_shapes(proto, stored if is_folded else inputs, self._opset)
         handler = find_handler(proto.op_type, self._opset)
-        if not blocked and can_fold(proto, inputs):
-            pair = fold_pair(proto, inputs)
+        if is_folded:
+            pair = fold_pair(proto, stored)
             if pair is not None:
                 return pair
             try:
-                folded = fold(proto, inputs, self._opset, shapes, self._growth)
+                folded = fold(proto, stored, self._opset, shapes, self._growth)
                 require_shapes(folded, shapes)
-                return moved_scales(proto, inputs, folded)
+                return moved_scales(proto, stored, folded)
             except CannotEvaluate:
                 if handler is None:
                     raise
@@ -270,7 +273,8 @@ class _GraphImport:
         return results
 
     def _finish(self, main: func.FuncOp, block: ir.Block, builder: Builder) -> None:
-        outputs = [tensor for o in self._graph.output if (tensor := self._tensor(o.name)) is not None]
+        found = (self._tensor(o.name) for o in self._graph.output)
+        outputs = [computed_constant(tensor) for tensor in found if tensor is not None]
         for info, tensor in zip(self._graph.output, outputs, strict=True):
             try:
                 require_supported(tensor.dtype)

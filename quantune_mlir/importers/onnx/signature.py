@@ -50,7 +50,7 @@ def _checked_type(info: onnx.ValueInfoProto, where: str) -> np.dtype:
     negative = [d.dim_value for d in info.type.tensor_type.shape.dim if d.dim_value < -1]
     if negative:
         raise ModelError(f"input {info.name!r} has a dimension of {negative[0]}", where=where, remedy="export it again")
-    if not info.type.HasField("tensor_type") or kind not in NUMBERS or kind == onnx.TensorProto.DOUBLE:
+    if not info.type.HasField("tensor_type") or kind not in NUMBERS:
         raise ModelError(
             f"input {info.name!r} is of {_type_name(info)}, which TOSA does not have",
             where=where,
@@ -77,8 +77,8 @@ def _declared(info: onnx.ValueInfoProto) -> DeclaredInput:
 
 
 def _argument_type(element_type: int) -> np.dtype:
-    """The element type of an argument; NumPy has no bfloat16."""
-    if element_type == onnx.TensorProto.BFLOAT16:
+    """The element type of an argument: NumPy has no bfloat16, and TOSA no doubles."""
+    if element_type in (onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE):
         return np.dtype(np.float32)
     return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(element_type))
 

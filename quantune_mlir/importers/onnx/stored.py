@@ -10,7 +10,7 @@ import onnx
 
 from quantune_mlir.errors import ModelError
 from quantune_mlir.importers.common.errors import Unsupported
-from quantune_mlir.importers.onnx.half import computed_array
+from quantune_mlir.importers.onnx.floats import folded_array
 
 _FLOAT: Final = np.dtype("<f4")
 _T: Final = onnx.TensorProto
@@ -42,7 +42,7 @@ def stored_array(proto: onnx.TensorProto) -> np.ndarray:
     if found != prod(dims):
         raise _broken(proto, f"{prod(dims)} elements are declared, {found:g} are stored")
     try:
-        return computed_array(onnx.numpy_helper.to_array(proto))
+        return folded_array(onnx.numpy_helper.to_array(proto))
     except (ValueError, TypeError, OverflowError) as error:
         raise _broken(proto, str(error)) from error
 

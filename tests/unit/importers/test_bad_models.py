@@ -206,7 +206,7 @@ def test_batch_below_one(batch: int) -> None:
     assert "batch" in message(conv_model(), batch=batch)
 
 
-@pytest.mark.parametrize("kind", [TensorProto.STRING, TensorProto.DOUBLE, TensorProto.COMPLEX64])
+@pytest.mark.parametrize("kind", [TensorProto.STRING, TensorProto.COMPLEX64])
 def test_input_of_a_type_without_tosa_tensors(kind: int) -> None:
     model = build_model([helper.make_node("Identity", ["x"], ["y"])], X, {}, ["y"])
     for info in (model.graph.input[0], model.graph.output[0]):

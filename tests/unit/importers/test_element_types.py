@@ -81,6 +81,29 @@ def test_bf16_inputs_and_outputs_become_fp32() -> None:
     np.testing.assert_allclose(got.sum(axis=1), 1, rtol=1e-5)
 
 
+def test_doubles_are_computed_in_fp32_and_sizes_made_of_them_folded_as_doubles() -> None:
+    double = TensorProto.DOUBLE
+    nodes = [
+        helper.make_node("Cast", ["x"], ["d"], to=double),
+        helper.make_node("Mul", ["d", "third"], ["m"]),
+        helper.make_node("Where", ["allowed", "m", "lowest"], ["w"]),
+        helper.make_node("Softmax", ["w"], ["s"], axis=-1),
+        helper.make_node("Mul", ["hundred", "share"], ["length"]),  # 28.999..., and 29 in fp32
+        helper.make_node("Cast", ["length"], ["size"], to=TensorProto.INT64),
+        helper.make_node("Expand", ["s", "size"], ["y"]),
+    ]
+    numbers = {"third": 1 / 3, "lowest": -1.7e308, "hundred": np.array([100.0, 1]), "share": np.array([0.29, 1])}
+    stored = {"allowed": np.array([True, False, True]), **{k: np.asarray(v) for k, v in numbers.items()}}
+    x = RNG.standard_normal((1, 3))
+    model = build_model(nodes, {"x": x}, stored, ["y"])
+    module = import_onnx(model)
+    assert [dtype for _, _, dtype in argument_specs(main_function(module))] == [np.float32]
+    (got,) = run_module(module, x.astype(np.float32))
+    assert got.shape == (28, 3)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, reference(model, {"x": x})[0], rtol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.uint32, np.int32, np.int64, np.bool_])
 def test_inputs_are_called_what_they_are(dtype: type) -> None:
     x = np.array([[0, 1, 1, 0]], dtype)

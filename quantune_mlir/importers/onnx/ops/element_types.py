@@ -13,7 +13,7 @@ from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.masks import LARGEST_MASK, is_mask
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.half import computed_type
+from quantune_mlir.importers.onnx.floats import computed_type
 
 _WIDER = {
     np.dtype(np.int8): np.dtype(np.int32),
@@ -26,8 +26,6 @@ _WIDER = {
 
 def require_supported(dtype: np.dtype) -> None:
     """Refuse the element types that TOSA has no tensors of."""
-    if dtype == np.float64:
-        raise Unsupported("element type float64, which TOSA does not have")
     if dtype.kind not in "biuf":
         raise Unsupported(f"element type {dtype}")
 

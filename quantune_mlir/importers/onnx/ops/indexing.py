@@ -14,7 +14,7 @@ from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.shapes import normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
-from quantune_mlir.importers.onnx.half import computed_type
+from quantune_mlir.importers.onnx.floats import computed_type
 from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.slicing import gather_axis, nonnegative
