@@ -13,21 +13,25 @@ from __future__ import annotations
 
 from collections.abc import Reversible, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import ClassVar, Final
 
 from quantune_mlir.kernels.emit.vector_ops import EMITTERS
 from quantune_mlir.kernels.fusion.fusion_rules import before_root, is_root, reduces_rows
 from quantune_mlir.kernels.fusion.group import ELEMENTWISE, FAMILIES, ROWS, family_of, fuse
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.edit import defining_op, shape_of
+from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.function import entry_block, functions, ops_named
 from quantune_mlir.mlir.tosa.counted_loop import LOOP
 from quantune_mlir.mlir.tosa.traits import traits_of
-from quantune_mlir.passes.kernels.group_growth import Graph, GrowingGroup
+from quantune_mlir.passes.kernels.block_graph import Graph, Node
+from quantune_mlir.passes.kernels.group_growth import GrowingGroup
 from quantune_mlir.pipeline.base import Pass
 
 _ALONE: Final = ("reorders", "fills")
 """How what is moved comes out of a kernel that computes nothing of what follows."""
+_position: Final = attrgetter("position")
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,12 @@ class FuseKernels(Pass):
 
 
 def _fuse(block: ir.Block) -> None:
-    graph = Graph.of(block)
-    order = graph.order
-    taken: set[ir.Operation] = set()
-    groups: list[tuple[list[ir.Operation], str]] = []
-    rows = [op for op in order if reduces_rows(op)]
-    others = [op for op in order if op in graph.elementwise or op in graph.by_channel]
-    for starts in (_roots(order), rows, others):
+    graph = Graph(block)
+    taken: set[Node] = set()
+    groups: list[tuple[list[Node], str]] = []
+    rows = [node for node in graph.nodes if reduces_rows(node.op)]
+    others = [node for node in graph.nodes if node in graph.without_root]
+    for starts in (_roots(graph.nodes), rows, others):
         for start in starts:
             if start in taken:
                 continue
@@ -58,36 +61,36 @@ def _fuse(block: ir.Block) -> None:
             if members is None:
                 continue
             taken.update(members)
-            family = ROWS if starts is rows else family_of(start)
-            groups.append((sorted(members, key=order.__getitem__), family))
-    groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], graph, taken)]
-    for members, family in sorted(groups, key=lambda group: order[group[0][-1]]):
-        fuse(members, family)
+            family = ROWS if starts is rows else family_of(start.op)
+            groups.append((sorted(members, key=_position), family))
+    groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], taken)]
+    for members, family in sorted(groups, key=lambda group: group[0][-1].position):
+        fuse([node.op for node in members], family)
 
 
-def _meets_reductions(members: Sequence[ir.Operation], graph: Graph, taken: set[ir.Operation]) -> bool:
+def _meets_reductions(members: Sequence[Node], taken: set[Node]) -> bool:
     """Whether ops beside the group are none of ours but such as IREE fuses with it: softmax is one dispatch there."""
-    readers = [user for op in members for user in graph.readers[op]]
-    sources = [defining_op(operand) for op in members for operand in op.operands]
-    beside = [op for op in (*readers, *sources) if op is not None and op not in taken]
-    return any(traits_of(op).reduces or op.name in EMITTERS for op in beside)
+    sources = (tensor.source for node in members for tensor in node.reads)
+    beside = chain((source for source in sources if source is not None), *(node.readers for node in members))
+    return any(traits_of(node.op).reduces or node.name in EMITTERS for node in beside if node not in taken)
 
 
-def _roots(ops: Reversible[ir.Operation]) -> list[ir.Operation]:
+def _roots(nodes: Reversible[Node]) -> list[Node]:
     """Ops that a kernel starts with, the last first: it takes the addition of a residual that is ready before it."""
-    return [op for op in reversed(ops) if op.name in FAMILIES and is_root(op)]
+    return [node for node in reversed(nodes) if node.name in FAMILIES and is_root(node.op)]
 
 
-def _grow(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir.Operation] | None:
+def _grow(start: Node, graph: Graph, taken: set[Node]) -> set[Node] | None:
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
-    joinable = graph.elementwise if start.name in FAMILIES else graph.elementwise | graph.by_channel
-    growth = GrowingGroup(graph, taken, joinable, {start, *before_root(start)}, {start} & joinable)
-    return growth.largest(start, alone=traits_of(start).moves in _ALONE)
+    joinable = graph.elementwise if start.name in FAMILIES else graph.without_root
+    before = {node for node in map(graph.node, before_root(start.op)) if node is not None}
+    growth = GrowingGroup(graph, taken, joinable, {start, *before}, {start} & joinable)
+    return growth.largest(start, alone=traits_of(start.op).moves in _ALONE)
 
 
-def _grow_rows(start: ir.Operation, graph: Graph, taken: set[ir.Operation]) -> set[ir.Operation] | None:
+def _grow_rows(start: Node, graph: Graph, taken: set[Node]) -> set[Node] | None:
     """The largest group of ops on the rows that `start` reduces, the result as large as what it reads."""
-    shape = shape_of(start.operands[0])
+    shape = shape_of(start.op.operands[0])
     growth = GrowingGroup(graph, taken, graph.of_rows(shape), set(), set())
     growth.add(start)
     return growth.largest(start, shape)
