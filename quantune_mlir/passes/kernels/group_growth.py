@@ -39,8 +39,8 @@ class GrowingGroup:
     _made: set[Tensor] = field(default_factory=set)
     _arrays: set[Tensor] = field(default_factory=set)
     """What members read, single numbers apart."""
-    _unread: dict[Node, int] = field(default_factory=dict)
-    """By member, how many ops read it that are none."""
+    _leaving: set[Node] = field(default_factory=set)
+    """The members that others read."""
     _following: set[Node] = field(default_factory=set)
     """What reads members and may join."""
     _refused: set[Node] = field(default_factory=set)
@@ -54,7 +54,7 @@ class GrowingGroup:
         most = _MOST_OPS if shape is not None or start.name in FAMILIES else _MOST_ALONE
         last = start
         while self._buffers() <= _MOST_BUFFERS:
-            if self._leaving() == [last] and _stores(last, shape):
+            if self._leaving == {last} and _stores(last, shape):
                 best = set(self.members)
             if not self._following or len(self.members) >= most or alone:
                 return best
@@ -81,23 +81,20 @@ class GrowingGroup:
             if op.makes is not None:
                 self._made.add(op.makes)
             self._arrays.update(tensor for tensor in op.reads if not tensor.is_number)
-            self._unread[op] = sum(reader not in self.members for reader in op.readers)
             self._following.update(self._may_follow(op))
+            if not self.members.issuperset(op.readers):
+                self._leaving.add(op)
         self._following -= joining
-        for source in {tensor.source for op in joining for tensor in op.reads}:
-            if source in self._unread and source not in joining:
-                self._unread[source] = sum(reader not in self.members for reader in source.readers)
+        sources = {tensor.source for op in joining for tensor in op.reads}
+        for source in self._leaving & sources:
+            if self.members.issuperset(source.readers):
+                self._leaving.remove(source)
 
     def _may_follow(self, op: Node) -> Iterator[Node]:
         for reader in op.readers:
-            if reader in self.joinable and not any(
-                reader in known for known in (self.taken, self.members, self._refused)
-            ):
+            known = reader in self.members or reader in self.taken or reader in self._refused
+            if reader in self.joinable and not known:
                 yield reader
-
-    def _leaving(self) -> list[Node]:
-        """The members that others read."""
-        return [op for op, unread in self._unread.items() if unread]
 
     def _buffers(self) -> int:
         """How many tensors the members read from outside, single numbers apart, and the one that they write."""
