@@ -31,6 +31,7 @@ PASSES: Final[dict[str, str]] = {
     "quantune-fold-scale-shift": "simplify.fold_scale_shift:FoldScaleShift",
     "quantune-fuse-kernels": "kernels.fuse_kernels:FuseKernels",
     "quantune-hoist-clamps": "simplify.hoist_clamps:HoistClamps",
+    "quantune-hoist-transposes": "kernels.hoist_transposes:HoistTransposes",
     "quantune-insert-observers": "calibrate.insert_observers:InsertObservers",
     "quantune-join-clamps": "simplify.join_clamps:JoinClamps",
     "quantune-join-functions": "simplify.join_functions:JoinFunctions",
