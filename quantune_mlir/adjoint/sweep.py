@@ -106,7 +106,7 @@ def _through_one(unit: Unit, source: ir.Value, cotangent: ir.Value) -> ir.Value:
             return _through_clamp(unit, cotangent)
         case Kind.MEAN, _:
             return ops.multiply(cotangent, ops.number(np.full(shape_of(source), mean_factor(unit))))
-        case Kind.AVERAGE, _:
+        case Kind.AVERAGE, "tosa.avg_pool2d":
             return average_adjoint(unit.op, cotangent)
         case Kind.MOVEMENT, "tosa.max_pool2d":
             return quantune.max_pool_adjoint(unit.op, cotangent)

@@ -20,6 +20,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONSTANTS, constant_value, is_constant, is_float
 from quantune_mlir.mlir.tosa.counted_loop import CountedLoop
 from quantune_mlir.mlir.tosa.facts import Traits
+from quantune_mlir.mlir.tosa.resizing import is_nearest
 from quantune_mlir.mlir.tosa.traits import traits_of
 
 
@@ -31,7 +32,7 @@ class Kind(Enum):
     UNARY = "unary"  # elementwise function of one tensor: a 256-entry table
     CLAMP = "clamp"  # relu and its kin: foldable into the producer's saturation
     MEAN = "mean"  # sums over whole axes: i32 accumulator, requantized
-    AVERAGE = "average"  # windowed average: keeps its input's parameters
+    AVERAGE = "average"  # windowed average, linear interpolation: keeps its input's parameters
     MOVEMENT = "movement"  # moves or selects elements: keeps its input's parameters
     LOOP = "loop"  # steps of a recurrence: their products in int8, all else of them in fp32, and so is the result
     CONCAT = "concat"  # all inputs and the output share parameters
@@ -152,6 +153,8 @@ def _kind_of(op: ir.Operation) -> Kind:
         case "dot":
             constants = (1, 2) if traits.weights is not None and traits.weights.bias else ()
             return Kind.DOT if all(constant_value(op.operands[i]) is not None for i in constants) else Kind.FLOAT
+        case "average" if op.name == "tosa.resize":
+            return Kind.MOVEMENT if is_nearest(op) else Kind.AVERAGE
         case "average":
             return Kind.MEAN if _pools_everything(op) else Kind.AVERAGE
         case "movement":
@@ -165,8 +168,7 @@ def _kind_of(op: ir.Operation) -> Kind:
         case "loop":
             return Kind.LOOP if products_of(op) else Kind.FLOAT
         case "function" | None:
-            is_nearest = op.name == "tosa.resize" and "NEAREST" in str(op.attributes["mode"])
-            return Kind.MOVEMENT if is_nearest else Kind.FLOAT
+            return Kind.FLOAT
 
 
 def products_of(loop: ir.Operation) -> list[Unit]:

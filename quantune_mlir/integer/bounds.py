@@ -9,6 +9,7 @@ from quantune_mlir.errors import QuantuneError
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.tosa.resizing import parts_of
 from quantune_mlir.numerics.accumulators import INT32_MAX, reach
 from quantune_mlir.numerics.parameters import QuantParams
 
@@ -19,6 +20,8 @@ def bound_of_sums(unit: Unit, params: Sequence[QuantParams]) -> int:
     match unit.kind:
         case Kind.MEAN:
             return reaches * (prod(shape_of(unit.inputs[0])) // max(1, prod(shape_of(unit.output))))
+        case Kind.AVERAGE if unit.op.name == "tosa.resize":
+            return reaches * parts_of(unit.op)
         case Kind.AVERAGE:
             return reaches * prod(ir.DenseI64ArrayAttr(unit.op.attributes["kernel"]))
         case Kind.DOT:

@@ -54,6 +54,8 @@ def lower_unit(
             case Kind.UNARY, _:
                 assert end.params is not None
                 return table.emit_table(emitter, unit, inputs, end.params)
+            case Kind.AVERAGE, "tosa.resize":
+                return movement.emit_interpolation(emitter, unit, inputs, options)
             case Kind.AVERAGE, _:
                 return movement.emit_average(emitter, unit, inputs)
             case Kind.MOVEMENT | Kind.CONCAT, _:

@@ -1,15 +1,23 @@
-"""Ops that move or select elements, windowed averages, concatenations: the same op on integers and their parameters."""
+"""Ops that move or select elements, averages, concatenations: the same op on integers and their parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from quantune_mlir.graph.tensors import joined_constants
 from quantune_mlir.graph.units import Unit
+from quantune_mlir.integer.boundary import multiply
+from quantune_mlir.integer.epilogue import narrow, rescale
+from quantune_mlir.integer.integer_options import IntegerOptions
 from quantune_mlir.integer.unit_emitter import Quantized, UnitEmitter
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.tosa import build
+from quantune_mlir.mlir.tosa.resizing import parts_of
+from quantune_mlir.numerics.accumulators import excess_bits, reach
+from quantune_mlir.numerics.formats import INT16_ACTIVATIONS
 from quantune_mlir.numerics.parameters import quantize
 
 
@@ -32,3 +40,22 @@ def emit_average(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized]) 
     window = {name: op.attributes[name] for name in ("kernel", "stride", "pad")}
     zero_points = zero_point, zero_point
     return emitter.emit(build.avg_pool, source.value, zero_points, shape_of(unit.output), emitter.i32, window)
+
+
+def emit_interpolation(
+    emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized], options: IntegerOptions
+) -> ir.Value:
+    """A bilinear resize: sums of codes times their shares, over what the shares add up to."""
+    (source,) = inputs
+    params, parts = source.params, parts_of(unit.op)
+    wide = params.codes == INT16_ACTIVATIONS
+    operands = [source.value, *list(unit.op.operands)[1:]]
+    total = emitter.clone(unit.op, operands, emitter.i48 if wide else emitter.i32)
+    stored = emitter.stored(params)
+    if options.requantize == "float" and not wide:
+        share = np.float32(1 / parts)
+        return emitter.cast(multiply(emitter, emitter.cast(total, emitter.f32), np.asarray(share)), stored)
+    excess = excess_bits(reach(params) * parts)
+    if wide:
+        total = narrow(emitter, total, excess)
+    return rescale(emitter, total, 2.0**excess / parts, input_zp=0, output_zp=0, element=stored)

@@ -37,6 +37,13 @@ def is_nearest(resize: ir.Operation) -> bool:
     return "NEAREST" in str(resize.attributes["mode"])
 
 
+def parts_of(resize: ir.Operation) -> int:
+    """What the shares of all pixels that a bilinear one reads for a result add up to, in integers."""
+    scale = constant_value(resize.operands[1])
+    assert scale is not None
+    return int(scale[0]) * int(scale[2])
+
+
 def resized_axes(resize: ir.Operation) -> tuple[ResizedAxis, ResizedAxis] | None:
     """Rows and columns; None if scale or offset are not known."""
     scale, offset = (constant_value(operand) for operand in (resize.operands[1], resize.operands[2]))

@@ -122,7 +122,7 @@ TRAITS: Final[dict[str, Traits]] = {
         "reduce_sum": _reduction(rule.reduction_in_double(np.sum), "mean", homogeneous=True),
         "rescale": Traits(aligned=True),
         "reshape": _movement("stays", rule.reshape, neutral=True),
-        "resize": Traits(homogeneous=True, channels_last=True),
+        "resize": Traits(int8="average", homogeneous=True, channels_last=True),
         "reverse": _movement("reorders", rule.reverse, aligned=True),
         "rsqrt": _elementwise(in_double(lambda x: 1 / np.sqrt(x))),
         "select": _elementwise(plain(np.where, 3), 3, cost="cheap"),

@@ -82,6 +82,9 @@ def evaluate_op(op: ir.Operation, operands: list[Array]) -> Array:
         case "tosa.avg_pool2d":
             total, count = windows.sum_pool2d(x, array("kernel"), array("pad"), array("stride"))
             return total / count if x.dtype.kind == "f" else _divide(total, count)
+        case "tosa.resize" if "BILINEAR" in str(op.attributes["mode"]):
+            total, parts = windows.resize_bilinear(x, rest[0].tolist(), rest[1].tolist(), op.results[0].type.shape[1:3])
+            return total / parts
         case "tosa.resize":
             return windows.resize_nearest(x, rest[0].tolist(), rest[1].tolist(), op.results[0].type.shape[1:3])
         case _:
@@ -202,7 +205,18 @@ class Reference:
             elif array.dtype == np.float32:
                 array = quantize(array, params).astype(np.int64)
             operands.append(array)
+        if unit.kind is Kind.AVERAGE and unit.op.name == "tosa.resize":
+            return self._interpolated(unit, operands, params)
         return np.clip(evaluate_op(unit.op, operands) + offset, -128, 127)
+
+    def _interpolated(self, unit: Unit, operands: list[Array], params: QuantParams) -> Array:
+        x, scale, offset, _ = operands
+        total, parts = windows.resize_bilinear(
+            x + params.zero_point, scale.tolist(), offset.tolist(), unit.output.type.shape[1:3]
+        )
+        if self._options.requantize == "float":
+            return requantize_float(total, 1 / parts, 0)
+        return rescale(total, *multipliers_and_shifts(1 / parts))
 
     def _accumulator(self, unit: Unit) -> tuple[Array, float | Array]:
         """An exact integer, and what one of it stands for."""

@@ -45,6 +45,7 @@ EXACT = (
     "transpose",
     "gather by constant indices",
     "resize",
+    "resize, linear",
     "sigmoid",
     "gelu",
     "logarithm of numbers near 0",

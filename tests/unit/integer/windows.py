@@ -58,6 +58,17 @@ def resize_nearest(x: np.ndarray, scale: Sequence[int], offset: Sequence[int], s
     return x[:, rows][:, :, columns]
 
 
+def resize_bilinear(x: np.ndarray, scale: Sequence[int], offset: Sequence[int], size: Sequence[int]):
+    """TOSA RESIZE, bilinear mode: of integers, which is the sum of pixels times their whole shares; and y_n * x_n."""
+    for axis in (0, 1):
+        numerator, denominator = scale[2 * axis : 2 * axis + 2]
+        whole, rest = np.divmod(np.arange(size[axis]) * denominator + offset[axis], numerator)
+        rest = rest.reshape([-1 if i == axis + 1 else 1 for i in range(4)])
+        first, second = (np.take(x, np.clip(at, 0, x.shape[axis + 1] - 1), axis + 1) for at in (whole, whole + 1))
+        x = first * (numerator - rest) + second * rest
+    return x, scale[0] * scale[2]
+
+
 def _nearest(size: int, numerator: int, denominator: int, offset: int, limit: int) -> np.ndarray:
     position = np.arange(size) * denominator + offset
     whole, rest = np.divmod(position, numerator)
