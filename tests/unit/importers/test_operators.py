@@ -177,10 +177,20 @@ def test_volumes() -> None:
         )
         for name, (outputs, groups, attributes) in cases.items()
     }
+    transposed = {
+        f"{depth} taps, stride {stride}": OneNode(
+            "ConvTranspose",
+            {"x": x},
+            {"w": normal(4, 3, depth, 2, 3), "b": normal(6)},
+            attributes={"strides": [stride, 2, 1], "pads": [pad, 0, 1, 0, 1, 1], "output_padding": [more, 1, 0]}
+            | {"group": 2},
+        )
+        for depth, stride, pad, more in ((2, 2, 0, 0), (5, 2, 1, 1), (1, 3, 0, 2))
+    }
     pools = {op: OneNode(op, {"x": x}, attributes=window) for op in ("MaxPool", "AveragePool")}
     counted = OneNode("AveragePool", {"x": x}, attributes={**window, "count_include_pad": 1, "ceil_mode": 1})
     whole = {op: OneNode(op, {"x": x}) for op in ("GlobalMaxPool", "GlobalAveragePool")}
-    assert_like_onnxruntime({**convolutions, **pools, "counted": counted, **whole})
+    assert_like_onnxruntime({**convolutions, **transposed, **pools, "counted": counted, **whole})
 
 
 @pytest.mark.parametrize("largest", [0, 1])

@@ -19,7 +19,7 @@ from quantune_mlir.importers.onnx.ops.sliding_window import (
     resolve_window,
     to_image,
 )
-from quantune_mlir.importers.onnx.ops.volumes import convolution_of_volume
+from quantune_mlir.importers.onnx.ops.volumes import convolution_of_volume, transposed_convolution_of_volume
 from quantune_mlir.mlir.tosa.channel_groups import spread_groups
 
 _MOST_GROUPS = 4096
@@ -103,6 +103,8 @@ def _grouped(
 def transposed_convolution(b: Builder, node: Node) -> Tensor:
     x, weights = node.input(0), node.input(1)
     _require_float(x)
+    if x.rank == 5:
+        return transposed_convolution_of_volume(b, node, transposed_convolution)
     groups = node.attribute("group", 1)
     outputs = weights.shape[1]
     bias = node.optional_input(2) or Tensor.constant(np.zeros(groups * outputs, x.dtype))

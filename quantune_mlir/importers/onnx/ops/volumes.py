@@ -1,6 +1,7 @@
 """Convolutions and pools of three spatial dimensions, as those of two: planes along the depth become a batch.
 
-A convolution reads the planes under its kernel side by side, as channels; a pool over boxes is one over rows and
+A convolution reads the planes under its kernel side by side, as channels; a transposed one makes a plane for each of
+its taps along the depth, as channels, and adds those that fall together; a pool over boxes is one over rows and
 columns, and then one along the depth.
 """
 
@@ -66,6 +67,43 @@ def _tap(b: Builder, weights: Tensor, tap: int) -> Tensor:
     return b.reshape(plane, (*weights.shape[:2], *weights.shape[3:]))
 
 
+def transposed_convolution_of_volume(b: Builder, node: Node, of_image: Handler) -> Tensor:
+    """[N, C, D, H, W], by the handler of transposed convolutions of [N, C, H, W].
+
+    With a stride s, tap q s + r of plane d falls on plane (d + q) s + r of the result.
+    """
+    x, weights, bias = node.input(0), node.input(1), node.optional_input(2)
+    attributes = {**node.attributes, "kernel_shape": list(weights.shape[2:])}
+    if "output_shape" in attributes or attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        raise Unsupported("a transposed convolution of a volume whose padding is not given by numbers")
+    node, taps = replace(node, attributes=attributes), weights.shape[2]
+    along = _along_depth(node).attributes
+    if along.get("dilations", [1]) != [1]:
+        raise Unsupported(f"a transposed convolution with a dilation of {along['dilations'][0]} along the depth")
+    (stride,), pads = along.get("strides", [1]), along.get("pads", [0, 0])
+    (extra,) = along.get("output_padding", [0])
+    n, channels, depth, height, width = x.shape
+    rounds, outputs = -(-taps // stride), weights.shape[1] * node.attribute("group", 1)
+    weights = b.pad(weights, [0] * 5, (0, 0, rounds * stride - taps, 0, 0))
+    weights = b.reshape(weights, (channels, weights.shape[1] * rounds * stride, *weights.shape[3:]))
+    planes = b.reshape(b.transpose(x, (0, 2, 1, 3, 4)), (n * depth, channels, height, width))
+    made = _result(of_image, b, replace(_of_planes(node), inputs=[planes, weights]))
+    height, width = made.shape[2:]
+    made = b.reshape(made, (n, depth, outputs, rounds, stride * height * width))
+    result = None
+    for q in range(rounds):
+        part = b.reshape(b.slice_axis(made, 3, q, 1), (*made.shape[:3], made.shape[4]))
+        part = b.pad(part, (0, q, 0, 0), (0, rounds - 1 - q, 0, 0))
+        result = part if result is None else b.add(result, part)
+    assert result is not None
+    full = result.shape[1] * stride
+    result = b.reshape(b.transpose(result, (0, 2, 1, 3)), (n, outputs, full, height, width))
+    size = (depth - 1) * stride + taps + extra - pads[0] - pads[1]
+    result = b.pad(result, [0] * 5, (0, 0, max(0, pads[0] + size - full), 0, 0))
+    result = b.slice_axis(result, 2, pads[0], size)
+    return result if bias is None else b.add(result, b.reshape(bias, (1, outputs, 1, 1, 1)))
+
+
 def pool_of_volume(b: Builder, node: Node, of_image: Handler) -> Tensor:
     """[N, C, D, H, W], by the handler of pools of [N, C, H, W] and [N, C, L]."""
     x = node.input(0)
@@ -94,7 +132,7 @@ def _of_planes(node: Node) -> Node:
 
 def _with(node: Node, of_values: Callable[[list[int]], list[int]], of_pads: Callable[[list[int]], list[int]]) -> Node:
     changed: dict[str, Any] = dict(node.attributes)
-    for name in ("kernel_shape", "strides", "dilations"):
+    for name in ("kernel_shape", "strides", "dilations", "output_padding"):
         if name in changed:
             changed[name] = of_values(list(changed[name]))
     if "pads" in changed:
