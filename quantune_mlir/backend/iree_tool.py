@@ -18,6 +18,8 @@ from quantune_mlir.files.processes import run_child
 
 UNVERIFIED: Final = "--verify=false"
 """For modules that are known to be valid: a fifth of the time is spent to find that out after each pass."""
+ONE_THREAD: Final = "--mlir-disable-threading"
+"""For modules with little code of their own: each thread sets up all passes for itself, a tenth of the time."""
 COMPILING: Final = Event()
 """Set as soon as a whole program is waited for."""
 _MESSAGE_LINES: Final = 12
