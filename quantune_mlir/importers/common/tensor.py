@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,9 @@ class Tensor:
     """An ONNX value with its ONNX dtype and static shape.
 
     `dtype` keeps what MLIR's signless integers lose: uint8 and int8 are both stored as i8. Exactly one of `array`
-    (known at import) and `value` (computed at run time) is given. What a quantized model stores in
-    int8 may have `scales`; integers that were rounded have `rounded`, the fp32 value that they stand for.
+    (known at import), `value` (computed at run time) and `parts` (of a sequence of tensors) is given. What a
+    quantized model stores in int8 may have `scales`; integers that were rounded have `rounded`, the fp32 value that
+    they stand for.
     """
 
     dtype: np.dtype
@@ -39,6 +41,7 @@ class Tensor:
     value: ir.Value | None = None
     scales: StoredScales | None = None
     rounded: ir.Value | None = None
+    parts: tuple[Tensor, ...] | None = None
 
     @staticmethod
     def constant(array: np.ndarray) -> Tensor:
@@ -50,6 +53,12 @@ class Tensor:
     def computed(value: ir.Value, dtype: np.dtype | type) -> Tensor:
         """The tensor that `value`, of ranked tensor type, holds at run time."""
         return Tensor(np.dtype(dtype), tuple(ir.RankedTensorType(value.type).shape), value=value)
+
+    @staticmethod
+    def sequence(parts: Iterable[Tensor]) -> Tensor:
+        """A sequence of tensors of one type; an empty one is said to be of fp32."""
+        parts = tuple(parts)
+        return Tensor(parts[0].dtype if parts else np.dtype(np.float32), (), parts=parts)
 
     @property
     def known(self) -> np.ndarray:

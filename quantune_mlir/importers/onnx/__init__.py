@@ -22,6 +22,7 @@ from quantune_mlir.importers.onnx.ops import (  # noqa: F401  (each registers it
     reduction,
     resize,
     scans,
+    sequences,
     shaping,
     slicing,
     trigonometry,

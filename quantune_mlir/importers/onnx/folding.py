@@ -37,6 +37,7 @@ _WRONG: Final = {
     *("LRN", "MaxPool", "MeanVarianceNormalization", "OneHot", "Resize", "Slice"),
 }
 """The reference implementation gives other results or shapes than ONNX's rules, or none, for some attributes."""
+_YIELD_SEQUENCES: Final = {"SequenceConstruct", "SequenceEmpty", "SplitToSequence"}
 _VIEWS: Final = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"}
 _SLOWNESS: Final = 1000
 """How much longer others take for an element: most of them are loops in Python."""
@@ -48,7 +49,7 @@ class CannotEvaluate(Unsupported):
 
 def can_fold(proto: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> bool:
     """Whether the results of a node are known at import."""
-    if proto.op_type in _WRONG or proto.op_type in _RANDOM | _OF_FILES_AND_TEXT or any(bodies(proto)):
+    if proto.op_type in _WRONG | _RANDOM | _OF_FILES_AND_TEXT | _YIELD_SEQUENCES or any(bodies(proto)):
         return False
     if proto.op_type in _BY_HANDLERS and all(attribute.name != "reduction" for attribute in proto.attribute):
         return False

@@ -277,6 +277,8 @@ class _GraphImport:
         outputs = [computed_constant(tensor) for tensor in found if tensor is not None]
         for info, tensor in zip(self._graph.output, outputs, strict=True):
             try:
+                if tensor.parts is not None:
+                    raise Unsupported("a sequence of tensors")
                 require_supported(tensor.dtype)
                 refuse_empty(tensor.shape)
             except Unsupported as refusal:

@@ -136,6 +136,8 @@ def _check_axes(node: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> None:
 
 def _type(tensor: Tensor) -> onnx.TypeProto:
     number = onnx.helper.np_dtype_to_tensor_dtype(tensor.dtype)
+    if tensor.parts is not None:
+        return onnx.helper.make_sequence_type_proto(onnx.helper.make_tensor_type_proto(number, None))
     return onnx.helper.make_tensor_type_proto(number, tensor.shape)
 
 
