@@ -33,6 +33,8 @@ from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 from quantune_mlir.numerics.parameters import QuantParams
 
 _STEEP = 1e30
+_FUNCTIONS = (Kind.UNARY, Kind.SLOPES, Kind.EXTREME, Kind.FLOAT)
+"""Kinds whose adjoint is that of each element, where their ops are element-wise."""
 
 
 class Cotangents:
@@ -77,7 +79,7 @@ class Cotangents:
         if unit.op.name == LOOP:
             found = through_loop(unit, cotangent, lambda units, seeds: Cotangents(units, seeds, {}).of)
             return [(value, part) for value, part in found if not is_constant(value)]
-        if unit.kind in (Kind.UNARY, Kind.FLOAT) and all(traits_of(op).elementwise for op in unit.ops):
+        if unit.kind in _FUNCTIONS and all(traits_of(op).elementwise for op in unit.ops):
             return [(value, self._through_function(unit, value, cotangent)) for value in unit.inputs if is_float(value)]
         if not any(map(is_float, unit.inputs)):
             return []

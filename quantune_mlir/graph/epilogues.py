@@ -9,7 +9,7 @@ from quantune_mlir.graph.units import SHARING, Kind, Unit
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.tosa.traits import traits_of
 
-ACCUMULATING: Final = frozenset({Kind.DOT, Kind.BINARY, Kind.MEAN})
+ACCUMULATING: Final = frozenset({Kind.DOT, Kind.BINARY, Kind.SLOPES, Kind.MEAN})
 """Kinds with an integer accumulator: a following clamp can join their epilogue, and they can end in fp32."""
 _MOST_OPS: Final = 6
 
@@ -53,5 +53,7 @@ def private_values(
 def is_piecewise_linear(unit: Unit) -> bool:
     """Whether a unit is a function made of a few cheap fp32 ops."""
     return (
-        unit.kind is Kind.UNARY and len(unit.ops) <= _MOST_OPS and all(traits_of(op).cost == "cheap" for op in unit.ops)
+        unit.kind in (Kind.UNARY, Kind.SLOPES)
+        and len(unit.ops) <= _MOST_OPS
+        and all(traits_of(op).cost == "cheap" for op in unit.ops)
     )

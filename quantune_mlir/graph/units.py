@@ -3,9 +3,10 @@
 In: a function of fp32 TOSA whose ops carry `quantune.layer`.
 Out: its non-constant ops as a list of `Unit`, in topological order.
 
-Most units are one op. Three kinds are several ops of one layer: a unary function (every op elementwise, one tensor in,
+Most units are one op. Four kinds are several ops of one layer: a unary function (every op elementwise, one tensor in,
 constants splat), whose int8 form is one table; a mean (reduce_sum ops, then a multiplication by a splat), whose int8
-form is one sum and one rescale; and a clamp whose upper bound differs between channels (tosa.clamp, tosa.minimum).
+form is one sum and one rescale; and, each channel by itself, a clamp with upper bounds (tosa.clamp, tosa.minimum) and
+a leaky relu with slopes (tosa.mul, tosa.maximum).
 """
 
 from __future__ import annotations
@@ -35,13 +36,16 @@ class Kind(Enum):
     AVERAGE = "average"  # windowed average, linear interpolation: keeps its input's parameters
     MOVEMENT = "movement"  # moves or selects elements: keeps its input's parameters
     LOOP = "loop"  # steps of a recurrence: their products in int8, all else of them in fp32, and so is the result
+    EXTREME = "extreme"  # the larger or smaller of two: all inputs and the output share parameters
+    SLOPES = "slopes"  # max(x, slope x), slopes differ: i32 accumulator, requantized
     CONCAT = "concat"  # all inputs and the output share parameters
     FLOAT = "float"  # no int8 form: always fp32
 
 
-SHARING = frozenset({Kind.AVERAGE, Kind.MOVEMENT, Kind.CONCAT})
+SHARING = frozenset({Kind.AVERAGE, Kind.MOVEMENT, Kind.EXTREME, Kind.CONCAT})
 """Kinds whose output has the quantization parameters of their inputs."""
 
+_EXTREMES = ("tosa.maximum", "tosa.minimum")
 _NO_UNITS = CONSTANTS | {"func.return", "tosa.yield"}
 
 
@@ -112,6 +116,8 @@ def _as_region(ops: Sequence[ir.Operation]) -> Unit | None:
         return None
     if _is_clamp(ops):
         return _make_unit(Kind.CLAMP, ops)
+    if _has_slopes(ops):
+        return _make_unit(Kind.SLOPES, ops)
     functions = (_computes_elements(traits_of(op)) and _constants_are_splat(op) for op in ops)
     if all(functions) and all(_keeps_shape(op, inputs[0]) for op in ops):
         return _make_unit(Kind.UNARY, ops)
@@ -132,6 +138,15 @@ def _is_clamp(ops: Sequence[ir.Operation]) -> bool:
     if ops[0].name != "tosa.clamp" or len(ops) > 2:
         return False
     return len(ops) == 1 or (ops[1].name == "tosa.minimum" and _has_channel_constant(ops[1]))
+
+
+def _has_slopes(ops: Sequence[ir.Operation]) -> bool:
+    """Whether ops are the larger or smaller of a tensor and its product with constants, one for each channel, say."""
+    product, *rest = ops
+    if product.name != "tosa.mul" or len(rest) != 1 or rest[0].name not in _EXTREMES or _constants_are_splat(product):
+        return False
+    x, slopes, _ = product.operands
+    return is_constant(slopes) and _keeps_shape(product, x) and list(rest[0].operands) == [x, product.results[0]]
 
 
 def _has_channel_constant(op: ir.Operation) -> bool:
@@ -167,6 +182,8 @@ def _kind_of(op: ir.Operation) -> Kind:
             return Kind.CONCAT
         case "loop":
             return Kind.LOOP if products_of(op) else Kind.FLOAT
+        case "function" if op.name in _EXTREMES:
+            return Kind.EXTREME
         case "function" | None:
             return Kind.FLOAT
 

@@ -1,4 +1,4 @@
-"""Add, sub, mul, clamp and means in integers.
+"""Add, sub, mul, clamp, slopes and means in integers.
 
 Sums bring both operands to one scale first. Integer mode: each to i32 in units so small that their rounding is far
 below that of the result (numerics/accumulators.py). Float mode: each multiplied by its scale over the output's.
@@ -7,7 +7,8 @@ below that of the result (numerics/accumulators.py). Float mode: each multiplied
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import ceil, log2, prod
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ from quantune_mlir.numerics import requantize
 from quantune_mlir.numerics.accumulators import common_scale, excess_bits, product_scale, ratio, reach
 from quantune_mlir.numerics.parameters import QuantParams, quantize
 from quantune_mlir.numerics.requantize import multipliers_and_shifts
+
+_ACCUMULATOR_BITS: Final = 30
 
 
 def emit_sum(
@@ -58,6 +61,20 @@ def emit_clamp(
     """A clamp on its own: its input brought to the output's parameters, where the clamp is saturation."""
     (source,) = inputs
     return emit_requantized(emitter, source, end)
+
+
+def emit_slopes(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized], end: End) -> ir.Value:
+    """The larger or smaller of x and slope x: both in units so small that slopes are integers."""
+    (source,) = inputs
+    product, extreme = unit.ops
+    slopes = constant_value(product.operands[1])
+    assert slopes is not None
+    bits = _ACCUMULATOR_BITS - ceil(log2(reach(source.params) * max(1.0, float(np.abs(slopes).max()))))
+    x, shift = _to_i32(emitter, source), emitter.scalar(0, np.int8)
+    factors = np.full((1,) * slopes.ndim, 2**bits, np.int32), np.round(np.ldexp(slopes, bits)).astype(np.int32)
+    terms = [emitter.emit(build.mul, x, emitter.constant(factor), shift) for factor in factors]
+    name = extreme.name.removeprefix("tosa.")
+    return finish(emitter, emitter.emit(build.elementwise, name, *terms), source.params.scale * 2.0**-bits, end)
 
 
 def emit_requantized(emitter: UnitEmitter, source: Quantized, end: End) -> ir.Value:

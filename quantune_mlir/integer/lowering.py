@@ -58,6 +58,10 @@ def lower_unit(
                 return movement.emit_interpolation(emitter, unit, inputs, options)
             case Kind.AVERAGE, _:
                 return movement.emit_average(emitter, unit, inputs)
+            case Kind.SLOPES, _:
+                return arithmetic.emit_slopes(emitter, unit, inputs, end)
+            case Kind.EXTREME, _:
+                return movement.emit_extreme(emitter, unit, inputs)
             case Kind.MOVEMENT | Kind.CONCAT, _:
                 return movement.emit_movement(emitter, unit, inputs)
             case Kind.FLOAT | Kind.LOOP, _:

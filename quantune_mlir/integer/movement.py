@@ -1,4 +1,4 @@
-"""Ops that move or select elements, averages, concatenations: the same op on integers and their parameters."""
+"""Ops that move, select or compare elements, averages, concatenations: the same on integers, with their parameters."""
 
 from __future__ import annotations
 
@@ -23,13 +23,26 @@ from quantune_mlir.numerics.parameters import quantize
 
 def emit_movement(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:
     """The op of `unit` on integers; its fp32 constants (`joined_constants`) take the parameters of the rest."""
-    op = unit.op
+    return emitter.clone(unit.op, _operands(emitter, unit, inputs), emitter.stored(inputs[0].params))
+
+
+def emit_extreme(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:
+    """The larger or smaller of two tensors, compared in i32: TOSA does so in nothing shorter."""
+    stored = emitter.stored(inputs[0].params)
+
+    def converted(value: ir.Value, element: ir.Type) -> ir.Value:
+        return rescale(emitter, value, 1.0, input_zp=0, output_zp=0, element=element)
+
+    wide = [converted(value, emitter.i32) for value in _operands(emitter, unit, inputs)]
+    return converted(emitter.clone(unit.op, wide, emitter.i32), stored)
+
+
+def _operands(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized]) -> list[ir.Value]:
+    """Those of the unit's op, in integers of the first input's parameters where they are activations or joined."""
     quantized = dict(zip(unit.inputs, (tensor.value for tensor in inputs), strict=True))
     for operand, array in joined_constants(unit).items():
         quantized[operand] = emitter.constant(quantize(array, inputs[0].params))
-    return emitter.clone(
-        op, [quantized.get(operand, operand) for operand in op.operands], emitter.stored(inputs[0].params)
-    )
+    return [quantized.get(operand, operand) for operand in unit.op.operands]
 
 
 def emit_average(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized]) -> ir.Value:

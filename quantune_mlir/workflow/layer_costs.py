@@ -17,7 +17,7 @@ from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import FP32, NumberFormat
 from quantune_mlir.planning.costs import Cost, CostModel, Reader, Stream
 
-_CONVERTING = frozenset({Kind.BINARY, Kind.UNARY, Kind.CLAMP, Kind.LOOP})
+_CONVERTING = frozenset({Kind.BINARY, Kind.UNARY, Kind.SLOPES, Kind.CLAMP, Kind.LOOP})
 """Kinds that change the precision of what they read as they read it, or read fp32 in any."""
 
 

@@ -40,6 +40,12 @@ def test_normalisations() -> None:
             "Lp 2": OneNode("LpNormalization", {"x": x}),
             "global Lp pool": OneNode("GlobalLpPool", {"x": x}, attributes={"p": 1}),
         }
+        | {
+            f"Lp pool, p {p}": OneNode(
+                "LpPool", {"x": x}, attributes={"p": p, "kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 1]}
+            )
+            for p in (1, 2, 3)
+        }
     )
 
 

@@ -225,6 +225,15 @@ CASES = {
     "clamp alone": Case(Kind.CLAMP, "Clip", {"x": draw(3, 40)}, {"low": number(-0.4), "high": number(1.1)}),
     "relu6 alone": Case(Kind.CLAMP, "Clip", {"x": 4 * draw(3, 40)}, {"low": number(0), "high": number(6)}),
     "relu alone": Case(Kind.CLAMP, "Relu", {"x": draw(3, 40)}),
+    "maximum": Case(Kind.EXTREME, "Max", {"x": IMAGE, "y": draw(1, 5, 9, 8)}),
+    "minimum of channels": Case(Kind.EXTREME, "Min", {"x": IMAGE}, {"y": draw(5, 1, 1)}),
+    "dilated max pool": Case(
+        Kind.EXTREME,
+        "MaxPool",
+        {"x": IMAGE},
+        attributes={"kernel_shape": [2, 3], "dilations": [2, 2], "pads": [1, 2, 0, 1], "strides": [1, 2]},
+    ),
+    "prelu": Case(Kind.SLOPES, "PRelu", {"x": IMAGE}, {"slope": np.float32(0.3) * draw(5, 1, 1)}),
 }
 
 SCHEMES = {

@@ -25,7 +25,7 @@ def epilogues_of(units: Sequence[Unit], in_int8: Set[ir.Value], *, float_epilogu
     of_op = {op: unit for unit in units for op in unit.ops}
     found = Epilogues()
     for unit in units:
-        if unit.output not in in_int8 or unit.kind not in (Kind.DOT, Kind.BINARY, Kind.MEAN):
+        if unit.output not in in_int8 or unit.kind not in (Kind.DOT, Kind.BINARY, Kind.SLOPES, Kind.MEAN):
             continue
         uses = [use.owner.operation for use in unit.output.uses]
         end = unit.output
@@ -44,4 +44,4 @@ def epilogues_of(units: Sequence[Unit], in_int8: Set[ir.Value], *, float_epilogu
 
 def _is_bent_line(unit: Unit) -> bool:
     names = {op.name.removeprefix("tosa.") for op in unit.ops}
-    return unit.kind is Kind.UNARY and len(unit.ops) < 7 and names <= BENT_LINES
+    return unit.kind in (Kind.UNARY, Kind.SLOPES) and len(unit.ops) < 7 and names <= BENT_LINES

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
+from math import ceil, log2, prod
 
 import numpy as np
 
@@ -158,7 +158,7 @@ class Reference:
 
     def real_result(self, unit: Unit) -> Array:
         """What the unit makes of its quantized inputs, weights and constants in exact arithmetic, float64."""
-        if unit.kind is Kind.UNARY or unit.kind in SHARING:
+        if unit.kind in (Kind.UNARY, Kind.SLOPES) or unit.kind in SHARING:
             in_fp32 = unit.output in self.epilogues.functions
             real = {v: self.as_fp32(v) if in_fp32 else self.as_int8(v).real for v in unit.inputs}
             return evaluate_unit(unit, real).astype(np.float64)
@@ -230,6 +230,13 @@ class Reference:
             case Kind.DOT, _:
                 source, (weights, scales, bias) = self.as_int8(unit.inputs[0]), self._weights(unit)
                 return evaluate_op(unit.op, [source.centered, weights, bias]), source.params.scale * scales
+            case Kind.SLOPES, _:
+                source, slopes = self.as_int8(unit.inputs[0]), constant(unit.ops[0].operands[1])
+                largest = max(127 - source.params.zero_point, source.params.zero_point + 128)
+                bits = 30 - ceil(log2(largest * max(1.0, np.abs(slopes).max())))
+                terms = source.centered * 2**bits, source.centered * np.rint(slopes * 2.0**bits).astype(np.int64)
+                extreme = np.maximum if unit.op.name == "tosa.maximum" else np.minimum
+                return extreme(*terms), source.params.scale * 2.0**-bits
             case Kind.BINARY, "tosa.mul":
                 left, right = (self.as_int8(v) for v in list(unit.op.operands)[:2])
                 return left.centered * right.centered, left.params.scale * right.params.scale

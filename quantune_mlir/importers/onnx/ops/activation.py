@@ -71,8 +71,11 @@ def leaky_relu(b: Builder, node: Node) -> Tensor:
 
 @operator("PRelu", since=7)
 def parametric_relu(b: Builder, node: Node) -> Tensor:
-    x = _float_input(node)
-    return _where_positive(b, x, x, b.mul(x, node.input(1)))
+    x, slope = _float_input(node), node.input(1)
+    scaled = b.mul(x, slope)
+    if slope.array is not None and (slope.array <= 1).all():
+        return b.binary("maximum", x, scaled)
+    return _where_positive(b, x, x, scaled)
 
 
 @operator("Elu")

@@ -20,7 +20,7 @@ def dilated_max_pool(b: Builder, image: Tensor, window: Window, pads: list[int])
 
 def dilated_average_pool(b: Builder, image: Tensor, window: Window, pads: list[int], counted: list[int]) -> Tensor:
     """Mean over the taps that lie on the image or on the `counted` part of the padding."""
-    total = reduce(b.add, _taps(b, _padded(b, image, pads, 0), window))
+    total = dilated_sum(b, image, window, pads)
     counts = np.ones((1, 1))
     for axis, (size, reach) in enumerate(zip(image.shape[1:3], np.reshape(pads, (2, 2)), strict=True)):
         before, after = counted[2 * axis : 2 * axis + 2]
@@ -31,6 +31,11 @@ def dilated_average_pool(b: Builder, image: Tensor, window: Window, pads: list[i
         along = line[starts[:, None] + taps].sum(1)
         counts = counts * along.reshape((-1, 1) if axis == 0 else (1, -1))
     return b.mul(total, Tensor.constant((1 / counts).astype(image.dtype)[None, :, :, None]))
+
+
+def dilated_sum(b: Builder, image: Tensor, window: Window, pads: list[int]) -> Tensor:
+    """Sum over the taps, padding being zeros."""
+    return reduce(b.add, _taps(b, _padded(b, image, pads, 0), window))
 
 
 def _padded(b: Builder, image: Tensor, pads: list[int], value: float) -> Tensor:

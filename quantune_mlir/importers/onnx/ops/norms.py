@@ -14,7 +14,10 @@ from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.normalization import standardized
+from quantune_mlir.importers.onnx.ops.pooling import sum_pool, windowed
 from quantune_mlir.importers.onnx.ops.powers import constant_power, sqrt
+from quantune_mlir.importers.onnx.ops.sliding_window import from_image
+from quantune_mlir.importers.onnx.ops.volumes import pool_of_volume
 
 _NEARLY_ZERO: Final = 1e-37  # what a norm of zero is taken for: zeros stay zeros
 
@@ -60,6 +63,8 @@ def mean_variance_normalization(b: Builder, node: Node) -> Tensor:
 def lp_normalization(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
     axis, p = normalized_axis(node.attribute("axis", -1), x.rank), node.attribute("p", 2)
+    if p not in (1, 2):
+        raise Unsupported(f"p = {p}; 1 and 2 are supported")
     total = b.clamp(b.reduce("sum", _powers(b, x, p), axis), _NEARLY_ZERO, math.inf)
     return b.mul(x, b.unary("reciprocal" if p == 1 else "rsqrt", total))
 
@@ -70,13 +75,27 @@ def global_lp_pool(b: Builder, node: Node) -> Tensor:
     total = _powers(b, x, p)
     for axis in range(2, x.rank):
         total = b.reduce("sum", total, axis)
-    return total if p == 1 else sqrt(b, total)
+    return _root(b, total, p)
+
+
+@operator("LpPool", since=2)
+def lp_pool(b: Builder, node: Node) -> Tensor:
+    x, p = node.input(0), node.attribute("p", 2)
+    if x.rank == 5:
+        return pool_of_volume(b, node, lp_pool)
+    image, window, pads = windowed(b, node, x)
+    return from_image(b, _root(b, sum_pool(b, _powers(b, image, p), window, pads), p), x.rank)
 
 
 def _powers(b: Builder, x: Tensor, p: int) -> Tensor:
-    if p not in (1, 2):
-        raise Unsupported(f"p = {p}; 1 and 2 are supported")
-    return b.unary("abs", x) if p == 1 else b.mul(x, x)
+    """|x|^p."""
+    return constant_power(b, x if p == 2 else b.unary("abs", x), p)
+
+
+def _root(b: Builder, x: Tensor, p: int) -> Tensor:
+    if p == 2:
+        return sqrt(b, x)
+    return x if p == 1 else constant_power(b, x, 1 / p)
 
 
 @operator("LRN")

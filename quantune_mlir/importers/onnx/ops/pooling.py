@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from math import prod
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
-from quantune_mlir.importers.onnx.ops.dilated_pooling import dilated_average_pool, dilated_max_pool
+from quantune_mlir.importers.onnx.ops.dilated_pooling import dilated_average_pool, dilated_max_pool, dilated_sum
 from quantune_mlir.importers.onnx.ops.sliding_window import Window, fit_image, from_image, resolve_window, to_image
 from quantune_mlir.importers.onnx.ops.volumes import pool_of_volume
 
@@ -26,7 +27,7 @@ def max_pool(b: Builder, node: Node) -> Tensor:
     if x.rank == 5:
         return pool_of_volume(b, node, max_pool)
     unsigned = x.dtype == np.uint8
-    image, window, pads = _windowed(b, node, _sign_flipped(b, x, np.int8) if unsigned else x)
+    image, window, pads = windowed(b, node, _sign_flipped(b, x, np.int8) if unsigned else x)
     if window.dilation == (1, 1):
         result = b.max_pool(image, _result_shape(image, window), window.kernel, window.stride, pads)
     else:
@@ -41,7 +42,8 @@ def _sign_flipped(b: Builder, x: Tensor, dtype: type[np.int8] | type[np.uint8]) 
     return Tensor.computed(b.value(flipped), dtype)
 
 
-def _windowed(b: Builder, node: Node, x: Tensor) -> tuple[Tensor, Window, list[int]]:
+def windowed(b: Builder, node: Node, x: Tensor) -> tuple[Tensor, Window, list[int]]:
+    """`x` as an image [N, H, W, C], the window that slides over it, and the padding [top, bottom, left, right]."""
     image = to_image(b, x)
     ceil_mode = bool(node.attribute("ceil_mode", 0))
     window = resolve_window(node, image.shape[1:3], node.attributes["kernel_shape"], ceil_mode=ceil_mode)
@@ -58,7 +60,7 @@ def average_pool(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
     if x.rank == 5:
         return pool_of_volume(b, node, average_pool)
-    image, window, pads = _windowed(b, node, x)
+    image, window, pads = windowed(b, node, x)
     counted = [0, 0, 0, 0]
     if node.attribute("count_include_pad", 0):
         # The model's own padding counts; what ceil_mode reads beyond it does not.
@@ -70,6 +72,15 @@ def average_pool(b: Builder, node: Node) -> Tensor:
     rest = [p - c for p, c in zip(pads, counted, strict=True)]
     result = b.avg_pool(image, _result_shape(image, window), window.kernel, window.stride, rest)
     return from_image(b, result, x.rank)
+
+
+def sum_pool(b: Builder, image: Tensor, window: Window, pads: list[int]) -> Tensor:
+    """The sum of each window, padding being zeros."""
+    if window.dilation != (1, 1):
+        return dilated_sum(b, image, window, pads)
+    image = b.pad(image, (0, pads[0], pads[2], 0), (0, pads[1], pads[3], 0))
+    mean = b.avg_pool(image, _result_shape(image, window), window.kernel, window.stride, _NO_PADS)
+    return b.scaled(mean, prod(window.kernel))
 
 
 @operator("GlobalAveragePool")
