@@ -51,7 +51,7 @@ class Node:
 
     Attributes:
         op: what it is in IR.
-        position: in the block.
+        position: in the block; -1 of one that stands elsewhere, of which nothing but the name is known.
         name: the op's.
         reads: its operands.
         tensors: those of them that have lanes.
@@ -89,7 +89,8 @@ class Graph:
             results = [tensor(value, node) for value in node.op.results]
             if results:
                 node.makes = results[0]
-                node.readers = [self.node(op) or Node(op, -1, op.name) for op in users(results[0].value)]
+                readers = users(results[0].value)
+                node.readers = [self.node(op) or Node(op, position=-1, name=op.name) for op in readers]
 
     def node(self, op: ir.Operation) -> Node | None:
         """That of an op; None if it stands elsewhere, or inside of another."""
