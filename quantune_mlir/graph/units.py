@@ -6,7 +6,7 @@ Out: its non-constant ops as a list of `Unit`, in topological order.
 Most units are one op. Four kinds are several ops of one layer: a unary function (every op elementwise, one tensor in,
 constants splat), whose int8 form is one table; a mean (reduce_sum ops, then a multiplication by a splat), whose int8
 form is one sum and one rescale; and, each channel by itself, a clamp with upper bounds (tosa.clamp, tosa.minimum) and
-a leaky relu with slopes (tosa.mul, tosa.maximum).
+a leaky relu with slopes (tosa.mul, tosa.maximum; of slopes beyond 1 tosa.mul, tosa.minimum besides).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Kind(Enum):
     MOVEMENT = "movement"  # moves or selects elements: keeps its input's parameters
     LOOP = "loop"  # steps of a recurrence: their products in int8, all else of them in fp32, and so is the result
     EXTREME = "extreme"  # the larger or smaller of two: all inputs and the output share parameters
-    SLOPES = "slopes"  # max(x, slope x), slopes differ: i32 accumulator, requantized
+    SLOPES = "slopes"  # leaky relu whose slopes differ: i32 accumulator, requantized
     CONCAT = "concat"  # all inputs and the output share parameters
     FLOAT = "float"  # no int8 form: always fp32
 
@@ -46,6 +46,7 @@ SHARING = frozenset({Kind.AVERAGE, Kind.MOVEMENT, Kind.EXTREME, Kind.CONCAT})
 """Kinds whose output has the quantization parameters of their inputs."""
 
 _EXTREMES = ("tosa.maximum", "tosa.minimum")
+_LEAKY = ["tosa.mul", "tosa.maximum"]
 _NO_UNITS = CONSTANTS | {"func.return", "tosa.yield"}
 
 
@@ -141,12 +142,18 @@ def _is_clamp(ops: Sequence[ir.Operation]) -> bool:
 
 
 def _has_slopes(ops: Sequence[ir.Operation]) -> bool:
-    """Whether ops are the larger or smaller of a tensor and its product with constants, one for each channel, say."""
-    product, *rest = ops
-    if product.name != "tosa.mul" or len(rest) != 1 or rest[0].name not in _EXTREMES or _constants_are_splat(product):
+    """Whether ops are the larger of a tensor and its product with constants, and perhaps the smaller of such."""
+    names = [op.name for op in ops]
+    pairs = list(zip(ops[::2], ops[1::2], strict=False))
+    if names not in (_LEAKY, [*_LEAKY, "tosa.mul", "tosa.minimum"]) or all(map(_constants_are_splat, ops)):
         return False
-    x, slopes, _ = product.operands
-    return is_constant(slopes) and _keeps_shape(product, x) and list(rest[0].operands) == [x, product.results[0]]
+    x = ops[0].operands[0]
+    for product, extreme in pairs:
+        value, slopes, _ = product.operands
+        if value != x or not is_constant(slopes) or list(extreme.operands) != [x, product.results[0]]:
+            return False
+        x = extreme.results[0]
+    return all(_keeps_shape(op, ops[0].operands[0]) for op in ops)
 
 
 def _has_channel_constant(op: ir.Operation) -> bool:

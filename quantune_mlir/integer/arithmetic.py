@@ -7,6 +7,7 @@ below that of the result (numerics/accumulators.py). Float mode: each multiplied
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from math import ceil, log2, prod
 from typing import Final
 
@@ -64,17 +65,28 @@ def emit_clamp(
 
 
 def emit_slopes(emitter: UnitEmitter, unit: Unit, inputs: Sequence[Quantized], end: End) -> ir.Value:
-    """The larger or smaller of x and slope x: both in units so small that slopes are integers."""
+    """max(x, 0) + slope min(x, 0), in units so small that slopes are integers."""
     (source,) = inputs
-    product, extreme = unit.ops
-    slopes = constant_value(product.operands[1])
-    assert slopes is not None
+    slopes = slopes_of(unit)
     bits = _ACCUMULATOR_BITS - ceil(log2(reach(source.params) * max(1.0, float(np.abs(slopes).max()))))
-    x, shift = _to_i32(emitter, source), emitter.scalar(0, np.int8)
-    factors = np.full((1,) * slopes.ndim, 2**bits, np.int32), np.round(np.ldexp(slopes, bits)).astype(np.int32)
-    terms = [emitter.emit(build.mul, x, emitter.constant(factor), shift) for factor in factors]
-    name = extreme.name.removeprefix("tosa.")
-    return finish(emitter, emitter.emit(build.elementwise, name, *terms), source.params.scale * 2.0**-bits, end)
+    x, zero = _to_i32(emitter, source), emitter.scalar(0, np.int32, slopes.ndim)
+
+    def part(name: str, factors: NDArray[np.float64]) -> ir.Value:
+        whole = emitter.constant(np.rint(np.ldexp(factors, bits)).astype(np.int32))
+        return emitter.emit(
+            build.mul, emitter.emit(build.elementwise, name, x, zero), whole, emitter.scalar(0, np.int8)
+        )
+
+    total = emitter.emit(
+        build.elementwise, "add", part("maximum", np.ones((1,) * slopes.ndim)), part("minimum", slopes)
+    )
+    return finish(emitter, total, source.params.scale * 2.0**-bits, end)
+
+
+def slopes_of(unit: Unit) -> NDArray[np.float64]:
+    """By what a leaky relu multiplies negative numbers."""
+    factors = [constant_value(op.operands[1]) for op in unit.ops if op.name == "tosa.mul"]
+    return reduce(np.multiply, (factor.astype(np.float64) for factor in factors if factor is not None))
 
 
 def emit_requantized(emitter: UnitEmitter, source: Quantized, end: End) -> ir.Value:

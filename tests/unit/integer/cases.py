@@ -233,7 +233,7 @@ CASES = {
         {"x": IMAGE},
         attributes={"kernel_shape": [2, 3], "dilations": [2, 2], "pads": [1, 2, 0, 1], "strides": [1, 2]},
     ),
-    "prelu": Case(Kind.SLOPES, "PRelu", {"x": IMAGE}, {"slope": np.float32(0.3) * draw(5, 1, 1)}),
+    "prelu": Case(Kind.SLOPES, "PRelu", {"x": IMAGE}, {"slope": draw(5, 1, 1)}),
 }
 
 SCHEMES = {

@@ -231,12 +231,12 @@ class Reference:
                 source, (weights, scales, bias) = self.as_int8(unit.inputs[0]), self._weights(unit)
                 return evaluate_op(unit.op, [source.centered, weights, bias]), source.params.scale * scales
             case Kind.SLOPES, _:
-                source, slopes = self.as_int8(unit.inputs[0]), constant(unit.ops[0].operands[1])
+                source = self.as_int8(unit.inputs[0])
+                slopes = prod(constant(op.operands[1]) for op in unit.ops if op.name == "tosa.mul")
                 largest = max(127 - source.params.zero_point, source.params.zero_point + 128)
                 bits = 30 - ceil(log2(largest * max(1.0, np.abs(slopes).max())))
-                terms = source.centered * 2**bits, source.centered * np.rint(slopes * 2.0**bits).astype(np.int64)
-                extreme = np.maximum if unit.op.name == "tosa.maximum" else np.minimum
-                return extreme(*terms), source.params.scale * 2.0**-bits
+                factors = np.where(source.centered < 0, np.rint(slopes * 2.0**bits), 2.0**bits)
+                return source.centered * factors.astype(np.int64), source.params.scale * 2.0**-bits
             case Kind.BINARY, "tosa.mul":
                 left, right = (self.as_int8(v) for v in list(unit.op.operands)[:2])
                 return left.centered * right.centered, left.params.scale * right.params.scale

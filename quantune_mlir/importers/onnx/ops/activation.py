@@ -62,20 +62,23 @@ def _clipped(b: Builder, x: Tensor, low: Tensor | None, high: Tensor | None) -> 
 @operator("LeakyRelu")
 def leaky_relu(b: Builder, node: Node) -> Tensor:
     x = _float_input(node)
-    slope = node.attribute("alpha", 0.01)
-    scaled = b.scaled(x, slope)
-    if 0 <= slope <= 1:
-        return b.binary("maximum", x, scaled)
-    return _where_positive(b, x, x, scaled)
+    return _bent(b, x, b.splat(node.attribute("alpha", 0.01), x.dtype, x.rank))
 
 
 @operator("PRelu", since=7)
 def parametric_relu(b: Builder, node: Node) -> Tensor:
-    x, slope = _float_input(node), node.input(1)
-    scaled = b.mul(x, slope)
-    if slope.array is not None and (slope.array <= 1).all():
-        return b.binary("maximum", x, scaled)
-    return _where_positive(b, x, x, scaled)
+    return _bent(b, _float_input(node), node.input(1))
+
+
+def _bent(b: Builder, x: Tensor, slope: Tensor) -> Tensor:
+    """x where it is positive, else slope x: the larger of the two, the smaller where the slope is beyond 1."""
+    if slope.array is None:
+        return _where_positive(b, x, x, b.mul(x, slope))
+    one = slope.dtype.type(1)
+    result = b.binary("maximum", x, b.mul(x, Tensor.constant(np.minimum(slope.array, one))))
+    if (slope.array <= 1).all():
+        return result
+    return b.binary("minimum", result, b.mul(result, Tensor.constant(np.maximum(slope.array, one))))
 
 
 @operator("Elu")
