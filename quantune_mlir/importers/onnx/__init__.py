@@ -8,6 +8,7 @@ from quantune_mlir.importers.onnx.ops import (  # noqa: F401  (each registers it
     blocks,
     convolution,
     einsum,
+    fourier,
     grid_sample,
     indexing,
     integers,

@@ -90,8 +90,11 @@ def inferred_shapes(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset
         found = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=imports)
     except Exception as error:  # the binding raises errors of a dozen types
         raise Unsupported(f"ONNX does not allow it: {_reason(error)}") from error
-    if any(attribute.name == "ceil_mode" and attribute.i for attribute in node.attribute):
+    given_attributes = {attribute.name: attribute.i for attribute in node.attribute}
+    if given_attributes.get("ceil_mode"):
         return unknown  # The rules count windows that begin in the trailing padding; the operators have none there.
+    if node.op_type == "STFT" and "onesided" not in given_attributes:
+        return unknown  # The rules take it for 0, the operator's definition for 1.
     return [_static_shape(found.get(name)) if name else None for name in node.output]
 
 

@@ -210,10 +210,12 @@ def _refuse_sparse(model: onnx.ModelProto, where: str) -> None:
 
 
 def _refuse_bad_weights(model: onnx.ModelProto, where: str) -> None:
-    """NaN is refused in every stored tensor, infinity in those that an op multiplies by."""
+    """NaN is refused in every stored tensor that is read, infinity in those that an op multiplies by."""
+    read = {name for graph in all_graphs(model.graph) for name in (o.name for o in graph.output)}
+    read.update(name for node in all_nodes(model.graph) for name in node.input)
     weights = {name for node in all_nodes(model.graph) if node.op_type in _WEIGHTED for name in node.input}
     for name, array in _stored_tensors(model.graph, where):
-        if array.dtype.kind != "f" or np.isfinite(array).all():
+        if name not in read or array.dtype.kind != "f" or np.isfinite(array).all():
             continue
         bad = np.isnan(array) if name not in weights else ~np.isfinite(array)
         if bad.any():

@@ -199,6 +199,27 @@ def test_volumes() -> None:
     assert_like_onnxruntime({**convolutions, **transposed, **pools, "counted": counted, **whole})
 
 
+def test_fourier_transforms() -> None:
+    real, pairs = normal(2, 6, 40, 1), normal(2, 6, 5, 2)
+    runs = {
+        "real": OneNode("DFT", {"x": real}, attributes={"axis": 1, "onesided": 1}),
+        "longer": OneNode("DFT", {"x": pairs}, {"length": ints(9).reshape(())}, attributes={"axis": 1}),
+        "shorter": OneNode("DFT", {"x": pairs}, {"n": ints(4).reshape(()), "axis": ints(1).reshape(())}, opset=20),
+        "inverse": OneNode("DFT", {"x": pairs}, order=("x",), attributes={"inverse": 1}, opset=20),
+        "frames": OneNode(
+            "STFT", {"x": real[0]}, {"step": ints(5).reshape(()), "window": np.hamming(8).astype(np.float32)}
+        ),
+        "frames of pairs": OneNode(
+            "STFT",
+            {"x": pairs.reshape(2, 30, 2)},
+            {"step": ints(7).reshape(()), "length": ints(10).reshape(())},
+            order=("x", "step", "", "length"),
+            attributes={"onesided": 0},
+        ),
+    }
+    assert_like_onnxruntime(runs)
+
+
 @pytest.mark.parametrize("largest", [0, 1])
 def test_top_k_writes_no_infinities(largest: int) -> None:
     """Which could not be calibrated."""
