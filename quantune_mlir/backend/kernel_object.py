@@ -8,6 +8,7 @@ was compiled together with it. The function becomes global, for programs to be l
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,6 +21,15 @@ _MERGED: Final = 0x10
 """Flags of sections with constants, which the functions of a file share."""
 _SHARED: Final = frozenset({".text", ".rodata", ".data", ".data.rel.ro", ".bss"})
 """Sections for whatever has none of its own, such as constants that are larger than LLVM merges."""
+_X86_64: Final = 62
+_RELATIVE: Final = 2
+_READ_ONLY: Final = ".rodata"
+_BLOCK: Final = 64
+"""Where x86 has constants of a whole vector, which no section is for in which they are merged, and their size."""
+_SMALL: Final = 2
+"""The size of the largest of the others that stand there."""
+_AFTER: Final = 4
+"""Bytes of an instruction, at most, after the four that say where a constant stands."""
 _FIRST_RESERVED: Final = 0xFF00
 _NOTHING: Final = Section("", 0, 0, b"", 0, 0, 0, 0), Symbol("", 0, 0, 0, 0, 0)
 
@@ -52,7 +62,7 @@ def kernel_object(data: bytes, function: str) -> KernelObject:
     try:
         whole = read_elf(data)
         start = next(i for i, x in enumerate(whole.symbols) if x.name == function and x.type == _FUNCTION)
-        taken = _Taken(whole)
+        taken = _Taken(whole, start)
         taken.take(start)
     except (struct.error, IndexError, UnicodeDecodeError, StopIteration) as error:
         raise ValueError(f"not an object file with the function {function}") from error
@@ -63,7 +73,7 @@ def kernel_object(data: bytes, function: str) -> KernelObject:
 class _Taken:
     """What is taken from a file, by number there; as dicts keep order, in that in which it was met."""
 
-    def __init__(self, whole: ElfFile) -> None:
+    def __init__(self, whole: ElfFile, start: int) -> None:
         self.symbols: dict[int, Symbol] = {}
         self.apart = True
         self._whole = whole
@@ -71,6 +81,10 @@ class _Taken:
         pointed_at = {i >> 32 for number in self._relocations for _, i, _ in self._relocations_of(number)}
         self._undivided = {whole.symbols[i].section for i in pointed_at if whole.symbols[i].type != _OBJECT}
         """Sections with constants that have no names of their own, if there are constants in them."""
+        reached = self._reached(start)
+        self._in_blocks = {number for number in reached if self._is_in_blocks(number, reached)}
+        self._blocks: dict[tuple[int, int], int] = {}
+        """Where blocks stand that were taken, by section and where they stood."""
         self._sections: dict[int, bytearray] = {}
 
     def take(self, start: int) -> None:
@@ -84,12 +98,63 @@ class _Taken:
                 raise ValueError(f"{symbol.name} has no section of its own")
             if self._is_constant(symbol):
                 symbol = replace(symbol, value=self._take_constant(symbol))
+            elif symbol.section in self._in_blocks:
+                self._sections.setdefault(symbol.section, bytearray())
             elif symbol.section and symbol.section not in self._sections:
                 section = self._whole.sections[symbol.section]
                 self.apart &= not section.flags & _MERGED and section.name not in _SHARED
                 self._sections[symbol.section] = bytearray(section.data)
-                pending += [info >> 32 for _, info, _ in self._relocations_of(symbol.section)]
+                for _, info, addend in self._relocations_of(symbol.section):
+                    pending.append(info >> 32)
+                    self._take_block(info >> 32, addend)
             self.symbols[number] = symbol
+
+    def _reached(self, start: int) -> set[int]:
+        """The sections that a symbol's refers to, directly or not, and it."""
+        sections = [self._whole.symbols[start].section]
+        for section in sections:
+            to = (self._whole.symbols[info >> 32].section for _, info, _ in self._relocations_of(section))
+            sections += [number for number in dict.fromkeys(to) if number not in sections]
+        return set(sections)
+
+    def _is_in_blocks(self, number: int, reached: set[int]) -> bool:
+        """Whether all that is taken of a section are constants of a whole vector, told apart from other constants."""
+        section = self._whole.sections[number] if number < _FIRST_RESERVED else _NOTHING[0]
+        is_one = (section.name, section.alignment, self._whole.machine) == (_READ_ONLY, _BLOCK, _X86_64)
+        if not is_one or number in self._relocations:
+            return False
+        others = {
+            (addend + 4 + more) // _BLOCK * _BLOCK
+            for info, addend in self._references(self._relocations, number)
+            if _block_of(addend) is None
+            for more in (0, _AFTER)
+        }
+        return all(
+            info & 0xFFFFFFFF == _RELATIVE
+            and start is not None
+            and start not in others
+            and any(section.data[start + _SMALL : start + _BLOCK])
+            for info, addend in self._references(reached, number)
+            for start in [_block_of(addend)]
+        )
+
+    def _references(self, sections: Iterable[int], to: int) -> list[tuple[int, int]]:
+        """Symbol and type, and addend, of what refers to a section."""
+        found = ((info, addend) for number in sections for _, info, addend in self._relocations_of(number))
+        return [(info, addend) for info, addend in found if self._whole.symbols[info >> 32].section == to]
+
+    def _take_block(self, symbol: int, addend: int) -> None:
+        """The constant that a relocation refers to, if it stands in a block."""
+        section, start = self._whole.symbols[symbol].section, _block_of(addend)
+        if section in self._in_blocks and start is not None and (section, start) not in self._blocks:
+            data = self._sections.setdefault(section, bytearray())
+            self._blocks[section, start] = len(data)
+            data += self._whole.sections[section].data[start : start + _BLOCK].ljust(_BLOCK, b"\0")
+
+    def _moved(self, symbol: int, addend: int) -> int:
+        """The addend of a relocation that refers to what was taken."""
+        section, start = self._whole.symbols[symbol].section, _block_of(addend)
+        return addend if start is None else addend - start + self._blocks.get((section, start), start)
 
     def _is_constant(self, symbol: Symbol) -> bool:
         section = self._whole.sections[symbol.section]
@@ -122,7 +187,10 @@ class _Taken:
         sections = [self._section(old, bytes(data)) for old, data in self._sections.items()]
         for old, new in places.items():
             if entries := self._relocations_of(old):
-                moved = (RELOCATION.pack(at, numbers[i >> 32] << 32 | i & 0xFFFFFFFF, add) for at, i, add in entries)
+                moved = (
+                    RELOCATION.pack(at, numbers[i >> 32] << 32 | i & 0xFFFFFFFF, self._moved(i >> 32, addend))
+                    for at, i, addend in entries
+                )
                 sections.append(replace(self._relocations[old], data=b"".join(moved), info=new))
         symbols = [replace(self.symbols[i], section=places.get(self.symbols[i].section, 0)) for i in order]
         symbols = [replace(x, name="") if i in local else x for i, x in zip(order, symbols, strict=True)]
@@ -130,3 +198,13 @@ class _Taken:
         empty, none = _NOTHING
         made = ElfFile(self._whole.machine, self._whole.flags, [empty, *sections], [none, *symbols])
         return write_elf(made, 1 + len(local))
+
+
+def _block_of(addend: int) -> int | None:
+    """Where the block begins that an x86 instruction refers to; None if it does not refer to the beginning of one.
+
+    Addends count from the end of an instruction, whose last four bytes, or before one to four more, they are.
+    """
+    first = addend + 4
+    start = -(-first // _BLOCK) * _BLOCK
+    return start if start - first <= _AFTER else None
