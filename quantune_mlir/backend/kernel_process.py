@@ -23,7 +23,7 @@ from quantune_mlir.backend.compile_cache import CompileCache
 from quantune_mlir.backend.free_memory import give_back
 from quantune_mlir.backend.iree_tool import UNVERIFIED, iree_compile
 from quantune_mlir.backend.kernel_batch import KernelTarget, batch, join
-from quantune_mlir.backend.kernel_lowering import lower_to_llvm
+from quantune_mlir.backend.kernel_lowering import llvm_flags, lower_to_llvm
 from quantune_mlir.backend.kernel_object import KernelObject, kernel_object
 from quantune_mlir.errors import CompileError, QuantuneError
 from quantune_mlir.files.processes import peak_mib, processors
@@ -143,7 +143,8 @@ def _objects(
     if with_libraries:
         linking = f"--iree-llvmcpu-embedded-linker-path={linker}"
     binaries_to = f"--iree-hal-dump-executable-binaries-to={binaries}"
-    iree_compile([str(source), *target.flags, *_STAGES, linking, binaries_to, "-o", os.devnull], target.name)
+    flags = [*target.flags, *_STAGES, *(() if with_libraries else llvm_flags(target.variant)), linking, binaries_to]
+    iree_compile([str(source), *flags, "-o", os.devnull], target.name)
     files = list(binaries.iterdir())
     found: dict[str, KernelObject] = {}
     for names in groups:

@@ -23,7 +23,7 @@ from quantune_mlir.backend.executable_sources import ExecutableVariant, can_move
 from quantune_mlir.backend.iree_tool import versions
 from quantune_mlir.backend.kernel_batch import WITHOUT_PLACES, KernelTarget
 from quantune_mlir.backend.kernel_compiler import kernel_compiler
-from quantune_mlir.backend.kernel_lowering import PASSES
+from quantune_mlir.backend.kernel_lowering import PASSES, llvm_flags
 from quantune_mlir.backend.kernel_process import KernelJob
 from quantune_mlir.files import resources
 from quantune_mlir.hardware.targets import Target
@@ -98,7 +98,8 @@ class ProgramKernels(Receiver):
         return _done(bytes(known))
 
     def _object_key(self, kernel: str) -> str:
-        return digest("kernel", kernel, PASSES, *self._target.flags, *versions())
+        flags = *self._target.flags, *llvm_flags(self._target.variant)
+        return digest("kernel", kernel, PASSES, *flags, *versions())
 
     def take_all(self, module: ir.Module) -> None:
         """Take the kernels whose code is in `module`, and leave there, of all, jumps to object files of their names."""
