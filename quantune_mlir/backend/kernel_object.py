@@ -125,7 +125,7 @@ class _Taken:
             return False
         others = {
             (addend + 4 + more) // _BLOCK * _BLOCK
-            for info, addend in self._references(self._relocations, number)
+            for _, addend in self._references(self._relocations, number)
             if _block_of(addend) is None
             for more in (0, _AFTER)
         }

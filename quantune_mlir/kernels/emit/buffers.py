@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Final
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from quantune_mlir.kernels.emit.executable import MAX_SCALARS, JoinedPart
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant
 from quantune_mlir.mlir.edit import shape_of
+
+_OWN_SCALARS: Final = 3
+"""Those that a kernel has besides, at most."""
 
 
 def described(value: ir.Value) -> tuple[int, str]:
@@ -27,7 +31,7 @@ class Buffers:
     @property
     def fit(self) -> bool:
         """Whether a dispatch can have so many scalars."""
-        return len(self._epilogue.scalars) < MAX_SCALARS
+        return len(self._epilogue.scalars) + _OWN_SCALARS <= MAX_SCALARS
 
     @property
     def inputs(self) -> tuple[tuple[int, str], ...]:

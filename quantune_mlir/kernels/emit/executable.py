@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import ceil
 
+from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.receiver import KERNEL, LAYOUT, TAKEN, Receiver
-from quantune_mlir.kernels.emit.vector_builder import bytes_of, memref_type, sharing_constants
+from quantune_mlir.kernels.emit.vector_builder import Index, bytes_of, memref_type, sharing_constants
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.bindings import arith, flow, func, hal, ir
@@ -17,10 +18,14 @@ from quantune_mlir.mlir.text import module_bytecode
 _ALIGNMENT = 64
 MAX_SCALARS = 60
 """Push constants that a dispatch may have."""
+_ANY_SIZE = 2**31 - 1
+"""Elements of a buffer at most."""
 
 Body = Callable[[list[ir.Value], list[ir.Value], list[ir.Value]], None]
 """Writes a kernel, given its buffers (the last one is the result, if it has no workspace), its scalars (i32) and its
 place in the grid."""
+SizedBody = Callable[[list[ir.Value], list[ir.Value], list[ir.Value], Sequence[Index]], None]
+"""The same, given sizes, too."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,11 @@ class Signature:
         """Where each buffer of the workspace begins, in bytes, and behind the last one where the tensor ends."""
         sizes = (size * bytes_of(name) for size, name in (self.output, *self.workspace))
         return tuple(accumulate(ceil(size / _ALIGNMENT) * _ALIGNMENT for size in sizes))
+
+    def of_any_size(self, sizes: int) -> Signature:
+        """That of a kernel that is called with so many sizes, and with buffers of any."""
+        inputs = tuple((_ANY_SIZE, element) for _, element in self.inputs)
+        return replace(self, inputs=inputs, output=(_ANY_SIZE, self.output[1]), scalars=self.scalars + sizes)
 
 
 @dataclass
@@ -130,6 +140,27 @@ class Library:
         dispatch = flow.DispatchOp([joined.type], [], entry, [*operands, into], [], [], tied_operands=tied)
         joined.value = dispatch.results[0]
         return joined.value
+
+    def dispatch_sized(
+        self,
+        family: str,
+        signature: Signature,
+        body: SizedBody,
+        inputs: Sequence[ir.Value],
+        scalars: Sequence[int],
+        sizes: Sequence[int],
+        result: ir.RankedTensorType,
+        part: JoinedPart | None = None,
+    ) -> ir.Value:
+        """Call a kernel that is the same for tensors of any size: as `dispatch`, with sizes behind the scalars."""
+        count = len(scalars)
+
+        def called(buffers: list[ir.Value], given: list[ir.Value], place: list[ir.Value]) -> None:
+            body(buffers, given[:count], place, [code.size_of(size) for size in given[count:]])
+
+        return self.dispatch(
+            family, signature.of_any_size(len(sizes)), called, inputs, [*scalars, *sizes], result, part
+        )
 
     def _executable(self, family: str, signature: Signature, body: Body, specification: Hashable) -> str:
         """The name of the executable of a kernel, which is written if nothing knows one of the same specification."""

@@ -93,6 +93,11 @@ def index(value: Index) -> ir.Value:
     return _shared(value, lambda ip: arith.ConstantOp(ir.IndexType.get(), value, ip=ip).result)
 
 
+def size_of(scalar: ir.Value) -> Index:
+    """A size that the kernel is called with, an i32, as an index."""
+    return arith.IndexCastUIOp(ir.IndexType.get(), scalar).result
+
+
 def add(*terms: Index) -> Index:
     """The sum; what is known is added up front and applied last, where it becomes a displacement."""
     known, total = 0, None
@@ -106,11 +111,16 @@ def add(*terms: Index) -> Index:
     return _nsw("arith.addi", total, index(known))
 
 
-def mul(value: Index, factor: int) -> Index:
-    """`value` times a known factor."""
-    if isinstance(value, int):
+def mul(value: Index, factor: Index) -> Index:
+    """The product."""
+    if isinstance(value, int) and isinstance(factor, int):
         return value * factor
-    return value if factor == 1 else _nsw("arith.muli", value, index(factor))
+    if isinstance(value, int):
+        value, factor = factor, value
+    assert isinstance(value, ir.Value)
+    if isinstance(factor, int) and factor in (0, 1):
+        return value if factor else 0
+    return _nsw("arith.muli", value, index(factor))
 
 
 def sub(a: Index, b: Index) -> Index:
@@ -148,11 +158,11 @@ def remainder(value: Index, divisor: int) -> Index:
     return 0 if divisor == 1 else arith.RemUIOp(value, index(divisor)).result
 
 
-def fitted(first: Index, size: int, limit: int) -> Index:
+def fitted(first: Index, size: int, limit: Index) -> Index:
     """The start of a tile of `size` that ends within `limit`: `first`, a multiple of `size`, or moved back."""
-    if isinstance(first, int):
-        return min(first, limit - size)
-    return first if limit % size == 0 else minimum(first, limit - size)
+    if isinstance(limit, int) and limit % size == 0 and not isinstance(first, int):
+        return first
+    return minimum(first, sub(limit, size))
 
 
 def loop(

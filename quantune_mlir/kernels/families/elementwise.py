@@ -5,11 +5,12 @@
         for each few vectors of channels: load, compute, store                          epilogue.py
 
 Where nothing depends on the channel, the tensor is one pixel of as many channels as it has elements, and the workgroups
-share these.
+share these. A kernel is called with the sizes, so that there is one for all tensors, but for those of few channels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 from typing import Final
@@ -74,38 +75,46 @@ class _Kernel:
         shared = ceil(self._channels / self._block) if self._is_flat else self._pixels
         return min(shared, workgroups_for(prod(self.group.shape)))
 
+    @property
+    def _share(self) -> int:
+        """Channels of a workgroup, or pixels."""
+        if self._is_flat:
+            return ceil(self._channels / self._workgroups / self._block) * self._block
+        return ceil(self._pixels / self._workgroups)
+
     def dispatch(self, buffers: Buffers, library: Library) -> ir.Value:
-        signature = Signature(
-            buffers.inputs, buffers.output(self.part), len(self.epilogue.scalars), (self._workgroups,)
-        )
+        scalars = self.epilogue.scalars
+        signature = Signature(buffers.inputs, buffers.output(self.part), len(scalars), (self._workgroups,))
+        sizes = self._share, self._pixels, self._channels
         result = ir.RankedTensorType(self.group.op.results[0].type)
-        return library.dispatch(
-            self.group.family, signature, self._emit, buffers.tensors(), self.epilogue.scalars, result, self.part
+        return library.dispatch_sized(
+            self.group.family, signature, self._emit, buffers.tensors(), scalars, sizes, result, self.part
         )
 
     # What follows is built inside the kernel.
 
-    def _emit(self, buffers: list[ir.Value], scalars: list[ir.Value], place: list[ir.Value]) -> None:
+    def _emit(
+        self, buffers: list[ir.Value], scalars: list[ir.Value], place: list[ir.Value], sizes: Sequence[Index]
+    ) -> None:
         *inputs, output = buffers
+        share, pixels, channels = sizes
         count = len(self.epilogue.channels)
         bound = self.epilogue.bind(inputs[:count], scalars, inputs[count:], output)
-        at: Index = place[0] if self._workgroups > 1 else 0
+        first = code.mul(place[0], share)
+        last = code.add(first, share)
         if self._is_flat:
-            share = ceil(self._channels / self._workgroups / self._block) * self._block
-            self._emit_channels(0, code.mul(at, share), share, bound)
+            self._emit_channels(0, first, last, channels, bound)
             return
-        share = ceil(self._pixels / self._workgroups)
-        first = code.mul(at, share)
 
         def pixel(i: Index) -> list[ir.Value]:
-            self._emit_channels(i, 0, self._channels, bound)
+            self._emit_channels(i, 0, channels, channels, bound)
             return []
 
-        code.loop(first, code.minimum(code.add(first, share), self._pixels), 1, pixel)
+        code.loop(first, code.minimum(last, pixels), 1, pixel)
 
-    def _emit_channels(self, pixel: Index, first: Index, share: int, bound: Bound) -> None:
+    def _emit_channels(self, pixel: Index, first: Index, last: Index, channels: Index, bound: Bound) -> None:
         """Channels of a pixel, some vectors at once; the last ones are moved back to where they fit."""
-        channels, lanes, size = self._channels, self.lanes, self._block
+        lanes, size = self.lanes, self._block
 
         def block(i: Index) -> list[ir.Value]:
             start = code.fitted(i, size, channels)
@@ -119,4 +128,4 @@ class _Kernel:
                 self.epilogue.finish(None, Place(at, channel, min(lanes, size), inside, to=to), lanes, bound)
             return []
 
-        code.loop(first, code.minimum(code.add(first, share), channels), size, block)
+        code.loop(first, code.minimum(last, channels), size, block)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from quantune_mlir.kernels.emit import vector_builder as code
-from quantune_mlir.kernels.emit.executable import Body, JoinedPart, Library, Signature
+from quantune_mlir.kernels.emit.executable import Body, JoinedPart, Library, Signature, SizedBody
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.mlir.bindings import flow, ir
 
@@ -65,3 +65,21 @@ class PieceLibrary(Library):
         value = flow.TensorEmptyOp(result, []).result
         self.pieces.append(Piece(signature, body, inputs, scalars, value))
         return value
+
+    def dispatch_sized(
+        self,
+        family: str,
+        signature: Signature,
+        body: SizedBody,
+        inputs: Sequence[ir.Value],
+        scalars: Sequence[int],
+        sizes: Sequence[int],
+        result: ir.RankedTensorType,
+        part: JoinedPart | None = None,
+    ) -> ir.Value:
+        """The same; a loop is written for its sizes."""
+
+        def known(buffers: list[ir.Value], given: list[ir.Value], place: list[ir.Value]) -> None:
+            body(buffers, given, place, sizes)
+
+        return self.dispatch(family, signature, known, inputs, scalars, result, part)
