@@ -4,9 +4,10 @@ In: a function of fp32 TOSA whose ops carry `quantune.layer`.
 Out: its non-constant ops as a list of `Unit`, in topological order.
 
 Most units are one op. Four kinds are several ops of one layer: a unary function (every op elementwise, one tensor in,
-constants splat), whose int8 form is one table; a mean (reduce_sum ops, then a multiplication by a splat), whose int8
-form is one sum and one rescale; and, each channel by itself, a clamp with upper bounds (tosa.clamp, tosa.minimum) and
-a leaky relu with slopes (tosa.mul, tosa.maximum; of slopes beyond 1 tosa.mul, tosa.minimum besides).
+constants splat; the whole layer or what ends it), whose int8 form is one table; a mean (reduce_sum ops, then a
+multiplication by a splat), whose int8 form is one sum and one rescale; and, each channel by itself, a clamp with upper
+bounds (tosa.clamp, tosa.minimum) and a leaky relu with slopes (tosa.mul, tosa.maximum; of slopes beyond 1 tosa.mul,
+tosa.minimum besides).
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def find_units(block: ir.Block) -> list[Unit]:
     merged: dict[ir.Operation, Unit] = {}
     covered: set[ir.Operation] = set()
     for ops in by_layer.values():
-        if unit := _find_region(ops):
+        if unit := _find_region(ops) or _find_function_behind(ops):
             merged[unit.op] = unit
             covered.update(unit.ops)
     units: list[Unit] = []
@@ -107,6 +108,16 @@ def _find_region(ops: Sequence[ir.Operation]) -> Unit | None:
     while end > 1 and traits_of(ops[end - 1]).int8 == "movement":
         end -= 1
     return _as_region(ops[:end])
+
+
+def _find_function_behind(ops: Sequence[ir.Operation]) -> Unit | None:
+    """The function that ends a layer all else of which has an int8 form: the root of a sum of squares; or None."""
+    for start in range(1, len(ops)):
+        if _kind_of(ops[start - 1]) is Kind.FLOAT:
+            return None
+        if unit := as_function(ops[start:]):
+            return unit
+    return None
 
 
 def _as_region(ops: Sequence[ir.Operation]) -> Unit | None:

@@ -233,6 +233,10 @@ CASES = {
         {"x": IMAGE},
         attributes={"kernel_shape": [2, 3], "dilations": [2, 2], "pads": [1, 2, 0, 1], "strides": [1, 2]},
     ),
+    "norm over an axis": Case(
+        Kind.UNARY, "ReduceL2", {"x": IMAGE}, attributes={"axes": [1], "keepdims": 0}, sqnr_db=20.0
+    ),
+    "Lp pool": Case(Kind.UNARY, "LpPool", {"x": IMAGE}, attributes={"kernel_shape": [2, 2]}, sqnr_db=20.0),
     "prelu": Case(Kind.SLOPES, "PRelu", {"x": IMAGE}, {"slope": draw(5, 1, 1)}),
 }
 

@@ -249,7 +249,11 @@ class Reference:
                 source = self.as_int8(unit.inputs[0])
                 sizes = zip(source.values.shape, _shape(unit.output), strict=True)
                 axes = tuple(axis for axis, (before, after) in enumerate(sizes) if before != after)
-                factor = 1 / prod(source.values.shape[a] for a in axes) if "Sum" not in str(unit.op_type) else 1.0
+                factor = (
+                    1 / prod(source.values.shape[a] for a in axes)
+                    if unit.op_type not in ("ReduceSum", "ReduceL2")
+                    else 1.0
+                )
                 if name != "tosa.avg_pool2d":
                     factor = float(np.float32(factor))  # the op holds it as an fp32 constant
                 return source.centered.sum(axis=axes, keepdims=True), source.params.scale * factor
