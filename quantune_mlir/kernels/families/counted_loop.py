@@ -44,6 +44,8 @@ def lower(op: ir.Operation, isa: Isa, library: Library, lower_group: LowerGroup)
 
     `lower_group` dispatches that of a group of its body.
     """
+    if any(users(result) for result in list(op.results)[1:]):
+        return None
     trial = op.clone()
     loop = CountedLoop.of(trial)
     groups = None if loop is None else _lowered_groups(loop, isa, library, lower_group)
@@ -126,7 +128,6 @@ class _Kernel:
         becomes = [value for _, value in self._state.values()]
         return (
             in_order
-            and not any(users(result) for result in list(self.loop.op.results)[1:])
             and all(map(self._supports, self._ops))
             and not any(isinstance(value, ir.BlockArgument) or is_constant(value) for value in becomes)
             and all(map(self._reads_what_is_made, self._pieces))
