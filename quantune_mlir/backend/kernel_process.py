@@ -207,10 +207,10 @@ def _end(*_: object) -> NoReturn:
 def main() -> None:
     """Work until stdin is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to all; it is for the one that started this.
-    signal.signal(signal.SIGTERM, _end)
-    jobs = Jobs()
-    Thread(target=jobs.receive, args=(sys.stdin.buffer,), daemon=True).start()
     with suppress(BrokenPipeError, SystemExit):
+        signal.signal(signal.SIGTERM, _end)  # From here on: an exit while the thread reads would be a fatal error.
+        jobs = Jobs()
+        Thread(target=jobs.receive, args=(sys.stdin.buffer,), daemon=True).start()
         while True:
             answers: Answers = compile_jobs(jobs.next()), peak_mib().get("compiler", 0)
             pickle.dump(answers, sys.stdout.buffer)
