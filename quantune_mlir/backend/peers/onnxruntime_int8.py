@@ -7,6 +7,7 @@ Runtime cannot quantize per channel are quantized per tensor.
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ from quantune_mlir.backend.peers.ort_static import prepare_static, quantize_qdq
 
 ACTIVATIONS: Final = {"u8s8": QuantType.QUInt8, "s8s8": QuantType.QInt8}
 _TRIAL_SECONDS: Final = 0.3
+_ERRORS: Final = 3
+"""The severity from which on ONNX Runtime's own log writes to stderr."""
 
 
 def prepare(job: Job) -> Starter:
@@ -49,13 +52,16 @@ def _quantize(source: Path, directory: Path, job: Job) -> None:
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)
+    onnxruntime.set_default_logger_severity(_ERRORS)
     try:
         ready = directory / "preprocessed.onnx"
         prepare_static(source, ready)
-        try:
-            _quantize_each(ready, job, per_channel=True)
-        except Exception:  # its quantizer takes some weights to have one scale that it gave several
-            _quantize_each(ready, job, per_channel=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of infinite masks, whose range has no scale
+            try:
+                _quantize_each(ready, job, per_channel=True)
+            except Exception:  # its quantizer takes some weights to have one scale that it gave several
+                _quantize_each(ready, job, per_channel=False)
         ready.unlink()
     finally:
         root.setLevel(level)

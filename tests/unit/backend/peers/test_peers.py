@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ def test_static_model_has_the_shapes_of_the_job(make_job: MakeJob) -> None:
     graph = onnx.load(static_model(make_job())).graph
     shapes = [[d.dim_value for d in value.type.tensor_type.shape.dim] for value in (*graph.input, *graph.output)]
     assert shapes == [[2, 3, 8, 8], [2, 4, 8, 8]] and graph.name == "main"
+
+
+def test_a_peer_whose_inputs_are_of_another_type_is_left_out(make_job: MakeJob) -> None:
+    job = make_job()
+    inputs = [replace(spec, dtype=np.dtype(np.int32)) for spec in job.inputs]
+    with pytest.raises(PeerError, match="'x' is of float in the ONNX file"):
+        static_model(replace(job, inputs=inputs))
 
 
 def test_onnxruntime_int8_holds_integer_weights(make_job: MakeJob) -> None:
