@@ -17,8 +17,6 @@ _OF_FUNCTIONS: Final = (
     "iree-codegen-math-transform",
     "iree-codegen-hoist-statically-bound-allocations",
     "convert-scf-to-cf",
-    "canonicalize",
-    "cse",
 )
 _OF_MODULES: Final = (
     f"func.func({','.join(_OF_FUNCTIONS)})",
