@@ -26,8 +26,13 @@ _RELATIVE: Final = 2
 _READ_ONLY: Final = ".rodata"
 _BLOCK: Final = 64
 """Where x86 has constants of a whole vector, which no section is for in which they are merged, and their size."""
-_SMALL: Final = 2
-"""The size of the largest of the others that stand there."""
+_VEX: Final = 0xC4
+_EVEX: Final = 0x62
+_MAP: Final = 2
+_FROM_HERE: Final = 5
+_LANES: Final = {0x78: 1, 0x79: 2}
+"""What the machine code of vpbroadcastb and vpbroadcastw begins with, how it tells that it reads from a place relative
+to it, and their opcodes with the bytes of a lane."""
 _AFTER: Final = 4
 """Bytes of an instruction, at most, after the four that say where a constant stands."""
 _FIRST_RESERVED: Final = 0xFF00
@@ -82,7 +87,7 @@ class _Taken:
         self._undivided = {whole.symbols[i].section for i in pointed_at if whole.symbols[i].type != _OBJECT}
         """Sections with constants that have no names of their own, if there are constants in them."""
         reached = self._reached(start)
-        self._in_blocks = {number for number in reached if self._is_in_blocks(number, reached)}
+        self._in_blocks = {number for number in reached if self._has_vectors(number, reached)}
         self._blocks: dict[tuple[int, int], int] = {}
         """Where blocks stand that were taken, by section and where they stood."""
         self._sections: dict[int, bytearray] = {}
@@ -104,9 +109,9 @@ class _Taken:
                 section = self._whole.sections[symbol.section]
                 self.apart &= not section.flags & _MERGED and section.name not in _SHARED
                 self._sections[symbol.section] = bytearray(section.data)
-                for _, info, addend in self._relocations_of(symbol.section):
+                for at, info, addend in self._relocations_of(symbol.section):
                     pending.append(info >> 32)
-                    self._take_block(info >> 32, addend)
+                    self._take_vector(info >> 32, self._constant(symbol.section, at, addend))
             self.symbols[number] = symbol
 
     def _reached(self, start: int) -> set[int]:
@@ -117,44 +122,56 @@ class _Taken:
             sections += [number for number in dict.fromkeys(to) if number not in sections]
         return set(sections)
 
-    def _is_in_blocks(self, number: int, reached: set[int]) -> bool:
-        """Whether all that is taken of a section are constants of a whole vector, told apart from other constants."""
+    def _has_vectors(self, number: int, reached: set[int]) -> bool:
+        """Whether all that is taken of a section are constants of a whole vector, or of one lane, told apart."""
         section = self._whole.sections[number] if number < _FIRST_RESERVED else _NOTHING[0]
-        is_one = (section.name, section.alignment, self._whole.machine) == (_READ_ONLY, _BLOCK, _X86_64)
+        is_one = (section.name, self._whole.machine) == (_READ_ONLY, _X86_64) and section.alignment <= _BLOCK
         if not is_one or number in self._relocations:
             return False
-        others = {
-            (addend + 4 + more) // _BLOCK * _BLOCK
-            for _, addend in self._references(self._relocations, number)
-            if _block_of(addend) is None
-            for more in (0, _AFTER)
+        lanes = {
+            place // _BLOCK * _BLOCK
+            for of, at, _, addend in self._references(self._relocations, number)
+            if (found := self._constant(of, at, addend)) is None or found[1] < _BLOCK
+            for place in (addend + 4, addend + 4 + _AFTER)
         }
         return all(
             info & 0xFFFFFFFF == _RELATIVE
-            and start is not None
-            and start not in others
-            and any(section.data[start + _SMALL : start + _BLOCK])
-            for info, addend in self._references(reached, number)
-            for start in [_block_of(addend)]
+            and found is not None
+            and (found[1] < _BLOCK or (found[0] not in lanes and any(section.data[found[0] + 2 : found[0] + _BLOCK])))
+            for of, at, info, addend in self._references(reached, number)
+            for found in [self._constant(of, at, addend)]
         )
 
-    def _references(self, sections: Iterable[int], to: int) -> list[tuple[int, int]]:
-        """Symbol and type, and addend, of what refers to a section."""
-        found = ((info, addend) for number in sections for _, info, addend in self._relocations_of(number))
-        return [(info, addend) for info, addend in found if self._whole.symbols[info >> 32].section == to]
+    def _references(self, sections: Iterable[int], to: int) -> list[tuple[int, int, int, int]]:
+        """Section, place, symbol and type, and addend of what refers to a section."""
+        found = ((number, *entry) for number in sections for entry in self._relocations_of(number))
+        return [each for each in found if self._whole.symbols[each[2] >> 32].section == to]
 
-    def _take_block(self, symbol: int, addend: int) -> None:
-        """The constant that a relocation refers to, if it stands in a block."""
-        section, start = self._whole.symbols[symbol].section, _block_of(addend)
-        if section in self._in_blocks and start is not None and (section, start) not in self._blocks:
+    def _constant(self, section: int, at: int, addend: int) -> tuple[int, int] | None:
+        """Where the constant stands that the instruction around a place refers to, and its bytes; None if unknown.
+
+        Addends count from the end of an instruction, whose last four bytes, or before one to four more, they are.
+        """
+        lane = _lane(self._whole.sections[section].data[max(0, at - 6) : at])
+        if lane:
+            return addend + 4, lane
+        start = -(-(addend + 4) // _BLOCK) * _BLOCK
+        return (start, _BLOCK) if start - (addend + 4) <= _AFTER else None
+
+    def _take_vector(self, symbol: int, found: tuple[int, int] | None) -> None:
+        """The constant that a relocation refers to, if it is such a one: in a block of its own."""
+        section = self._whole.symbols[symbol].section
+        if section in self._in_blocks and found is not None and (section, found[0]) not in self._blocks:
+            start, size = found
             data = self._sections.setdefault(section, bytearray())
             self._blocks[section, start] = len(data)
-            data += self._whole.sections[section].data[start : start + _BLOCK].ljust(_BLOCK, b"\0")
+            data += self._whole.sections[section].data[start : start + size].ljust(_BLOCK, b"\0")
 
-    def _moved(self, symbol: int, addend: int) -> int:
-        """The addend of a relocation that refers to what was taken."""
-        section, start = self._whole.symbols[symbol].section, _block_of(addend)
-        return addend if start is None else addend - start + self._blocks.get((section, start), start)
+    def _moved(self, symbol: int, found: tuple[int, int] | None) -> int:
+        """How far what a relocation refers to was moved."""
+        if found is None:
+            return 0
+        return self._blocks.get((self._whole.symbols[symbol].section, found[0]), found[0]) - found[0]
 
     def _is_constant(self, symbol: Symbol) -> bool:
         section = self._whole.sections[symbol.section]
@@ -176,7 +193,8 @@ class _Taken:
     def _section(self, number: int, data: bytes) -> Section:
         """Constants are as aligned as they are large: the whole file's may be less so, or as others asked for."""
         section = self._whole.sections[number]
-        return replace(section, data=data, alignment=max(section.alignment, section.entry_bytes))
+        least = _BLOCK if number in self._in_blocks else section.entry_bytes
+        return replace(section, data=data, alignment=max(section.alignment, least))
 
     def written(self, function: int) -> bytes:
         """The file, in which only `function` can be found, and undefined symbols are called by their names."""
@@ -188,7 +206,11 @@ class _Taken:
         for old, new in places.items():
             if entries := self._relocations_of(old):
                 moved = (
-                    RELOCATION.pack(at, numbers[i >> 32] << 32 | i & 0xFFFFFFFF, self._moved(i >> 32, addend))
+                    RELOCATION.pack(
+                        at,
+                        numbers[i >> 32] << 32 | i & 0xFFFFFFFF,
+                        addend + self._moved(i >> 32, self._constant(old, at, addend)),
+                    )
                     for at, i, addend in entries
                 )
                 sections.append(replace(self._relocations[old], data=b"".join(moved), info=new))
@@ -200,11 +222,15 @@ class _Taken:
         return write_elf(made, 1 + len(local))
 
 
-def _block_of(addend: int) -> int | None:
-    """Where the block begins that an x86 instruction refers to; None if it does not refer to the beginning of one.
+def _lane(code: bytes) -> int:
+    """Bytes that an instruction of x86 reads if it fills a vector with one lane, of bytes or words; else 0.
 
-    Addends count from the end of an instruction, whose last four bytes, or before one to four more, they are.
+    Args:
+        code: its last bytes, or more, before those that say from what place.
     """
-    first = addend + 4
-    start = -(-first // _BLOCK) * _BLOCK
-    return start if start - first <= _AFTER else None
+    opcode, address = code[-2:] if len(code) > 1 else b"\0\0"
+    short, long = code[-5:-2], code[-6:-2]
+    is_short = len(short) == 3 and short[0] == _VEX and short[1] & 0x1F == _MAP
+    is_long = len(long) == 4 and long[0] == _EVEX and long[1] & 7 == _MAP
+    from_here = address & 0xC7 == _FROM_HERE
+    return _LANES.get(opcode, 0) if from_here and (is_short or is_long) else 0

@@ -9,23 +9,27 @@ from quantune_mlir.backend.kernel_object import kernel_object
 
 BLOCKS = bytes(range(64)), bytes(range(64, 128))
 CODE, CONSTANT, FUNCTION, OF_SECTION = 0x6, 0x2, 2, 3
+FUNCTIONS = "first", "second"
 X86_64, RELATIVE = 62, 2
 RODATA = 3
 NOTHING = Section("", 0, 0, b"", 0, 0, 0, 0), Symbol("", 0, 0, 0, 0, 0)
 
 
-def written(constants: bytes, first: list[int], second: list[int]) -> bytes:
-    """Functions `first` and `second`, which refer to such addends of their constants."""
+def written(constants: bytes, first: list[int], second: list[int], code: bytes = b"") -> bytes:
+    """Functions `first` and `second`, which refer to such addends of their constants, `second` after other code."""
 
     def relocations(addends: list[int], function: int) -> Section:
-        entries = (RELOCATION.pack(8 * i, 1 << 32 | RELATIVE, addend) for i, addend in enumerate(addends))
+        at = len(code) if function == len(FUNCTIONS) else 0
+        entries = (RELOCATION.pack(at + 8 * i, 1 << 32 | RELATIVE, addend) for i, addend in enumerate(addends))
         return Section(".rela.text", RELOCATIONS, 0, b"".join(entries), 0, function, 8, RELOCATION.size)
 
-    code = [Section(f".text.{name}", 1, CODE, bytes(32), 0, 0, 16, 0) for name in ("first", "second")]
-    sections = [NOTHING[0], *code, Section(".rodata", 1, CONSTANT, constants, 0, 0, 64, 0)]
+    bodies = zip(FUNCTIONS, (bytes(40), code.ljust(40, b"\0")), strict=True)
+    texts = [Section(f".text.{name}", 1, CODE, body, 0, 0, 16, 0) for name, body in bodies]
+    alignment = 64 if len(constants) >= 64 else 1
+    sections = [NOTHING[0], *texts, Section(".rodata", 1, CONSTANT, constants, 0, 0, alignment, 0)]
     sections += [relocations(first, 1), relocations(second, 2)]
     symbols = [NOTHING[1], Symbol("", OF_SECTION, 0, RODATA, 0, 0)]
-    symbols += [Symbol(name, FUNCTION, 0, i, 0, 32) for i, name in enumerate(("first", "second"), 1)]
+    symbols += [Symbol(name, FUNCTION, 0, i, 0, 40) for i, name in enumerate(FUNCTIONS, 1)]
     return write_elf(ElfFile(X86_64, 0, sections, symbols), len(symbols))
 
 
@@ -57,3 +61,17 @@ def test_smaller_constants_are_not_told_apart(others: bytes) -> None:
     assert kernel_object(data, "second").apart == (not others)
     padded = written(BLOCKS[0] + others.ljust(64, b"\0") + BLOCKS[1], [124], [-4, *small])
     assert kernel_object(padded, "second").apart == (not others)
+
+
+@pytest.mark.parametrize("broadcast", ["c46279783d", "62f27d487935"])
+def test_lanes_that_fill_a_vector_are(broadcast: str) -> None:
+    before = bytes.fromhex(broadcast)
+    size = 1 if before[-2] == 0x78 else 2
+    lane = b"\x80\x07"[:size]
+    data = written(BLOCKS[0] + lane + b"\x33\x44", [-4], [64 - 4], before)
+    alone = kernel_object(data, "second")
+    assert alone.apart
+    (taken,) = (section for section in read_elf(alone.data).sections if section.name == ".rodata")
+    assert (taken.data, taken.alignment, addends(alone.data)) == (lane.ljust(64, b"\0"), 64, [-4])
+    assert kernel_object(written(lane, [], [-4], before), "second") == alone
+    assert kernel_object(data, "first").apart
