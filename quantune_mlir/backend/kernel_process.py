@@ -143,7 +143,13 @@ def _objects(
     if with_libraries:
         linking = f"--iree-llvmcpu-embedded-linker-path={linker}"
     binaries_to = f"--iree-hal-dump-executable-binaries-to={binaries}"
-    flags = [*target.flags, *_STAGES, *(() if with_libraries else llvm_flags(target.variant)), linking, binaries_to]
+    flags = [
+        *target.flags,
+        *_STAGES,
+        *(() if with_libraries else llvm_flags(target.variant, target.attribute)),
+        linking,
+        binaries_to,
+    ]
     iree_compile([str(source), *flags, "-o", os.devnull], target.name)
     files = list(binaries.iterdir())
     found: dict[str, KernelObject] = {}

@@ -98,8 +98,9 @@ class ProgramKernels(Receiver):
         return _done(bytes(known))
 
     def _object_key(self, kernel: str) -> str:
-        flags = *self._target.flags, *llvm_flags(self._target.variant)
-        return digest("kernel", kernel, PASSES, *flags, *versions())
+        target = self._target
+        flags = *target.flags, *llvm_flags(target.variant, target.attribute)
+        return digest("kernel", kernel, PASSES, target.attribute, *flags, *versions())
 
     def take_all(self, module: ir.Module) -> None:
         """Take the kernels whose code is in `module`, and leave there, of all, jumps to object files of their names."""
