@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 from threading import Lock
 from typing import Any, Final
 
@@ -29,6 +31,8 @@ from quantune_mlir.files.access import check_writable, write_atomically
 from quantune_mlir.printable import printable
 
 _GAP: Final = 2
+_LEAST_PROSE: Final = 16
+"""Columns of prose that are narrower are as wide as they are."""
 
 OUT: Final = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
 ERR: Final = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
@@ -100,12 +104,14 @@ class Column:
         cells: its cells, from the top.
         text: aligned to the left; numbers are aligned to the right.
         optional: what a terminal too narrow for all leaves out first; 0 is never left out.
+        prose: sentences, between whose words a terminal too narrow for them breaks lines.
     """
 
     title: str
     cells: Sequence[str]
     text: bool = False
     optional: int = 0
+    prose: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cells", [printable(cell) for cell in self.cells])
@@ -117,23 +123,46 @@ class Column:
 
 
 def print_table(title: str, columns: Sequence[Column]) -> None:
-    """Prints a table on stdout. Cells are never cut: people copy layer names from them, and scripts read pipes."""
+    """Prints a table on stdout. Cells are never cut: people copy layer names from them, and scripts read pipes.
+
+    On a terminal too narrow for it columns are left out that need not be there, and prose goes on in the next line.
+    """
     shown = list(columns)
     width = OUT.width if OUT.is_terminal else None
-    while width is not None and sum(column.width + _GAP for column in shown) - _GAP > width:
+    while width is not None and _width(shown) > width:
         spare = max(shown, key=lambda column: column.optional)
         if not spare.optional:
             break
         shown.remove(spare)
     OUT.print(title, style="italic")
-    OUT.print(_line(shown, [column.title for column in shown]), style="bold")
+    room = None if width is None else _room(shown, width)
+    OUT.print(_line(shown, [column.title for column in shown], room), style="bold")
     for row in zip(*(column.cells for column in shown), strict=True):
-        OUT.print(_line(shown, row))
+        cells = [wrap(c, room) if room and column.prose else [c] for column, c in zip(shown, row, strict=True)]
+        for line in zip_longest(*cells, fillvalue=""):
+            OUT.print(_line(shown, line, room))
 
 
-def _line(columns: Sequence[Column], cells: Sequence[str]) -> str:
+def _width(columns: Sequence[Column], room: int | None = None) -> int:
+    return sum(_taken(column, room) + _GAP for column in columns) - _GAP
+
+
+def _taken(column: Column, room: int | None) -> int:
+    return min(column.width, room) if room and column.prose else column.width
+
+
+def _room(columns: Sequence[Column], width: int) -> int | None:
+    """How wide columns of prose may be for all to fit; None if they do, or if there is no use in it."""
+    prose = sum(column.prose for column in columns)
+    if not prose or _width(columns) <= width:
+        return None
+    room = (width - _width([column for column in columns if not column.prose]) - prose * _GAP) // prose
+    return room if room >= _LEAST_PROSE else None
+
+
+def _line(columns: Sequence[Column], cells: Sequence[str], room: int | None = None) -> str:
     aligned = (
-        cell.ljust(column.width) if column.text else cell.rjust(column.width)
+        cell.ljust(_taken(column, room)) if column.text else cell.rjust(column.width)
         for column, cell in zip(columns, cells, strict=True)
     )
     return (_GAP * " ").join(aligned).rstrip()

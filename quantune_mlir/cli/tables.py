@@ -177,8 +177,8 @@ def print_target(target: Target) -> None:
         [
             Column("key", [key for key, _, _ in rows], text=True),
             Column("value", [_told(value) for _, value, _ in rows], text=True),
-            Column("meaning", [meaning for _, _, meaning in rows], text=True),
-            Column("source", [sources.get(key, "") for key, _, _ in rows], text=True),
+            Column("meaning", [meaning for _, _, meaning in rows], text=True, prose=True),
+            Column("source", [sources.get(key, "") for key, _, _ in rows], text=True, prose=True),
         ],
     )
 
@@ -212,7 +212,7 @@ def print_targets(targets: list[Target]) -> None:
             Column("target", [target.name for target in targets], text=True),
             Column("kernels", [target.isa or "-" for target in targets], text=True),
             Column("requantize", [target.requantize for target in targets], text=True),
-            Column("description", [target.description for target in targets], text=True),
+            Column("description", [target.description for target in targets], text=True, prose=True),
         ],
     )
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
@@ -16,11 +17,13 @@ COLUMNS = [
 ]
 
 
-def printed(monkeypatch: pytest.MonkeyPatch, *, width: int, terminal: bool) -> list[str]:
+def printed(
+    monkeypatch: pytest.MonkeyPatch, columns: Sequence[Column] = COLUMNS, *, width: int, terminal: bool
+) -> list[str]:
     stream = io.StringIO()
     plain = Console(file=stream, width=width, force_terminal=terminal, no_color=True, color_system=None, soft_wrap=True)
     monkeypatch.setattr(console, "OUT", plain)
-    print_table("Title", COLUMNS)
+    print_table("Title", columns)
     return stream.getvalue().splitlines()
 
 
@@ -46,3 +49,15 @@ def test_a_narrow_terminal_gets_fewer_columns(monkeypatch: pytest.MonkeyPatch, w
     lines = printed(monkeypatch, width=width, terminal=True)
     assert lines[1].split() == header
     assert lines[2].startswith("a/very/long/name/of/a/layer  ")
+
+
+def test_a_narrow_terminal_breaks_prose_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = ["a microcontroller with vectors", "short"]
+    columns = [Column("name", ["m55", "m4"], text=True), Column("what", told, text=True, prose=True)]
+    assert printed(monkeypatch, columns, width=30, terminal=True) == [
+        "Title",
+        "name  what",
+        "m55   a microcontroller with",
+        "      vectors",
+        "m4    short",
+    ]
