@@ -214,17 +214,17 @@ def test_default_keeps_only_a_bad_cheap_layer_fp32() -> None:
 
 
 def test_default_pays_any_price_up_to_the_floor_and_only_a_fair_and_little_one_above() -> None:
-    """The second layer of two alike would raise 22.2 dB to 27.0, but costs half of what int8 saves; of ten, a tenth."""
-    assert fp32(planned(network((17.0, 10_000), (24.0, 10_000), rounding=2e-3), default)) == [0]
-    assert fp32(planned(network((25.5, 10_000), (25.5, 10_000), rounding=2e-3), default)) == []
+    """The second layer of two alike would raise 23.0 dB to 25.2, but costs half of what int8 saves; of ten, a tenth."""
+    assert fp32(planned(network((17.0, 10_000), (26.0, 10_000), rounding=2e-3), default)) == [0]
+    assert fp32(planned(network((27.0, 10_000), (27.0, 10_000), rounding=1e-3), default)) == []
     assert fp32(planned(network((12.0, 10_000), (30.0, 100)), default)) == [0, 1]
-    assert fp32(planned(network((24.0, 10_000), (27.0, 10_000), *[(46.0, 10_000)] * 8), default)) == [0]
+    assert fp32(planned(network((25.0, 10_000), (28.0, 10_000), *[(46.0, 10_000)] * 8), default)) == [0]
     assert fp32(planned(network((24.0, 10_000), *[(46.0, 10_000)] * 5), default)) == [], "a sixth is too much"
     assert fp32(planned(network((36.0, 10_000), *[(40.0, 10_000)] * 9), default)) == [], "1 dB for a tenth is too few"
 
 
 def test_default_prefers_cheap_layers() -> None:
-    net = network((26.0, 10_000), (26.0, 100), (40.0, 10_000), rounding=2e-3)
+    net = network((27.0, 10_000), (27.0, 100), (40.0, 10_000), rounding=1e-3)
     assert predicted(net, []) > FLOOR_DB
     assert fp32(planned(net, default)) == [1]
 

@@ -123,13 +123,13 @@ def test_where_nobody_is_to_blame_all_have_more(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_noise_of_few_samples_counts_for_more() -> None:
-    """One sample of ten has all of it: two standard errors more are three times as much, less 1 dB."""
+    """One sample of ten has all of it: two standard errors more are three times as much, less 2.5 dB."""
     runs = np.zeros(10)
     runs[3] = 1e-3
     energy = ErrorEnergy(1.0, 1e-3, 40.0)
     spread = relative_error(np.full(10, 0.1), runs)
     assert spread == pytest.approx(1.0, rel=0.01)
-    assert beyond_samples(PartNoise(PART, energy, energy, spread=spread)) == pytest.approx(3 / 10**0.1, rel=0.01)
+    assert beyond_samples(PartNoise(PART, energy, energy, spread=spread)) == pytest.approx(3 / 10**0.25, rel=0.01)
     even = PartNoise(PART, energy, energy, spread=relative_error(np.full(10, 0.1), np.linspace(0.9e-4, 1.1e-4, 10)))
     assert beyond_samples(even) == beyond_samples(PartNoise(PART, energy, energy)) == 1.0
 
