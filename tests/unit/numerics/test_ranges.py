@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from quantune_mlir.errors import DataError
 from quantune_mlir.numerics.entropy_range import _Search, entropy_range, linear_bins
 from quantune_mlir.numerics.histogram import Histogram
+from quantune_mlir.numerics.mse_range import CLIPPED
 from quantune_mlir.numerics.parameters import activation_params, dequantize, quantize
 from quantune_mlir.numerics.ranges import choose_range
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
@@ -32,8 +33,11 @@ schemes = pytest.mark.parametrize("scheme", Scheme)
 
 
 def error_of(x: np.ndarray, lo: float, hi: float, scheme: Scheme) -> float:
+    """The mean squared error, that of clipped values counted CLIPPED times."""
     params = activation_params(lo, hi, scheme)
-    return float(np.mean((dequantize(quantize(x, params), params).astype(np.float64) - x) ** 2))
+    error = dequantize(quantize(x, params), params).astype(np.float64) - x
+    clipped = np.abs(error) > 0.5001 * float(params.scale)
+    return float(np.mean(np.where(clipped, CLIPPED, 1.0) * error**2))
 
 
 @settings(max_examples=60, deadline=None)

@@ -94,7 +94,7 @@ def test_the_noise_of_a_layer_alone_is_foreseen(digits: Digits) -> None:
     exact = [name for name, noise in measured.items() if noise < 1e-9]
     assert exact == [name for name, noise in foreseen.items() if noise == 0], "piecewise linear functions of fp32"
     errors = [abs(decibels(foreseen[name]) - decibels(measured[name])) for name in foreseen if name not in exact]
-    assert median(errors) < 1.5 and max(errors) < 3.5
+    assert median(errors) < 1.5 and max(errors) < 4
 
 
 @pytest.fixture(scope="module")
