@@ -3,6 +3,7 @@
 convolution, matmul    with constant weights; a slice before it; a matmul of two activations, or of many matrices
 pooling                a slice before it
 sums over rows and columns, one after the other: a mean; their prologue (widening what is stored as i8) and a slice
+argmax along the last axis
 resizes, with what makes fp32 of an int8 image before them
 pads; a pooling writes those of channels alone (concat_in_place.py)
 transposes; NCHW to NHWC of few channels with what the network's input goes through before it (quantize)
@@ -49,6 +50,9 @@ def is_root(op: ir.Operation) -> bool:
             return _element(op.operands[0]) in _STORED and rearranged_constant(op.results[0]) is None
         case "tosa.pad":
             return _element(op.operands[0]) in _STORED and _pads_more_than_channels(op)
+        case "tosa.argmax":
+            is_last = axis_of(op) == len(shape_of(op.operands[0])) - 1
+            return _element(op.operands[0]) in _STORED and is_last and "IGNORE" not in str(op.attributes)
         case "tosa.resize":
             return _element(op.operands[0]) in _STORED and resized_axes(op) is not None
         case "tosa.matmul":

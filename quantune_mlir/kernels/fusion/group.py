@@ -27,7 +27,7 @@ from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
 
 CONVOLUTION, DEPTHWISE, ELEMENTWISE = "convolution", "depthwise", "elementwise"
 POOLING, INTERLEAVE, TRANSPOSE, ROWS, PRODUCT = "pooling", "interleave", "transpose", "rows", "product"
-PADDING, RESIZE = "padding", "resize"
+PADDING, RESIZE, ARGMAX = "padding", "resize", "argmax"
 MAX_INTERLEAVED: Final = 4
 """Channels that are interleaved in registers."""
 FAMILIES: Final = {
@@ -40,6 +40,7 @@ FAMILIES: Final = {
     "tosa.transpose": TRANSPOSE,
     "tosa.pad": PADDING,
     "tosa.resize": RESIZE,
+    "tosa.argmax": ARGMAX,
 }
 """Kernel families by root, but see `family_of`. Of several sums in a row the last one is the root."""
 

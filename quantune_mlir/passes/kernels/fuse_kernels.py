@@ -4,9 +4,9 @@ In:  TOSA of any precision.
 Out: the same, ops that one kernel computes together inside a `quantune.fused` op (see kernels/fusion/group.py).
 
 A group starts at a convolution or depthwise convolution with constant weights, at a matmul, a pooling, a mean, a pad, a
-resize or the transpose of the network's input, at a reduction of rows (softmax, normalisations), or at an element-wise
-op (see kernels/fusion/fusion_rules.py and passes/kernels/group_growth.py). Element-wise ops among reductions that no
-kernel computes stay as they are: IREE makes one dispatch of them all.
+resize, an argmax or the transpose of the network's input, at a reduction of rows (softmax, normalisations), or at an
+element-wise op (see kernels/fusion/fusion_rules.py and passes/kernels/group_growth.py). Element-wise ops among
+reductions that no kernel computes stay as they are: IREE makes one dispatch of them all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 
 from quantune_mlir.kernels.emit.vector_ops import EMITTERS
 from quantune_mlir.kernels.fusion.fusion_rules import before_root, is_root, reduces_rows
-from quantune_mlir.kernels.fusion.group import ELEMENTWISE, FAMILIES, ROWS, family_of, fuse
+from quantune_mlir.kernels.fusion.group import ARGMAX, ELEMENTWISE, FAMILIES, ROWS, family_of, fuse
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.function import entry_block, functions, ops_named
@@ -82,6 +82,8 @@ def _roots(nodes: Reversible[Node]) -> list[Node]:
 
 def _grow(start: Node, graph: Graph, taken: set[Node]) -> set[Node] | None:
     """The largest group from `start` on that only one value leaves; None if nothing but the start could be stored."""
+    if family_of(start.op) == ARGMAX:
+        return {start}
     joinable = graph.elementwise if start.name in FAMILIES else graph.without_root
     before = {node for node in map(graph.node, before_root(start.op)) if node is not None}
     growth = GrowingGroup(graph, taken, joinable, {start, *before}, {start} & joinable)

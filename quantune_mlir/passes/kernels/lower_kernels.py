@@ -21,6 +21,7 @@ from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.emit.executable import Library
 from quantune_mlir.kernels.emit.receiver import Receiver
 from quantune_mlir.kernels.families import (
+    argmax,
     counted_loop,
     dense,
     depthwise,
@@ -35,6 +36,7 @@ from quantune_mlir.kernels.families import (
 )
 from quantune_mlir.kernels.fusion.concat_in_place import Join
 from quantune_mlir.kernels.fusion.group import (
+    ARGMAX,
     CONVOLUTION,
     DEPTHWISE,
     ELEMENTWISE,
@@ -63,6 +65,7 @@ Lower = Callable[..., ir.Value | None]
 Those of `_WRITES_PARTS` take the part of a joined tensor, too, that they are to write instead."""
 
 _KERNELS: Final[dict[str, Lower]] = {
+    ARGMAX: argmax.lower,
     CONVOLUTION: dense.lower,
     DEPTHWISE: depthwise.lower,
     ELEMENTWISE: elementwise.lower,
