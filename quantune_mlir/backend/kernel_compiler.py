@@ -20,7 +20,11 @@ from quantune_mlir.backend.kernel_process import KernelJob, NoMore
 from quantune_mlir.errors import CompileError
 from quantune_mlir.files.processes import peak_mib
 
-_STARTING: Final = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import main; main()"
+_STARTING: Final = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import main; main()"
+)
+"""A terminal's interrupt goes to all processes; it is for the one that started this, even before all is imported."""
 
 
 class KernelCompiler:

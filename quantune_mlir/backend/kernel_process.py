@@ -210,9 +210,13 @@ def _end(*_: object) -> NoReturn:
     sys.exit(0)
 
 
+def _pass_over(_: object) -> None:
+    pass
+
+
 def main() -> None:
     """Work until stdin is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # A terminal sends it to all; it is for the one that started this.
+    sys.unraisablehook = _pass_over  # An exit where Python can raise none, as in __del__: `next` raises it again.
     with suppress(BrokenPipeError, SystemExit):
         signal.signal(signal.SIGTERM, _end)  # From here on: an exit while the thread reads would be a fatal error.
         jobs = Jobs()
