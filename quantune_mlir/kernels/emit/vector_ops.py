@@ -35,6 +35,15 @@ _HIGH: Final = 33
 Emit = Callable[[ir.Operation, Sequence[Lanes], Context], Lanes]
 
 
+@dataclass(frozen=True)
+class ElementwiseEmitter:
+    """The function of an op; whether it takes only f32, and whether all operands have lanes, parameters too."""
+
+    emit: Emit
+    float_only: bool = False
+    lanes_of_parameters: bool = False
+
+
 def _element(value: ir.Value) -> str:
     return str(ir.RankedTensorType(value.type).element_type)
 
@@ -262,18 +271,27 @@ def _negate(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> La
     return Lanes(arith.NegFOp(operands[0].value).result)
 
 
+def _comparison(on_float: arith.CmpFPredicate, on_integer: arith.CmpIPredicate) -> ElementwiseEmitter:
+    """Both of what is compared are f32, or both are integers."""
+
+    def emit(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+        a, b = (operand.value for operand in operands)
+        if is_float(op.operands[0]):
+            return Lanes(arith.CmpFOp(on_float, a, b).result)
+        return Lanes(arith.CmpIOp(on_integer, a, b).result)
+
+    return ElementwiseEmitter(emit)
+
+
+def _select(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
+    chosen, a, b = operands
+    value = arith.SelectOp(chosen.value, a.value, b.value).result
+    return Lanes(value, min(a.low, b.low), max(a.high, b.high))
+
+
 def _number(attribute: ir.Attribute) -> float:
     kind = ir.FloatAttr if isinstance(attribute, ir.FloatAttr) else ir.IntegerAttr
     return float(kind(attribute).value)
-
-
-@dataclass(frozen=True)
-class ElementwiseEmitter:
-    """The function of an op; whether it takes only f32, and whether all operands have lanes, parameters too."""
-
-    emit: Emit
-    float_only: bool = False
-    lanes_of_parameters: bool = False
 
 
 def _function(builder: type[ir.OpView]) -> ElementwiseEmitter:
@@ -281,7 +299,14 @@ def _function(builder: type[ir.OpView]) -> ElementwiseEmitter:
     return ElementwiseEmitter(lambda op, operands, context: Lanes(builder(operands[0].value).result), float_only=True)
 
 
+_COMPARISONS: Final[dict[str, ElementwiseEmitter]] = {
+    "tosa.equal": _comparison(arith.CmpFPredicate.OEQ, arith.CmpIPredicate.eq),
+    "tosa.greater": _comparison(arith.CmpFPredicate.OGT, arith.CmpIPredicate.sgt),
+    "tosa.greater_equal": _comparison(arith.CmpFPredicate.OGE, arith.CmpIPredicate.sge),
+}
 EMITTERS: Final[dict[str, ElementwiseEmitter]] = {
+    **_COMPARISONS,
+    "tosa.select": ElementwiseEmitter(_select),
     "tosa.identity": ElementwiseEmitter(lambda op, operands, context: operands[0]),
     "tosa.cast": ElementwiseEmitter(_cast),
     "tosa.add": ElementwiseEmitter(_add),
@@ -347,8 +372,13 @@ def _fits_int8(op: ir.Operation) -> bool:
 
 def is_supported(op: ir.Operation) -> bool:
     """Whether a function here computes `op`, with its element types and attributes."""
+    if op.name in _COMPARISONS:
+        return all(_element(operand) in _STORABLE for operand in op.operands)
     if op.name not in EMITTERS or _element(op.results[0]) not in _STORABLE:
         return False
+    if op.name == "tosa.select":
+        comparison = defining_op(op.operands[0])
+        return comparison is not None and comparison.name in _COMPARISONS and is_supported(comparison)
     if op.name == "tosa.rescale" and _element(op.operands[0]) == "i48":
         source = defining_op(op.operands[0])
         return _widens(op) and source is not None and fits_int32(source)

@@ -28,6 +28,7 @@ class Tensor:
         source: the op of the block that computes it.
         is_stored: whether it is of a type that is stored.
         is_code: whether it is of one of the integer types among these.
+        is_flags: whether it is of booleans, which are in registers only.
         is_number: whether it is a constant of one element, which takes no buffer.
     """
 
@@ -35,6 +36,7 @@ class Tensor:
     source: Node | None
     is_stored: bool
     is_code: bool
+    is_flags: bool
     is_number: bool
 
     @classmethod
@@ -42,7 +44,7 @@ class Tensor:
         element = str(value.type.element_type) if isinstance(value.type, ir.RankedTensorType) else ""
         array = constant_value(value)
         is_number = array is not None and array.size == 1
-        return cls(value, source, element in _STORED, element in CODES, is_number)
+        return cls(value, source, element in _STORED, element in CODES, element == "i1", is_number)
 
 
 @dataclass(eq=False, slots=True)

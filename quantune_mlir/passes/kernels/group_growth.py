@@ -53,8 +53,9 @@ class GrowingGroup:
         best: set[Node] | None = None
         most = _MOST_OPS if shape is not None or start.name in FAMILIES else _MOST_ALONE
         last = start
-        while self._buffers() <= _MOST_BUFFERS:
-            if self._leaving == {last} and _stores(last, shape):
+        while len(outside := self._arrays - self._made) < _MOST_BUFFERS:
+            is_whole = self._leaving == {last} and not any(tensor.is_flags for tensor in outside)
+            if is_whole and _stores(last, shape):
                 best = set(self.members)
             if not self._following or len(self.members) >= most or alone:
                 return best
@@ -95,10 +96,6 @@ class GrowingGroup:
             known = reader in self.members or reader in self.taken or reader in self._refused
             if reader in self.joinable and not known:
                 yield reader
-
-    def _buffers(self) -> int:
-        """How many tensors the members read from outside, single numbers apart, and the one that they write."""
-        return 1 + len(self._arrays - self._made)
 
     def _reads_rows(self, op: Node, shape: tuple[int, ...]) -> bool:
         """Whether what it reads from outside, its feeders included, are whole rows."""

@@ -92,8 +92,20 @@ def functions(text: Text, shape: Shape) -> None:
     text.results.append(text.mul(text.like("reciprocal", positive), text.like("log", positive)))
 
 
+def choices(text: Text, shape: Shape) -> None:
+    """In fp32 and in integers; one reads numbers of channels, one is chosen by what another chose."""
+    value, other = text.input(shape, "f32"), text.input(shape, "f32")
+    least = text.constant(per_channel(text, shape, 0.1))
+    larger = text.like("select", text.like("greater", value, least, element="i1"), value, least, element="f32")
+    equal = text.like("equal", larger, value, element="i1")
+    text.results.append(text.like("select", equal, other, larger, element="f32"))
+    codes = [text.rescale(text.input(shape, "i8"), 1.0, 0, 0, "i32") for _ in range(2)]
+    chosen = text.like("select", text.like("greater_equal", *codes, element="i1"), *codes, element="i32")
+    text.results.append(text.rescale(chosen, 1.0, 0, 3, "i8"))
+
+
 INTEGERS = [residual_in_integers, product_in_integers, squeeze_and_excite, table]
-EXACT = [*INTEGERS, quantize_before_shifting, dequantize, normalize]
+EXACT = [*INTEGERS, quantize_before_shifting, dequantize, normalize, choices]
 ROUNDED = [residual_in_floats, quantize]
 
 
