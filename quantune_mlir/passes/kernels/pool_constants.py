@@ -8,13 +8,14 @@ Out: dispatches that read parts of one constant.
      flow.dispatch ...(%a, %b)        flow.dispatch ...(%c, %d)
 
 A part costs nothing: IREE hands a dispatch the range of memory. To IREE each constant is a global, and the time of its
-passes grows with the square of their number. What is large or all alike stays as it is: the former would be in memory
-twice, and the latter IREE need not store.
+passes grows with the square of their number. What is large or all alike is no part: the former would be in memory
+twice, and the latter IREE need not store. Large integers become resources, too: of others IREE looks at each element,
+in two dozen passes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -28,8 +29,10 @@ from quantune_mlir.pipeline.base import Pass
 
 _ALIGNMENT: Final = 64
 _MOST_BYTES: Final = 1 << 18
-_POOLED: Final = frozenset(map(np.dtype, (np.int8, np.int16, np.int32, np.float32)))
+_INTEGERS: Final = frozenset(map(np.dtype, (np.int8, np.int16, np.int32)))
+_POOLED: Final = _INTEGERS | {np.dtype(np.float32)}
 _NAME: Final = "quantune_constants"
+_LARGE_NAME: Final = "quantune_integers"
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,12 @@ class PoolConstants(Pass):
     name: ClassVar[str] = "quantune-pool-constants"
 
     def apply(self, module: ir.Module) -> None:
+        for number, (op, array) in enumerate(_constants(module, _is_large)):
+            op.attributes["values"] = lend_constant(array, f"{_LARGE_NAME}_{number}", op.results[0].type)
         pool = bytearray()
         places: dict[bytes, int] = {}
         found: list[tuple[ir.Operation, int, int]] = []
-        for op, array in _pooled(module):
+        for op, array in _constants(module, _is_pooled):
             data = array.tobytes()
             if data not in places:
                 pool += bytes(-len(pool) % _ALIGNMENT)
@@ -69,14 +74,24 @@ class PoolConstants(Pass):
                 op.erase()
 
 
-def _pooled(module: ir.Module) -> Iterator[tuple[ir.Operation, np.ndarray]]:
+def _constants(
+    module: ir.Module, wanted: Callable[[ir.Operation, np.ndarray], bool]
+) -> Iterator[tuple[ir.Operation, np.ndarray]]:
     for function in functions(module):
         for op in list(ops_named(function, CONST)):
             array = constant_value(op.results[0])
-            if array is None or array.dtype not in _POOLED or array.nbytes > _MOST_BYTES or 0 in array.strides:
-                continue
-            if all(user.name == flow.DispatchOp.OPERATION_NAME for user in users(op.results[0])):
+            if array is not None and 0 not in array.strides and wanted(op, array):
                 yield op, array
+
+
+def _is_large(op: ir.Operation, array: np.ndarray) -> bool:
+    return array.dtype in _INTEGERS and array.nbytes > _MOST_BYTES
+
+
+def _is_pooled(op: ir.Operation, array: np.ndarray) -> bool:
+    if array.dtype not in _POOLED or array.nbytes > _MOST_BYTES:
+        return False
+    return all(user.name == flow.DispatchOp.OPERATION_NAME for user in users(op.results[0]))
 
 
 def _part(whole: ir.Value, first: int, size: int, kind: ir.Type) -> ir.Value:
