@@ -17,7 +17,7 @@ _OPTIONS: Final = {"link_ukernel_bitcode": False, "debug_symbols": False}
 WITHOUT_PLACES: Final = "builtin.module(strip-debuginfo)"
 _EXECUTABLE: Final = """
 hal.executable public @{name} {{
-  hal.executable.variant public @{variant} target({target}) {{
+  hal.executable.variant public @{variant} target(#target) {{
     hal.executable.export public @{name} ordinal(0) layout({layout})
         count(%device: !hal.device) -> (index, index, index) {{
       %one = arith.constant 1 : index
@@ -65,10 +65,10 @@ def batch(
     functions = [module.body.operations[0] for module in modules]
     options = target.options(with_libraries=with_libraries)
     texts = [
-        _EXECUTABLE.format(name=name, variant=target.variant, target=options, layout=function.attributes[LAYOUT])
+        _EXECUTABLE.format(name=name, variant=target.variant, layout=function.attributes[LAYOUT])
         for name, function in zip(codes, functions, strict=True)
     ]
-    whole = parse_module("".join(texts), context)
+    whole = parse_module("".join([f"#target = {options}", *texts]), context)
     passmanager.PassManager.parse(WITHOUT_PLACES, context).run(whole.operation)
     with context:
         to_llvm = ir.Attribute.parse(TO_LLVM)

@@ -8,7 +8,7 @@ was compiled together with it. The function becomes global, for programs to be l
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -54,38 +54,57 @@ class KernelObject:
     apart: bool
 
 
-def kernel_object(data: bytes, function: str) -> KernelObject:
-    """The object file of a function.
+def kernel_objects(data: bytes, functions: Sequence[str]) -> dict[str, KernelObject]:
+    """The object files of functions, by name.
 
     Args:
         data: the object file that IREE made, see elf_file.py.
-        function: the name of the function in it, and in the result.
+        functions: their names in it, and in the results.
 
     Raises:
         ValueError: it is no such file, or there is no such function.
     """
+    found: dict[str, KernelObject] = {}
+    function = functions[0]
     try:
-        whole = read_elf(data)
-        start = next(i for i, x in enumerate(whole.symbols) if x.name == function and x.type == _FUNCTION)
-        taken = _Taken(whole, start)
-        taken.take(start)
-    except (struct.error, IndexError, UnicodeDecodeError, StopIteration) as error:
+        file = _File(read_elf(data))
+        for function in functions:
+            found[function] = _kernel_object(file, function)
+    except (struct.error, IndexError, UnicodeDecodeError, KeyError) as error:
         raise ValueError(f"not an object file with the function {function}") from error
+    return found
+
+
+def _kernel_object(file: _File, function: str) -> KernelObject:
+    start = file.functions[function]
+    taken = _Taken(file, start)
+    taken.take(start)
     undefined = tuple(symbol.name for symbol in taken.symbols.values() if not symbol.section)
     return KernelObject(taken.written(start), undefined, taken.apart)
+
+
+class _File:
+    """A file, and what is asked of it for each function again."""
+
+    def __init__(self, whole: ElfFile) -> None:
+        self.whole = whole
+        self.functions = {symbol.name: i for i, symbol in enumerate(whole.symbols) if symbol.type == _FUNCTION}
+        self.tables = {section.info: section for section in whole.sections if section.type == RELOCATIONS}
+        """Sections with relocations, by what they are of."""
+        self.relocations = {of: list(RELOCATION.iter_unpack(table.data)) for of, table in self.tables.items()}
+        pointed_at = {info >> 32 for entries in self.relocations.values() for _, info, _ in entries}
+        self.undivided = {whole.symbols[i].section for i in pointed_at if whole.symbols[i].type != _OBJECT}
+        """Sections with constants that have no names of their own, if there are constants in them."""
 
 
 class _Taken:
     """What is taken from a file, by number there; as dicts keep order, in that in which it was met."""
 
-    def __init__(self, whole: ElfFile, start: int) -> None:
+    def __init__(self, file: _File, start: int) -> None:
         self.symbols: dict[int, Symbol] = {}
         self.apart = True
-        self._whole = whole
-        self._relocations = {section.info: section for section in whole.sections if section.type == RELOCATIONS}
-        pointed_at = {i >> 32 for number in self._relocations for _, i, _ in self._relocations_of(number)}
-        self._undivided = {whole.symbols[i].section for i in pointed_at if whole.symbols[i].type != _OBJECT}
-        """Sections with constants that have no names of their own, if there are constants in them."""
+        self._file = file
+        self._whole = file.whole
         reached = self._reached(start)
         self._in_blocks = {number for number in reached if self._has_vectors(number, reached)}
         self._blocks: dict[tuple[int, int], int] = {}
@@ -126,11 +145,11 @@ class _Taken:
         """Whether all that is taken of a section are constants of a whole vector, or of one lane, told apart."""
         section = self._whole.sections[number] if number < _FIRST_RESERVED else _NOTHING[0]
         is_one = (section.name, self._whole.machine) == (_READ_ONLY, _X86_64) and section.alignment <= _BLOCK
-        if not is_one or number in self._relocations:
+        if not is_one or number in self._file.relocations:
             return False
         lanes = {
             place // _BLOCK * _BLOCK
-            for of, at, _, addend in self._references(self._relocations, number)
+            for of, at, _, addend in self._references(self._file.relocations, number)
             if (found := self._constant(of, at, addend)) is None or found[1] < _BLOCK
             for place in (addend + 4, addend + 4 + _AFTER)
         }
@@ -175,7 +194,7 @@ class _Taken:
 
     def _is_constant(self, symbol: Symbol) -> bool:
         section = self._whole.sections[symbol.section]
-        divided = section.flags & _MERGED and symbol.section not in self._undivided
+        divided = section.flags & _MERGED and symbol.section not in self._file.undivided
         return bool(divided and symbol.size and section.alignment <= section.entry_bytes)
 
     def _take_constant(self, symbol: Symbol) -> int:
@@ -187,8 +206,7 @@ class _Taken:
         return len(data) - symbol.size
 
     def _relocations_of(self, section: int) -> list[tuple[int, int, int]]:
-        found = self._relocations.get(section)
-        return [] if found is None else list(RELOCATION.iter_unpack(found.data))
+        return self._file.relocations.get(section, [])
 
     def _section(self, number: int, data: bytes) -> Section:
         """Constants are as aligned as they are large: the whole file's may be less so, or as others asked for."""
@@ -213,7 +231,7 @@ class _Taken:
                     )
                     for at, i, addend in entries
                 )
-                sections.append(replace(self._relocations[old], data=b"".join(moved), info=new))
+                sections.append(replace(self._file.tables[old], data=b"".join(moved), info=new))
         symbols = [replace(self.symbols[i], section=places.get(self.symbols[i].section, 0)) for i in order]
         symbols = [replace(x, name="") if i in local else x for i, x in zip(order, symbols, strict=True)]
         symbols[len(local)] = replace(symbols[len(local)], info=_GLOBAL | _FUNCTION, visibility=_HIDDEN)

@@ -24,7 +24,7 @@ from quantune_mlir.backend.free_memory import give_back
 from quantune_mlir.backend.iree_tool import UNVERIFIED, iree_compile
 from quantune_mlir.backend.kernel_batch import KernelTarget, batch, join
 from quantune_mlir.backend.kernel_lowering import llvm_flags, lower_to_llvm
-from quantune_mlir.backend.kernel_object import KernelObject, kernel_object
+from quantune_mlir.backend.kernel_object import KernelObject, kernel_objects
 from quantune_mlir.errors import CompileError, QuantuneError
 from quantune_mlir.files.processes import peak_mib, processors
 from quantune_mlir.files.staging import scratch_directory
@@ -155,11 +155,10 @@ def _objects(
     found: dict[str, KernelObject] = {}
     for names in groups:
         (file,) = (file for file in files if f"_{names[0]}_" in file.name)
-        for name in names:
-            try:
-                found[name] = kernel_object(file.read_bytes(), name)
-            except ValueError as error:
-                raise CompileError(f"what IREE made of {name} cannot be used: {error}", where=target.name) from error
+        try:
+            found |= kernel_objects(file.read_bytes(), names)
+        except ValueError as error:
+            raise CompileError(f"what IREE made of kernels cannot be used: {error}", where=target.name) from error
         file.unlink()
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quantune_mlir.backend.elf_file import RELOCATION, RELOCATIONS, ElfFile, Section, Symbol, read_elf, write_elf
-from quantune_mlir.backend.kernel_object import kernel_object
+from quantune_mlir.backend.kernel_object import KernelObject, kernel_objects
 
 BLOCKS = bytes(range(64)), bytes(range(64, 128))
 CODE, CONSTANT, FUNCTION, OF_SECTION = 0x6, 0x2, 2, 3
@@ -31,6 +31,10 @@ def written(constants: bytes, first: list[int], second: list[int], code: bytes =
     symbols = [NOTHING[1], Symbol("", OF_SECTION, 0, RODATA, 0, 0)]
     symbols += [Symbol(name, FUNCTION, 0, i, 0, 40) for i, name in enumerate(FUNCTIONS, 1)]
     return write_elf(ElfFile(X86_64, 0, sections, symbols), len(symbols))
+
+
+def kernel_object(data: bytes, name: str) -> KernelObject:
+    return kernel_objects(data, [name])[name]
 
 
 def addends(data: bytes) -> list[int]:

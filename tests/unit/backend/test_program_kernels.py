@@ -22,7 +22,7 @@ from quantune_mlir.backend.compile_cache import CACHE_VARIABLE, user_cache, with
 from quantune_mlir.backend.compiler import Source, compile_module, program_kernels
 from quantune_mlir.backend.elf_file import read_elf
 from quantune_mlir.backend.kernel_compiler import KernelCompiler
-from quantune_mlir.backend.kernel_object import kernel_object
+from quantune_mlir.backend.kernel_object import kernel_objects
 from quantune_mlir.backend.kernel_process import KernelJob, compile_jobs
 from quantune_mlir.backend.program import Program
 from quantune_mlir.backend.program_kernels import ProgramKernels
@@ -172,12 +172,12 @@ def test_nothing_but_the_kernel_is_in_its_object(jobs: list[KernelJob]) -> None:
     file = read_elf(data)
     assert [symbol.name for symbol in file.symbols if symbol.name] == [name]
     assert [section.name for section in file.sections[1:-2]] == [f".text.{name}"]
-    assert kernel_object(data, name).data == data, "it is taken apart no further"
+    assert kernel_objects(data, [name])[name].data == data, "it is taken apart no further"
     with pytest.raises(ValueError, match="the function another"):
-        kernel_object(data, "another")
+        kernel_objects(data, ["another"])
     for damaged in (b"", data[:40], data[: len(data) // 2], b"\0" * len(data), struct.pack("<Q", 1) + data[8:]):
         with pytest.raises(ValueError, match=r"the function kernel|not a 64-bit"):
-            kernel_object(damaged, name)
+            kernel_objects(damaged, [name])
 
 
 def test_altered_objects_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
