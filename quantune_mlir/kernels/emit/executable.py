@@ -18,7 +18,7 @@ from quantune_mlir.mlir.text import module_bytecode
 _ALIGNMENT = 64
 MAX_SCALARS = 60
 """Push constants that a dispatch may have."""
-_ANY_SIZE = 2**31 - 1
+ANY_SIZE = 2**31 - 1
 """Elements of a buffer at most."""
 
 Body = Callable[[list[ir.Value], list[ir.Value], list[ir.Value]], None]
@@ -48,8 +48,8 @@ class Signature:
 
     def of_any_size(self, sizes: int) -> Signature:
         """That of a kernel that is called with so many sizes, and with buffers of any."""
-        inputs = tuple((_ANY_SIZE, element) for _, element in self.inputs)
-        return replace(self, inputs=inputs, output=(_ANY_SIZE, self.output[1]), scalars=self.scalars + sizes)
+        inputs = tuple((ANY_SIZE, element) for _, element in self.inputs)
+        return replace(self, inputs=inputs, output=(ANY_SIZE, self.output[1]), scalars=self.scalars + sizes)
 
 
 @dataclass
@@ -151,6 +151,7 @@ class Library:
         sizes: Sequence[int],
         result: ir.RankedTensorType,
         part: JoinedPart | None = None,
+        specification: Hashable = None,
     ) -> ir.Value:
         """Call a kernel that is the same for tensors of any size: as `dispatch`, with sizes behind the scalars."""
         count = len(scalars)
@@ -159,7 +160,14 @@ class Library:
             body(buffers, given[:count], place, [code.size_of(size) for size in given[count:]])
 
         return self.dispatch(
-            family, signature.of_any_size(len(sizes)), called, inputs, [*scalars, *sizes], result, part
+            family,
+            signature.of_any_size(len(sizes)),
+            called,
+            inputs,
+            [*scalars, *sizes],
+            result,
+            part,
+            specification=specification,
         )
 
     def _executable(self, family: str, signature: Signature, body: Body, specification: Hashable) -> str:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import ceil, inf, prod
+from math import ceil, prod
 from typing import Final
 
 import numpy as np
@@ -184,7 +184,7 @@ class DirectDepthwiseKernel:
             (ceil(shape.out_height / share.rows), ceil(self._blocks / share.blocks), shape.batch),
         )
         inputs = [*own, *buffers.tensors()]
-        epilogue = epilogue_code(self.epilogue, self.step.accumulator, self.step.lanes, inf, [None])
+        epilogue = epilogue_code(self.epilogue, self.step.accumulator, self.step.lanes)
         specification = self.step, shape, self.tile, share, epilogue
         return library.dispatch(
             self.group.family,

@@ -18,6 +18,7 @@ from typing import Final
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers
 from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
+from quantune_mlir.kernels.emit.epilogue_code import epilogue_code
 from quantune_mlir.kernels.emit.executable import JoinedPart, Library, Signature
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.fusion.group import Group
@@ -87,8 +88,18 @@ class _Kernel:
         signature = Signature(buffers.inputs, buffers.output(self.part), len(scalars), (self._workgroups,))
         sizes = self._share, self._pixels, self._channels
         result = ir.RankedTensorType(self.group.op.results[0].type)
+        part = self.part and (self.part.of.channels, self.part.first)
+        specification = self._is_flat, self.lanes, self._block, part, epilogue_code(self.epilogue, None, self.lanes)
         return library.dispatch_sized(
-            self.group.family, signature, self._emit, buffers.tensors(), scalars, sizes, result, self.part
+            self.group.family,
+            signature,
+            self._emit,
+            buffers.tensors(),
+            scalars,
+            sizes,
+            result,
+            self.part,
+            specification,
         )
 
     # What follows is built inside the kernel.

@@ -76,6 +76,7 @@ class PieceLibrary(Library):
         sizes: Sequence[int],
         result: ir.RankedTensorType,
         part: JoinedPart | None = None,
+        specification: Hashable = None,
     ) -> ir.Value:
         """The same; a loop is written for its sizes."""
 

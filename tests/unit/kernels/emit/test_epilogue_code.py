@@ -33,6 +33,24 @@ func.func @{name}(%x: tensor<1x6x6x{c}xi8>) -> tensor<1x6x6x{c}xi8> {{
 }}
 """
 """What follows the sums depends on what they can be at most: after a large scale they are saturated before rounding."""
+SCALED = """
+func.func @{name}(%x: tensor<{shape}xf32>, %y: tensor<{shape}xf32>) -> tensor<{shape}xf32> {{
+  %c = "tosa.const"() <{{values = dense<{scale}> : tensor<{numbers}xf32>}}> : () -> tensor<{numbers}xf32>
+  %z = "tosa.const"() <{{values = dense<0> : tensor<1xi8>}}> : () -> tensor<1xi8>
+  %a = tosa.{op} %x, %y : (tensor<{shape}xf32>, tensor<{shape}xf32>) -> tensor<{shape}xf32>
+  %m = tosa.mul %a, %c, %z : (tensor<{shape}xf32>, tensor<{numbers}xf32>, tensor<1xi8>) -> tensor<{shape}xf32>
+  return %m : tensor<{shape}xf32>
+}}
+"""
+
+
+def elementwise() -> str:
+    shapes = ("1x6x6x64", "1x1x1x1"), ("2x5x64", "1x1x1"), ("2x5x80", "1x1x80"), ("3x5x96", "1x1x96"), ("3x5", "1x1")
+    return "\n".join(
+        SCALED.format(name=f"{op}_{i}", shape=shape, numbers=numbers, scale=i + 0.5, op=op)
+        for op in ("add", "sub")
+        for i, (shape, numbers) in enumerate(shapes)
+    )
 
 
 def requantized() -> str:
@@ -58,7 +76,7 @@ def depthwise() -> str:
     return module_of([*layers, *(replace(layer, seed=1, zero_point=3) for layer in layers)])
 
 
-@pytest.mark.parametrize("text", [requantized, convolutions, depthwise])
+@pytest.mark.parametrize("text", [elementwise, requantized, convolutions, depthwise])
 @pytest.mark.parametrize("isa", ["avx512vnni", "avx2", "dotprod"])
 def test_code_is_the_same_as_if_each_kernel_was_written(
     text: Callable[[], str], isa: str, monkeypatch: pytest.MonkeyPatch
