@@ -46,8 +46,6 @@ class Kind(Enum):
 SHARING = frozenset({Kind.AVERAGE, Kind.MOVEMENT, Kind.EXTREME, Kind.CONCAT})
 """Kinds whose output has the quantization parameters of their inputs."""
 
-_EXTREMES = ("tosa.maximum", "tosa.minimum")
-_LEAKY = ["tosa.mul", "tosa.maximum"]
 _NO_UNITS = CONSTANTS | {"func.return", "tosa.yield"}
 
 
@@ -154,12 +152,13 @@ def _is_clamp(ops: Sequence[ir.Operation]) -> bool:
 
 def _has_slopes(ops: Sequence[ir.Operation]) -> bool:
     """Whether ops are the larger of a tensor and its product with constants, and perhaps the smaller of such."""
-    names = [op.name for op in ops]
     pairs = list(zip(ops[::2], ops[1::2], strict=False))
-    if names not in (_LEAKY, [*_LEAKY, "tosa.mul", "tosa.minimum"]) or all(map(_constants_are_splat, ops)):
+    if 2 * len(pairs) != len(ops) or len(pairs) not in (1, 2) or all(map(_constants_are_splat, ops)):
         return False
     x = ops[0].operands[0]
-    for product, extreme in pairs:
+    for (product, extreme), name in zip(pairs, ("maximum", "minimum"), strict=False):
+        if product.name != "tosa.mul" or extreme.name.removeprefix("tosa.") != name:
+            return False
         value, slopes, _ = product.operands
         if value != x or not is_constant(slopes) or list(extreme.operands) != [x, product.results[0]]:
             return False
@@ -200,7 +199,7 @@ def _kind_of(op: ir.Operation) -> Kind:
             return Kind.CONCAT
         case "loop":
             return Kind.LOOP if products_of(op) else Kind.FLOAT
-        case "function" if op.name in _EXTREMES:
+        case "extreme":
             return Kind.EXTREME
         case "function" | None:
             return Kind.FLOAT
@@ -215,7 +214,7 @@ def products_of(loop: ir.Operation) -> list[Unit]:
 
 def _computes_elements(traits: Traits) -> bool:
     """Whether an op can be part of a function of one tensor."""
-    return traits.elementwise and traits.int8 in ("function", "binary")
+    return traits.elementwise and traits.int8 in ("function", "extreme", "binary")
 
 
 def _make_unit(kind: Kind, ops: Sequence[ir.Operation]) -> Unit:

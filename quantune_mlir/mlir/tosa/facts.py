@@ -10,9 +10,9 @@ from quantune_mlir.mlir.tosa.numpy_rules import Rule
 Moves = Literal["stays", "reorders", "selects", "fills"]
 """How an op that makes no new elements moves those of its first operand: all in the same order, all in another, some of
 them or several times, or all of them beside a constant."""
-Int8 = Literal["dot", "binary", "function", "mean", "average", "movement", "concat", "loop"]
-"""How an op is computed in int8, see graph/units.py; a "function" is part of one of a single tensor: a table. Of a
-"loop" the products in its body are."""
+Int8 = Literal["dot", "binary", "function", "mean", "average", "movement", "extreme", "concat", "loop"]
+"""How an op is computed in int8, see graph/units.py; a "function" is part of one of a single tensor: a table. An
+"extreme" may be, too. Of a "loop" the products in its body are."""
 Cost = Literal["cheap", "moderate", "costly"]
 """What an element costs in fp32: one instruction, some, or tens."""
 
