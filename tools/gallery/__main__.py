@@ -56,7 +56,7 @@ def benched(network: str, arguments: argparse.Namespace) -> dict[str, Any]:
     while peers and outcome.get("failed", "").startswith(_SIGNAL):
         absent[peers.pop()] = f"ends the process by {outcome['failed']}"
         outcome = measured(network, "bench", arguments, "--peers", *peers)
-    return outcome if "failed" in outcome else {**outcome, "absent": {**outcome["absent"], **absent}}
+    return outcome if report.failure(outcome) else {**outcome, "absent": {**outcome["absent"], **absent}}
 
 
 def measured(network: str, stage: str, arguments: argparse.Namespace, *more: str) -> dict[str, Any]:
