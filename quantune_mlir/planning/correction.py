@@ -4,7 +4,7 @@ First-order projection does not see what functions make of large errors: a logar
 energies grow from layer to layer does see it, though crudely (propagation.py), if it is measured with the plan itself.
 So at each part of the output where a plan has more than TRUSTED times the noise that was predicted, a layer brings no
 less than what has grown of its own error. Where less is predicted then still, all noise at that part is taken for so
-much larger, who ever makes it, but for no more than MOST times.
+much larger, who ever makes it, but for no more than MOST times; for more only where no other plan comes of that.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ MOST_HOPED: Final = 1e4
 
 
 def corrected(
-    model: NoiseModel, formats: Mapping[str, NumberFormat], grown: Mapping[str, Powers], measured: Powers
+    model: NoiseModel,
+    formats: Mapping[str, NumberFormat],
+    grown: Mapping[str, Powers],
+    measured: Powers,
+    most: float = MOST,
 ) -> NoiseModel:
     """The noise model that does not contradict a measurement.
 
@@ -41,6 +45,7 @@ def corrected(
         formats: of the layers that compute in integers under the measured plan.
         grown: by layer the noise at each part, as energies grew under that plan; nothing if that was not measured.
         measured: its noise-to-signal power at each part; NaN where it is not known.
+        most: by so many times more the noise of all may be taken for.
     """
     known = np.nan_to_num(measured)
     wrong = doubtful(model, formats, measured)
@@ -52,7 +57,7 @@ def corrected(
     raised_model = replace(model, layers={**model.layers, **raised})
     predicted = raised_model.noise(formats)
     factors = np.divide(known, predicted, out=np.ones_like(known), where=predicted > 0)
-    return raised_model.scaled_to(formats, np.where(factors <= MOST, np.maximum(factors, 1.0), 1.0))
+    return raised_model.scaled_to(formats, np.where(factors <= most, np.maximum(factors, 1.0), 1.0))
 
 
 def brightened(

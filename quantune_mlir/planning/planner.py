@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from quantune_mlir.errors import PlanError
 from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
-from quantune_mlir.planning.correction import MOST_HOPED, TRUSTED, brightened, corrected
+from quantune_mlir.planning.correction import MOST, MOST_HOPED, TRUSTED, brightened, corrected
 from quantune_mlir.planning.costs import CostModel
 from quantune_mlir.planning.decisions import Decision, Decisions, Ground
 from quantune_mlir.planning.front import Problem
@@ -109,9 +109,9 @@ class Planner:
             tail=tail_of(graph, {node.name for node in graph if node.name not in self._fixed}),
         )
 
-    def learn(self, plan: PrecisionPlan, grown: Mapping[str, Powers], measured: Powers) -> None:
+    def learn(self, plan: PrecisionPlan, grown: Mapping[str, Powers], measured: Powers, most: float = MOST) -> None:
         """Correct the noise model by a plan that was measured, see correction.py."""
-        noise_model = corrected(self.problem.noise_model, plan.integer_layers, grown, measured)
+        noise_model = corrected(self.problem.noise_model, plan.integer_layers, grown, measured, most)
         self.problem = replace(self.problem, noise_model=noise_model)
 
     def brighten(

@@ -227,6 +227,9 @@ def _held(
         planner.learn(found.plan, grow(found.plan) if unforeseen else {}, measured)
         planned = make(planner)
         if planned.plan.precision_of() == found.plan.precision_of():
+            planner.learn(found.plan, {}, measured, math.inf)
+            planned = make(planner)
+        if planned.plan.precision_of() == found.plan.precision_of():
             break
         found = verify(planned, planner.problem.noise_model)
         best = max(best, found, key=lambda each: each.worst_db)

@@ -122,6 +122,13 @@ def test_where_nobody_is_to_blame_all_have_more(monkeypatch: pytest.MonkeyPatch)
     assert device.plans[:2] == [list(NAMES), ["body", "tail"]] and found.worst_db > 23
 
 
+def test_noise_that_nothing_explains_is_believed_where_nothing_else_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """35 dB were foreseen and there are 10."""
+    device = Device({"front": 1e-4, "body": 1e-4, "tail": 0.1})
+    monkeypatch.setattr(device, "grow", lambda plan: {})
+    assert verified(device, planner(1e-4, 1e-4, 2e-4)).worst_db > 20
+
+
 def test_noise_of_few_samples_counts_for_more() -> None:
     """One sample of ten has all of it: two standard errors more are three times as much, less 2.5 dB."""
     runs = np.zeros(10)
