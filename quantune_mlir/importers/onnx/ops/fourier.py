@@ -67,6 +67,7 @@ def short_time_fourier_transform(b: Builder, node: Node) -> Tensor:
     signal = b.transpose(b.reshape(x, (*x.shape[:2], numbers)), (0, 2, 1))
     attributes = {"strides": [int(step.reshape(()))], "kernel_shape": [points]}
     found = convolution(b, replace(node, inputs=[signal, Tensor.constant(kernels)], attributes=attributes))
+    assert isinstance(found, Tensor)
     batch, _, frames = found.shape
     return b.transpose(b.reshape(found, (batch, 2, frequencies, frames)), (0, 3, 2, 1))
 
