@@ -28,7 +28,7 @@ _OF_MODULES: Final = (
 )
 PASSES: Final = f"builtin.module(hal.executable(hal.executable.variant(builtin.module({','.join(_OF_MODULES)}))))"
 _NEEDLESS: Final = (
-    *("aggressive-instcombine", "reassociate", "vector-combine", "slp-vectorizer", "float2int"),
+    *("aggressive-instcombine", "vector-combine", "slp-vectorizer", "float2int"),
     *("gvn", "sccp", "ipsccp", "called-value-propagation", "constraint-elimination", "correlated-propagation"),
     *("jump-threading", "dfa-jump-threading", "speculative-execution", "tailcallelim", "mergeicmps", "div-rem-pairs"),
     *("indvars", "loop-deletion", "loop-distribute", "loop-idiom", "loop-instsimplify", "loop-interchange"),
