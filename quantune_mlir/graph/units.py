@@ -243,7 +243,7 @@ def _outside_uses(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
 
 def _constants_are_splat(op: ir.Operation) -> bool:
     values = (constant_value(operand) for operand in op.operands if is_constant(operand))
-    return all(value is None or value.size == 1 or bool((value == value.flat[0]).all()) for value in values)
+    return all(value is None or value.size < 2 or bool((value == value.flat[0]).all()) for value in values)
 
 
 def _keeps_shape(op: ir.Operation, source: ir.Value) -> bool:
