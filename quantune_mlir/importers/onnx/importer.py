@@ -126,7 +126,11 @@ class _GraphImport:
         # None stands for what cannot be known because a node was refused.
         self._tensors: ChainMap[str, Tensor | None] = ChainMap()
         self._refused: list[UnsupportedNode] = []
-        self._rounds = Rounds(self._inlined, self._computed, self._refused, self._constant)
+
+    @property
+    def _rounds(self) -> Rounds:
+        """Made each time: one that is kept refers to what keeps it, and Python would find late that both may go."""
+        return Rounds(self._inlined, self._computed, self._refused, self._constant)
 
     def build(self, module: ir.Module) -> None:
         arguments = [tensor_type(p.shape, p.dtype) for p in self._parameters]
