@@ -31,12 +31,13 @@ def discrete_fourier_transform(b: Builder, node: Node) -> Tensor:
     else:
         axis = node.attribute("axis", 1)
     axis, size = axis % x.rank, x.shape[axis]
-    points = size if length is None else int(length.reshape(()))
     inverse, onesided = bool(node.attribute("inverse", 0)), bool(node.attribute("onesided", 0))
+    whole = 2 * (size - 1) if onesided and inverse else size
+    points = whole if length is None else int(length.reshape(()))
+    wave = _wave(b, points, points // 2 + 1 if onesided and not inverse else points, x.shape[-1], inverse=inverse)
     if onesided and inverse:
-        raise Unsupported("an inverse transform with onesided 1")
-    wave = _wave(b, points, points // 2 + 1 if onesided else points, x.shape[-1], inverse=inverse)
-    wave = wave[: min(size, points)]  # [time, number, frequency, number]
+        wave = _of_half(wave)
+    wave = wave[: min(size, len(wave))]  # [time, number, frequency, number]
     moved = [i for i in range(x.rank) if i not in (axis, x.rank - 1)]
     x = b.slice_axis(x, axis, 0, len(wave))
     rows = b.transpose(x, (*moved, axis, x.rank - 1))
@@ -70,6 +71,16 @@ def short_time_fourier_transform(b: Builder, node: Node) -> Tensor:
     assert isinstance(found, Tensor)
     batch, _, frames = found.shape
     return b.transpose(b.reshape(found, (batch, 2, frequencies, frames)), (0, 3, 2, 1))
+
+
+def _of_half(wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of half a spectrum, whose signal is real: each frequency stands for its mirror image, too."""
+    points = len(wave)
+    times = np.full(points // 2 + 1, 2.0)
+    times[0] = 1.0
+    if points % 2 == 0:
+        times[-1] = 1.0
+    return wave[: len(times), ..., :1] * times[:, None, None, None]
 
 
 def _wave(b: Builder, points: int, frequencies: int, numbers: int, *, inverse: bool = False) -> NDArray[np.float64]:
