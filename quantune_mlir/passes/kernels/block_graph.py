@@ -10,10 +10,12 @@ from functools import cached_property
 from math import prod
 from typing import Final
 
+from typing_extensions import Self
+
 from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.fusion.fusion_rules import joins_rows
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import is_static_tensor, shape_of, users
 
 _STORED: Final = frozenset({"f32", *CODES})
@@ -42,8 +44,7 @@ class Tensor:
     @classmethod
     def of(cls, value: ir.Value, source: Node | None) -> Tensor:
         element = str(value.type.element_type) if isinstance(value.type, ir.RankedTensorType) else ""
-        array = constant_value(value)
-        is_number = array is not None and array.size == 1
+        is_number = is_constant(value) and is_static_tensor(value) and prod(shape_of(value)) == 1
         return cls(value, source, element in _STORED, element in CODES, element == "i1", is_number)
 
 
@@ -71,7 +72,10 @@ class Node:
 
 
 class Graph:
-    """The ops of a block, in its order."""
+    """The ops of a block, in its order.
+
+    They refer to each other in rings, which Python finds late: left as a context, they let go of the IR at once.
+    """
 
     def __init__(self, block: ir.Block) -> None:
         ops = [view.operation for view in block.operations]
@@ -93,6 +97,13 @@ class Graph:
                 node.makes = results[0]
                 readers = users(results[0].value)
                 node.readers = [self.node(op) or Node(op, position=-1, name=op.name) for op in readers]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in self.nodes:
+            node.reads, node.tensors, node.makes, node.readers = [], [], None, []
 
     def node(self, op: ir.Operation) -> Node | None:
         """That of an op; None if it stands elsewhere, or inside of another."""

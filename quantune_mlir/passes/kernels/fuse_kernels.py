@@ -48,7 +48,14 @@ class FuseKernels(Pass):
 
 
 def _fuse(block: ir.Block) -> None:
-    graph = Graph(block)
+    with Graph(block) as graph:
+        groups = [([node.op for node in members], family) for members, family in _groups(graph)]
+    for members, family in groups:
+        fuse(members, family)
+
+
+def _groups(graph: Graph) -> list[tuple[list[Node], str]]:
+    """What kernels compute together, and their families, in the order of the block."""
     taken: set[Node] = set()
     groups: list[tuple[list[Node], str]] = []
     rows = [node for node in graph.nodes if reduces_rows(node.op)]
@@ -64,8 +71,7 @@ def _fuse(block: ir.Block) -> None:
             family = ROWS if starts is rows else family_of(start.op)
             groups.append((sorted(members, key=_position), family))
     groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], taken)]
-    for members, family in sorted(groups, key=lambda group: group[0][-1].position):
-        fuse([node.op for node in members], family)
+    return sorted(groups, key=lambda group: group[0][-1].position)
 
 
 def _meets_reductions(members: Sequence[Node], taken: set[Node]) -> bool:
