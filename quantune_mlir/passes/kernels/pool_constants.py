@@ -42,8 +42,7 @@ class PoolConstants(Pass):
     name: ClassVar[str] = "quantune-pool-constants"
 
     def apply(self, module: ir.Module) -> None:
-        for number, (op, array) in enumerate(_constants(module, _is_large)):
-            op.attributes["values"] = lend_constant(array, f"{_LARGE_NAME}_{number}", op.results[0].type)
+        _lend_large(module)
         pool = bytearray()
         places: dict[bytes, int] = {}
         found: list[tuple[ir.Operation, int, int]] = []
@@ -72,6 +71,15 @@ class PoolConstants(Pass):
                         parts[key] = _part(wholes[op.block], first, size, op.results[0].type)
                 op.results[0].replace_all_uses_with(parts[key])
                 op.erase()
+
+
+def _lend_large(module: ir.Module) -> None:
+    lent: dict[ir.Attribute, ir.Attribute] = {}
+    for op, array in _constants(module, _is_large):
+        values, kind = op.attributes["values"], op.results[0].type
+        if values not in lent:  # A copy: the context's own memory would keep the context alive.
+            lent[values] = lend_constant(array.copy(), f"{_LARGE_NAME}_{len(lent)}", kind)
+        op.attributes["values"] = lent[values]
 
 
 def _constants(
