@@ -135,7 +135,7 @@ class Source:
             arguments.append(ONE_THREAD)
         with self._telling_of_floats(), linked as linking:
             COMPILING.set()
-            iree_compile([*arguments, *linking], target.name)
+            iree_compile([*arguments, *linking], target.name, folder=self._kernels_path)
         return program
 
     @contextmanager

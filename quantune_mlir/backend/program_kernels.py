@@ -125,7 +125,9 @@ class ProgramKernels(Receiver):
 
     @contextmanager
     def linked(self, folder: Path, compiling: Compiling) -> Generator[list[str]]:
-        """What to tell IREE, called meanwhile, for it to link a program with the objects, which come into `folder`.
+        """What to tell IREE, called in `folder` meanwhile, for it to link a program with the objects, which come there.
+
+        One argument of a program's has room for the names of 10,000 files, but not where each tells its folder.
 
         Args:
             folder: an empty one.
@@ -135,7 +137,7 @@ class ProgramKernels(Receiver):
             CompileError: IREE refuses a kernel.
             OSError: files cannot be written.
         """
-        searching = [f"--iree-hal-executable-object-search-path={folder}"]
+        searching = ["--iree-hal-executable-object-search-path=."]
         if all(found.done() for found in self._objects.values()):
             self._write(folder)
             yield searching
@@ -144,8 +146,8 @@ class ProgramKernels(Receiver):
         tool = shlex.quote(find_tool("iree-lld"))
         linker.write_text(_WAITING_LINKER.format(ready=shlex.quote(str(ready)), linker=tool))
         linker.chmod(0o700)
-        for name in self._objects:
-            (folder / f"{name}.o").touch()
+        for number in range(len(self._objects)):
+            (folder / _file(number)).touch()
         os.mkfifo(ready)
         opened = os.open(ready, os.O_RDWR)
         with compiling(len(self._objects)) as tick, ThreadPoolExecutor(1) as pool:
@@ -168,8 +170,8 @@ class ProgramKernels(Receiver):
 
     def _write(self, folder: Path) -> None:
         """Files that are there are not truncated: ext4 would flush them at once, and wait for that to remove them."""
-        for name, found in self._objects.items():
-            with (folder / f"{name}.o").open("ab") as file:
+        for number, found in enumerate(self._objects.values()):
+            with (folder / _file(number)).open("ab") as file:
                 file.write(found.result())
 
     def _leave_jumps(self, module: ir.Module, taken: Mapping[str, hal.ExecutableSourceOp]) -> None:
@@ -189,13 +191,19 @@ class ProgramKernels(Receiver):
                 copy.attributes["ordinal"] = ir.IntegerAttr.get(ir.IndexType.get(), ordinal)
             code.operation.clone()
             hal.ExecutableSourceEndOp()
-        files = ", ".join(f'#hal.executable.object<{{path = "{name}.o"}}>' for name in names)
+        numbers = {name: number for number, name in enumerate(self._objects)}
+        files = ", ".join(f'#hal.executable.object<{{path = "{_file(numbers[name])}"}}>' for name in names)
         objects = f"#hal.executable.objects<{{{self._target.attribute} = [{files}]}}>"
         jumps.attributes["objects"] = ir.Attribute.parse(objects)
         for source in taken.values():
             source.operation.erase()
         for function in functions(module):
             function.walk(_calling_jumps(taken))
+
+
+def _file(number: int) -> str:
+    """What the object file of a kernel is called, short."""
+    return f"{number}.o"
 
 
 def _made_of_key(made_of: str) -> str:

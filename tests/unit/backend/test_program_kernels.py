@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import select
 import struct
 import subprocess
@@ -102,6 +103,17 @@ def test_programs_give_what_whole_ones_give() -> None:
     np.testing.assert_array_equal(outputs(linked), outputs(whole))
     np.testing.assert_array_equal(outputs(linked), [0, 4, 16, 36])
     assert linked != whole
+
+
+def test_a_thousand_object_files_fit_into_the_linkers_command(jobs: list[KernelJob]) -> None:
+    """The shell takes 128 KiB in one argument: a DenseNet's run 2 has 1,611 kernels."""
+    module = program(NAMES)
+    copy = copy_module(module)
+    kernels = program_kernels(HOST, copy.context)
+    assert kernels is not None
+    kernels.take_all(copy)
+    paths = re.findall(r'path = "([^"]*)"', str(copy))
+    assert paths == [f"{number}.o" for number in range(len(kernels.names))] and paths
 
 
 def test_a_kernel_is_what_it_does(jobs: list[KernelJob]) -> None:
