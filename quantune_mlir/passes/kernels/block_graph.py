@@ -10,12 +10,10 @@ from functools import cached_property
 from math import prod
 from typing import Final
 
-from typing_extensions import Self
-
 from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.fusion.fusion_rules import joins_rows
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import constant_value, is_constant
+from quantune_mlir.mlir.constants import is_constant
 from quantune_mlir.mlir.edit import is_static_tensor, shape_of, users
 
 _STORED: Final = frozenset({"f32", *CODES})
@@ -98,7 +96,7 @@ class Graph:
                 readers = users(results[0].value)
                 node.readers = [self.node(op) or Node(op, position=-1, name=op.name) for op in readers]
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Graph:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,7 +144,7 @@ def _joins(node: Node, *, by_channel: bool = False) -> bool:
         read = shape_of(tensor.value)
         size = prod(read)
         is_channels = bool(shape) and size == shape[-1] == read[-1]
-        if constant_value(tensor.value) is None:
+        if not is_constant(tensor.value):
             if read != shape and not (by_channel and is_channels):
                 return False
         elif size != 1 and not is_channels:
