@@ -33,10 +33,6 @@ class Sdot(DotStep):
     unrolled: int = 4
     reads_ahead: bool = True
 
-    def pack(self, values: ir.Value) -> ir.Value:
-        """As it is."""
-        return values
-
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """Four weights for each channel."""
         return code.load(buffer, at, 16)
@@ -78,10 +74,6 @@ class Smmla(DotStep):
     offset: int = 0
     accumulator: str = "i32"
     pixels: int = 2
-
-    def pack(self, values: ir.Value) -> ir.Value:
-        """As it is."""
-        return values
 
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """Eight weights for each channel."""

@@ -30,10 +30,6 @@ class Smlad(DotStep):
     unrolled: int = 4
     prefetches: bool = False
 
-    def pack(self, values: ir.Value) -> ir.Value:
-        """As it is."""
-        return values
-
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """Four weights for each channel, a word."""
         return code.bitcast(code.load(buffer, at, 8), 2, "i32")

@@ -52,9 +52,9 @@ class DotStep(ABC):
         """The size of a weight in memory."""
         return 1 if self.accumulator == "i32" else 4
 
-    @abstractmethod
     def pack(self, values: ir.Value) -> ir.Value:
-        """A vector of the network's elements as `element`."""
+        """A vector of the network's elements as `element`; of itself as it is."""
+        return values
 
     @abstractmethod
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:

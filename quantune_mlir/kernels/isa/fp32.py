@@ -19,10 +19,6 @@ class FusedMultiplyAdd(DotStep):
     offset: int = 0
     accumulator: str = "f32"
 
-    def pack(self, values: ir.Value) -> ir.Value:
-        """As it is."""
-        return values
-
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """The weights of `lanes` channels."""
         return code.load(buffer, at, self.lanes)

@@ -25,10 +25,6 @@ class MultiplyAdd(DotStep):
     offset: int = 0
     accumulator: str = "i32"
 
-    def pack(self, values: ir.Value) -> ir.Value:
-        """As it is."""
-        return values
-
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """One weight for each channel."""
         return arith.ExtSIOp(code.vector_type(self.lanes, "i32"), code.load(buffer, at, self.lanes)).result

@@ -21,10 +21,6 @@ class HalfwordMultiplyAdd(DotStep):
     offset: int = 0
     accumulator: str = "i32"
 
-    def pack(self, values: ir.Value) -> ir.Value:
-        """As it is."""
-        return values
-
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """One weight for each channel."""
         return arith.ExtSIOp(code.vector_type(self.lanes, "i16"), code.load(buffer, at, self.lanes)).result
@@ -71,10 +67,6 @@ class HalfwordSmlad(DotStep):
     unrolled: int = 2
     prefetches: bool = False
 
-    def pack(self, values: ir.Value) -> ir.Value:
-        """As it is."""
-        return values
-
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """Four weights for each channel, a word."""
         return code.bitcast(code.load(buffer, at, 8), 2, "i32")
@@ -105,10 +97,6 @@ class HalfwordVmladava(DotStep):
     offset: int = 0
     accumulator: str = "i32"
     prefetches: bool = False
-
-    def pack(self, values: ir.Value) -> ir.Value:
-        """As it is."""
-        return values
 
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """Eight weights of the channel, widened on the way."""

@@ -28,10 +28,6 @@ class Vmladava(DotStep):
     accumulator: str = "i32"
     prefetches: bool = False
 
-    def pack(self, values: ir.Value) -> ir.Value:
-        """As it is."""
-        return values
-
     def weights(self, buffer: ir.Value, at: Index) -> ir.Value:
         """Sixteen weights of the channel."""
         return code.load(buffer, at, 16)
