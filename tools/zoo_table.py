@@ -3,8 +3,8 @@
     python -m tools.zoo_table [--networks kws_dscnn,ad_autoencoder] [--granularity per-channel] [--json rows.json]
 
 Scores are top-1, or AUC where the zoo says so, over the validation samples; SQNR is that of the network's output
-beside fp32. The ratio is the time of both analysis runs over that of plain fp32 runs of the same samples in the same
-process: it means something only on an idle machine.
+beside fp32. `--repairs` takes some away from the default options. The ratio is the time of both analysis runs over
+that of plain fp32 runs of the same samples in the same process: it means something only on an idle machine.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +39,11 @@ from tools.names import chosen
 from tools.zoo import Zoo
 
 GRANULARITIES: Final[tuple[Granularity, ...]] = ("per-channel", "per-tensor")
+REPAIRS: Final[Mapping[str, QuantizeOptions]] = {
+    "default": QuantizeOptions(),
+    "bias": QuantizeOptions(equalize=False),
+    "none": QuantizeOptions(correct_bias=False, equalize=False),
+}
 WARM_UP_RUNS: Final = 3
 FILE_WIDTH: Final = 160
 
@@ -82,14 +87,15 @@ def measure(
     calibration_samples: int = DEFAULT_SAMPLES,
     validation_samples: int | None = None,
     target: str = ANALYSIS_TARGET,
+    options: QuantizeOptions = REPAIRS["default"],
 ) -> Row:
     """Quantize one network, run its three variants over validation samples (None: all), and compare.
 
-    The plan is made for `target`, by what layers cost there; programs run on this machine.
+    The plan is made for `target`, by what layers cost there; programs run on this machine. `options` say the rest.
     """
     model = Model.load(zoo.model(network))
     calibration = SampleSet.open(zoo.samples(network, "calib", calibration_samples), model.inputs)
-    quantized = quantize(model, calibration, QuantizeOptions(weights=granularity, target=target))
+    quantized = quantize(model, calibration, replace(options, weights=granularity, target=target))
     with tempfile.TemporaryDirectory() as folder:
         summary: dict[str, Any] = save(quantized, Path(folder) / "out", source=zoo.model(network).name)
         variants = Variants(Artifacts.open(Path(folder) / "out"), target=ANALYSIS_TARGET)
@@ -143,7 +149,7 @@ def fp32_layers(quantized: Quantization) -> list[str]:
 
 def print_rows(rows: Sequence[Row]) -> None:
     """The table."""
-    shown = Table(title="Model zoo, default options")
+    shown = Table(title="Model zoo")
     shown.add_column("network")
     shown.add_column("weights")
     for title in ("fp32", "int8", "mixed", "int8 dB", "mixed dB", "int8 MACs", "fp32 layers", "ratio"):
@@ -188,6 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--networks", default="all", help="names, separated by commas (default: all)")
     parser.add_argument("--granularity", default=",".join(GRANULARITIES), help="per-channel, per-tensor or both")
+    parser.add_argument("--repairs", choices=REPAIRS, default="default", help="bias: its correction alone")
     parser.add_argument("--calibration-samples", type=int, default=DEFAULT_SAMPLES)
     parser.add_argument("--validation-samples", type=int, help="default: all")
     parser.add_argument("--json", type=Path, help="write the rows there too, after each network")
@@ -210,6 +217,7 @@ def main() -> None:
                 granularity,
                 calibration_samples=arguments.calibration_samples,
                 validation_samples=arguments.validation_samples,
+                options=REPAIRS[arguments.repairs],
             )
             rows.append(row)
             if arguments.json:
