@@ -1,15 +1,15 @@
 """What each layer's own int8 error adds at the network's output, without running the network once for each layer.
 
 Let e be the error that a layer alone in int8 makes at its result, y the output, and J the derivative of y with respect
-to that result. To first order the output's error is J e (where functions bend, see functions.py). For a vector v of
+to that result. To first order the output's error is J e (where functions bend, see slopes.py). For a vector v of
 random signs,
 
     E[ (v . J e)^2 ] = |J e|^2        and        v . J e = (J^T v) . e
 
 and J^T v comes for all layers from one sweep back through the fp32 run (sweep.py). So each layer costs two inner
-products, each in 64 lanes (sensitivity/noise.py tells what for). The signs are drawn anew for each sample: from the
-digits of the output itself, far behind the point. Of several outputs, or parts of one, a run looks at those that its
-last argument names: a number for each, by which v is multiplied there.
+products, each in 64 lanes (sensitivity/projected_noise.py tells what for). The signs are drawn anew for each sample:
+from the digits of the output itself, far behind the point. Of several outputs, or parts of one, a run looks at those
+that its last argument names: a number for each, by which v is multiplied there.
 
 What goes away if a layer becomes fp32 is less than e where its inputs stay rounded to int8 for others. With r the
 error of such an input, and c the part of its cotangent that comes through this layer, that is (J^T v) . e - sum c . r.

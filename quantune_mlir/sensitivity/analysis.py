@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -16,7 +16,7 @@ from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.program import Array
 from quantune_mlir.backend.workers import MeasuringProgram, Workers
 from quantune_mlir.graph.layers import Layer
-from quantune_mlir.graph.units import Kind
+from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.integer.dot import weights_of
 from quantune_mlir.integer.integer_options import IntegerOptions
@@ -33,14 +33,9 @@ from quantune_mlir.planning.sensitivity import LayerSensitivity
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysed_runs import AnalysedRuns
 from quantune_mlir.sensitivity.measured_runs import compare
-from quantune_mlir.sensitivity.noise import (
-    Energies,
-    Measurement,
-    NoiseBudget,
-    group_end,
-    grown_noise,
-    noise_at_output,
-)
+from quantune_mlir.sensitivity.measurement import Energies, Measurement
+from quantune_mlir.sensitivity.noise import grown_noise, noise_at_output
+from quantune_mlir.sensitivity.noise_budget import NoiseBudget
 from quantune_mlir.sensitivity.run_sums import RunSums
 
 OnRun = Callable[[tuple[Array, ...], list[Array]], None]
@@ -207,7 +202,7 @@ class Analyzer:
 
     def _describe(self, layer: Layer, index: int, energies: Energies, budget: NoiseBudget) -> LayerSensitivity:
         accumulated = energies.get((layer.name, ACCUMULATED))
-        local = energies.get((group_end(layer, self._network.clamps), LOCAL))
+        local = energies.get((_group_end(layer, self._network.clamps), LOCAL))
         weights = self._weight_energies[layer.name]
         before = [energies[key].sqnr_db for key in self._noisy_inputs(layer) if key in energies]
         return LayerSensitivity(
@@ -270,3 +265,9 @@ def _worst(noise: NDArray[np.float64] | None) -> float | None:
 
 def _chosen(runs: Sequence[int], only: Collection[int] | None) -> Sequence[int]:
     return runs if only is None else [run for run in runs if run in only]
+
+
+def _group_end(layer: Layer, clamps: Mapping[ir.Value, Unit]) -> str:
+    """The name of the clamp that folds into a layer's epilogue, or of the layer itself."""
+    clamp = clamps.get(layer.output)
+    return layer.name if clamp is None or clamp.layer is None else clamp.layer

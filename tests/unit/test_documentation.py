@@ -1,4 +1,4 @@
-"""The files that documents for contributors name are there."""
+"""The files that documents for contributors, and modules, name are there."""
 
 from __future__ import annotations
 
@@ -25,6 +25,22 @@ def paths(document: str) -> list[str]:
 def test_named_files_exist(document: str) -> None:
     missing = [path for path in paths(document) if not (ROOT / path).exists()]
     assert missing == []
+
+
+def test_modules_named_in_modules_exist() -> None:
+    modules = [
+        *(ROOT / "quantune_mlir").rglob("*.py"),
+        *(ROOT / "tools").rglob("*.py"),
+        *(ROOT / "tests").rglob("*.py"),
+    ]
+    names = {path.name for path in modules}
+    named = {
+        (path.name, name)
+        for path in modules
+        if path.is_relative_to(ROOT / "quantune_mlir")
+        for name in re.findall(r"\b[a-z_]\w*\.py\b", path.read_text(encoding="utf-8"))
+    }
+    assert sorted((where, name) for where, name in named if name not in names) == []
 
 
 def test_the_map_of_folders_has_all_of_them() -> None:

@@ -14,7 +14,7 @@
 
 The last tile of a row or block is moved back to where it fits: it computes some pixels again. A zero point z of the
 input is part of the bias: sum (x - z) w = sum x w - z sum w. Where the quickest step is not right for all weights, a
-list of steps made from the weights takes the place of runs and steps (word_list.py).
+list of steps made from the weights takes the place of runs and steps (maddubs_list.py).
 """
 
 from __future__ import annotations

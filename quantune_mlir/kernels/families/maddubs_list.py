@@ -1,4 +1,4 @@
-"""A dense kernel's reduction as a list of words, made from the weights at compile time (words.py).
+"""A dense kernel's reduction as a list of words, made from the weights at compile time (maddubs_packing.py).
 
 table = for each block of channels: first word, end of those joined in pairs, end      i32 [blocks][3]
 for each word: where its inputs stand, from the pixel's first one             i32 [words]

@@ -27,7 +27,9 @@ from quantune_mlir.planning.propagation import SATURATED
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.analysis import Analyzer
 from quantune_mlir.sensitivity.calibration import Calibrator
-from quantune_mlir.sensitivity.noise import Energies, Measurement, NoiseBudget, noise_at_output
+from quantune_mlir.sensitivity.measurement import Energies, Measurement
+from quantune_mlir.sensitivity.noise import noise_at_output
+from quantune_mlir.sensitivity.noise_budget import NoiseBudget
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.rewriting import PlanRewriter
 from tests.onnx_models import build_model

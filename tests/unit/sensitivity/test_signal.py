@@ -18,7 +18,8 @@ from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.noise_model import NoiseModel
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.samples.sample_set import SampleSet
-from quantune_mlir.sensitivity.noise import Measurement, noise_at_output
+from quantune_mlir.sensitivity.measurement import Measurement
+from quantune_mlir.sensitivity.noise import noise_at_output
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import Quantization, quantize
