@@ -16,7 +16,7 @@ from quantune_mlir.mlir.attributes import LAYER, string_attribute
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import CONSTANTS, is_constant
 from quantune_mlir.mlir.dialects.quantune import FUSED
-from quantune_mlir.mlir.edit import copy_module, shape_of
+from quantune_mlir.mlir.edit import copy_module, element_of, shape_of
 from quantune_mlir.mlir.function import entry_block, main_function
 from quantune_mlir.mlir.tosa.counted_loop import LOOP, CountedLoop
 from quantune_mlir.mlir.tosa.traits import traits_of
@@ -138,7 +138,7 @@ def _family(root: ir.Operation | None) -> Family:
 
 def _precision(root: ir.Operation | None) -> Precision:
     """Of the products, as the accumulators tell."""
-    element = "" if root is None else str(ir.RankedTensorType(root.results[0].type).element_type)
+    element = "" if root is None else element_of(root.results[0])
     return _PRODUCTS.get(element, "fp32")
 
 

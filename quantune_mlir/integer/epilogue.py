@@ -23,7 +23,7 @@ from quantune_mlir.integer.boundary import multiply
 from quantune_mlir.integer.integer_options import RequantizeMode
 from quantune_mlir.integer.unit_emitter import UnitEmitter
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.edit import element_of, shape_of
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.numerics.accumulators import codes_of_bounds, largest_accumulators, ratio
 from quantune_mlir.numerics.parameters import QuantParams
@@ -163,7 +163,7 @@ def rescale(
 ) -> ir.Value:
     """tosa.rescale: (value - input_zp) * factor + output_zp, rounded once, saturated to `element` (i8, i16 or i32)."""
     multipliers, shifts = multipliers_and_shifts(factor)
-    of_input = _ZERO_POINTS[str(ir.RankedTensorType(value.type).element_type)]
+    of_input = _ZERO_POINTS[element_of(value)]
     numbers = emitter.constant(multipliers), emitter.constant(shifts)
     of_output = _ZERO_POINTS[str(element)]
     zero_points = emitter.scalar(input_zp, of_input), emitter.scalar(output_zp, of_output)

@@ -37,6 +37,11 @@ def shape_of(value: ir.Value) -> tuple[int, ...]:
     return tuple(value.type.shape)
 
 
+def element_of(value: ir.Value) -> str:
+    """The name of the type of a tensor's elements."""
+    return str(ir.RankedTensorType(value.type).element_type)
+
+
 def is_static_tensor(value: ir.Value) -> bool:
     """Whether `value` is a ranked tensor of static shape."""
     return isinstance(value.type, ir.RankedTensorType) and value.type.has_static_shape

@@ -11,7 +11,7 @@ from quantune_mlir.kernels.emit.epilogue import Epilogue
 from quantune_mlir.kernels.emit.executable import MAX_SCALARS, JoinedPart
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant
-from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.edit import element_of, shape_of
 
 _OWN_SCALARS: Final = 3
 """Those that a kernel has besides, at most."""
@@ -19,7 +19,7 @@ _OWN_SCALARS: Final = 3
 
 def described(value: ir.Value) -> tuple[int, str]:
     """A tensor as a flat buffer: (elements, element type)."""
-    return prod(shape_of(value)), str(ir.RankedTensorType(value.type).element_type)
+    return prod(shape_of(value)), element_of(value)
 
 
 class Buffers:

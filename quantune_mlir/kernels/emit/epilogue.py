@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.byte_tables import ByteTables
+from quantune_mlir.kernels.emit.casts import CODES
 from quantune_mlir.kernels.emit.lanes import Context, Lanes
 from quantune_mlir.kernels.emit.rounding import NARROWED, Narrowing, Rounding
 from quantune_mlir.kernels.emit.vector_builder import Index
-from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, tensor_operands
+from quantune_mlir.kernels.emit.vector_ops import EMITTERS, tensor_operands
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant_value, is_float
-from quantune_mlir.mlir.edit import shape_of
+from quantune_mlir.mlir.edit import element_of, shape_of
 
 _SCALAR: Final = -1
 _RUN: Final = 4
@@ -171,7 +172,7 @@ class Epilogue:
     @cached_property
     def element(self) -> str:
         """The element type of the result."""
-        return str(ir.RankedTensorType(self._group.result.type).element_type)
+        return element_of(self._group.result)
 
     def bind(
         self, channels: Sequence[ir.Value], scalars: Sequence[ir.Value], tensors: Sequence[ir.Value], output: ir.Value

@@ -48,6 +48,7 @@ from quantune_mlir.kernels.tiling.tiles import (
 from quantune_mlir.kernels.tiling.tuning import Kernel, Precision, Tiling
 from quantune_mlir.mlir.bindings import arith, ir
 from quantune_mlir.mlir.constants import constant, constant_value
+from quantune_mlir.mlir.edit import element_of
 from quantune_mlir.mlir.tosa.channel_groups import groups_of
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
 from quantune_mlir.mlir.tosa.wide_accumulators import fits_int32
@@ -77,7 +78,7 @@ class DenseKernel(DenseTiles):
         root = group.root
         assert root is not None
         source = group.views[0].operands[0] if group.views else root.operands[0]
-        stored = str(ir.RankedTensorType(source.type).element_type)
+        stored = element_of(source)
         weights = rearranged_constant(root.operands[1])
         if stored not in _PRECISIONS or weights is None or (stored == "i16" and not fits_int32(root)):
             return None

@@ -9,6 +9,7 @@ from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.kernels.isa.int16 import in_lanes
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.edit import element_of
 from quantune_mlir.mlir.tosa.wide_accumulators import fits_int32
 
 
@@ -19,7 +20,7 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value | None:
     weights = constant_value(root.operands[1])
     if weights is None or weights.shape[3] != 1 or constant_value(root.operands[2]) is None:
         return None
-    element = str(ir.RankedTensorType(root.operands[0].type).element_type)
+    element = element_of(root.operands[0])
     if element == "i8":
         return depthwise_int8.lower(group, isa, library)
     if element == "f32":

@@ -14,7 +14,7 @@ from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.dialects.quantune import FUSED
-from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
+from quantune_mlir.mlir.edit import defining_op, element_of, is_static_tensor, shape_of, users
 from quantune_mlir.mlir.tosa import build
 from quantune_mlir.mlir.tosa.traits import axis_of
 
@@ -54,7 +54,7 @@ class Join:
         result = concat.results[0]
         if not is_static_tensor(result) or axis_of(concat) != len(shape_of(result)) - 1:
             return None
-        if str(ir.RankedTensorType(result.type).element_type) not in _ELEMENTS:
+        if element_of(result) not in _ELEMENTS:
             return None
         if any(is_constant(operand) for operand in concat.operands):
             return None

@@ -26,7 +26,7 @@ from quantune_mlir.kernels.fusion.group import (
 )
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
-from quantune_mlir.mlir.edit import defining_op, is_static_tensor, shape_of, users
+from quantune_mlir.mlir.edit import defining_op, element_of, is_static_tensor, shape_of, users
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
 from quantune_mlir.mlir.tosa.resizing import resized_axes
 from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
@@ -40,21 +40,21 @@ def is_root(op: ir.Operation) -> bool:
         return False
     match op.name:
         case "tosa.max_pool2d":
-            return _element(op.operands[0]) in _STORED
+            return element_of(op.operands[0]) in _STORED
         case "tosa.avg_pool2d":
             zero_points = [constant_value(value) for value in (op.operands[1], op.operands[2])]
-            return _element(op.operands[0]) in _STORED and all(value is not None for value in zero_points)
+            return element_of(op.operands[0]) in _STORED and all(value is not None for value in zero_points)
         case "tosa.reduce_sum":
             return _sums_pixels(op)
         case "tosa.transpose":
-            return _element(op.operands[0]) in _STORED and rearranged_constant(op.results[0]) is None
+            return element_of(op.operands[0]) in _STORED and rearranged_constant(op.results[0]) is None
         case "tosa.pad":
-            return _element(op.operands[0]) in _STORED and _pads_more_than_channels(op)
+            return element_of(op.operands[0]) in _STORED and _pads_more_than_channels(op)
         case "tosa.argmax":
             is_last = axis_of(op) == len(shape_of(op.operands[0])) - 1
-            return _element(op.operands[0]) in _STORED and is_last and "IGNORE" not in str(op.attributes)
+            return element_of(op.operands[0]) in _STORED and is_last and "IGNORE" not in str(op.attributes)
         case "tosa.resize":
-            return _element(op.operands[0]) in _STORED and resized_axes(op) is not None
+            return element_of(op.operands[0]) in _STORED and resized_axes(op) is not None
         case "tosa.matmul":
             return multiplies_by_constant(op) or _multiplies_stored(op)
         case _:
@@ -69,28 +69,28 @@ def before_root(root: ir.Operation) -> set[ir.Operation]:
         while (op := _only_for(value, "tosa.reduce_sum")) is not None and _sums_pixels(op):
             found.append(op)
             value = op.operands[0]
-        while _element(value) not in _STORED and (op := _prologue(value)) is not None:
+        while element_of(value) not in _STORED and (op := _prologue(value)) is not None:
             found.append(op)
             value = op.operands[0]
-        if _element(value) not in _STORED:
+        if element_of(value) not in _STORED:
             return set(found[: _sums(found)])
     if root.name == "tosa.resize":
-        while _element(value) == "f32" and (op := _prologue(value)) is not None:
+        while element_of(value) == "f32" and (op := _prologue(value)) is not None:
             found.append(op)
             value = op.operands[0]
-        return set(found) if _element(value) == "i8" else set()
+        return set(found) if element_of(value) == "i8" else set()
     if root.name == "tosa.transpose":
         while interleaves(root) and (op := _prologue(value)) is not None:
             found.append(op)
             value = op.operands[0]
-        return set(found) if isinstance(value, ir.BlockArgument) and _element(value) in _STORED else set()
+        return set(found) if isinstance(value, ir.BlockArgument) and element_of(value) in _STORED else set()
     view = _view(root, value)
     return set(found) if view is None else {*found, view}
 
 
 def reduces_rows(op: ir.Operation) -> bool:
     """Whether it makes one number of each row of an fp32 tensor."""
-    if op.name not in ROW_REDUCTIONS or not is_static_tensor(op.operands[0]) or _element(op.operands[0]) != "f32":
+    if op.name not in ROW_REDUCTIONS or not is_static_tensor(op.operands[0]) or element_of(op.operands[0]) != "f32":
         return False
     shape = shape_of(op.operands[0])
     return axis_of(op) == len(shape) - 1 and shape[-1] > 1
@@ -126,7 +126,7 @@ def repeats_in(part: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 def _multiplies_stored(matmul: ir.Operation) -> bool:
     """Whether both operands are stored tensors of one type, and zero points are known."""
     left, right, *zero_points = matmul.operands
-    same = _element(left) == _element(right) in _STORED and is_static_tensor(right)
+    same = element_of(left) == element_of(right) in _STORED and is_static_tensor(right)
     return same and all(constant_value(value) is not None for value in zero_points)
 
 
@@ -177,7 +177,3 @@ def _only_for(value: ir.Value, name: str | None = None) -> ir.Operation | None:
     """The op that makes `value`, if one op alone reads that."""
     op = defining_op(value, name)
     return op if op is not None and len(users(value)) == 1 else None
-
-
-def _element(value: ir.Value) -> str:
-    return str(ir.RankedTensorType(value.type).element_type)

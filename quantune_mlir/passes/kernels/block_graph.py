@@ -10,7 +10,8 @@ from functools import cached_property
 from math import prod
 from typing import Final
 
-from quantune_mlir.kernels.emit.vector_ops import CODES, EMITTERS, is_supported, tensor_operands
+from quantune_mlir.kernels.emit.casts import CODES
+from quantune_mlir.kernels.emit.vector_ops import EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.fusion.fusion_rules import joins_rows
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_constant
