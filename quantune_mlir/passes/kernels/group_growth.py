@@ -7,7 +7,6 @@ still join, so a residual addition is computed in the registers of the convoluti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
@@ -41,6 +40,8 @@ class GrowingGroup:
     """What members read, single numbers apart."""
     _leaving: set[Node] = field(default_factory=set)
     """The members that others read."""
+    _has_left: bool = False
+    """Whether something reads a member that can never be one itself: the group is whole only if it ends there."""
     _following: set[Node] = field(default_factory=set)
     """What reads members and may join."""
     _refused: set[Node] = field(default_factory=set)
@@ -57,7 +58,7 @@ class GrowingGroup:
             is_whole = self._leaving == {last} and not any(tensor.is_flags for tensor in outside)
             if is_whole and _stores(last, shape):
                 best = set(self.members)
-            if not self._following or len(self.members) >= most or alone:
+            if not self._following or self._has_left or len(self.members) >= most or alone:
                 return best
             following = min(self._following, key=_position)
             if shape is not None and not self._reads_rows(following, shape):
@@ -82,20 +83,19 @@ class GrowingGroup:
             if op.makes is not None:
                 self._made.add(op.makes)
             self._arrays.update(tensor for tensor in op.reads if not tensor.is_number)
-            self._following.update(self._may_follow(op))
-            if not self.members.issuperset(op.readers):
+            outside = [reader for reader in op.readers if reader not in self.members]
+            if outside:
                 self._leaving.add(op)
+            for reader in outside:
+                if reader not in self.joinable or reader in self.taken:
+                    self._has_left = True
+                elif reader not in self._refused:
+                    self._following.add(reader)
         self._following -= joining
         sources = {tensor.source for op in joining for tensor in op.reads}
         for source in self._leaving & sources:
             if self.members.issuperset(source.readers):
                 self._leaving.remove(source)
-
-    def _may_follow(self, op: Node) -> Iterator[Node]:
-        for reader in op.readers:
-            known = reader in self.members or reader in self.taken or reader in self._refused
-            if reader in self.joinable and not known:
-                yield reader
 
     def _reads_rows(self, op: Node, shape: tuple[int, ...]) -> bool:
         """Whether what it reads from outside, its feeders included, are whole rows."""
