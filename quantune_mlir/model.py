@@ -37,10 +37,12 @@ class Model:
     Attributes:
         module: the module.
         found: its network, if whoever made it knows it already.
+        made_from: a key of all that it follows from, if whoever made it knows that.
     """
 
     module: ir.Module
     found: Network | None = field(default=None, repr=False, compare=False)
+    made_from: str | None = field(default=None, repr=False, compare=False)
 
     @staticmethod
     def load(

@@ -222,12 +222,14 @@ def _quantize(
     steps = None if preprocess is None else Preprocess.parse(preprocess)
     workers = workers_of(scheduler)
     display = Display()
+    digests = {} if key is None else key.digests
     make_ready()
     with display.stage("import"):
-        loaded = load_model(model, calibration, imported)
+        loaded = load_model(model, calibration, imported, digests.get(model))
     plan = load_plan(plan_file, loaded) if plan_file else None
     profile = Profile.load(profile_file) if profile_file else None
-    samples = SampleSet.open(calibration, loaded.inputs, options.samples, options.seed, steps)
+    content = digests.get(calibration)
+    samples = SampleSet.open(calibration, loaded.inputs, options.samples, options.seed, steps, content)
     validation = None if validation_data is None else SampleSet.open(validation_data, loaded.inputs, preprocess=steps)
     quantization = quantize(
         loaded,

@@ -6,7 +6,7 @@ from typing import Final
 
 from iree.compiler import ir, passmanager
 from iree.compiler._mlir_libs._mlir import globals as bindings
-from iree.compiler.dialects import arith, flow, func, hal, llvm, math, memref, scf, tensor, tosa, util, vector
+from iree.compiler.dialects import arith, flow, func, hal, math, memref, scf, tensor, tosa, util, vector
 
 __all__ = [
     "arith",
@@ -14,7 +14,6 @@ __all__ = [
     "func",
     "hal",
     "ir",
-    "llvm",
     "make_context",
     "math",
     "memref",
@@ -28,7 +27,9 @@ __all__ = [
 
 bindings.append_dialect_search_prefix(f"{__package__}.dialects")  # else all of sys.path is searched
 
-_DIALECTS: Final = (arith, flow, func, hal, llvm, math, memref, scf, tensor, tosa, util, vector)
+_DIALECTS: Final = (arith, flow, func, hal, math, memref, scf, tensor, tosa, util, vector)
+_UNTYPED: Final = ("llvm",)
+"""Dialects whose ops are built by name: to import their builders takes as long as all others together."""
 
 
 def make_context() -> ir.Context:
@@ -39,4 +40,6 @@ def make_context() -> ir.Context:
     """
     context = ir.Context(load_on_create_dialects=[dialect.__name__.rpartition(".")[2] for dialect in _DIALECTS])
     context.allow_unregistered_dialects = True
+    for name in _UNTYPED:
+        context.get_dialect_descriptor(name)
     return context

@@ -96,6 +96,7 @@ class _ExpectedError:
         scaled -= levels
         cubes = scaled * scaled
         cubes *= scaled
-        clipped = np.abs(scaled) > 0.5
-        cubes[clipped] = CLIPPED * cubes[clipped] - (CLIPPED - 1) / 8 * np.sign(scaled[clipped])
+        for clipped, side in ((scaled > 0.5, 1), (scaled < -0.5, -1)):
+            np.multiply(cubes, CLIPPED, out=cubes, where=clipped)
+            np.subtract(cubes, side * (CLIPPED - 1) / 8, out=cubes, where=clipped)
         return scale**3 * ((levels @ self.steps) / 12 + (cubes @ self.steps) / 3)

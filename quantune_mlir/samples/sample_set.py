@@ -89,8 +89,10 @@ class SampleSet:
         count: int | None = None,
         seed: int = 0,
         where: str = "samples",
+        content: str | None = None,
     ) -> None:
         self._where = where
+        self._content = content
         self._feeds = [self._feed(sources, spec, inputs) for spec in inputs]
         if not self._feeds:
             raise DataError("the model has no input to give samples to", where=where)
@@ -105,6 +107,7 @@ class SampleSet:
         count: int | None = None,
         seed: int = 0,
         preprocess: Preprocess | None = None,
+        content: str | None = None,
     ) -> SampleSet:
         """The samples of a file, of a folder of arrays or of pictures, of arrays in memory, or of an iterable.
 
@@ -117,6 +120,7 @@ class SampleSet:
                 runs of consecutive samples). None takes all.
             seed: of the random subset.
             preprocess: how pictures become inputs.
+            content: SHA-256 of the file, if it is one and that is known.
 
         Raises:
             DataError: the data is missing or broken, or does not fit the inputs.
@@ -125,7 +129,7 @@ class SampleSet:
             return SampleSet(find_sources(gathered(path, inputs, count)), inputs, count=count, seed=seed)
         where = "samples" if isinstance(path, Mapping) else str(path)
         sources = _find_pictures(path, inputs, preprocess) or find_sources(path)
-        return SampleSet(sources, inputs, count=count, seed=seed, where=where)
+        return SampleSet(sources, inputs, count=count, seed=seed, where=where, content=content)
 
     def __len__(self) -> int:
         """Number of runs."""
@@ -166,13 +170,24 @@ class SampleSet:
         Raises:
             DataError: one holds NaN or Inf; with its array and place.
         """
-        found = hashlib.sha256()
-        for spec in (feed.spec for feed in self._feeds):
-            found.update(f"{spec.name!r} {spec.shape} {spec.dtype}\n".encode())
+        found = hashlib.sha256(self._fed)
         for run in self:
             for array in run:
                 found.update(np.ascontiguousarray(array).data.cast("B"))
         return found.hexdigest()
+
+    @property
+    def key(self) -> str:
+        """A key of all samples: of the file that holds them, where its content is known, else `digest`."""
+        if self._content is None:
+            return self.digest
+        return hashlib.sha256(self._fed + self._content.encode() + self._chosen.tobytes()).hexdigest()
+
+    @property
+    def _fed(self) -> bytes:
+        """What they are read for."""
+        specs = (feed.spec for feed in self._feeds)
+        return "".join(f"{spec.name!r} {spec.shape} {spec.dtype}\n" for spec in specs).encode()
 
     def require_finite(self) -> None:
         """Read all samples once. Raises DataError that names the array and the sample with a NaN or Inf."""

@@ -91,7 +91,7 @@ class FinishedStages:
         """What both runs start from, told once: the bytes of a model may be many."""
         if self._started_from is None:
             made_with = compiler_key(load_target(ANALYSIS_TARGET))
-            self._started_from = digest(made_with, module_bytecode(model.module), samples.digest)
+            self._started_from = digest(made_with, model.made_from or module_bytecode(model.module), samples.key)
         return self._started_from
 
     def _found(self, cache: CompileCache, key: str) -> bytes | None:

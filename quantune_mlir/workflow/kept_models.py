@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from quantune_mlir.samples.sample_set import ArrayShapes
 from quantune_mlir.workflow.made_with import made_with
 
 
-def load_model(path: Path, samples: Path, imported: Mapping[str, Any]) -> Model:
-    """What `Model.load` gives with samples and further options. Raises as that does.
+def load_model(path: Path, samples: Path, imported: Mapping[str, Any], content: str | None = None) -> Model:
+    """What `Model.load` gives with samples and further options, and the SHA-256 of the file, if that is known.
 
-    Nothing is kept of a model that is edited, or that other files belong to.
+    Nothing is kept of a model that is edited, or that other files belong to. Raises as `Model.load` does.
     """
-    cache, content = cache_in_use(), _digest_or_none(path)
+    cache, content = cache_in_use(), content or _digest_or_none(path)
     edited = any(imported[edit] for edit in ("constants", "inputs", "outputs"))
     shapes = None if edited else _shapes_or_none(samples)
     if cache is None or content is None or shapes is None:
@@ -32,11 +33,12 @@ def load_model(path: Path, samples: Path, imported: Mapping[str, Any]) -> Model:
     key = digest("model", content, told, made_with())
     kept = cache.get(key)
     if kept is not None:
-        return Model(parse_module(bytes(kept), make_context()))
+        return Model(parse_module(bytes(kept), make_context()), made_from=key)
     model = Model.load(path, samples=samples, **imported)
-    if model_hash(model.module.operation) == content:
-        cache.put(key, module_bytecode(model.module))
-    return model
+    if model_hash(model.module.operation) != content:
+        return model
+    cache.put(key, module_bytecode(model.module))
+    return replace(model, made_from=key)
 
 
 def _digest_or_none(path: Path) -> str | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from quantune_mlir.mlir.bindings import arith, ir, llvm, memref, scf, vector
+from quantune_mlir.mlir.bindings import arith, ir, memref, scf, vector
 
 Index = int | ir.Value
 
@@ -347,7 +347,14 @@ def scratch(size: int, name: str) -> ir.Value:
 
 def intrinsic(name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
     """A call of an LLVM intrinsic."""
-    return llvm.CallIntrinsicOp(result, name, list(arguments), [], []).results[0]
+    attributes = {
+        "intrin": ir.StringAttr.get(name),
+        "op_bundle_sizes": ir.DenseI32ArrayAttr.get([]),
+        "operandSegmentSizes": ir.DenseI32ArrayAttr.get([len(arguments), 0]),
+    }
+    return ir.Operation.create(
+        "llvm.call_intrinsic", results=[result], operands=list(arguments), attributes=attributes
+    ).results[0]
 
 
 def rounded(value: ir.Value) -> ir.Value:

@@ -43,6 +43,18 @@ def test_yields_every_sample_again_and_again(kind: str, tmp_path: Path) -> None:
         assert seen[0][1].shape == (1, 3, 4, 4)
 
 
+def test_a_key_tells_the_samples_apart_without_reading_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = stored("npz", tmp_path, image=images(7))
+    assert SampleSet.open(data, [IMAGE]).key == SampleSet.open({"image": images(7)}, [IMAGE]).digest
+    monkeypatch.setattr(SampleSet, "digest", None)
+
+    def key(content: str, count: int | None = None, seed: int = 0) -> str:
+        return SampleSet.open(data, [IMAGE], count, seed, content=content).key
+
+    assert key("a") == key("a", count=99, seed=1)
+    assert len({key("a"), key("b"), key("a", count=3), key("a", count=3, seed=1)}) == 4
+
+
 @pytest.mark.parametrize("kind", ["memory", "folder", "npz", "compressed"])
 def test_a_subset_is_seeded_sorted_and_keeps_its_labels(kind: str, tmp_path: Path) -> None:
     x = images(50)

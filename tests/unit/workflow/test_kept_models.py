@@ -53,10 +53,11 @@ def test_a_model_is_imported_once_until_file_or_options_change(
     onnx.save(_product(1), path)
     first, again = (load_model(path, samples, _PLAIN) for _ in range(2))
     assert module_bytecode(first.module) == module_bytecode(again.module) and len(imports) == 1
-    load_model(path, samples, _PLAIN | {"shapes": {"x": [1, 4]}})
+    shaped = load_model(path, samples, _PLAIN | {"shapes": {"x": [1, 4]}})
     onnx.save(_product(2), path)
     changed = load_model(path, samples, _PLAIN)
     assert len(imports) == 3 and changed.hash != first.hash
+    assert first.made_from == again.made_from and len({each.made_from for each in (first, shaped, changed)}) == 3
 
 
 def test_an_entry_that_was_altered_is_made_again(tmp_path: Path, samples: Path, imports: list[Path]) -> None:
@@ -86,4 +87,4 @@ def test_a_model_with_weights_in_another_file_is_imported_each_time(
     onnx.save(_product(1), path, save_as_external_data=True, location="w.bin", size_threshold=0)
     load_model(path, samples, _PLAIN)
     onnx.save(_product(2), path, save_as_external_data=True, location="w.bin", size_threshold=0)
-    assert load_model(path, samples, _PLAIN).module is not None and len(imports) == 2
+    assert load_model(path, samples, _PLAIN).made_from is None and len(imports) == 2
