@@ -154,6 +154,12 @@ def is_constant(value: ir.Value) -> bool:
     return not isinstance(owner, ir.Block) and owner.name in CONSTANTS
 
 
+def is_splat(value: ir.Value) -> bool:
+    """Whether the value is a constant of which one element tells all."""
+    values = value.owner.attributes["values"] if is_constant(value) else None
+    return isinstance(values, ir.DenseElementsAttr) and values.is_splat
+
+
 def constant_value(value: ir.Value) -> np.ndarray | None:
     """The array held by the tosa.const or tosa.const_shape that defines `value`, or None if none does.
 

@@ -22,9 +22,9 @@ from quantune_mlir.kernels.emit.lanes import Context, Lanes
 from quantune_mlir.kernels.emit.rounding import NARROWED, Narrowing, Rounding
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.emit.vector_ops import EMITTERS, tensor_operands
-from quantune_mlir.kernels.fusion.group import Group
+from quantune_mlir.kernels.fusion.group import ROWS, Group
 from quantune_mlir.mlir.bindings import arith, ir
-from quantune_mlir.mlir.constants import constant_value, is_float
+from quantune_mlir.mlir.constants import constant_value, is_float, is_splat
 from quantune_mlir.mlir.edit import element_of, shape_of
 
 _SCALAR: Final = -1
@@ -133,10 +133,16 @@ class Epilogue:
         kind = np.float32 if array.dtype == np.float32 else np.int32
         if np.isfinite(array).all():
             self._bounds[operand] = float(array.min()), float(array.max())
-        if array.size == 1:
+        if array.size == 1 or self._is_number(operand):
             self._constants[operand] = self._scalar(kind(array.reshape(-1)[0]))
         else:
             self.channels[operand] = array.reshape(-1).astype(kind)
+
+    def _is_number(self, operand: ir.Value) -> bool:
+        """Whether a constant repeats one number, and not once for each channel or within rows."""
+        if operand in self._tables or self._group.family == ROWS:
+            return False
+        return prod(shape_of(operand)) > self.shape[-1] and is_splat(operand)
 
     def _plan_table(self, table: ir.Value) -> None:
         entries = constant_value(table)

@@ -187,6 +187,8 @@ EMITTERS: Final[dict[str, ElementwiseEmitter]] = {
     "tosa.rescale": ElementwiseEmitter(rescale, lanes_of_parameters=True),
     "tosa.table": ElementwiseEmitter(_table),
     "tosa.abs": _function(math.AbsFOp),
+    "tosa.floor": _function(math.FloorOp),
+    "tosa.ceil": _function(math.CeilOp),
     "tosa.exp": _function(math.ExpOp),
     "tosa.tanh": _function(math.TanhOp),
     "tosa.erf": _function(math.ErfOp),

@@ -14,7 +14,7 @@ from quantune_mlir.kernels.emit.casts import CODES
 from quantune_mlir.kernels.emit.vector_ops import EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.fusion.fusion_rules import joins_rows
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import is_constant
+from quantune_mlir.mlir.constants import is_constant, is_splat
 from quantune_mlir.mlir.edit import is_static_tensor, shape_of, users
 
 _STORED: Final = frozenset({"f32", *CODES})
@@ -148,6 +148,6 @@ def _joins(node: Node, *, by_channel: bool = False) -> bool:
         if not is_constant(tensor.value):
             if read != shape and not (by_channel and is_channels):
                 return False
-        elif size != 1 and not is_channels:
+        elif not is_channels and not is_splat(tensor.value):
             return False
     return bool(shape)

@@ -79,6 +79,12 @@ def normalize(text: Text, shape: Shape) -> None:
     text.results.append(text.like("clamp", value, attributes="min_val = 0.0 : f32, max_val = 6.0 : f32"))
 
 
+def channels_everywhere(text: Text, shape: Shape) -> None:
+    """As the adjoint of a mean: a number for each channel, multiplied by one that is told for each element."""
+    value = text.input((*(1 for _ in shape[1:]), shape[-1]), "f32")
+    text.results.append(text.mul(text.constant(np.full(shape, 0.3, np.float32)), value))
+
+
 def table(text: Text, shape: Shape) -> None:
     entries = text.constant((np.arange(256) * 37 % 256 - 128).astype(np.int8))
     text.results.append(text.like("table", text.input(shape, "i8"), entries))
@@ -86,7 +92,7 @@ def table(text: Text, shape: Shape) -> None:
 
 def functions(text: Text, shape: Shape) -> None:
     value = text.input(shape, "f32")
-    for name in ("sigmoid", "tanh", "exp", "erf", "abs"):
+    for name in ("sigmoid", "tanh", "exp", "erf", "abs", "floor", "ceil"):
         text.results.append(text.like(name, value))
     positive = text.like("exp", value)
     text.results.append(text.mul(text.like("reciprocal", positive), text.like("log", positive)))
@@ -105,7 +111,7 @@ def choices(text: Text, shape: Shape) -> None:
 
 
 INTEGERS = [residual_in_integers, product_in_integers, squeeze_and_excite, table]
-EXACT = [*INTEGERS, quantize_before_shifting, dequantize, normalize, choices]
+EXACT = [*INTEGERS, quantize_before_shifting, dequantize, normalize, channels_everywhere, choices]
 ROUNDED = [residual_in_floats, quantize]
 
 
