@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from quantune_mlir.backend.executable_sources import TO_LLVM
+from quantune_mlir.backend.kernel_job import KernelTarget
 from quantune_mlir.kernels.emit.receiver import LAYOUT
 from quantune_mlir.mlir.bindings import ir, passmanager
 from quantune_mlir.mlir.text import parse_module
 
-_LIBRARIES: Final = "link_embedded"
-"""Whether IREE compiles its C library into each executable: three times the time, and few kernels call it."""
-_OPTIONS: Final = {"link_ukernel_bitcode": False, "debug_symbols": False}
 WITHOUT_PLACES: Final = "builtin.module(strip-debuginfo)"
 _EXECUTABLE: Final = """
 hal.executable public @{name} {{
@@ -29,32 +26,6 @@ hal.executable public @{name} {{
 }}
 """
 """One without code."""
-
-
-@dataclass(frozen=True)
-class KernelTarget:
-    """What kernels are compiled for.
-
-    Attributes:
-        name: of the target, for errors.
-        flags: for iree-compile.
-        variant: what IREE calls the kind of machine code.
-        attribute: what IREE makes executables of programs for, as text.
-    """
-
-    name: str
-    flags: tuple[str, ...]
-    variant: str
-    attribute: str
-
-    def options(self, *, with_libraries: bool) -> str:
-        """What it is to make executables of kernels for: the same, but for what is linked later."""
-        text = self.attribute
-        for name, value in {_LIBRARIES: with_libraries, **_OPTIONS}.items():
-            for before in (f"{name} = true, ", f"{name} = false, "):
-                text = text.replace(before, "")
-            text = text.replace("{", f"{{{name} = {str(value).lower()}, ", 1)
-        return text
 
 
 def batch(

@@ -15,14 +15,14 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Final
 
-from quantune_mlir.backend import kernel_process
-from quantune_mlir.backend.kernel_process import KernelJob, NoMore
+from quantune_mlir.backend.kernel_job import KernelJob, NoMore
 from quantune_mlir.errors import CompileError
 from quantune_mlir.files.processes import peak_mib
 
 _STARTING: Final = (
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from quantune_mlir.backend.kernel_process import main; main()"
 )
 """A terminal's interrupt goes to all processes; it is for the one that started this, even before all is imported."""
 
@@ -38,8 +38,7 @@ class KernelCompiler:
         self._changing = Lock()
         self.peak_mib = 0
         """The most memory that any of its own processes has taken."""
-        script = _STARTING.format(module=kernel_process.__name__)
-        command = [sys.executable, "-c", script, json.dumps(sys.path)]
+        command = [sys.executable, "-c", _STARTING, json.dumps(sys.path)]
         try:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         except OSError as error:

@@ -13,7 +13,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Condition, Thread
@@ -22,7 +21,8 @@ from typing import BinaryIO, Final, NoReturn
 from quantune_mlir.backend.compile_cache import CompileCache
 from quantune_mlir.backend.free_memory import give_back
 from quantune_mlir.backend.iree_tool import UNVERIFIED, iree_compile
-from quantune_mlir.backend.kernel_batch import KernelTarget, batch, join
+from quantune_mlir.backend.kernel_batch import batch, join
+from quantune_mlir.backend.kernel_job import Answer, Answers, KernelJob, KernelTarget, NoMore
 from quantune_mlir.backend.kernel_lowering import llvm_flags, lower_to_llvm
 from quantune_mlir.backend.kernel_object import KernelObject, kernel_objects
 from quantune_mlir.errors import CompileError, QuantuneError
@@ -53,37 +53,6 @@ _MOST: Final = 64
 """Kernels of a batch: of more, none is there before all are."""
 _LARGEST_GROUP: Final = 32
 """Kernels of an executable, which costs as much as one of them."""
-
-
-@dataclass(frozen=True)
-class KernelJob:
-    """A kernel to compile.
-
-    Attributes:
-        name: what to call it.
-        code: see `Receiver`.
-        target: what for.
-        cache: the directory and the limit of the cache to keep it in; None: in none.
-        key: it is kept under.
-        made_of: the key that its name is kept under; "" if it is not.
-    """
-
-    name: str
-    code: bytes
-    target: KernelTarget
-    cache: tuple[Path, int] | None
-    key: str
-    made_of: str = ""
-
-
-class NoMore:
-    """Follows the jobs that somebody waits for: none of these is left for later."""
-
-
-Answer = tuple[str, bytes | Exception]
-"""The key of a job, and the object file, or why there is none."""
-Answers = tuple[list[Answer], int]
-"""Of a batch, and the most memory that any of IREE's processes has taken so far, in MiB."""
 
 
 def compile_jobs(jobs: Sequence[KernelJob]) -> list[Answer]:

@@ -21,10 +21,10 @@ from quantune_mlir.backend.compile_cache import cache_in_use, digest
 from quantune_mlir.backend.compiling import Compiling
 from quantune_mlir.backend.executable_sources import ExecutableVariant, can_move, code_of, inside
 from quantune_mlir.backend.iree_tool import versions
-from quantune_mlir.backend.kernel_batch import WITHOUT_PLACES, KernelTarget
+from quantune_mlir.backend.kernel_batch import WITHOUT_PLACES
 from quantune_mlir.backend.kernel_compiler import kernel_compiler
+from quantune_mlir.backend.kernel_job import KernelJob, KernelTarget
 from quantune_mlir.backend.kernel_lowering import PASSES, llvm_flags
-from quantune_mlir.backend.kernel_process import KernelJob
 from quantune_mlir.files import resources
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.emit.receiver import KERNEL, LAYOUT, TAKEN, Receiver

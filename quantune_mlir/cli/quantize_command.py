@@ -175,6 +175,9 @@ def _quantize(
     **chosen: Any,
 ) -> None:
     """Quantize, write all files, keep them under the key, and tell the outcome."""
+    from quantune_mlir.workflow.ahead import make_ready, start_compiler
+
+    start_compiler()
     from quantune_mlir.backend.compilation import load_tiles
     from quantune_mlir.backend.delivery import Delivery
     from quantune_mlir.cli.console import Display, told_as_json
@@ -182,7 +185,6 @@ def _quantize(
     from quantune_mlir.numerics.profile import Profile
     from quantune_mlir.samples.preprocess import Preprocess
     from quantune_mlir.samples.sample_set import SampleSet
-    from quantune_mlir.workflow.ahead import make_ready
     from quantune_mlir.workflow.kept_models import load_model
     from quantune_mlir.workflow.plan_memory import MemoryLimits
     from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan

@@ -23,8 +23,9 @@ from quantune_mlir.backend.compile_cache import CACHE_VARIABLE, user_cache, with
 from quantune_mlir.backend.compiler import Source, compile_module, program_kernels
 from quantune_mlir.backend.elf_file import read_elf
 from quantune_mlir.backend.kernel_compiler import KernelCompiler
+from quantune_mlir.backend.kernel_job import KernelJob
 from quantune_mlir.backend.kernel_object import kernel_objects
-from quantune_mlir.backend.kernel_process import KernelJob, compile_jobs
+from quantune_mlir.backend.kernel_process import compile_jobs
 from quantune_mlir.backend.program import Program
 from quantune_mlir.backend.program_kernels import ProgramKernels
 from quantune_mlir.errors import CompileError
