@@ -43,13 +43,13 @@ def find_softmax(result: ir.Value) -> Softmax | None:
 
 
 def holds_classes(result: ir.Value) -> bool:
-    """Whether a result holds truth values, what an argmax gave, or what each of such stands for."""
+    """Whether a result holds truth values, what an argmax or a loop of such gave, or what each of such stands for."""
     element, op = result.type.element_type, defining_op(result)
     if not isinstance(element, ir.IntegerType) or op is None:
         return False
-    if element.width == 1 or op.name == "tosa.argmax":
-        return True
     traits = traits_of(op)
+    if element.width == 1 or op.name == "tosa.argmax" or traits.int8 == "loop":
+        return True
     if op.name == "tosa.gather":
         return holds_classes(op.operands[1])
     if not (traits.moves or traits.elementwise or op.name == "tosa.concat") or traits.reduces:

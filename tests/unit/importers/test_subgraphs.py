@@ -181,6 +181,18 @@ def test_masks_before_a_softmax(least: float) -> None:
     assert np.isfinite(scores).all()
 
 
+def test_borders_that_a_softmax_leaves_out() -> None:
+    """Of what stands beside a largest value, some may be beyond the end: nothing on the way is infinite."""
+    nodes = [
+        helper.make_node("Pad", ["x", "pads", "least"], ["padded"]),
+        helper.make_node("Softmax", ["padded"], ["y"]),
+    ]
+    x, constants = normal(2, 4), {"pads": np.array([0, 1, 0, 1]), "least": np.float32(-np.inf)}
+    assert_same(build_model(nodes, {"x": x}, constants, ["y"], opset=13), x=x)
+    (padded,) = run_module(import_onnx(build_model(nodes[:1], {"x": x}, constants, ["padded"], opset=13)), x)
+    assert np.isfinite(padded).all()
+
+
 def test_rows_that_are_masked_throughout() -> None:
     """Exporters look for the NaN that a softmax makes of them, or for a largest score of minus infinity."""
     x, keep = normal(3, 4), np.array([[True] * 4, [False] * 4, [True, False, True, False]])

@@ -23,8 +23,12 @@ from quantune_mlir.importers.onnx.ops.slicing import gather_axis, nonnegative
 @operator("GatherElements")
 def gather_elements(b: Builder, node: Node) -> Tensor:
     x, indices = node.input(0), node.input(1)
-    axis = normalized_axis(node.attribute("axis", 0), x.rank)
     refuse_empty(indices.shape)
+    return elements_along(b, x, indices, normalized_axis(node.attribute("axis", 0), x.rank))
+
+
+def elements_along(b: Builder, x: Tensor, indices: Tensor, axis: int) -> Tensor:
+    """The elements of `x` at `indices` along an axis, each where its index stands."""
     strides = _strides(x.shape)
     grid = np.indices(indices.shape)
     rest = sum((grid[i] * strides[i] for i in range(x.rank) if i != axis), np.zeros(indices.shape, np.int64))

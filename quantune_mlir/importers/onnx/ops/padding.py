@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
+from quantune_mlir.importers.common.masks import finite_mask, is_mask
 from quantune_mlir.importers.common.shapes import normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.handlers import operator
@@ -36,7 +39,8 @@ def _pad(b: Builder, x: Tensor, pads: list[int], mode: str, value: float) -> Ten
     x = b.slice(x, starts, sizes)
     before, after = [max(0, p) for p in before], [max(0, p) for p in after]
     if mode == "constant":
-        return b.pad(x, before, after, value)
+        border = np.asarray(value)
+        return b.pad(x, before, after, float(finite_mask(border)) if is_mask(border) else value)
     if mode not in _BORDERS:
         raise Unsupported(f"mode {mode!r}")
     for axis in range(x.rank):

@@ -14,13 +14,15 @@ from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
 from quantune_mlir.importers.onnx.ops.element_types import narrowed, widened
+from quantune_mlir.importers.onnx.ops.indexing import elements_along
 
-_MOST_PICKED: Final = 32
+_MOST_WRITTEN_OUT: Final = 32
+"""Elements that a TopK picks; more are a loop."""
 
 
 @operator("TopK")
 def top_k(b: Builder, node: Node) -> list[Tensor]:
-    """The largest element, then that of the rest, k times: meant for few."""
+    """The largest element, then that of the rest, k times: meant for few of many."""
     x = node.input(0)
     count = node.attribute("k") if node.opset < 10 else (node.integers_input(1, "k") or [0])[0]
     axis = normalized_axis(node.attribute("axis", -1), x.rank)
@@ -28,9 +30,11 @@ def top_k(b: Builder, node: Node) -> list[Tensor]:
         return [x, Tensor.constant(np.zeros(x.shape, np.int64))]
     if not x.is_float:
         raise Unsupported(f"element type {x.dtype}; floating-point numbers are supported")
-    if not 0 < count <= min(_MOST_PICKED, x.shape[axis]):
-        raise Unsupported(f"k = {count} of {x.shape[axis]}; 1 to {_MOST_PICKED} are supported")
+    if not 0 < count <= x.shape[axis]:
+        raise Unsupported(f"k = {count} of {x.shape[axis]}")
     rest = x if node.attribute("largest", 1) else b.negate(x)
+    if count > _MOST_WRITTEN_OUT:
+        return _picked_in_a_loop(b, x, rest, axis, count)
     values: list[Tensor] = []
     indices: list[Tensor] = []
     for _ in range(count):
@@ -38,9 +42,30 @@ def top_k(b: Builder, node: Node) -> list[Tensor]:
         best = b.argmax(rest, axis)
         indices.append(b.reshape(best, values[-1].shape))
         if len(values) < count:
-            rest = b.select(_is_at(b, x.shape, axis, indices[-1]), b.splat(-LARGEST_MASK, x.dtype, x.rank), rest)
+            rest = _without(b, rest, axis, indices[-1])
     picked = b.concat(values, axis)
     return [picked if node.attribute("largest", 1) else b.negate(picked), b.cast(b.concat(indices, axis), np.int64)]
+
+
+def _picked_in_a_loop(b: Builder, x: Tensor, rest: Tensor, axis: int, count: int) -> list[Tensor]:
+    """The same of many: each round of one loop yields an index, and values are gathered by them."""
+    ones = [1 if i == axis else size for i, size in enumerate(x.shape)]
+    rows = x.size // x.shape[axis]
+
+    def step(inner: Builder, number: Tensor, states: list[Tensor], unchanged: list[Tensor]) -> list[Tensor]:
+        best = inner.argmax(states[0], axis)
+        return [inner.reshape(best, (1, rows)), _without(inner, states[0], axis, inner.reshape(best, ones))]
+
+    found = b.stacked_rounds(count, [rest], [], step)
+    apart = [*ones[:axis], *ones[axis + 1 :]]
+    order = [*range(1, axis + 1), 0, *range(axis + 1, x.rank)]
+    indices = b.transpose(b.reshape(found, (count, *apart)), order)
+    return [elements_along(b, x, indices, axis), b.cast(indices, np.int64)]
+
+
+def _without(b: Builder, x: Tensor, axis: int, index: Tensor) -> Tensor:
+    """`x` with the element at `index` less than all others."""
+    return b.select(_is_at(b, x.shape, axis, index), b.splat(-LARGEST_MASK, x.dtype, x.rank), x)
 
 
 def _is_at(b: Builder, shape: tuple[int, ...], axis: int, index: Tensor) -> Tensor:
