@@ -8,6 +8,7 @@ from typing import Final
 
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.numerics.parts import LEAST_DB, Part, PartNoise
+from quantune_mlir.workflow.few_in_int8 import few_in_int8
 from quantune_mlir.workflow.quantized_model import QuantizedModel
 from quantune_mlir.workflow.verification import Verification
 
@@ -22,7 +23,7 @@ _CALIBRATE: Final = "remedy: calibrate with samples as they will come, a hundred
 def warnings(quantization: QuantizedModel) -> list[str]:
     """Parts measured below LEAST_DB, with the layers that may have done it and what to do; and what was not judged.
 
-    One for all parts that the same layers are suspected of. Without a verification, what is predicted is told.
+    Where most of the network stays fp32, why. One for all parts that the same layers are suspected of. Without a verification, what is predicted is told.
     """
     found = [*_of_samples(quantization)]
     verification = quantization.verification
@@ -32,7 +33,8 @@ def warnings(quantization: QuantizedModel) -> list[str]:
     for noise in verification.doubtful:
         lost.setdefault(_suspects(quantization, noise.part), []).append(noise)
     told = [_warning(quantization, layers, list(map(_measured, parts))) for layers, parts in lost.items()]
-    return [*told, *_uneven(verification), *_silent(verification), *found]
+    few = few_in_int8(quantization)
+    return [*told, *([few] if few else []), *_uneven(verification), *_silent(verification), *found]
 
 
 def _warning(quantization: QuantizedModel, layers: Sequence[str], parts: Sequence[str], how: str = "measured") -> str:

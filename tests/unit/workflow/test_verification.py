@@ -124,6 +124,14 @@ def test_the_remedy_helps(found: Quantization) -> None:
     assert warnings(again) == []
 
 
+def test_why_most_stays_fp32_is_told(tmp_path: Path) -> None:
+    model = drowning(tmp_path)
+    (warning,) = warnings(quantize(model, samples(model)))
+    what, layers, remedy = warning.splitlines()
+    assert what.startswith("0% of the multiply-accumulates are in int8: with 60% of") and what.endswith(" at b.1")
+    assert layers == "most of that noise is made by b.1, a" and "--max-drop" in remedy
+
+
 def measured(found: Quantization, *noise: ErrorEnergy, **changes: Any) -> list[str]:
     """The warnings of a quantization in which this had been measured at the parts."""
     assert found.verification is not None
