@@ -23,7 +23,8 @@ _CALIBRATE: Final = "remedy: calibrate with samples as they will come, a hundred
 def warnings(quantization: QuantizedModel) -> list[str]:
     """Parts measured below LEAST_DB, with the layers that may have done it and what to do; and what was not judged.
 
-    Where most of the network stays fp32, why. One for all parts that the same layers are suspected of. Without a verification, what is predicted is told.
+    Where most of the network stays fp32, why. One for all parts that the same layers are suspected of. Without a
+    verification, what is predicted is told.
     """
     found = [*_of_samples(quantization)]
     verification = quantization.verification
