@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from quantune_mlir.graph.output_reading import Softmax, find_softmax, has_one_scale, holds_classes
+from quantune_mlir.graph.output_reading import Softmax, find_softmax, has_one_scale, holds_classes, is_ranked
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import is_constant
 from quantune_mlir.mlir.edit import defining_op, shape_of
@@ -71,7 +71,9 @@ def find_parts(network: Network) -> dict[Part, ir.Value]:
         whole = Part(index, name, shape_of(value), resembles_input=resembles)
         softmax = find_softmax(value)
         axis = None if softmax is None else _axis_in(value, softmax)
-        if holds_classes(value):
+        if is_ranked(value):
+            parts[replace(whole, reading="ranked")] = value
+        elif holds_classes(value):
             parts[replace(whole, reading="classes")] = value
         elif softmax is not None and axis is not None:
             parts[replace(whole, reading=softmax.reading, scores=axis)] = value

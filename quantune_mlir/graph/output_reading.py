@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from quantune_mlir.mlir.bindings import ir
@@ -59,12 +59,58 @@ def holds_classes(result: ir.Value) -> bool:
     return alone and all(map(holds_classes, computed))
 
 
+def is_ranked(result: ir.Value) -> bool:
+    """Whether elements stand in the order of a top k: its places, or what is gathered by them of other tensors."""
+    return any(_ranks(op) for op in _behind(result))
+
+
 def has_one_scale(value: ir.Value) -> bool:
     """Whether all elements are probabilities: of sigmoids, or the largest or products of such."""
     op = _maker(value, lambda op: traits_of(op).moves in ("stays", "reorders", "selects") or op.name == "tosa.clamp")
     if op is not None and op.name == "tosa.mul":
         return all(has_one_scale(operand) for operand in list(op.operands)[:2])
     return op is not None and op.name == "tosa.sigmoid"
+
+
+def _behind(result: ir.Value) -> Iterator[ir.Operation]:
+    """The ops that a result is moved, gathered and computed from element by element, and those where that ends."""
+    seen: set[ir.Value] = set()
+    left = [result]
+    while left:
+        value = left.pop()
+        op = defining_op(value)
+        if op is None or value in seen:
+            continue
+        seen.add(value)
+        yield op
+        traits = traits_of(op)
+        if op.name == "tosa.gather" and _is_sorted(op):
+            left.append(op.operands[0])
+        elif traits.moves or traits.elementwise or op.name == "tosa.concat":
+            left.extend(operand for operand in op.operands if not is_constant(operand))
+
+
+def _ranks(op: ir.Operation) -> bool:
+    """Whether an op makes the places of a top k: a loop of integers, or the largest of all, of the rest, and so on."""
+    if not isinstance(op.results[0].type.element_type, ir.IntegerType):
+        return False
+    if op.name != "tosa.concat":
+        return traits_of(op).int8 == "loop"
+    last = _maker(op.operands[-1])
+    rest = None if last is None or last.name != "tosa.argmax" else defining_op(last.operands[0])
+    return rest is not None and rest.name == "tosa.select"
+
+
+def _is_sorted(gather: ir.Operation) -> bool:
+    """Whether what is gathered is what its own order was found in."""
+    loops = filter(_ranks, _behind(gather.operands[1]))
+    ordered = {_before_moves(value, _keeps) for loop in loops for value in loop.operands}
+    return _before_moves(gather.operands[0], _keeps) in ordered
+
+
+def _keeps(op: ir.Operation) -> bool:
+    """Whether elements stay what they are, but for their sign."""
+    return _moves(op) or op.name == "tosa.negate"
 
 
 def _softmax(reading: Reading, value: ir.Value, exponential: ir.Value, total: ir.Operation | None) -> Softmax | None:

@@ -19,8 +19,9 @@ from quantune_mlir.numerics.metrics import ErrorEnergy, Signal
 
 Array = NDArray[np.generic]
 T = TypeVar("T", bound=np.generic)
-Reading = Literal["values", "probabilities", "log probabilities", "classes"]
-"""What the numbers of a part are: probabilities are those of a softmax; classes are alike or not, never near."""
+Reading = Literal["values", "probabilities", "log probabilities", "classes", "ranked"]
+"""What the numbers of a part are: probabilities are those of a softmax; classes are alike or not, never near; what is
+ranked stands in the order of a top k, and no noise is too little to change that."""
 
 LEAST_DB: Final = 20.0
 """Below it, int8 changes what a network decides."""
@@ -71,6 +72,11 @@ class Part:
             return self.output_name
         bounds = {part.axis: f"{part.start}:{part.stop}" for part in self.ranges}
         return f"{self.output_name}[{', '.join(bounds.get(axis, ':') for axis in range(max(bounds) + 1))}]"
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether its noise tells of the plan."""
+        return self.reading != "ranked"
 
     @property
     def channel_count(self) -> int:
@@ -165,7 +171,7 @@ class _Sums:
         self._elements = 0
 
     def add(self, reference: Array, candidate: Array, argument: Array | None) -> None:
-        if self.part.reading == "classes":
+        if self.part.reading == "classes" or (self.part.reading == "ranked" and reference.dtype.kind != "f"):
             x, y = self.part.of(reference), self.part.of(candidate)
             self._add(np.ones(x.shape), (x != y).astype(np.float64))
             return

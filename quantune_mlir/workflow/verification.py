@@ -103,8 +103,13 @@ class Verification:
 
     @property
     def doubtful(self) -> list[PartNoise]:
-        """The parts below LEAST_DB."""
-        return [part.noise for part in self.parts if part.noise.sqnr_db < LEAST_DB]
+        """The parts below LEAST_DB, of those that are judged."""
+        return [part.noise for part in self.parts if part.noise.part.is_judged and part.noise.sqnr_db < LEAST_DB]
+
+    @property
+    def ranked(self) -> list[PartNoise]:
+        """The parts that are not judged, and below LEAST_DB."""
+        return [part.noise for part in self.parts if not part.noise.part.is_judged and part.noise.sqnr_db < LEAST_DB]
 
     @property
     def silent(self) -> list[PartNoise]:

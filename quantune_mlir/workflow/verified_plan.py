@@ -63,12 +63,12 @@ class VerifiedPlan:
     @property
     def worst_db(self) -> float:
         """The SQNR of the worst part, as far as it counts."""
-        return min((decibels(each.counting) for each in self.parts), default=math.inf)
+        return min((decibels(each.counting) for each in self.parts if each.noise.part.is_judged), default=math.inf)
 
     @property
     def parts_db(self) -> list[float]:
-        """The SQNR of each part."""
-        return [part.noise.sqnr_db for part in self.parts]
+        """The SQNR of each part that is judged."""
+        return [part.noise.sqnr_db for part in self.parts if part.noise.part.is_judged]
 
 
 class PlanVerifier:
@@ -109,11 +109,11 @@ class PlanVerifier:
     def measured(self, found: VerifiedPlan, noise: NoiseModel) -> Powers:
         """The noise-to-signal power that counts at each part of a noise model; NaN where nothing measured tells it.
 
-        How many classes are told otherwise is no such power.
+        How many classes are told otherwise is no such power, nor is what another order makes.
         """
         powers = np.full(len(noise.parts), math.nan)
         for part, at in zip(found.parts, self._predicted_at, strict=True):
-            if part.noise.part.reading != "classes":
+            if part.noise.part.reading not in ("classes", "ranked"):
                 powers[at] = np.fmax(powers[at], min(part.counting, WORST))
         return powers
 

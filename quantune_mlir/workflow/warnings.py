@@ -35,7 +35,14 @@ def warnings(quantization: QuantizedModel) -> list[str]:
         lost.setdefault(_suspects(quantization, noise.part), []).append(noise)
     told = [_warning(quantization, layers, list(map(_measured, parts))) for layers, parts in lost.items()]
     few = few_in_int8(quantization)
-    return [*told, *([few] if few else []), *_uneven(verification), *_silent(verification), *found]
+    return [
+        *told,
+        *([few] if few else []),
+        *_uneven(verification),
+        *_ranked(verification),
+        *_silent(verification),
+        *found,
+    ]
 
 
 def _warning(quantization: QuantizedModel, layers: Sequence[str], parts: Sequence[str], how: str = "measured") -> str:
@@ -76,6 +83,15 @@ def _uneven(verification: Verification) -> Iterator[str]:
     ]
     if parts:
         yield f"few of the samples make most of the noise: {'; '.join(parts)} perhaps\n{_CALIBRATE}"
+
+
+def _ranked(verification: Verification) -> Iterator[str]:
+    if verification.ranked:
+        parts = ", ".join(map(_measured, verification.ranked))
+        yield (
+            f"not judged: {parts}; elements stand in the order of a top k, which the least noise changes\n"
+            "remedy: cut the model before it (--outputs) and pick outside, or evaluate with --score FILE.py"
+        )
 
 
 def _silent(verification: Verification) -> Iterator[str]:

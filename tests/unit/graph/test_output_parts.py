@@ -160,14 +160,17 @@ def test_what_stands_for_classes_is_read_as_such_and_what_is_counted_is_not(tmp_
         make("TopK", ["f", "three"], ["best", "places"], name="top"),
         make("TopK", ["f", "forty"], ["good", "many"], name="top_in_a_loop"),
         make("ArgMax", ["scores"], ["class"], name="class", axis=1),
+        make("Flatten", ["boxes"], ["b"], name="flat_boxes"),
+        make("Gather", ["b", "many"], ["picked"], name="picked", axis=1),
         make("Gather", ["names", "class"], ["name"], name="name"),
         make("Greater", ["scores", "half"], ["found"], name="found"),
         make("Cast", ["found"], ["ones"], name="ones", to=onnx.TensorProto.INT64),
         make("ReduceSum", ["ones"], ["count"], name="count", keepdims=0),
     ]
     named = {"three": shape(3), "forty": shape(40), "names": shape(7, 90, 3, 4, 5), "half": np.float32(0.5)}
-    found = parts(nodes, tmp_path, results=["places", "many", "name", "ones", "count"], **named)
-    assert [part.reading for part in found] == ["classes", "classes", "classes", "classes", "values"]
+    found = parts(nodes, tmp_path, results=["places", "many", "good", "picked", "name", "ones", "count"], **named)
+    readings = ["ranked", "ranked", "values", "ranked", "classes", "classes", "values"]
+    assert [part.reading for part in found] == readings
 
 
 def test_more_than_a_thousand_are_places(tmp_path: Path) -> None:

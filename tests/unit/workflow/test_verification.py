@@ -171,6 +171,14 @@ def test_classes_are_told_by_how_many_differ(found: Quantization, monkeypatch: p
     assert "loud 19.3 dB (1 of 85 decided otherwise)" in warning
 
 
+def test_the_order_of_a_top_k_is_not_judged(found: Quantization) -> None:
+    assert found.verification is not None
+    loud, quiet = found.verification.parts
+    ranked = replace(quiet, noise=replace(quiet.noise, part=replace(quiet.noise.part, reading="ranked")))
+    (warning,) = warnings(replace(found, verification=replace(found.verification, parts=(loud, ranked))))
+    assert warning.startswith("not judged: quiet ") and "--outputs" in warning
+
+
 def test_an_input_that_is_always_the_same_is_told(found: Quantization) -> None:
     histograms = {**found.profile, "%x": Histogram.of(np.zeros(8, np.float32))}
     profile = Profile(found.profile.model, SAMPLES, histograms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -112,6 +112,17 @@ def test_the_best_is_taken_if_none_holds() -> None:
     found = verified(device, planner(1e-4, 1e-4, 1e-4))
     assert 1 < len(device.plans) <= 1 + MOST_REPAIRS
     assert found.worst_db == max(-10 * np.log10(sum(device.truth[n] for n in plan)) for plan in device.plans)
+
+
+def test_an_order_does_not_count() -> None:
+    energy = ErrorEnergy(1.0, 0.5, 4.0)
+    noises = (
+        PartNoise(replace(PART, reading="ranked"), energy, energy),
+        PartNoise(PART, *[ErrorEnergy(1.0, 1e-3, 4.0)] * 2),
+    )
+    planned = make(planner(1e-4, 1e-4, 1e-4))
+    plan = VerifiedPlan(planned, None, Verified(b"", None, list(noises)), tuple(map(VerifiedPart, noises)))  # type: ignore[arg-type]
+    assert plan.worst_db == pytest.approx(30.0) and plan.parts_db == [pytest.approx(30.0)]
 
 
 def test_where_nobody_is_to_blame_all_have_more(monkeypatch: pytest.MonkeyPatch) -> None:
