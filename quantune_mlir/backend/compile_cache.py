@@ -13,11 +13,13 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import platformdirs
@@ -71,6 +73,7 @@ class CompileCache:
     def get(self, key: str) -> mmap | None:
         """The content of an entry, in memory of its own; None if there is none, or it is not what was written."""
         path = self._path(key)
+        _await([path])
         try:
             with path.open("rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size - _CHECKSUM_BYTES
@@ -84,6 +87,15 @@ class CompileCache:
         except OSError:
             pass
         return None
+
+    def put_later(self, key: str, make: Callable[[], Content]) -> None:
+        """Keep an entry that a thread makes and writes, of what does not change any more.
+
+        Who asks this process for it waits; and the process ends after that.
+        """
+        with _SUBMITTING:
+            pool = _writers.get(os.getpid()) or _writers.setdefault(os.getpid(), ThreadPoolExecutor(1))
+        _coming[self._path(key)] = pool.submit(lambda: self.put(key, make()))
 
     def put(self, key: str, content: Content) -> None:
         """Keep an entry."""
@@ -124,11 +136,13 @@ class CompileCache:
 
     def usage(self) -> Usage:
         """What there is now."""
+        _await(list(_coming))
         sizes = [entry.bytes for entry in self._entries()]
         return Usage(len(sizes), sum(sizes))
 
     def clear(self) -> None:
         """Remove all entries. Raises OutputError if they cannot be removed."""
+        _await(list(_coming))
         try:
             if self.directory.exists():
                 shutil.rmtree(self.directory)
@@ -189,6 +203,19 @@ def digest(*parts: Content | str) -> str:
         found.update(memoryview(data).nbytes.to_bytes(8, "little"))
         found.update(data)
     return found.hexdigest()
+
+
+_writers: Final[dict[int, ThreadPoolExecutor]] = {}
+"""By process: a fork of one has no threads."""
+_SUBMITTING: Final = Lock()
+_coming: Final[dict[Path, Future[None]]] = {}
+"""What `put_later` writes, or has written."""
+
+
+def _await(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if (coming := _coming.pop(path, None)) is not None:
+            coming.result()
 
 
 _caches: dict[tuple[Path, str | None], CompileCache] = {}

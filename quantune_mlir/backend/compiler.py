@@ -116,9 +116,9 @@ class Source:
                 with self._keeping_refused():
                     pages = in_pages(self._compiled(folder, arguments, compiling))
                 if cache:
-                    cache.put(key, pages)
+                    cache.put_later(key, lambda: pages)
         if cache and self._made_from:
-            cache.put(self._made_from, key.encode())
+            cache.put_later(self._made_from, key.encode)
         return pages
 
     def _compiled(self, folder: Path, arguments: list[str], compiling: Compiling) -> Path:

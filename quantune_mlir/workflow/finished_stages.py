@@ -54,7 +54,7 @@ class FinishedStages:
             self.taken.append(RUN_1)
             return Profile.restored(found)
         profile = make()
-        cache.put(key, profile.to_bytes())
+        cache.put_later(key, profile.to_bytes)
         return profile
 
     def sensitivity(
@@ -74,17 +74,21 @@ class FinishedStages:
         if cache is None:
             return make()
         options_text = json.dumps(options.as_dict(), sort_keys=True)
-        key = digest(RUN_2, self._start(model, samples), profile.to_bytes(), options_text)
-        found, kept = self._found(cache, key), self._found(cache, digest("references", key))
-        if found is not None and (references is None or kept is not None):
-            self.taken.append(RUN_2)
-            if references is not None and kept is not None:
-                _restore(references, kept)
-            return SensitivityList.from_yaml(found.decode())
+
+        def key() -> str:
+            return digest(RUN_2, self._start(model, samples), profile.to_bytes(), options_text)
+
+        if self._resume:
+            found, kept = self._found(cache, key()), self._found(cache, digest("references", key()))
+            if found is not None and (references is None or kept is not None):
+                self.taken.append(RUN_2)
+                if references is not None and kept is not None:
+                    _restore(references, kept)
+                return SensitivityList.from_yaml(found.decode())
         sensitivity = make()
-        cache.put(key, sensitivity.to_yaml().encode())
+        cache.put_later(key(), lambda: sensitivity.to_yaml().encode())
         if references is not None:
-            cache.put(digest("references", key), _stored(references))
+            cache.put_later(digest("references", key()), lambda: _stored(references))
         return sensitivity
 
     def _start(self, model: Model, samples: SampleSet) -> str:
