@@ -1,10 +1,11 @@
-"""Pads of what no kernel takes in: runs of neighbours are copied, and what lies around them is filled.
+"""Pads of what no kernel takes in: runs of neighbours are copied, and what lies around them is filled. And slices.
 
     for each workgroup: a share of the outermost dimension, padding included            grid
       for each place in the dimensions between
         fill what is before it, copy it, fill what is behind it
 
-Dimensions of one element are left out, and one without padding is one with that around it.
+Dimensions of one element are left out, and one without padding is one with that around it. A slice is a pad by less
+than nothing.
 """
 
 from __future__ import annotations
@@ -35,12 +36,26 @@ def lower(group: Group, isa: Isa, library: Library) -> ir.Value:
     assert pads is not None
     assert value is not None
     dimensions = padded_dimensions(shape_of(source), [int(n) for n in pads.reshape(-1)])
-    return _Kernel(group, dimensions, float(value.reshape(-1)[0]), isa.lanes).dispatch(library)
+    return _Kernel(group, source, dimensions, float(value.reshape(-1)[0]), isa.lanes).dispatch(library)
+
+
+def lower_slice(group: Group, isa: Isa, library: Library) -> ir.Value:
+    """Dispatch the kernel of a slice at the current point."""
+    (op,) = group.epilogue
+    starts = constant_value(op.operands[1])
+    assert starts is not None
+    source = op.operands[0]
+    axes = zip(starts.reshape(-1), shape_of(source), group.shape, strict=True)
+    cuts = [-amount for start, whole, part in axes for amount in (int(start), whole - int(start) - part)]
+    return _Kernel(group, source, padded_dimensions(shape_of(source), cuts), 0.0, isa.lanes).dispatch(library)
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """A dimension of what is padded, and how many elements of it the padding has before and behind."""
+    """A dimension of what is padded, and how many elements of it the padding has before and behind.
+
+    Where that is less than none, so many of the dimension's own are left out.
+    """
 
     before: int
     size: int
@@ -50,6 +65,11 @@ class Dimension:
     def padded(self) -> int:
         """Its size in the result."""
         return self.before + self.size + self.behind
+
+    @property
+    def taken(self) -> range:
+        """The elements that the result has."""
+        return range(max(0, -self.before), self.size - max(0, -self.behind))
 
 
 def padded_dimensions(shape: Sequence[int], pads: Sequence[int]) -> list[Dimension]:
@@ -67,6 +87,7 @@ def padded_dimensions(shape: Sequence[int], pads: Sequence[int]) -> list[Dimensi
 @dataclass(frozen=True)
 class _Kernel:
     group: Group
+    source: ir.Value
     dimensions: list[Dimension]
     filler: float
     lanes: int
@@ -77,14 +98,13 @@ class _Kernel:
 
     @property
     def _width(self) -> int:
-        return self.lanes * 4 // code.bytes_of(described(self.group.source)[1])
+        return self.lanes * 4 // code.bytes_of(described(self.source)[1])
 
     def dispatch(self, library: Library) -> ir.Value:
-        source = self.group.source
         result = self.group.op.results[0]
-        signature = Signature((described(source),), described(result), 0, (self._workgroups,))
+        signature = Signature((described(self.source),), described(result), 0, (self._workgroups,))
         kind = ir.RankedTensorType(result.type)
-        return library.dispatch(self.group.family, signature, self._emit, [source], [], kind)
+        return library.dispatch(self.group.family, signature, self._emit, [self.source], [], kind)
 
     # What follows is built inside the kernel.
 
@@ -104,7 +124,7 @@ class _Kernel:
             def within() -> None:
                 self._emit_all(source, output, rest, code.mul(inside, _size(rest)), there)
 
-            if outermost.padded == outermost.size:
+            if outermost.before <= 0 and outermost.behind <= 0:
                 within()
             else:
                 code.when(
@@ -124,21 +144,22 @@ class _Kernel:
             copy(source, here, output, there, 1, self._width)
             return
         dimension, *rest = dimensions
-        block = _padded(rest)
-        fill(output, there, dimension.before * block, self.filler, self._width)
-        begin = code.add(there, dimension.before * block)
+        block, taken = _padded(rest), dimension.taken
+        fill(output, there, max(0, dimension.before) * block, self.filler, self._width)
+        begin = code.add(there, max(0, dimension.before) * block)
+        first = code.add(here, taken.start * _size(rest))
         if rest:
 
             def one(i: Index) -> list[ir.Value]:
-                inside, to = code.add(here, code.mul(i, _size(rest))), code.add(begin, code.mul(i, block))
+                inside, to = code.add(first, code.mul(i, _size(rest))), code.add(begin, code.mul(i, block))
                 self._emit_all(source, output, rest, inside, to)
                 return []
 
-            code.loop(0, dimension.size, 1, one)
+            code.loop(0, len(taken), 1, one)
         else:
-            copy(source, here, output, begin, dimension.size, self._width)
-        behind = code.add(begin, dimension.size * block)
-        fill(output, behind, dimension.behind * block, self.filler, self._width)
+            copy(source, first, output, begin, len(taken), self._width)
+        behind = code.add(begin, len(taken) * block)
+        fill(output, behind, max(0, dimension.behind) * block, self.filler, self._width)
 
 
 def _padded(dimensions: Sequence[Dimension]) -> int:

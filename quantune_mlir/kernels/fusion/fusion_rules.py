@@ -6,6 +6,7 @@ sums over rows and columns, one after the other: a mean; their prologue (widenin
 argmax along the last axis
 resizes, with what makes fp32 of an int8 image before them
 pads; a pooling writes those of channels alone (concat_in_place.py)
+slices that no kernel takes in
 transposes; NCHW to NHWC of few channels with what the network's input goes through before it (quantize)
 reductions of rows, the last axis, with the element-wise ops around them
 """
@@ -59,6 +60,20 @@ def is_root(op: ir.Operation) -> bool:
             return multiplies_by_constant(op) or _multiplies_stored(op)
         case _:
             return all(rearranged_constant(op.operands[position]) is not None for position in (1, 2))
+
+
+def is_cut(op: ir.Operation) -> bool:
+    """Whether it is a slice of a stored tensor whose elements are no neighbours: IREE takes such as are as they lie.
+
+    One that is written into a concatenation is left to that.
+    """
+    if op.name != "tosa.slice" or not all(is_static_tensor(value) for value in (op.operands[0], op.results[0])):
+        return False
+    whole, part = shape_of(op.operands[0]), shape_of(op.results[0])
+    first = next((axis for axis, size in enumerate(part) if size > 1), len(part))
+    known = constant_value(op.operands[1]) is not None and rearranged_constant(op.results[0]) is None
+    joined = any(user.name == "tosa.concat" for user in users(op.results[0]))
+    return known and element_of(op.operands[0]) in _STORED and whole[first + 1 :] != part[first + 1 :] and not joined
 
 
 def before_root(root: ir.Operation) -> set[ir.Operation]:

@@ -8,7 +8,8 @@
       tosa.yield %z
     }) {kernel = "convolution"}
 
-A group of rows has no root either: reductions of rows stand among its element-wise ops.
+A group of rows has no root either: reductions of rows stand among its element-wise ops. A slice that is
+alone has none.
 
 The body is ordinary TOSA, reads values from outside, and defines what the op computes.
 """
@@ -27,7 +28,7 @@ from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
 
 CONVOLUTION, DEPTHWISE, ELEMENTWISE = "convolution", "depthwise", "elementwise"
 POOLING, INTERLEAVE, TRANSPOSE, ROWS, PRODUCT = "pooling", "interleave", "transpose", "rows", "product"
-PADDING, RESIZE, ARGMAX = "padding", "resize", "argmax"
+PADDING, SLICE, RESIZE, ARGMAX = "padding", "slice", "resize", "argmax"
 MAX_INTERLEAVED: Final = 4
 """Channels that are interleaved in registers."""
 FAMILIES: Final = {

@@ -5,8 +5,9 @@ Out: the same, ops that one kernel computes together inside a `quantune.fused` o
 
 A group starts at a convolution or depthwise convolution with constant weights, at a matmul, a pooling, a mean, a pad, a
 resize, an argmax or the transpose of the network's input, at a reduction of rows (softmax, normalisations), or at an
-element-wise op (see kernels/fusion/fusion_rules.py and passes/kernels/group_growth.py). Element-wise ops among
-reductions that no kernel computes stay as they are: IREE makes one dispatch of them all.
+element-wise op (see kernels/fusion/fusion_rules.py and passes/kernels/group_growth.py). A slice that is in none is one
+of its own. Element-wise ops among reductions that no kernel computes stay as they are: IREE makes one dispatch of them
+all.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from operator import attrgetter
 from typing import ClassVar, Final
 
 from quantune_mlir.kernels.emit.vector_ops import EMITTERS
-from quantune_mlir.kernels.fusion.fusion_rules import before_root, is_root, reduces_rows
-from quantune_mlir.kernels.fusion.group import ARGMAX, ELEMENTWISE, FAMILIES, ROWS, family_of, fuse
+from quantune_mlir.kernels.fusion.fusion_rules import before_root, is_cut, is_root, reduces_rows
+from quantune_mlir.kernels.fusion.group import ARGMAX, ELEMENTWISE, FAMILIES, ROWS, SLICE, family_of, fuse
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.function import entry_block, functions, ops_named
@@ -43,18 +44,19 @@ class FuseKernels(Pass):
     def apply(self, module: ir.Module) -> None:
         for function in functions(module):
             for loop in ops_named(function, LOOP):
-                _fuse(loop.regions[1].blocks[0])
-            _fuse(entry_block(function))
+                _fuse(loop.regions[1].blocks[0], slices=False)
+            _fuse(entry_block(function), slices=True)
 
 
-def _fuse(block: ir.Block) -> None:
+def _fuse(block: ir.Block, *, slices: bool) -> None:
+    """`slices`: whether one has a kernel of its own; a loop computes those within."""
     with Graph(block) as graph:
-        groups = [([node.op for node in members], family) for members, family in _groups(graph)]
+        groups = [([node.op for node in members], family) for members, family in _groups(graph, slices=slices)]
     for members, family in groups:
         fuse(members, family)
 
 
-def _groups(graph: Graph) -> list[tuple[list[Node], str]]:
+def _groups(graph: Graph, *, slices: bool) -> list[tuple[list[Node], str]]:
     """What kernels compute together, and their families, in the order of the block."""
     taken: set[Node] = set()
     groups: list[tuple[list[Node], str]] = []
@@ -71,6 +73,8 @@ def _groups(graph: Graph) -> list[tuple[list[Node], str]]:
             family = ROWS if starts is rows else family_of(start.op)
             groups.append((sorted(members, key=_position), family))
     groups = [group for group in groups if group[1] != ELEMENTWISE or not _meets_reductions(group[0], taken)]
+    if slices:
+        groups += [([node], SLICE) for node in graph.nodes if node not in taken and is_cut(node.op)]
     return sorted(groups, key=lambda group: group[0][-1].position)
 
 

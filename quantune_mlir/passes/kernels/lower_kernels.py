@@ -46,6 +46,7 @@ from quantune_mlir.kernels.fusion.group import (
     PRODUCT,
     RESIZE,
     ROWS,
+    SLICE,
     TRANSPOSE,
     Group,
 )
@@ -75,6 +76,7 @@ _KERNELS: Final[dict[str, Lower]] = {
     PRODUCT: product.lower,
     RESIZE: resize.lower,
     ROWS: rows.lower,
+    SLICE: padding.lower_slice,
     TRANSPOSE: transpose.lower,
 }
 _WRITES_PARTS: Final = frozenset({CONVOLUTION, ELEMENTWISE, POOLING, RESIZE})

@@ -29,3 +29,28 @@ def test_channels_alone_are_left_to_the_pooling_before_them() -> None:
     text = Text()
     text.results.append(text.pad_channels(text.input((1, 4, 4, 8), "f32"), 0, 8, 0.0))
     assert leftovers(text, BY_LANES[0]) == ["tosa.pad"]
+
+
+SLICES = {
+    "rows and columns": ((2, 5, 7, 3), (0, 1, 2, 0), (2, 3, 5, 3)),
+    "channels": ((1, 4, 5, 37), (0, 0, 0, 20), (1, 4, 5, 17)),
+    "all axes": ((3, 4, 5, 6), (1, 0, 2, 3), (2, 3, 3, 2)),
+    "so many that workgroups share them": ((1, 61, 31, 40), (0, 1, 0, 0), (1, 59, 31, 39)),
+}
+
+
+@pytest.mark.parametrize("isa", BY_LANES)
+def test_slices_are_parts(isa: str) -> None:
+    text = Text()
+    for shape, start, size in SLICES.values():
+        for element in ("f32", "i8"):
+            text.results.append(text.slice(text.input(shape, element), start, size))
+    assert leftovers(text, isa) == []
+    assert_equal(run(text, isa), run(text, None), exact=True)
+
+
+def test_slices_of_neighbours_are_left_to_iree() -> None:
+    text = Text()
+    value = text.input((1, 6, 4, 8), "f32")
+    text.results.append(text.slice(value, (0, 2, 0, 0), (1, 3, 4, 8)))
+    assert leftovers(text, BY_LANES[0]) == ["tosa.slice"]
