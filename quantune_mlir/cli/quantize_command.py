@@ -32,6 +32,7 @@ from quantune_mlir.cli.inputs import (
 from quantune_mlir.cli.model_options import import_options, model_options
 from quantune_mlir.cli.policy_options import POLICY_PARAMETERS, plan_policy, policy_options
 from quantune_mlir.cli.reporting import Notes, Verbosity, reports_errors, summarize, verbosity
+from quantune_mlir.cli.stopping import holding_signals
 from quantune_mlir.errors import PlanError
 
 if TYPE_CHECKING:
@@ -178,18 +179,19 @@ def _quantize(
     from quantune_mlir.workflow.ahead import make_ready, start_compiler
 
     start_compiler()
-    from quantune_mlir.backend.compilation import load_tiles
-    from quantune_mlir.backend.delivery import Delivery
-    from quantune_mlir.cli.console import Display, told_as_json
-    from quantune_mlir.hardware.targets import load_target
-    from quantune_mlir.numerics.profile import Profile
-    from quantune_mlir.samples.preprocess import Preprocess
-    from quantune_mlir.samples.sample_set import SampleSet
-    from quantune_mlir.workflow.kept_models import load_model
-    from quantune_mlir.workflow.plan_memory import MemoryLimits
-    from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
-    from quantune_mlir.workflow.quantization import quantize
-    from quantune_mlir.workflow.scoring import Scorer
+    with holding_signals():
+        from quantune_mlir.backend.compilation import load_tiles
+        from quantune_mlir.backend.delivery import Delivery
+        from quantune_mlir.cli.console import Display, told_as_json
+        from quantune_mlir.hardware.targets import load_target
+        from quantune_mlir.numerics.profile import Profile
+        from quantune_mlir.samples.preprocess import Preprocess
+        from quantune_mlir.samples.sample_set import SampleSet
+        from quantune_mlir.workflow.kept_models import load_model
+        from quantune_mlir.workflow.plan_memory import MemoryLimits
+        from quantune_mlir.workflow.policy import DEFAULT_POLICY, load_plan
+        from quantune_mlir.workflow.quantization import quantize
+        from quantune_mlir.workflow.scoring import Scorer
 
     notes = Notes()
     description = load_target(target)

@@ -48,10 +48,28 @@ def reports_stop(program: str) -> Generator[None]:
         sys.exit(128 + stopped)
 
 
+@contextmanager
+def holding_signals() -> Generator[None]:
+    """Lets signals that come meanwhile raise afterwards: modules of MLIR abort if that happens in their making."""
+    _HELD.clear()
+    _holding.set()
+    try:
+        yield
+    finally:
+        _holding.clear()
+        for number in _HELD[:1]:
+            _stop(number, None)
+
+
 _LATEST: list[signal.Signals] = []
+_HELD: list[int] = []
+_holding: Final = threading.Event()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    if _holding.is_set():
+        _HELD.append(number)
+        return
     for heeded in HEEDED:
         signal.signal(heeded, signal.SIG_IGN)
     _LATEST.append(signal.Signals(number))
