@@ -4,10 +4,10 @@ In:  dispatches that read constants.
 Out: dispatches that read parts of one constant.
 
      %a = tosa.const ...              %all = arith.constant dense_resource<...> : tensor<SIZExi8>
-     %b = tosa.const ...      ->      %c = flow.tensor.bitcast (flow.tensor.slice %all [FIRST for BYTES])
+     %b = tosa.const ...      ->      %c = flow.tensor.slice %all [FIRST for BYTES]
      flow.dispatch ...(%a, %b)        flow.dispatch ...(%c, %d)
 
-A part costs nothing: IREE hands a dispatch the range of memory. To IREE each constant is a global, and the time of its
+A part costs nothing: IREE hands a dispatch the range of memory, of which the kernel knows the type. To IREE each constant is a global, and the time of its
 passes grows with the square of their number. What is large or all alike is no part: the former would be in memory
 twice, and the latter IREE need not store. Large integers become resources, too: of others IREE looks at each element,
 in two dozen passes.
@@ -60,16 +60,15 @@ class PoolConstants(Pass):
             kind = tensor_type([len(pool)], np.int8)
             values = lend_constant(np.frombuffer(pool, np.int8), _NAME, kind)
             wholes: dict[ir.Block, ir.Value] = {}
-            parts: dict[tuple[ir.Block, int, ir.Type], ir.Value] = {}
+            parts: dict[tuple[ir.Block, int], ir.Value] = {}
             for op, first, size in found:
                 if op.block not in wholes:
                     with ir.InsertionPoint.at_block_begin(op.block):
                         wholes[op.block] = arith.ConstantOp(kind, values).result
-                key = op.block, first, op.results[0].type
-                if key not in parts:
+                if (op.block, first) not in parts:
                     with ir.InsertionPoint(op):
-                        parts[key] = _part(wholes[op.block], first, size, op.results[0].type)
-                op.results[0].replace_all_uses_with(parts[key])
+                        parts[op.block, first] = _part(wholes[op.block], first, size)
+                op.results[0].replace_all_uses_with(parts[op.block, first])
                 op.erase()
 
 
@@ -102,8 +101,7 @@ def _is_pooled(op: ir.Operation, array: np.ndarray) -> bool:
     return all(user.name == flow.DispatchOp.OPERATION_NAME for user in users(op.results[0]))
 
 
-def _part(whole: ir.Value, first: int, size: int, kind: ir.Type) -> ir.Value:
-    """A tensor of so many bytes of another, at the current point."""
+def _part(whole: ir.Value, first: int, size: int) -> ir.Value:
+    """So many bytes of a constant, at the current point."""
     start, length = (arith.ConstantOp(ir.IndexType.get(), number).result for number in (first, size))
-    part = flow.TensorSliceOp(tensor_type([size], np.int8), whole, [], [start], [length], []).result
-    return flow.TensorBitCastOp(kind, part, [], []).result
+    return flow.TensorSliceOp(tensor_type([size], np.int8), whole, [], [start], [length], []).result

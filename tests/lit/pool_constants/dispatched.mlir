@@ -8,12 +8,10 @@
 // CHECK: %[[FIRST:.*]] = arith.constant 0 : index
 // CHECK: %[[BYTES:.*]] = arith.constant 8 : index
 // CHECK: %[[A:.*]] = flow.tensor.slice %[[ALL]][%[[FIRST]] for %[[BYTES]]] : tensor<76xi8> -> tensor<8xi8>
-// CHECK: %[[B:.*]] = flow.tensor.bitcast %[[A]] : tensor<8xi8> -> tensor<2xf32>
 // CHECK: %[[SECOND:.*]] = arith.constant 64 : index
-// CHECK: %[[C:.*]] = flow.tensor.slice %[[ALL]][%[[SECOND]] for {{.*}}] : tensor<76xi8> -> tensor<12xi8>
-// CHECK: %[[D:.*]] = flow.tensor.bitcast %[[C]] : tensor<12xi8> -> tensor<3xi32>
-// CHECK: flow.dispatch @e::@e(%{{.*}}, %[[B]], %[[D]], %[[SPLAT]])
-// CHECK: flow.dispatch @e::@e(%{{.*}}, %[[B]], %[[D]], %[[SPLAT]])
+// CHECK: %[[B:.*]] = flow.tensor.slice %[[ALL]][%[[SECOND]] for {{.*}}] : tensor<76xi8> -> tensor<12xi8>
+// CHECK: flow.dispatch @e::@e(%{{.*}}, %[[A]], %[[B]], %[[SPLAT]])
+// CHECK: flow.dispatch @e::@e(%{{.*}}, %[[A]], %[[B]], %[[SPLAT]])
 // CHECK: tosa.add %{{.*}}, %[[READ]]
 func.func @main(%x: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) {
   %splat = "tosa.const"() <{values = dense<1.0> : tensor<4xf32>}> : () -> tensor<4xf32>
