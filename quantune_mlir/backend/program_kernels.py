@@ -11,7 +11,7 @@ import os
 import shlex
 from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -35,11 +35,18 @@ from quantune_mlir.mlir.text import module_bytecode, parse_module
 _LINKED: Final = frozenset({"embedded_elf_x86_64", "embedded_elf_arm_64"})
 _NAME_LENGTH: Final = 32
 _WITHOUT_HELPERS: Final = "builtin.module(inline,symbol-dce)"
-_WAITING_LINKER: Final = """#!/bin/sh
+_LINKER: Final = """#!/bin/sh
 cat {ready}
+for argument; do
+  shift
+  case "$argument" in *{objects}) argument=@{list} ;; esac
+  set -- "$@" "$argument"
+done
 exec {linker} "$@"
 """
-"""Waits until the pipe `ready` is closed: all object files are there then."""
+"""Waits until the pipe `ready` is closed: all object files are there then. They are told where IREE tells of one."""
+_OBJECTS: Final = "quantune_kernels.o"
+"""An empty file: IREE wants to see what it has linked before it is compiled."""
 _JUMPS: Final = "quantune_kernels"
 _KERNEL_TEXT: Final = """
 llvm.func @{name}(!llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32 attributes {{hal.import.static}}
@@ -64,6 +71,8 @@ class ProgramKernels(Receiver):
         """Begin with none; see `can_link`. No IR is kept: its context would be, with all constants of the program."""
         self._target = KernelTarget(target.name, tuple(target.compile_flags()), variant.name, str(variant.target))
         self._objects: dict[str, Future[bytes]] = {}
+        self._called: list[str] = []
+        """Those that the program calls, in the order in which they are linked."""
 
     def take(self, code: bytes, made_of: str = "") -> str:
         """Have a kernel compiled, or found in the cache; its name. Raises CompileError if nobody can compile it."""
@@ -127,8 +136,6 @@ class ProgramKernels(Receiver):
     def linked(self, folder: Path, compiling: Compiling) -> Generator[list[str]]:
         """What to tell IREE, called in `folder` meanwhile, for it to link a program with the objects, which come there.
 
-        One argument of a program's has room for the names of 10,000 files, but not where each tells its folder.
-
         Args:
             folder: an empty one.
             compiling: is told of each object that is there.
@@ -137,42 +144,37 @@ class ProgramKernels(Receiver):
             CompileError: IREE refuses a kernel.
             OSError: files cannot be written.
         """
-        searching = ["--iree-hal-executable-object-search-path=."]
-        if all(found.done() for found in self._objects.values()):
-            self._write(folder)
-            yield searching
-            return
-        ready, linker = folder / "ready", folder / "waiting_linker.sh"
-        tool = shlex.quote(find_tool("iree-lld"))
-        linker.write_text(_WAITING_LINKER.format(ready=shlex.quote(str(ready)), linker=tool))
+        ready, linker, listed = folder / "ready", folder / "linker.sh", folder / "objects"
+        (folder / _OBJECTS).touch()
+        numbers = {name: number for number, name in enumerate(self._objects)}
+        listed.write_text("".join(f"{_file(numbers[name])}\n" for name in self._called))
+        told = {"ready": ready, "list": listed, "linker": find_tool("iree-lld")}
+        quoted = {name: shlex.quote(str(path)) for name, path in told.items()}
+        linker.write_text(_LINKER.format(objects=_OBJECTS, **quoted))
         linker.chmod(0o700)
-        for number in range(len(self._objects)):
-            (folder / _file(number)).touch()
         os.mkfifo(ready)
         opened = os.open(ready, os.O_RDWR)
-        with compiling(len(self._objects)) as tick, ThreadPoolExecutor(1) as pool:
+        awaited = [found for found in self._objects.values() if not found.done()]
+        telling = compiling(len(self._objects)) if awaited else nullcontext(lambda: None)
+        with telling as tick, ThreadPoolExecutor(1) as pool:
             for found in self._objects.values():
                 found.add_done_callback(lambda _: tick())
             made = pool.submit(self._write_in_time, folder, ready, opened)
             try:
-                yield [*searching, f"--iree-llvmcpu-embedded-linker-path={linker}"]
+                searching = "--iree-hal-executable-object-search-path=."
+                yield [searching, f"--iree-llvmcpu-embedded-linker-path={linker}"]
             finally:
                 made.result()
 
     def _write_in_time(self, folder: Path, ready: Path, opened: int) -> None:
         try:
-            self._write(folder)
+            for number, found in enumerate(self._objects.values()):
+                (folder / _file(number)).write_bytes(found.result())
         finally:
             made = folder / "made"
             made.touch()
             os.replace(made, ready)  # Who opens it from now on need not wait.
             os.close(opened)
-
-    def _write(self, folder: Path) -> None:
-        """Files that are there are not truncated: ext4 would flush them at once, and wait for that to remove them."""
-        for number, found in enumerate(self._objects.values()):
-            with (folder / _file(number)).open("ab") as file:
-                file.write(found.result())
 
     def _leave_jumps(self, module: ir.Module, taken: Mapping[str, hal.ExecutableSourceOp]) -> None:
         """One executable instead of those taken, by name: each costs IREE as much as a hundred jumps do."""
@@ -191,9 +193,9 @@ class ProgramKernels(Receiver):
                 copy.attributes["ordinal"] = ir.IntegerAttr.get(ir.IndexType.get(), ordinal)
             code.operation.clone()
             hal.ExecutableSourceEndOp()
-        numbers = {name: number for number, name in enumerate(self._objects)}
-        files = ", ".join(f'#hal.executable.object<{{path = "{_file(numbers[name])}"}}>' for name in names)
-        objects = f"#hal.executable.objects<{{{self._target.attribute} = [{files}]}}>"
+        self._called = names
+        one = f'#hal.executable.object<{{path = "{_OBJECTS}"}}>'
+        objects = f"#hal.executable.objects<{{{self._target.attribute} = [{one}]}}>"
         jumps.attributes["objects"] = ir.Attribute.parse(objects)
         for source in taken.values():
             source.operation.erase()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import select
 import struct
 import subprocess
@@ -113,8 +112,7 @@ def test_a_thousand_object_files_fit_into_the_linkers_command(jobs: list[KernelJ
     kernels = program_kernels(HOST, copy.context)
     assert kernels is not None
     kernels.take_all(copy)
-    paths = re.findall(r'path = "([^"]*)"', str(copy))
-    assert paths == [f"{number}.o" for number in range(len(kernels.names))] and paths
+    assert len(kernels.names) > 1 == str(copy).count("path = ")
 
 
 def test_a_kernel_is_what_it_does(jobs: list[KernelJob]) -> None:
