@@ -7,10 +7,10 @@ Out: dispatches that read parts of one constant.
      %b = tosa.const ...      ->      %c = flow.tensor.slice %all [FIRST for BYTES]
      flow.dispatch ...(%a, %b)        flow.dispatch ...(%c, %d)
 
-A part costs nothing: IREE hands a dispatch the range of memory, of which the kernel knows the type. To IREE each constant is a global, and the time of its
-passes grows with the square of their number. What is large or all alike is no part: the former would be in memory
-twice, and the latter IREE need not store. Large integers become resources, too: of others IREE looks at each element,
-in two dozen passes.
+A part costs nothing: IREE hands a dispatch the range of memory, of which the kernel knows the type. To IREE each
+constant is a global, and the time of its passes grows with the square of their number. What is large or all alike is no
+part: the former would be in memory twice, and the latter IREE need not store. Large integers become resources, too: of
+others IREE looks at each element, in two dozen passes.
 """
 
 from __future__ import annotations
