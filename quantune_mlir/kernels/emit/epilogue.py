@@ -163,7 +163,7 @@ class Epilogue:
         """The shape of the result."""
         return self._group.shape
 
-    @property
+    @cached_property
     def depends_on_channel(self) -> bool:
         """Whether there is a number for each channel."""
         return len(self.channels) > len(self._tables) or any(map(self._is_channels, self.tensors))

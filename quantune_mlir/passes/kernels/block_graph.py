@@ -14,7 +14,7 @@ from quantune_mlir.kernels.emit.casts import CODES
 from quantune_mlir.kernels.emit.vector_ops import EMITTERS, is_supported, tensor_operands
 from quantune_mlir.kernels.fusion.fusion_rules import joins_rows
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import is_constant, is_splat
+from quantune_mlir.mlir.constants import CONSTANTS, is_constant, is_splat
 from quantune_mlir.mlir.edit import is_static_tensor, shape_of, users
 
 _STORED: Final = frozenset({"f32", *CODES})
@@ -89,10 +89,12 @@ class Graph:
             return tensors[value]
 
         for node in self.nodes:
-            node.reads = [tensor(value) for value in node.op.operands]
-            node.tensors = [tensors[value] for value in tensor_operands(node.op)]
+            operands = node.op.operands
+            if len(operands):
+                node.reads = [tensor(value) for value in operands]
+                node.tensors = [tensors[value] for value in tensor_operands(node.op)]
             results = [tensor(value, node) for value in node.op.results]
-            if results:
+            if results and node.name not in CONSTANTS:
                 node.makes = results[0]
                 readers = users(results[0].value)
                 node.readers = [self.node(op) or Node(op, position=-1, name=op.name) for op in readers]
