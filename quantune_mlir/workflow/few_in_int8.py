@@ -37,7 +37,7 @@ def few_in_int8(quantization: QuantizedModel) -> str | None:
     return "\n".join(
         (
             f"{share:.0%} of the multiply-accumulates are in int8: with {MOST:.0%} of them, "
-            f"at most {decibels(best.noise):.1f} dB are predicted at {model.parts[worst]}",
+            f"about {decibels(best.noise):.1f} dB are predicted at {model.parts[worst]}",
             f"most of that noise is made by {', '.join(noisiest)}",
             f"remedy: {enough}tell by a score of your own what does no harm: --max-drop 1 --score FILE.py",
         )

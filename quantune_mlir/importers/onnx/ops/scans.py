@@ -53,14 +53,21 @@ def _picked_in_a_loop(b: Builder, x: Tensor, rest: Tensor, axis: int, count: int
     rows = x.size // x.shape[axis]
 
     def step(inner: Builder, number: Tensor, states: list[Tensor], unchanged: list[Tensor]) -> list[Tensor]:
-        best = inner.argmax(states[0], axis)
-        return [inner.reshape(best, (1, rows)), _without(inner, states[0], axis, inner.reshape(best, ones))]
+        best = _first_largest(inner, states[0], axis)
+        return [inner.reshape(best, (1, rows)), _without(inner, states[0], axis, best)]
 
     found = b.stacked_rounds(count, [rest], [], step)
     apart = [*ones[:axis], *ones[axis + 1 :]]
     order = [*range(1, axis + 1), 0, *range(axis + 1, x.rank)]
     indices = b.transpose(b.reshape(found, (count, *apart)), order)
     return [elements_along(b, x, indices, axis), b.cast(indices, np.int64)]
+
+
+def _first_largest(b: Builder, x: Tensor, axis: int) -> Tensor:
+    """The index of the first maximum, with size one on the axis: an argmax of vectors in a loop, too."""
+    places = b.broadcast_to(_places(x.shape, axis), x.shape)
+    beyond = b.splat(x.shape[axis], np.int32, x.rank)
+    return b.reduce("min", b.select(b.compare("equal", x, b.reduce("max", x, axis)), places, beyond), axis)
 
 
 def _without(b: Builder, x: Tensor, axis: int, index: Tensor) -> Tensor:
@@ -70,8 +77,14 @@ def _without(b: Builder, x: Tensor, axis: int, index: Tensor) -> Tensor:
 
 def _is_at(b: Builder, shape: tuple[int, ...], axis: int, index: Tensor) -> Tensor:
     """Whether an element stands at `index`, int32 with size one on the axis."""
-    places = np.arange(shape[axis], dtype=np.int32).reshape([-1 if i == axis else 1 for i in range(len(shape))])
-    return b.compare("equal", Tensor.constant(places), index)
+    return b.compare("equal", _places(shape, axis), index)
+
+
+def _places(shape: tuple[int, ...], axis: int) -> Tensor:
+    """Indices along an axis, with size one on the others."""
+    return Tensor.constant(
+        np.arange(shape[axis], dtype=np.int32).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    )
 
 
 @operator("Hardmax", since=13)
