@@ -42,6 +42,10 @@ from quantune_mlir.numerics.parameters import QuantParams
 
 _DIGITS: Final = 64.0
 """The signs follow the parity of the output in units of this part of an int8 step."""
+_FURTHER: Final = 2.0**14
+_TIMES: Final = 3
+"""So often what is less than an int8 step is told by digits further behind the point. Else all that is next to nothing,
+as most of a detector's scores are, would have one sign, and errors of one sign there would add up."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +140,14 @@ def project(
 
 def _random_signs(output: ir.Value, params: Mapping[ir.Value, QuantParams]) -> ir.Value:
     """+1 or -1 for each element, as good as random."""
-    rank = (1,) * len(shape_of(output))
+
+    def each(value: float) -> ir.Value:
+        return ops.number(np.full((1,) * len(shape_of(output)), value))
+
     step = params[output].scale if output in params else 1.0
-    scaled = ops.multiply(output, ops.number(np.full(rank, _DIGITS / step)))
+    scaled = ops.multiply(output, each(_DIGITS / step))
+    for _ in range(_TIMES):
+        tiny = ops.greater(each(_DIGITS), ops.absolute(scaled))
+        scaled = ops.select(tiny, ops.multiply(scaled, each(_FURTHER)), scaled)
     fraction = ops.subtract(scaled, build.elementwise("floor", scaled))
-    signs = (ops.number(np.full(rank, sign)) for sign in (1.0, -1.0))
-    return ops.select(ops.greater(fraction, ops.number(np.full(rank, 0.5))), *signs)
+    return ops.select(ops.greater(fraction, each(0.5)), each(1.0), each(-1.0))

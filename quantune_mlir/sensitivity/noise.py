@@ -24,6 +24,8 @@ LEAST_HALVED: Final = 0.01
 _ROUNDING: Final = 1e-6
 _CORRECTION: Final = 30.0
 """The most by which the measured noise of int8 throughout may differ from its prediction for that to be scaled."""
+_SCATTER: Final = 2.0
+"""By so much what is projected of a layer alone may be off by chance."""
 
 
 def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: bool = True) -> NoiseBudget:
@@ -49,12 +51,23 @@ def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: 
         budget = _explained(budget, model, measurement)
         measured, ratio = _beside_measured(budget, measurement)
         scaled = (measured > 0) & (measured < WORST) & ((measured < SATURATED) | (ratio > 1))
+        ratio = _uncancelled(ratio, budget)
         budget = budget.times(np.where(scaled, np.clip(ratio, 1 / _CORRECTION, _CORRECTION), 1.0))
         budget = replace(budget, halved_at=_halved_at(budget.total, measured))
     for (name, noise), energy in energies.items():
         if noise == RESIDUAL and 0 < energy.noise < energy.signal:
             return budget.against(cast(Signal, name), energy.noise / energy.signal)
     return budget
+
+
+def _uncancelled(ratio: Powers, budget: NoiseBudget) -> Powers:
+    """The ratio of measured to predicted noise; where it leaves far less than the worst layer brings alone, as much.
+
+    Errors of several layers may cancel on the samples that were run, which says nothing of other plans.
+    """
+    total, worst = budget.total, np.max(list(budget.alone.values()), axis=0)
+    alone = np.minimum(np.divide(worst, total, out=np.zeros_like(total), where=total > 0), 1.0)
+    return np.where(ratio < alone / _SCATTER, alone, ratio)
 
 
 def _explained(budget: NoiseBudget, model: Model, measurement: Measurement) -> NoiseBudget:

@@ -143,14 +143,14 @@ def test_the_analysis_reports_the_budget(digits: Digits) -> None:
 
 
 def test_what_fp32_buys_is_foreseen(outlier: Digits) -> None:
-    """Cautiously: of the 10 dB that the bad layer takes, much of that is promised, and no more than comes."""
+    """Cautiously: of the 10 dB that the bad layer takes, much of that is promised, and hardly more than comes."""
     assert max(outlier.budget.own, key=lambda name: outlier.budget.own[name].max()) == BAD
     before, after, measured = (
         decibels(n) for n in (outlier.predicted(), outlier.predicted(BAD), outlier.measured(BAD))
     )
     assert before == pytest.approx(outlier.energies[LAST, ACCUMULATED].sqnr_db, abs=1e-4)
     assert after > before + 4
-    assert after <= measured < after + 7
+    assert after - 0.5 <= measured < after + 7
 
 
 def decibels(noise: float) -> float:
@@ -222,6 +222,20 @@ def test_projected_noise_is_scaled_to_what_the_run_measured(tmp_path: Path) -> N
     assert {name: noise.max() for name, noise in budget.alone.items()} == pytest.approx({"conv1": 0.03, "conv2": 0.01})
     scale = 0.03 / (0.03 * 0.25 + 0.01)
     assert own(budget) == pytest.approx({"conv1": scale * 0.03 * 0.25, "conv2": scale * 0.01})
+
+
+@pytest.mark.parametrize(("measured", "total"), [(2.0, 2.0), (0.1, 3.0)])
+def test_errors_that_cancel_do_not_make_each_smaller(tmp_path: Path, measured: float, total: float) -> None:
+    """Of layers that alone bring 3 and 1, 2 may be left by chance; where next to nothing is, 3 is taken for the sum."""
+    projected: Energies = {
+        ("conv1", PROJECTED): ErrorEnergy(3.0, 3.0, 1.0),
+        ("conv2", PROJECTED): ErrorEnergy(1.0, 1.0, 1.0),
+        ("conv1", PROJECTED_LANES): ErrorEnergy(3.0, 0.0, 1.0),
+        ("conv2", PROJECTED_LANES): ErrorEnergy(1.0, 0.0, 1.0),
+    }
+    at_output: dict[tuple[str, Noise], float] = {("conv2", ACCUMULATED): measured}
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=True), energies(at_output), projected)
+    assert own(budget) == pytest.approx({"conv1": total / 100 * 3 / 4, "conv2": total / 100 * 1 / 4})
 
 
 def test_noise_that_no_projection_foresaw_is_blamed_on_whose_errors_have_grown(tmp_path: Path) -> None:
