@@ -29,6 +29,7 @@ from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant_value
 from quantune_mlir.mlir.edit import defining_op, element_of, is_static_tensor, shape_of, users
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
+from quantune_mlir.mlir.tosa.numpy_rules import ignores_nan
 from quantune_mlir.mlir.tosa.resizing import resized_axes
 from quantune_mlir.mlir.tosa.traits import axis_of, traits_of
 
@@ -53,7 +54,7 @@ def is_root(op: ir.Operation) -> bool:
             return element_of(op.operands[0]) in _STORED and _pads_more_than_channels(op)
         case "tosa.argmax":
             is_last = axis_of(op) == len(shape_of(op.operands[0])) - 1
-            return element_of(op.operands[0]) in _STORED and is_last and "IGNORE" not in str(op.attributes)
+            return element_of(op.operands[0]) in _STORED and is_last and not ignores_nan(op)
         case "tosa.resize":
             return element_of(op.operands[0]) in _STORED and resized_axes(op) is not None
         case "tosa.matmul":

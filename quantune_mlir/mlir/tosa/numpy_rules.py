@@ -32,7 +32,7 @@ def in_double(function: Callable[..., Array], operands: int = 1) -> Rule:
 
 def extremum(propagating: np.ufunc, ignoring: np.ufunc) -> Rule:
     """The larger or smaller of two, by what becomes of NaN."""
-    return lambda op, operands: (ignoring if _ignores_nan(op) else propagating)(*operands[:2])
+    return lambda op, operands: (ignoring if ignores_nan(op) else propagating)(*operands[:2])
 
 
 def reduction(function: Callable[..., Array]) -> Rule:
@@ -93,7 +93,7 @@ def clamp(op: ir.Operation, operands: list[Array]) -> Array:
     """Within the op's bounds."""
     x = operands[0]
     low, high = (np.asarray(_attribute(op, name), x.dtype) for name in ("min_val", "max_val"))
-    if _ignores_nan(op):
+    if ignores_nan(op):
         return np.fmin(np.fmax(x, low), high)
     return np.minimum(np.maximum(x, low), high)
 
@@ -192,7 +192,8 @@ def _round_to_integer(x: Array, target: np.dtype[Any]) -> Array:
     return np.where(too_large, target.type(limits.max), inside)
 
 
-def _ignores_nan(op: ir.Operation) -> bool:
+def ignores_nan(op: ir.Operation) -> bool:
+    """Whether an op takes NaN for smaller, or larger, than all numbers."""
     return "nan_mode" in op.attributes and "IGNORE" in str(op.attributes["nan_mode"])
 
 

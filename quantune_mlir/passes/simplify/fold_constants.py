@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from itertools import permutations
+from math import inf
+from typing import ClassVar, Final
 
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value, is_constant
 from quantune_mlir.mlir.edit import blocks, erase_dead, replace
 from quantune_mlir.mlir.tosa.evaluate import evaluate
+from quantune_mlir.mlir.tosa.numpy_rules import ignores_nan
 from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.base import Pass
+
+_INFINITIES: Final = {"tosa.maximum": -inf, "tosa.minimum": inf}
+"""What these ops change nothing with, but NaN where they ignore that."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,19 @@ def _fold(op: ir.Operation) -> None:
     if traits_of(op).neutral and op.operands[0].type == op.results[0].type:
         replace(op, op.operands[0])
         return
+    if op.name in _INFINITIES and not ignores_nan(op):
+        for value, other in permutations(op.operands):
+            if value.type == op.results[0].type and _all(other, _INFINITIES[op.name]):
+                replace(op, value)
+                return
     if not all(is_constant(operand) for operand in op.operands):
         return
     result = evaluate(op, [array for operand in op.operands if (array := constant_value(operand)) is not None])
     if result is not None:
         replace(op, constant(result, loc=op.location, ip=ir.InsertionPoint(op)))
+
+
+def _all(value: ir.Value, number: float) -> bool:
+    """Whether a value is a constant whose elements are all this number."""
+    array = constant_value(value)
+    return array is not None and bool((array == number).all())
