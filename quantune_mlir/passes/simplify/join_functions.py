@@ -1,10 +1,11 @@
-"""In: functions of one tensor, written as several layers. Out: the same ops as one layer, named after the last.
+"""In: functions of one tensor, and softmaxes, written as several layers. Out: each as one layer, named after its last.
 
     x * clamp(x + 3, 0, 6) / 6       x * sigmoid(x)       x * (1 + erf(x / sqrt 2)) / 2       x * tanh(log(1 + exp x))
 
 Whatever the order and the constants: element-wise ops that part from one tensor and meet again are a function of it, if
 nothing else reads what is between; a factor or a term that follows belongs to it. So an activation that an exporter
-wrote out gets the one table, or the one epilogue, that its node would get.
+wrote out gets the one table, or the one epilogue, that its node would get; and a softmax stays fp32 as a whole, as its
+node would.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from quantune_mlir.graph.network import Network
+from quantune_mlir.graph.softmax import find_softmaxes
 from quantune_mlir.graph.units import as_function
 from quantune_mlir.mlir.attributes import LAYER, OP, string_attribute
 from quantune_mlir.mlir.bindings import ir
@@ -27,7 +30,7 @@ _MOST_OPS: Final = 40
 
 @dataclass(frozen=True)
 class JoinFunctions(Pass):
-    """Make one layer of the ops of an activation."""
+    """Make one layer of the ops of an activation, or of a softmax."""
 
     name: ClassVar[str] = "quantune-join-functions"
 
@@ -41,6 +44,10 @@ class JoinFunctions(Pass):
             if found is not None:
                 layers.join(found)
         layers.label()
+        layers = _Layers(order)
+        for softmax in find_softmaxes(Network.of(module)):
+            layers.join([op for unit in softmax.units for op in unit.ops], "Softmax")
+        layers.label()
 
 
 class _Layers:
@@ -51,10 +58,10 @@ class _Layers:
         self._ops: dict[str | None, set[ir.Operation]] = {}
         for op, layer in self._layer.items():
             self._ops.setdefault(layer, set()).add(op)
-        self._last: dict[ir.Operation, ir.Operation] = {}
+        self._joined: dict[ir.Operation, tuple[ir.Operation, str | None]] = {}
 
-    def join(self, ops: Sequence[ir.Operation]) -> None:
-        """Let all ops be of the last one's layer, if their layers have no others."""
+    def join(self, ops: Sequence[ir.Operation], name_of_op: str | None = None) -> None:
+        """Let all ops be of the last one's layer, if their layers have no others; None: it keeps the last one's op."""
         joined = {self._layer[op] for op in ops}
         if len(joined) == 1 or None in joined or any(not self._ops[name].issubset(ops) for name in joined):
             return
@@ -63,12 +70,15 @@ class _Layers:
             del self._ops[name]
         self._ops[self._layer[last]] = set(ops)
         for op in ops:
-            self._layer[op], self._last[op] = self._layer[last], last
+            self._layer[op], self._joined[op] = self._layer[last], (last, name_of_op)
 
     def label(self) -> None:
         """Write down what was joined."""
-        labels = [(op, [last.attributes[name] for name in (LAYER, OP)]) for op, last in self._last.items()]
-        for op, (layer, name) in labels:
+        labels = [
+            (op, last.attributes[LAYER], last.attributes[OP] if name is None else ir.StringAttr.get(name, op.context))
+            for op, (last, name) in self._joined.items()
+        ]
+        for op, layer, name in labels:
             op.attributes[LAYER], op.attributes[OP] = layer, name
 
 
