@@ -156,7 +156,9 @@ def is_constant(value: ir.Value) -> bool:
 
 def is_splat(value: ir.Value) -> bool:
     """Whether the value is a constant of which one element tells all."""
-    values = value.owner.attributes["values"] if is_constant(value) else None
+    if not is_constant(value):
+        return False
+    values = value.owner.attributes["values"]
     return isinstance(values, ir.DenseElementsAttr) and values.is_splat
 
 

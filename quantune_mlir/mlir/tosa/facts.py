@@ -64,6 +64,7 @@ class Traits:
         cost: of an element-wise op.
         moves: how it moves elements, if that is all it does.
         neutral: it changes nothing where its result has the type of its first operand.
+        identity: the number that, as the other operand, leaves an operand as it is.
         reduces: it makes one number of those along its axis, which stays with size one.
         aligned: each axis of the result is that axis of every data operand, so that a transpose of them passes through;
             `axis` and the lists of numbers for each axis go along.
@@ -82,6 +83,7 @@ class Traits:
     cost: Cost = "moderate"
     moves: Moves | None = None
     neutral: bool = False
+    identity: float | None = None
     reduces: bool = False
     aligned: bool = False
     per_axis: int = 0

@@ -6,6 +6,8 @@ int8 form (a table of 256 entries), that constants of it fold, that transposes p
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -46,6 +48,10 @@ def _elementwise(
     return Traits(
         data, evaluate, int8, True, compares=compares, homogeneous=homogeneous, cost=cost, neutral=neutral, aligned=True
     )
+
+
+def _extreme(evaluate: Rule, identity: float) -> Traits:
+    return replace(_elementwise(evaluate, 2, int8="extreme", homogeneous=True, cost="cheap"), identity=identity)
 
 
 def _movement(
@@ -107,8 +113,8 @@ TRAITS: Final[dict[str, Traits]] = {
         "logical_xor": _elementwise(plain(np.logical_xor), 2),
         "matmul": _linear(2, reads=1, bias=False),
         "max_pool2d": Traits(int8="movement", moves="selects", homogeneous=True, channels_last=True),
-        "maximum": _elementwise(rule.extremum(np.maximum, np.fmax), 2, int8="extreme", homogeneous=True, cost="cheap"),
-        "minimum": _elementwise(rule.extremum(np.minimum, np.fmin), 2, int8="extreme", homogeneous=True, cost="cheap"),
+        "maximum": _extreme(rule.extremum(np.maximum, np.fmax), identity=-inf),
+        "minimum": _extreme(rule.extremum(np.minimum, np.fmin), identity=inf),
         "mul": _elementwise(rule.mul, 2, int8="binary", homogeneous=True, cost="cheap"),
         "negate": _elementwise(rule.negate, homogeneous=True, cost="cheap"),
         "pad": _movement("fills", rule.pad, aligned=True, neutral=True, per_axis=2),

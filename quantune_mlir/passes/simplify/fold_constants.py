@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import permutations
-from math import inf
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.constants import constant, constant_value, is_constant
@@ -14,9 +13,6 @@ from quantune_mlir.mlir.tosa.evaluate import evaluate
 from quantune_mlir.mlir.tosa.numpy_rules import ignores_nan
 from quantune_mlir.mlir.tosa.traits import traits_of
 from quantune_mlir.pipeline.base import Pass
-
-_INFINITIES: Final = {"tosa.maximum": -inf, "tosa.minimum": inf}
-"""What these ops change nothing with, but NaN where they ignore that."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +31,13 @@ class FoldConstants(Pass):
 def _fold(op: ir.Operation) -> None:
     if not len(op.operands) or len(op.results) != 1:
         return
-    if traits_of(op).neutral and op.operands[0].type == op.results[0].type:
+    traits = traits_of(op)
+    if traits.neutral and op.operands[0].type == op.results[0].type:
         replace(op, op.operands[0])
         return
-    if op.name in _INFINITIES and not ignores_nan(op):
+    if traits.identity is not None and not ignores_nan(op):
         for value, other in permutations(op.operands):
-            if value.type == op.results[0].type and _all(other, _INFINITIES[op.name]):
+            if value.type == op.results[0].type and _all(other, traits.identity):
                 replace(op, value)
                 return
     if not all(is_constant(operand) for operand in op.operands):
