@@ -27,6 +27,7 @@
 // CHECK-NEXT:  "quantune.measure"([[R]], [[QR]]) {noise = "rounding", {{.*}}tensor_name = "r"{{.*}}} : (tensor<4xf32>, tensor<4xi8>)
 // What each of both layers adds to the output is projected by a sweep back, the clamp as part of the sum. Only then are
 // they computed alone.
+// CHECK-COUNT-3: tosa.select
 // CHECK:       [[V:%.*]] = tosa.select
 // CHECK:       "quantune.measure"([[M]], [[LM:%.*]]) {noise = "local", {{.*}}tensor_name = "m"{{.*}}} : (tensor<4xf32>, tensor<4xf32>)
 // CHECK-NEXT:  "quantune.project"([[V]], [[M]], [[LM]]) {part = "made", {{.*}}tensor_name = "m"
