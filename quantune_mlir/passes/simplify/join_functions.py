@@ -44,10 +44,17 @@ class JoinFunctions(Pass):
             if found is not None:
                 layers.join(found)
         layers.label()
+        if not _layers_of("tosa.exp", order) - _layers_of("tosa.reciprocal", order):
+            return
         layers = _Layers(order)
         for softmax in find_softmaxes(Network.of(module)):
             layers.join([op for unit in softmax.units for op in unit.ops], "Softmax")
         layers.label()
+
+
+def _layers_of(name: str, ops: Iterable[ir.Operation]) -> set[str | None]:
+    """The layers that have an op of this name; of a softmax that is a layer, an exponential and a reciprocal are."""
+    return {string_attribute(op, LAYER) for op in ops if op.name == name}
 
 
 class _Layers:

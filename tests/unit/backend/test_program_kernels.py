@@ -194,6 +194,7 @@ def test_nothing_but_the_kernel_is_in_its_object(jobs: list[KernelJob]) -> None:
 def test_altered_objects_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     module = program(NAMES)
     expected = compile_module(module, HOST)
+    assert user_cache().usage().entries > 0  # and nothing is being written any more
     for path in user_cache().directory.rglob("*"):
         if path.is_file():
             data = bytearray(path.read_bytes())
