@@ -6,6 +6,7 @@ of what compiles and this machine's CPU. Entries go as all others of the cache d
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from collections.abc import Callable
@@ -75,6 +76,7 @@ class FinishedStages:
             return make()
         options_text = json.dumps(options.as_dict(), sort_keys=True)
 
+        @functools.cache
         def key() -> str:
             return digest(RUN_2, self._start(model, samples), profile.to_bytes(), options_text)
 

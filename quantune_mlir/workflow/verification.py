@@ -104,12 +104,16 @@ class Verification:
     @property
     def doubtful(self) -> list[PartNoise]:
         """The parts below LEAST_DB, of those that are judged."""
-        return [part.noise for part in self.parts if part.noise.part.is_judged and part.noise.sqnr_db < LEAST_DB]
+        return [noise for noise in self._low if noise.part.is_judged]
 
     @property
     def ranked(self) -> list[PartNoise]:
         """The parts that are not judged, and below LEAST_DB."""
-        return [part.noise for part in self.parts if not part.noise.part.is_judged and part.noise.sqnr_db < LEAST_DB]
+        return [noise for noise in self._low if not noise.part.is_judged]
+
+    @property
+    def _low(self) -> list[PartNoise]:
+        return [part.noise for part in self.parts if part.noise.sqnr_db < LEAST_DB]
 
     @property
     def silent(self) -> list[PartNoise]:

@@ -113,7 +113,7 @@ class PlanVerifier:
         """
         powers = np.full(len(noise.parts), math.nan)
         for part, at in zip(found.parts, self._predicted_at, strict=True):
-            if part.noise.part.reading not in ("classes", "ranked"):
+            if part.noise.part.is_judged and part.noise.part.reading != "classes":
                 powers[at] = np.fmax(powers[at], min(part.counting, WORST))
         return powers
 

@@ -65,7 +65,7 @@ class _Layers:
         self._ops: dict[str | None, set[ir.Operation]] = {}
         for op, layer in self._layer.items():
             self._ops.setdefault(layer, set()).add(op)
-        self._joined: dict[ir.Operation, tuple[ir.Operation, str | None]] = {}
+        self._labels: dict[ir.Operation, tuple[ir.Attribute, ir.Attribute]] = {}
 
     def join(self, ops: Sequence[ir.Operation], name_of_op: str | None = None) -> None:
         """Let all ops be of the last one's layer, if their layers have no others; None: it keeps the last one's op."""
@@ -76,16 +76,14 @@ class _Layers:
         for name in joined:
             del self._ops[name]
         self._ops[self._layer[last]] = set(ops)
+        kept = last.attributes[OP]
+        labels = last.attributes[LAYER], kept if name_of_op is None else ir.StringAttr.get(name_of_op, last.context)
         for op in ops:
-            self._layer[op], self._joined[op] = self._layer[last], (last, name_of_op)
+            self._layer[op], self._labels[op] = self._layer[last], labels
 
     def label(self) -> None:
         """Write down what was joined."""
-        labels = [
-            (op, last.attributes[LAYER], last.attributes[OP] if name is None else ir.StringAttr.get(name, op.context))
-            for op, (last, name) in self._joined.items()
-        ]
-        for op, layer, name in labels:
+        for op, (layer, name) in self._labels.items():
             op.attributes[LAYER], op.attributes[OP] = layer, name
 
 
