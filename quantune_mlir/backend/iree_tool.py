@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import tempfile
 from collections.abc import Sequence
@@ -22,21 +24,33 @@ ONE_THREAD: Final = "--mlir-disable-threading"
 """For modules with little code of their own: each thread sets up all passes for itself, a tenth of the time."""
 COMPILING: Final = Event()
 """Set as soon as a whole program is waited for."""
+_LINKER: Final = "--iree-llvmcpu-embedded-linker-path="
 _MESSAGE_LINES: Final = 12
 _ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")
 """What IREE says of every executable that it takes from a file, or has no use for."""
 
 
 def iree_compile(arguments: Sequence[str], target: str, source: bytes = b"", *, folder: Path | None = None) -> bytes:
-    """What iree-compile prints, called in `folder`. `target` is for the error: CompileError if it fails."""
+    """What iree-compile prints, called in `folder`. `target` is for the error: CompileError if it fails.
+
+    It hands paths to a shell as they are: its temporary files are in `folder`, of which the shell hears as ".".
+    """
     command = [find_tool("iree-compile"), "--mlir-print-op-on-diagnostic=false", *arguments]
-    done = run_child(command, source=source, environment={"TMPDIR": tempfile.gettempdir()}, folder=folder)
+    if not any(argument.startswith(_LINKER) for argument in arguments):
+        command.append(linked_by(find_tool("iree-lld")))
+    here = folder or Path(tempfile.gettempdir())
+    done = run_child(command, source=source, environment={"TMPDIR": "."}, folder=here)
     if done.returncode:
         said = _diagnostics(done.stderr.decode(errors="replace")) or f"  it ended with status {done.returncode}"
         if done.returncode < 0:
             said = f"  iree-compile crashed ({signal.Signals(-done.returncode).name})"
         raise CompileError(f"IREE cannot compile the module:\n{said}", where=f"target {target}")
     return done.stdout
+
+
+def linked_by(linker: str | Path) -> str:
+    """What tells iree-compile which program links what it embeds; it hands that to a shell."""
+    return _LINKER + (shlex.quote(str(linker)) if os.name == "posix" else str(linker))
 
 
 def _diagnostics(message: str) -> str:

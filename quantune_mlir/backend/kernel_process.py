@@ -20,7 +20,7 @@ from typing import BinaryIO, Final, NoReturn
 
 from quantune_mlir.backend.compile_cache import CompileCache
 from quantune_mlir.backend.free_memory import give_back
-from quantune_mlir.backend.iree_tool import UNVERIFIED, iree_compile
+from quantune_mlir.backend.iree_tool import UNVERIFIED, iree_compile, linked_by
 from quantune_mlir.backend.kernel_batch import batch, join
 from quantune_mlir.backend.kernel_job import Answer, Answers, KernelJob, KernelTarget, NoMore
 from quantune_mlir.backend.kernel_lowering import llvm_flags, lower_to_llvm
@@ -110,7 +110,7 @@ def _objects(
     binaries.mkdir(exist_ok=True)
     linking = f"--iree-llvmcpu-system-linker-path=sh {shlex.quote(str(linker))}"
     if with_libraries:
-        linking = f"--iree-llvmcpu-embedded-linker-path={linker}"
+        linking = linked_by(linker)
     binaries_to = f"--iree-hal-dump-executable-binaries-to={binaries}"
     flags = [
         *target.flags,
@@ -119,7 +119,7 @@ def _objects(
         linking,
         binaries_to,
     ]
-    iree_compile([str(source), *flags, "-o", os.devnull], target.name)
+    iree_compile([str(source), *flags, "-o", os.devnull], target.name, folder=folder)
     files = list(binaries.iterdir())
     found: dict[str, KernelObject] = {}
     for names in groups:

@@ -20,7 +20,7 @@ from iree.compiler.tools.binaries import find_tool
 from quantune_mlir.backend.compile_cache import cache_in_use, digest
 from quantune_mlir.backend.compiling import Compiling
 from quantune_mlir.backend.executable_sources import ExecutableVariant, can_move, code_of, inside
-from quantune_mlir.backend.iree_tool import versions
+from quantune_mlir.backend.iree_tool import linked_by, versions
 from quantune_mlir.backend.kernel_batch import WITHOUT_PLACES
 from quantune_mlir.backend.kernel_compiler import kernel_compiler
 from quantune_mlir.backend.kernel_job import KernelJob, KernelTarget
@@ -162,7 +162,7 @@ class ProgramKernels(Receiver):
             made = pool.submit(self._write_in_time, folder, ready, opened)
             try:
                 searching = "--iree-hal-executable-object-search-path=."
-                yield [searching, f"--iree-llvmcpu-embedded-linker-path={linker}"]
+                yield [searching, linked_by(linker)]
             finally:
                 made.result()
 

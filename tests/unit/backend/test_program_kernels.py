@@ -8,7 +8,9 @@ import select
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantune_mlir.backend import kernel_compiler, kernel_process
+from quantune_mlir.backend import iree_tool, kernel_compiler, kernel_process
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.compile_cache import CACHE_VARIABLE, user_cache, without_cache
 from quantune_mlir.backend.compiler import Source, compile_module, program_kernels
@@ -49,6 +51,17 @@ LARGE = """
       %s = arith.addf %b, %l : vector<4xf32>
       vector.store %s, %out[%zero] : memref<4xf32>, vector<4xf32>
 """
+
+
+class InThisProcess:
+    """Compiles kernels at once."""
+
+    def compile(self, job: KernelJob) -> Future[bytes]:
+        ((_, answer),) = compile_jobs([job])
+        assert isinstance(answer, bytes), answer
+        made = Future[bytes]()
+        made.set_result(answer)
+        return made
 
 
 def large(first: int) -> str:
@@ -175,6 +188,20 @@ def test_functions_of_the_c_library_come_along() -> None:
     np.testing.assert_allclose(
         outputs(compile_module(program(NAMES, EXPONENTIAL), HOST)), np.exp([0, 4, 16, 36]), rtol=1e-6
     )
+
+
+def test_a_shell_may_split_the_paths_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "it's späce & more"
+    folder.mkdir()
+    linker = folder / "iree-lld"
+    find_tool = iree_tool.find_tool
+    linker.symlink_to(find_tool(linker.name))
+    monkeypatch.setattr(iree_tool, "find_tool", lambda name: linker if name == linker.name else find_tool(name))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    module = program(NAMES, EXPONENTIAL)
+    monkeypatch.setattr("quantune_mlir.backend.program_kernels.kernel_compiler", InThisProcess)
+    linked, whole = compile_module(module, HOST), Source(copy_module(module), HOST, whole=True).compile()
+    np.testing.assert_array_equal(outputs(linked), outputs(whole))
 
 
 def test_nothing_but_the_kernel_is_in_its_object(jobs: list[KernelJob]) -> None:
