@@ -6,6 +6,7 @@ import importlib.util
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,20 @@ _MOST_WRITTEN: Final = 256 << 20
 _WRITTEN_PER_BYTE: Final = 4
 _COMPLAINT: Final = re.compile(r"error: (.*)")
 _MOST_COMPLAINTS: Final = 3
+_REFUSAL: Final = "Conversion failed"
+_REMEDY: Final = "see docs/importing.md for what it takes; or convert the model to ONNX, with the package tf2onnx"
+
+
+class RefusedError(ModelError):
+    """The converter refuses the model, for some operator that it need not name."""
+
+    def __init__(self, complaints: Sequence[str], where: str) -> None:
+        super().__init__(
+            f"the TFLite converter refuses the model: {'; '.join(complaints) or 'it does not say why'}",
+            where=where,
+            remedy=_REMEDY,
+        )
+        self.complaints = tuple(complaints)
 
 
 def is_installed() -> bool:
@@ -41,7 +56,8 @@ def converted(content: bytes | bytearray, where: str) -> bytes:
     """The MLIR bytecode that the converter makes of a model; ops carry the names of tensors as locations.
 
     Raises:
-        ModelError: it is not installed, refuses the model, crashes, or takes too much memory or time.
+        RefusedError: it refuses the model.
+        ModelError: it is not installed, crashes, or takes too much memory or time.
     """
     require_installed(where)
     limits = Limits(
@@ -57,15 +73,8 @@ def converted(content: bytes | bytearray, where: str) -> bytes:
         result = folder / "out"
         if done.returncode == 0 and result.is_file():
             return result.read_bytes()
-    raise ModelError(
-        f"the TFLite converter {_failure(done.returncode, done.stderr.decode(errors='replace'))}",
-        where=where,
-        remedy="see docs/importing.md for what it takes; or convert the model to ONNX, with the package tf2onnx",
-    )
-
-
-def _failure(status: int, told: str) -> str:
-    if status < 0:
-        return f"crashed (signal {-status}): the file may be broken"
-    complaints = list(dict.fromkeys(_COMPLAINT.findall(told)))[:_MOST_COMPLAINTS]
-    return f"refuses the model: {'; '.join(complaints) or 'it does not say why'}"
+    told = done.stderr.decode(errors="replace")
+    if _REFUSAL in told:
+        raise RefusedError(list(dict.fromkeys(_COMPLAINT.findall(told)))[:_MOST_COMPLAINTS], where)
+    status = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
+    raise ModelError(f"the TFLite converter crashed ({status}): the file may be broken", where=where, remedy=_REMEDY)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +14,14 @@ from quantune_mlir.importers.common.adoption import adopt
 from quantune_mlir.importers.common.import_options import ImportOptions
 from quantune_mlir.importers.common.static_shapes import StaticShapes
 from quantune_mlir.importers.tflite.boundary import tell_scales
-from quantune_mlir.importers.tflite.converter import converted, require_installed
+from quantune_mlir.importers.tflite.converter import RefusedError, converted, require_installed
 from quantune_mlir.importers.tflite.corrections import correct
 from quantune_mlir.importers.tflite.custom import expand_custom
+from quantune_mlir.importers.tflite.first_refused import refuse_first
 from quantune_mlir.importers.tflite.flatbuffer import BrokenBuffer
 from quantune_mlir.importers.tflite.labels import label_layers
 from quantune_mlir.importers.tflite.model_file import ModelFile
+from quantune_mlir.importers.tflite.part import Names, part_of
 from quantune_mlir.importers.tflite.refusals import (
     refuse_formats,
     refuse_quantized,
@@ -47,46 +51,65 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
     content = read_file(path, limit=_LARGEST_FILE, error=ModelError)
     require_installed(where)
     try:
-        return _imported(content, options, context, where)
-    except UnsupportedOperatorsError as refused:
-        try:
-            return _imported(content, options, context, where, recorded=True)
-        except ModelError:
-            raise refused from None
-
-
-def _imported(
-    content: bytes, options: ImportOptions, context: ir.Context, where: str, *, recorded: bool = False
-) -> ir.Module:
-    """The module; with `recorded`, tensors between inputs and outputs have the shapes that the file says as well.
-
-    These are right for inputs of the recorded shapes, and where the converter cannot infer them.
-    """
-    try:
         model = ModelFile(bytearray(content))
         model.check_names()
         model.check_values()
-        model, names = without_state(model, where)
-        if not options.keep_quantized:
-            refuse_quantized(model, where)
-        refuse_formats(model, where)
-        _pin_shapes(model, options.shapes, where, recorded=recorded)
-        module = _converted(model, where, context)
-        function = _first_function(module, where)
-        with context, ir.Location.unknown():
-            block = function.regions[0].blocks[0]
-            tensors = label_layers(block, model)
-            densify(block, model)
-            expand_custom(block)
-            correct(block, model)
         digest = hashlib.sha256(content).hexdigest()
-        adopt(module, function, tensors, names, options.edits, digest, where)
-        if not options.edits.to_text():
-            tell_scales(function, model)
+        return _tried(*without_state(model, where), _Job(options, context, digest, where))
     except BrokenBuffer as error:
         raise ModelError(
             f"a broken TensorFlow Lite model: {error}", where=where, remedy="export or download the model again"
         ) from error
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is asked for: `digest` is the hash of the file, `where` what to call it in errors."""
+
+    options: ImportOptions
+    context: ir.Context
+    digest: str
+    where: str
+
+
+def _tried(model: ModelFile, names: Names, job: _Job) -> ir.Module:
+    """The module; what the converter refuses as a whole is tried in part, if no more of it is asked for."""
+    pinned = ModelFile(bytearray(model.data))
+    try:
+        return _imported(pinned, names, job)
+    except ModelError as refused:
+        part = part_of(model, names, job.options.edits)
+        if part is not None:
+            return _tried(*part, job)
+        if isinstance(refused, UnsupportedOperatorsError):
+            with suppress(ModelError):
+                return _imported(model, names, job, recorded=True)
+        if isinstance(refused, RefusedError):
+            refuse_first(pinned, job.where)
+        raise
+
+
+def _imported(model: ModelFile, names: Names, job: _Job, *, recorded: bool = False) -> ir.Module:
+    """The module; with `recorded`, tensors between inputs and outputs have the shapes that the file says as well.
+
+    These are right for inputs of the recorded shapes, and where the converter cannot infer them.
+    """
+    options, where = job.options, job.where
+    if not options.keep_quantized:
+        refuse_quantized(model, where)
+    refuse_formats(model, where)
+    _pin_shapes(model, options.shapes, where, recorded=recorded)
+    module = _converted(model, where, job.context)
+    function = _first_function(module, where)
+    with job.context, ir.Location.unknown():
+        block = function.regions[0].blocks[0]
+        tensors = label_layers(block, model)
+        densify(block, model)
+        expand_custom(block)
+        correct(block, model)
+    adopt(module, function, tensors, names, options.edits, job.digest, where)
+    if not options.edits.to_text():
+        tell_scales(function, model)
     return module
 
 

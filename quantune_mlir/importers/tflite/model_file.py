@@ -145,12 +145,22 @@ class ModelFile:
     @cached_property
     def inputs(self) -> list[TensorInfo]:
         """The network's inputs."""
-        return [self.tensors[number] for number in _numbers(self.network, INPUTS, len(self.tensors))]
+        return [self.tensors[number] for number in self.input_numbers]
 
     @cached_property
     def outputs(self) -> list[TensorInfo]:
         """The network's outputs."""
-        return [self.tensors[number] for number in _numbers(self.network, OUTPUTS, len(self.tensors))]
+        return [self.tensors[number] for number in self.output_numbers]
+
+    @property
+    def input_numbers(self) -> tuple[int, ...]:
+        """The tensors that are the network's inputs, by number."""
+        return _numbers(self.network, INPUTS, len(self.tensors))
+
+    @property
+    def output_numbers(self) -> tuple[int, ...]:
+        """The tensors that are the network's outputs, by number."""
+        return _numbers(self.network, OUTPUTS, len(self.tensors))
 
     def pin(self, tensor: TensorInfo, shape: tuple[int, ...]) -> None:
         """Give a tensor with dynamic axes this shape, in the file's data."""
@@ -165,10 +175,9 @@ class ModelFile:
             for place, number in enumerate(numbers.tolist()):
                 numbers[place] = tensors.get(number, number)
 
-    def with_ends(self, slot: int, more: Sequence[int]) -> ModelFile:
-        """The model with more tensors as INPUTS or OUTPUTS of its network."""
-        numbers = _numbers(self.network, slot, len(self.tensors))
-        return ModelFile(self.network.with_numbers(slot, [*numbers, *more]))
+    def with_ends(self, slot: int, numbers: Sequence[int]) -> ModelFile:
+        """The model with these tensors as INPUTS or OUTPUTS of its network."""
+        return ModelFile(self.network.with_numbers(slot, numbers))
 
     def check_values(self) -> None:
         """Raises BrokenBuffer if a stored tensor has not as many bytes as its shape says: the converter trusts it."""

@@ -51,8 +51,8 @@ def without_state(model: ModelFile, where: str) -> tuple[ModelFile, tuple[list[s
     changed.redirect(variables.same)
     kept = [place for place, op in enumerate(model.operators) if op.kind not in STATEFUL]
     changed.network.keep(OPERATORS, kept)
-    changed = changed.with_ends(INPUTS, list(variables.read.values()))
-    changed = changed.with_ends(OUTPUTS, [variables.held[name] for name in written])
+    changed = changed.with_ends(INPUTS, [*changed.input_numbers, *variables.read.values()])
+    changed = changed.with_ends(OUTPUTS, [*changed.output_numbers, *(variables.held[name] for name in written)])
     return changed, ([*inputs, *variables.read], [*outputs, *(f"{name}{_NEXT}" for name in written)])
 
 

@@ -177,6 +177,28 @@ def test_custom_operators_are_listed_and_can_be_cut_off(tmp_path: Path) -> None:
     assert [layer.name for layer in Model.load(path, outputs=["scores"]).layers] == ["scores"]
 
 
+def test_what_the_converter_refuses_is_named_and_can_be_cut_off(tmp_path: Path) -> None:
+    """It says no more than that it refuses the model: here for a piece without elements."""
+    graph = Graph()
+    x = graph.input("x", [-1, 4])
+    y = graph.op("ABS", [x], "y", [-1, 4])
+    pieces = [graph.tensor(f"piece{i}", [-1, size]) for i, size in enumerate((4, 0))]
+    sizes, axis = graph.constant("sizes", [4, 0], np.int32), graph.constant("axis", 1, np.int32)
+    graph.operator("SPLIT_V", [y, sizes, axis], pieces, numSplits=2)
+    rest = graph.op("CONCATENATION", pieces, "rest", [-1, 4], axis=1)
+    path = graph.save(tmp_path / "m.tflite", graph.op("EXP", [rest], "result", [-1, 4]), y)
+    with pytest.raises(UnsupportedOperatorsError) as caught:
+        Model.load(path)
+    assert [(node.name, node.op_type) for node in caught.value.nodes] == [("piece0", "SPLIT_V")]
+    assert caught.value.remedy and "--outputs" in caught.value.remedy
+    behind = Model.load(path, inputs=["rest"], outputs=["result"], batch=2)
+    assert [(spec.name, spec.shape) for spec in behind.inputs] == [("rest", (2, 4))]
+    np.testing.assert_allclose(run_module(behind.module, image(2, 4))[0], np.exp(image(2, 4)), rtol=1e-6)
+    assert [layer.name for layer in Model.load(path, outputs=["y"]).layers] == ["y"]
+    with pytest.raises(UnsupportedOperatorsError, match="SPLIT_V"):
+        Model.load(path, inputs=["x"], outputs=["result"])
+
+
 def test_masks_of_attention_are_finite(tmp_path: Path) -> None:
     graph = Graph()
     scores = graph.input("scores", [4, 4])
