@@ -58,9 +58,24 @@ class LayerError:
     params: QuantParams | None
 
 
+@dataclass(frozen=True)
+class Direction:
+    """Where an output is looked at.
+
+    Attributes:
+        output: the value.
+        weights: by what the signs of its channels, along the last axis, are multiplied; None: 1.
+        without_mean_along: the axis along which noise that all elements share does not count; None: all counts.
+    """
+
+    output: ir.Value
+    weights: NDArray[np.float64] | None = None
+    without_mean_along: int | None = None
+
+
 def sweep_back(
     units: Sequence[Unit],
-    outputs: Mapping[ir.Value, NDArray[np.float64] | None],
+    directions: Sequence[Direction],
     shares: ir.Value | None,
     params: Mapping[ir.Value, QuantParams],
     arrived: Callable[[ir.Value], ir.Value | None],
@@ -70,21 +85,18 @@ def sweep_back(
 
     Args:
         units: of the function.
-        outputs: what noise is reckoned at, and by what the directions of its channels are multiplied; None: 1.
-        shares: a number for each output, by which its direction is multiplied; None: 1.
+        directions: of the outputs that noise is reckoned at.
+        shares: a number for each direction, by which it is multiplied; None: 1.
         params: of the activations.
         arrived: an activation with every layer int8.
         before: an op after everything.
     """
     with ir.InsertionPoint(before), before.location:
-        seeds = {output: _random_signs(output, params) for output in outputs}
-        for output, weights in outputs.items():
-            if weights is not None:
-                seeds[output] = ops.multiply(seeds[output], ops.along_channels(output, weights))
+        seeds = {direction.output: _seed(direction, params) for direction in directions}
         if shares is not None:
-            for place, (output, signs) in enumerate(seeds.items()):
+            for place, (output, seed) in enumerate(seeds.items()):
                 share = ops.reshape(ops.cut(shares, [place], [1]), (1,) * len(shape_of(output)))
-                seeds[output] = ops.multiply(signs, share)
+                seeds[output] = ops.multiply(seed, share)
         try:
             return Cotangents(units, seeds, params, arrived)
         except NoAdjointError:
@@ -136,6 +148,15 @@ def project(
             if cotangent is not None:
                 soon = ir.InsertionPoint.after(cotangent.owner)
                 emit(KEPT, cotangent, value, rounded[value].value, rounded[value].params, soon)
+
+
+def _seed(direction: Direction, params: Mapping[ir.Value, QuantParams]) -> ir.Value:
+    """v of a direction. With P what takes off the mean, P is symmetric: (P v) . J e = v . (P J e)."""
+    signs = _random_signs(direction.output, params)
+    if direction.weights is not None:
+        signs = ops.multiply(signs, ops.along_channels(direction.output, direction.weights))
+    axis = direction.without_mean_along
+    return signs if axis is None else ops.subtract(signs, ops.mean_along(signs, axis))
 
 
 def _random_signs(output: ir.Value, params: Mapping[ir.Value, QuantParams]) -> ir.Value:

@@ -1,4 +1,4 @@
-"""What of a network's output tells nothing, so that noise has to be compared with the rest.
+"""What of a network's outputs tells nothing, so that noise has to be compared with the rest.
 
 An autoencoder's output is its input, but for a small difference; that is what is looked at. And a softmax makes the
 same of scores that are all higher by as much.
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What may be taken off `output`, the result of the last layer that decides, its elements perhaps in another order.
+    """What may be taken off `output`, the result of a last layer that decides, its elements perhaps in another order.
 
     It is the function's argument, of as many elements; or the mean along `axis`, where all that reads `output` first
     takes off the maximum, as a softmax does.
     """
 
     output: ir.Value
-    argument: ir.Value
+    argument: ir.Value | None = None
     axis: int | None = None
 
     @property
@@ -38,20 +38,30 @@ class Baseline:
         return "output - input" if self.axis is None else "output - mean"
 
 
-def find_baseline(network: Network) -> Baseline | None:
-    """The baseline of a function of one fp32 argument and one result; None if there is none.
+def find_baselines(network: Network) -> dict[ir.Value, Baseline]:
+    """The baselines of those closing values that have one.
 
-    Whether a result of as many elements as the argument resembles it, the samples tell.
+    Whether a function's one result, of as many elements as its one fp32 argument, resembles that, the samples tell.
     """
+    found = {value: _of_scores(value) for value in network.closing_values}
+    if (argued := _of_argument(network)) is not None:
+        found.update(dict.fromkeys(network.closing_values, argued))
+    return {value: baseline for value, baseline in found.items() if baseline is not None}
+
+
+def _of_argument(network: Network) -> Baseline | None:
     block, closing = network.block, network.closing_values
     *_, terminator = block
     if not len(block.arguments) == len(terminator.operands) == len(closing) == 1 or not is_float(block.arguments[0]):
         return None
-    (argument,), (value,) = block.arguments, closing
+    (argument,), (value,), (result,) = block.arguments, closing, terminator.operands
+    if [op for op, _ in _readers(value)] != [terminator.operation] or prod(shape_of(result)) != prod(shape_of(argument)):
+        return None
+    return Baseline(result, argument=argument)
+
+
+def _of_scores(value: ir.Value) -> Baseline | None:
     readers = _readers(value)
-    if [op for op, _ in readers] == [terminator.operation]:
-        (result,) = terminator.operands
-        return Baseline(result, argument) if prod(shape_of(result)) == prod(shape_of(argument)) else None
     largest = [(op, scores) for op, scores in readers if op.name == "tosa.reduce_max"]
     differences = [op for op, _ in readers if op.name == "tosa.sub"]
     if not len(largest) == len(differences) == 1 or len(readers) != 2:
@@ -59,7 +69,7 @@ def find_baseline(network: Network) -> Baseline | None:
     ((op, scores),) = largest
     if [reader for reader, _ in _readers(op.results[0])] != differences:
         return None
-    return Baseline(scores, argument, axis_of(op))
+    return Baseline(scores, axis=axis_of(op))
 
 
 def _readers(value: ir.Value) -> list[tuple[ir.Operation, ir.Value]]:

@@ -46,14 +46,12 @@ def closing_values(network: Network, before: ir.Value | None = None) -> list[ir.
 def closing_channels(network: Network) -> dict[ir.Value, int]:
     """The closing values whose channels, along the last axis, a part of the outputs judges by their own scale.
 
-    Where noise is compared with something else than the output, there are none.
+    Where noise is compared with something else than the value, there are none.
     """
-    if network.baseline is not None:
-        return {}
     found: dict[ir.Value, int] = {}
     for part, value in network.parts.items():
         for closing in network.closing_values_before(value):
             channels = shape_of(closing)[-1] if shape_of(closing) else 1
-            if part.channel_count == channels > 1:
+            if part.channel_count == channels > 1 and closing not in network.baselines:
                 found[closing] = channels
     return {value: found[value] for value in network.closing_values if value in found}

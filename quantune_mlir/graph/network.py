@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from quantune_mlir.graph import precision_propagation
-from quantune_mlir.graph.baseline import Baseline, find_baseline
+from quantune_mlir.graph.baseline import Baseline, find_baselines
 from quantune_mlir.graph.channels import channel_tensors
 from quantune_mlir.graph.closing import closing_channels, closing_values
 from quantune_mlir.graph.epilogues import foldable_clamps, private_values, readers_of
@@ -113,9 +113,9 @@ class Network:
         return closing_channels(self)
 
     @cached_property
-    def baseline(self) -> Baseline | None:
-        """What of the output tells nothing; None if there is no such thing."""
-        return find_baseline(self)
+    def baselines(self) -> dict[ir.Value, Baseline]:
+        """What of the closing values tells nothing, where there is such a thing."""
+        return find_baselines(self)
 
     @cached_property
     def parts(self) -> dict[Part, ir.Value]:

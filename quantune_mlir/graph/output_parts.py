@@ -62,8 +62,7 @@ def find_parts(network: Network) -> dict[Part, ir.Value]:
     """The parts of all results of a simplified function, in order, and the value that holds the elements of each."""
     *_, terminator = network.block
     results = list(terminator.operands)
-    baseline = network.baseline
-    resembles = baseline is not None and baseline.signal == "output - input"
+    resembles = any(baseline.signal == "output - input" for baseline in network.baselines.values())
     parts: dict[Part, ir.Value] = {}
     for index, (name, value) in enumerate(
         zip(names(network.function, "res_attrs", len(results)), results, strict=True)

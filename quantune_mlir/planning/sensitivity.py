@@ -108,9 +108,9 @@ class SensitivityList(BaseModel):
     halved_at: tuple[Measured, ...] = ()
     """Noise at each part of which half comes out: as large as the signal it adds up no longer; None where it does."""
     signal: Signal = "output"
-    """What noise at the output is compared with."""
+    """What noise at all parts of the output is compared with; where they differ, `output`."""
     signal_share: _SixDigits = 1.0
-    """Its energy over that of the output."""
+    """The energy of what noise is compared with over that of the output."""
     layers: tuple[LayerSensitivity, ...]
 
     @staticmethod

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 
-from quantune_mlir.mlir.dialects.quantune import ACCUMULATED, RESIDUAL
+from quantune_mlir.mlir.dialects.quantune import ACCUMULATED
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import Signal
 from quantune_mlir.planning.correction import TRUSTED
@@ -37,12 +38,11 @@ def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: 
 
     With `float_epilogues`, a piecewise linear function that alone is int8 is computed in fp32.
     """
-    energies = measurement.energies
-    outputs = _measured_outputs(model, energies)
+    outputs = _measured_outputs(model, measurement.energies)
     if outputs and len(measurement.projections) == len(outputs):
         budget = projected_noise(model, measurement, outputs)
     else:
-        budget = propagated_noise(model, energies, outputs)
+        budget = propagated_noise(model, measurement, outputs)
     if float_epilogues:
         exact = {layer.name for layer in model.layers if ends_piecewise_linear(layer)}
         alone = {name: np.where(name in exact, 0.0, noise) for name, noise in budget.alone.items()}
@@ -54,10 +54,19 @@ def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: 
         ratio = _uncancelled(ratio, budget)
         budget = budget.times(np.where(scaled, np.clip(ratio, 1 / _CORRECTION, _CORRECTION), 1.0))
         budget = replace(budget, halved_at=_halved_at(budget.total, measured))
-    for (name, noise), energy in energies.items():
-        if noise == RESIDUAL and 0 < energy.noise < energy.signal:
-            return budget.against(cast(Signal, name), energy.noise / energy.signal)
-    return budget
+    signal, share = _signal(model, measurement, outputs)
+    return replace(budget, signal=signal, signal_share=share)
+
+
+def _signal(model: Model, measurement: Measurement, outputs: Sequence[str]) -> tuple[Signal, float]:
+    """What noise at all outputs is compared with, and its share of their energy."""
+    baselines = {model.network.layer_making[value].name: found for value, found in model.network.baselines.items()}
+    shares = {name: measurement.signal_share(name) for name in outputs}
+    signals = {baselines[name].signal if share < 1 else "output" for name, share in shares.items()}
+    energies = {name: measurement.energies[name, ACCUMULATED].signal for name in outputs}
+    whole = sum(energies.values())
+    counted = sum(shares[name] * energy for name, energy in energies.items())
+    return (signals.pop() if len(signals) == 1 else "output"), counted / whole if 0 < counted < whole else 1.0
 
 
 def _uncancelled(ratio: Powers, budget: NoiseBudget) -> Powers:
@@ -99,8 +108,7 @@ def _halved_at(added_up: Powers, measured: Powers) -> tuple[float | None, ...]:
 
 def grown_noise(model: Model, measurement: Measurement) -> dict[str, Powers]:
     """What each layer brings, as energies grow from layer to layer: together what was measured at the output."""
-    energies = measurement.energies
-    budget = propagated_noise(model, energies, _measured_outputs(model, energies), saturates=False)
+    budget = propagated_noise(model, measurement, _measured_outputs(model, measurement.energies), saturates=False)
     if not budget.own:
         return {}
     _, ratio = _beside_measured(budget, measurement)

@@ -22,8 +22,8 @@ class NoiseBudget:
         rounded: what the rounding of the other tensors brings.
         alone: what each deciding layer adds if it alone is int8.
         halved_at: at each part, the sum of noise of which half comes out; None where it adds up.
-        signal: what noise is compared with.
-        signal_share: its energy over that of the output, at most 1.
+        signal: what noise is compared with, where that is the same at all parts.
+        signal_share: its energy over that of the outputs, at most 1.
     """
 
     parts: tuple[str, ...]
@@ -48,12 +48,6 @@ class NoiseBudget:
         """The same with all noise but that of layers alone so many times as large."""
         own = {name: noise * factor for name, noise in self.own.items()}
         return replace(self, own=own, rounded=tuple(_times(tensor, factor) for tensor in self.rounded))
-
-    def against(self, signal: Signal, share: float) -> NoiseBudget:
-        """The same noise, of a budget for the whole output, beside a signal of such a share of its energy."""
-        alone = {name: noise / share for name, noise in self.alone.items()}
-        halved_at = tuple(None if at is None else at / share for at in self.halved_at)
-        return replace(self.times(1 / share), alone=alone, halved_at=halved_at, signal=signal, signal_share=share)
 
 
 def _times(tensor: RoundedTensor, factor: Powers | float) -> RoundedTensor:

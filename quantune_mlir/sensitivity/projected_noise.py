@@ -24,7 +24,7 @@ from quantune_mlir.sensitivity.rounded_tensors import rounded_tensors
 
 def projected_noise(model: Model, measurement: Measurement, outputs: Sequence[str]) -> NoiseBudget:
     """The noise that layers bring to the outputs, for each of which there are projections."""
-    signals = [measurement.energies[name, ACCUMULATED].signal for name in outputs]
+    signals = [measurement.energies[name, ACCUMULATED].signal * measurement.signal_share(name) for name in outputs]
     beyond = measurement.beyond_probed(outputs)
 
     def at_parts(name: str, whole: Noise, lanes: Noise) -> Powers:

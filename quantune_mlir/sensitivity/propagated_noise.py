@@ -14,19 +14,19 @@ from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.noise_model import WORST, Powers
 from quantune_mlir.planning.propagation import SATURATED, NoiseNode, linear_gain, noise_to_signal, output_gains
-from quantune_mlir.sensitivity.measurement import Energies
+from quantune_mlir.sensitivity.measurement import Energies, Measurement
 from quantune_mlir.sensitivity.noise_budget import NoiseBudget
 from quantune_mlir.sensitivity.rounded_tensors import rounded_tensors
 
 
 def propagated_noise(
-    model: Model, energies: Energies, outputs: Sequence[str], *, saturates: bool = True
+    model: Model, measurement: Measurement, outputs: Sequence[str], *, saturates: bool = True
 ) -> NoiseBudget:
     """The noise that layers bring to the outputs.
 
     Unless it does not saturate, what comes out as large as the signal is no longer shared by the layers.
     """
-    groups = _fusion_groups(model, energies)
+    groups = _fusion_groups(model, measurement.energies)
     nodes = [group.node for group in groups]
     at_node = {value: group.node.name for group in groups for value in group.values}
     made_by = {layer.name: layer.output for layer in model.layers}
@@ -38,7 +38,10 @@ def propagated_noise(
 
     def at_parts(node: NoiseNode, energy: float) -> Powers:
         return np.array(
-            [noise_to_signal(node, energy, gain, saturated=saturated[name]) for name, gain in gains.items()]
+            [
+                noise_to_signal(node, energy, gain, saturated=saturated[name]) / measurement.signal_share(name)
+                for name, gain in gains.items()
+            ]
         )
 
     deciding = {layer.name for layer in model.layers if layer.decides}

@@ -52,7 +52,7 @@ PROJECTED_ROUNDING: Final = "projected rounding"
 PROJECTED_ROUNDING_LANES: Final = "projected rounding lanes"
 """The same, like PROJECTED_LANES."""
 RESIDUAL: Final = "residual"
-"""No error: what is left of the network's output without what tells nothing, see graph/baseline.py."""
+"""ACCUMULATED, where what tells nothing is taken off the output, see graph/baseline.py."""
 
 
 def group_rows(layer: str) -> Iterator[tuple[str, Noise]]:

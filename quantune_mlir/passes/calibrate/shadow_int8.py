@@ -13,8 +13,8 @@ Out: the same program, and beside each layer its int8 forms, compared with the f
      `quantune.outputs` lists them. Where channels of an output are of different scales, each group of them is measured,
      too, and looked at by its own scale.
      With a `plan`, only the layers that it has in int8 are, and there is no @probe.
-     Where not all of the network's output counts, it is compared in fp32 with what does not (see graph/baseline.py):
-     residual:    the rest, called by its name.
+     Where not all of an output counts, it is measured without what does not, too (see graph/baseline.py):
+     residual:    accumulated, of the rest.
 
 Each layer is measured by itself, and computed as it ships in the all-int8 program: a convolution whose clamp folds into
 its epilogue is measured at its i32 accumulator, before any rounding to int8, and the clamp after it at the int8 result
@@ -32,8 +32,9 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.adjoint.float_ops import along_channels, mean_along, multiply
-from quantune_mlir.adjoint.noise_probe import LayerError, project, project_rounding, sweep_back
+from quantune_mlir.adjoint.float_ops import along_channels, mean_along, multiply, reshape, subtract
+from quantune_mlir.adjoint.noise_probe import Direction, LayerError, project, project_rounding, sweep_back
+from quantune_mlir.graph.baseline import Baseline
 from quantune_mlir.graph.epilogues import ACCUMULATING
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.lowering import Form, LoweringStep, lowering_steps
@@ -98,11 +99,11 @@ class ShadowInt8(NetworkPass):
         options = IntegerOptions(self.weights, self.scheme, self.requantize)
         shadow = _Shadow(network, options, self.plan, alone=alone)
         shadow.measure_arguments()
-        shadow.measure_residual()
         following = dict(itertools.pairwise(op.operation for op in network.block))
         for unit in network.units:
             shadow.add(unit, following[unit.op])
         shadow.measure_groups()
+        shadow.measure_residuals()
         return shadow
 
 
@@ -170,15 +171,6 @@ class _Shadow:
                 with ir.InsertionPoint(first.ops[0]), first.op.location:
                     quantune.measure(value, candidate, name, noise=ACCUMULATED, params=params)
 
-    def measure_residual(self) -> None:
-        """Compares the network's output with what of it tells nothing, if there is such a thing."""
-        found = self._network.baseline
-        if found is not None:
-            *_, terminator = self._network.block
-            with ir.InsertionPoint(terminator), terminator.location:
-                baseline = found.argument if found.axis is None else mean_along(found.output, found.axis)
-                quantune.measure(found.output, baseline, found.signal, noise=RESIDUAL, params=None)
-
     def add(self, unit: Unit, before: ir.Operation) -> None:
         """Emits the int8 forms of a unit before an op, and the measurements if it ends its layer."""
         before_clamp = unit.output in self._before_clamps
@@ -237,9 +229,9 @@ class _Shadow:
             return []
         *_, terminator = self._network.block
         shares = _shares(self._network.function, len(outputs)) if len(outputs) > 1 else None
-        weights = {output: self._weights(output) for output in outputs}
+        directions = [self._direction(output) for output in outputs]
         place = terminator.operation
-        cotangents = sweep_back(self._network.units, weights, shares, self._params, self._arrived, place)
+        cotangents = sweep_back(self._network.units, directions, shares, self._params, self._arrived, place)
         if cotangents is None:
             return []
         for waiting in self._waiting:
@@ -254,15 +246,18 @@ class _Shadow:
                 project_rounding(self._layers[value], cotangent, rounded)
         return [self._layers[output].name for output in outputs]
 
-    def _weights(self, value: ir.Value) -> NDArray[np.float64] | None:
-        """By what an output's channels are multiplied for the noise of each group to be beside its own signal."""
+    def _direction(self, value: ir.Value) -> Direction:
+        """Where noise is looked at for it to be beside the signal of an output, of each group of channels its own."""
+        baseline = self._network.baselines.get(value)
+        if baseline is not None:
+            return Direction(baseline.output, without_mean_along=baseline.axis)
         if value not in self._groups:
-            return None
+            return Direction(value)
         energies = self._levels[value] ** 2
         weights = np.ones_like(energies)
         for group in self._groups[value]:
             weights[group] = np.sqrt(energies.sum() / (energies[group].sum() or energies.sum()))
-        return weights
+        return Direction(value, weights)
 
     def _arrived(self, value: ir.Value) -> ir.Value:
         """What a value is with every layer int8, at the end of the function."""
@@ -281,6 +276,15 @@ class _Shadow:
                     mask = along_channels(value, np.isin(np.arange(shape_of(value)[-1]), group))
                     mine, theirs = (multiply(x, mask) for x in (value, arrived))
                     quantune.measure(mine, theirs, name, noise=noise, params=None)
+
+    def measure_residuals(self) -> None:
+        """Compares what is left of each output of which something tells nothing."""
+        *_, terminator = self._network.block
+        for value, baseline in self._network.baselines.items():
+            arrived = self._arrived(baseline.output)
+            with ir.InsertionPoint(terminator), self._network.makers[value].op.location:
+                reference, candidate = (_left(each, baseline) for each in (baseline.output, arrived))
+                quantune.measure(reference, candidate, self._layers[value].name, noise=RESIDUAL, params=None)
 
     def _measure_rounding(self, decider: Layer, layer: Layer, before: ir.Operation) -> None:
         """Compares the inputs of a layer, or of that which its clamp folds into, with their int8 forms, once.
@@ -329,6 +333,14 @@ def _measurable(
     if params is None or params.codes == INT8_ACTIVATIONS:
         return value, params
     return dequantize(emitter, Quantized(value, params)), None
+
+
+def _left(value: ir.Value, baseline: Baseline) -> ir.Value:
+    """An output, or what arrives there, without what tells nothing."""
+    if baseline.argument is not None:
+        return subtract(reshape(value, shape_of(baseline.argument)), baseline.argument)
+    assert baseline.axis is not None
+    return subtract(value, mean_along(value, baseline.axis))
 
 
 def _shares(function: ir.Operation, count: int) -> ir.Value:

@@ -133,8 +133,8 @@ def test_what_all_scores_share_is_no_signal_to_a_softmax(tmp_path: Path) -> None
 
 def baseline(model: onnx.ModelProto, folder: Path) -> str | None:
     found = loaded(model, folder)
-    baseline = found.network.baseline
-    return None if baseline is None else baseline.signal
+    (signal,) = {each.signal for each in found.network.baselines.values()} or {None}
+    return signal
 
 
 def test_what_has_a_baseline(tmp_path: Path) -> None:
@@ -156,14 +156,14 @@ def test_what_has_a_baseline(tmp_path: Path) -> None:
     assert baseline(two_inputs, tmp_path) is None, "two inputs"
 
 
-INPUT = ("output - input", RESIDUAL)
+INPUT = ("decoder", RESIDUAL)
 
 
 @pytest.mark.parametrize(("residual", "share"), [(25.0, 0.25), (0.0, 1.0), (100.0, 1.0), (180.0, 1.0)])
 def test_noise_is_compared_with_the_smaller_of_two_signals(tmp_path: Path, residual: float, share: float) -> None:
     """A network that copies its input has no residual, and one that has nothing to do with it has a large one."""
     model = loaded(convolutions(0.9), tmp_path)
-    measured = {("decoder", ACCUMULATED): ErrorEnergy(100.0, 1.0, 1.0), INPUT: ErrorEnergy(100.0, residual)}
+    measured = {("decoder", ACCUMULATED): ErrorEnergy(100.0, 1.0, 1.0), INPUT: ErrorEnergy(residual, 1.0)}
     budget = noise_at_output(model, Measurement(measured))
     assert (budget.signal, budget.signal_share) == ("output - input" if share < 1 else "output", share)
 
@@ -177,7 +177,7 @@ def test_all_noise_scales(tmp_path: Path) -> None:
         measured[name, PROJECTED_LANES] = ErrorEnergy(alone, 0.0, 1.0)
     output, budget = (
         noise_at_output(model, Measurement(measured | residual, (measured,)))
-        for residual in ({}, {INPUT: ErrorEnergy(100.0, 25.0)})
+        for residual in ({}, {INPUT: ErrorEnergy(25.0, 3.0)})
     )
     for name in noise:
         assert budget.own[name] == pytest.approx(4 * output.own[name])
