@@ -142,7 +142,7 @@ class Epilogue:
         """Whether a constant repeats one number, and not once for each channel or within rows."""
         if operand in self._tables or self._group.family == ROWS:
             return False
-        return prod(shape_of(operand)) > self.shape[-1] and is_splat(operand)
+        return prod(shape_of(operand)) != self.shape[-1] and is_splat(operand)
 
     def _plan_table(self, table: ir.Value) -> None:
         entries = constant_value(table)

@@ -85,6 +85,15 @@ def channels_everywhere(text: Text, shape: Shape) -> None:
     text.results.append(text.mul(text.constant(np.full(shape, 0.3, np.float32)), value))
 
 
+def one_number_for_some_axis(text: Text, shape: Shape) -> None:
+    """It stands there as often as that axis is long, whatever channels there are."""
+    value = text.input(shape, "f32")
+    for axis in range(len(shape)):
+        repeated = np.full([size if i == axis else 1 for i, size in enumerate(shape)], 0.5 + axis, np.float32)
+        value = text.mul(value, text.constant(repeated))
+    text.results.append(value)
+
+
 def table(text: Text, shape: Shape) -> None:
     entries = text.constant((np.arange(256) * 37 % 256 - 128).astype(np.int8))
     text.results.append(text.like("table", text.input(shape, "i8"), entries))
@@ -111,7 +120,15 @@ def choices(text: Text, shape: Shape) -> None:
 
 
 INTEGERS = [residual_in_integers, product_in_integers, squeeze_and_excite, table]
-EXACT = [*INTEGERS, quantize_before_shifting, dequantize, normalize, channels_everywhere, choices]
+EXACT = [
+    *INTEGERS,
+    quantize_before_shifting,
+    dequantize,
+    normalize,
+    channels_everywhere,
+    choices,
+    one_number_for_some_axis,
+]
 ROUNDED = [residual_in_floats, quantize]
 
 
