@@ -55,7 +55,9 @@ def _of_argument(network: Network) -> Baseline | None:
     if not len(block.arguments) == len(terminator.operands) == len(closing) == 1 or not is_float(block.arguments[0]):
         return None
     (argument,), (value,), (result,) = block.arguments, closing, terminator.operands
-    if [op for op, _ in _readers(value)] != [terminator.operation] or prod(shape_of(result)) != prod(shape_of(argument)):
+    if [op for op, _ in _readers(value)] != [terminator.operation] or prod(shape_of(result)) != prod(
+        shape_of(argument)
+    ):
         return None
     return Baseline(result, argument=argument)
 
