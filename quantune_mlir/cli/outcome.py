@@ -38,7 +38,7 @@ def outcome(run: Run) -> Iterator[str]:
     if parts:
         yield ""
         shown = [
-            (printable(part.name), figures.decibels(part.measured_db), figures.decibels(part.predicted_db))
+            (_named(part), figures.decibels(part.measured_db), figures.decibels(part.predicted_db))
             for part in parts[:_MOST_PARTS]
         ]
         yield from _table([("noise of the outputs, the noisiest first: SQNR", "measured", "predicted"), *shown])
@@ -48,6 +48,10 @@ def outcome(run: Run) -> Iterator[str]:
     for precision in ("int16", "int16x16", "fp32"):
         yield from _kept(run, precision)
     yield _time(run)
+
+
+def _named(part: verdict.PartNoise) -> str:
+    return printable(part.name) if part.judged else f"{printable(part.name)} (not judged)"
 
 
 def _short(title: str) -> str:

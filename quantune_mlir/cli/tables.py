@@ -70,7 +70,7 @@ def print_trials(trials: Sequence[Trial]) -> None:
 
 
 def print_evaluation(scores: Mapping[Variant, Mapping[str, Any]]) -> None:
-    """Accuracy by variant, then the SQNR of each part of the outputs, the noisiest first."""
+    """Accuracy by variant, then the SQNR of each part of the outputs: the noisiest first, what is not judged last."""
     results = list(scores.values())
     shown = [name for name in _ACCURACY if name in results[0]]
     print_table(
@@ -81,15 +81,15 @@ def print_evaluation(scores: Mapping[Variant, Mapping[str, Any]]) -> None:
             Column("worst part in dB", [_decibels(score["worst_sqnr_db"]) for score in results]),
         ],
     )
-    parts = [part["name"] for part in results[0]["parts"]]
+    parts = {part["name"]: part["judged"] for part in results[0]["parts"]}
     noise = {name: [float(score["parts"][i]["sqnr_db"]) for score in results] for i, name in enumerate(parts)}
-    parts.sort(key=lambda name: min(noise[name]))
+    names = sorted(parts, key=lambda name: (not parts[name], min(noise[name])))
     OUT.print()
     print_table(
         "Outputs, and their parts, beside fp32: SQNR in dB",
         [
-            Column("part", parts, text=True),
-            *(Column(variant, [_decibels(noise[name][i]) for name in parts]) for i, variant in enumerate(scores)),
+            Column("part", [name if parts[name] else f"{name} (not judged)" for name in names], text=True),
+            *(Column(variant, [_decibels(noise[name][i]) for name in names]) for i, variant in enumerate(scores)),
         ],
     )
 

@@ -8,7 +8,7 @@ docs/definitions.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
@@ -135,6 +135,11 @@ class PartNoise:
     def likely_mse(self) -> float:
         """Noise over signal that as many other samples hardly exceed."""
         return self.normalized_mse * (1 + STANDARD_ERRORS * (self.spread or 0.0))
+
+
+def worst_db(noises: Iterable[PartNoise]) -> float:
+    """The SQNR in dB of the worst part of those that are judged; NaN if none is."""
+    return min((noise.sqnr_db for noise in noises if noise.part.is_judged), default=math.nan)
 
 
 class PartMeter:

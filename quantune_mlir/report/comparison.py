@@ -62,7 +62,7 @@ def _numbers(run: Run) -> dict[str, Any]:
         "int8_mac_share": totals.int8_mac_share,
         "fp32_layers": totals.layers - totals.int8_layers,
         **{field: None if score is None else getattr(score, field) for field in ("score", "top1", "agreement")},
-        "worst_sqnr_db": json_number(_verified_db(run)),
+        "worst_sqnr_db": json_number(verdict.verified_db(run)),
         "median_ms": None if latency is None else latency.median_ms,
         "predicted_time_of_fp32": _time_share(run),
         "mixed_program_bytes": totals.mixed_program_bytes,
@@ -79,7 +79,7 @@ def _outcome(names: Sequence[str], runs: Sequence[Run]) -> Table:
         ("score", lambda run: _score(run, "score"), False),
         ("top-1", lambda run: _score(run, "top1"), False),
         ("agreement", lambda run: _score(run, "agreement"), False),
-        ("verified", lambda run: figures.decibels(_verified_db(run)), False),
+        ("verified", lambda run: figures.decibels(verdict.verified_db(run)), False),
         ("latency", _latency, False),
         ("of fp32", _predicted, False),
         ("program", lambda run: figures.size(run.summary.totals.mixed_program_bytes), False),
@@ -89,10 +89,6 @@ def _outcome(names: Sequence[str], runs: Sequence[Run]) -> Table:
     rows = tuple((name, *(cells[place][row] for place in shown)) for row, name in enumerate(names))
     optional = tuple(column + 1 for column, place in enumerate(shown) if columns[place][2])
     return Table("Outcome of the mixed networks", ("run", *(columns[p][0] for p in shown)), rows, optional=optional)
-
-
-def _verified_db(run: Run) -> float | None:
-    return min((part.measured_db for part in verdict.parts(run) if part.measured_db is not None), default=None)
 
 
 def _score(run: Run, field: str) -> str:

@@ -142,6 +142,7 @@ class MeasuredPart(_Read):
     name: str
     output: str
     signal: str
+    judged: bool = True
     measured_sqnr_db: Number | None
     predicted_sqnr_db: Number | None
     whole_sqnr_db: Number | None

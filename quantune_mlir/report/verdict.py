@@ -27,33 +27,32 @@ class Row:
 
 @dataclass(frozen=True)
 class PartNoise:
-    """The noise of a part of the outputs, SQNR in dB."""
+    """The noise of a part of the outputs, SQNR in dB, and whether it tells of the plan."""
 
     name: str
     signal: str
+    judged: bool
     measured_db: float | None
     predicted_db: float | None
 
     @property
     def doubtful(self) -> bool:
-        """Whether it was measured below LEAST_DB."""
-        return self.measured_db is not None and self.measured_db < LEAST_DB
+        """Whether it is judged, and was measured below LEAST_DB."""
+        return self.judged and self.measured_db is not None and self.measured_db < LEAST_DB
 
 
 def parts(run: Run) -> list[PartNoise]:
-    """The parts of the outputs, the noisiest first."""
+    """The parts of the outputs, the noisiest first; those that are not judged last."""
     verification = run.summary.verification
     if verification is None:
         return []
-    found = [PartNoise(p.name, p.signal, p.measured_sqnr_db, p.predicted_sqnr_db) for p in verification.parts]
-    return sorted(found, key=lambda part: (part.measured_db is None, part.measured_db or 0.0))
+    found = [PartNoise(p.name, p.signal, p.judged, p.measured_sqnr_db, p.predicted_sqnr_db) for p in verification.parts]
+    return sorted(found, key=lambda part: (not part.judged, part.measured_db is None, part.measured_db or 0.0))
 
 
-def worst_db(run: Run) -> float | None:
-    """SQNR of the mixed network's worst part: measured, or else predicted."""
-    measured = [part.measured_db for part in parts(run) if part.measured_db is not None]
-    predicted = [part.mixed_sqnr_db for part in run.summary.predicted]
-    return min(measured or predicted, default=None)
+def verified_db(run: Run) -> float | None:
+    """SQNR of the mixed network's worst part of those that are judged, measured."""
+    return min((p.measured_db for p in parts(run) if p.judged and p.measured_db is not None), default=None)
 
 
 def line(run: Run) -> str:
@@ -109,9 +108,9 @@ def _noise(run: Run) -> Row:
         beside = figures.decibels(int8.worst_sqnr_db)
     else:
         beside = f"{figures.decibels(min(predicted))} predicted" if predicted else UNKNOWN
-    mixed = figures.decibels(worst_db(run) if measured is None else measured.worst_sqnr_db)
-    if mixed != UNKNOWN and measured is None and not parts(run):
-        mixed += " predicted"
+    mixed = figures.decibels(verified_db(run) if measured is None else measured.worst_sqnr_db)
+    if mixed == UNKNOWN and run.summary.predicted:
+        mixed = f"{figures.decibels(min(part.mixed_sqnr_db for part in run.summary.predicted))} predicted"
     return Row("noise of the worst part of the outputs, SQNR", "exact", beside, mixed)
 
 

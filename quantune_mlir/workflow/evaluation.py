@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.numerics.metrics import ErrorEnergy
-from quantune_mlir.numerics.parts import PartMeter, PartNoise
+from quantune_mlir.numerics.parts import PartMeter, PartNoise, worst_db
 from quantune_mlir.report.json_numbers import json_number
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.clipped_inputs import Extremes, widened
@@ -192,7 +192,7 @@ def _described(tally: Tally, samples: SampleSet, *, labelled: bool) -> dict[str,
         "samples": samples.samples,
         **decisions,
         "output_sqnr_db": json_number(tally.first.sqnr_db),
-        "worst_sqnr_db": json_number(min(part.sqnr_db for part in parts)),
+        "worst_sqnr_db": json_number(worst_db(parts)),
         "parts": [_part(part) for part in parts],
     }
 
@@ -201,6 +201,7 @@ def _part(noise: PartNoise) -> dict[str, Any]:
     return {
         "name": noise.part.name,
         "output": noise.part.output_name,
+        "judged": noise.part.is_judged,
         "signal": noise.signal,
         "sqnr_db": json_number(noise.sqnr_db),
         "whole_sqnr_db": json_number(noise.whole_sqnr_db),

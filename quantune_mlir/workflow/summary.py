@@ -133,6 +133,7 @@ def _verification(verification: Verification) -> dict[str, Any]:
             {
                 "name": part.noise.part.name,
                 "output": part.noise.part.output_name,
+                "judged": part.noise.part.is_judged,
                 "signal": part.noise.signal,
                 "measured_sqnr_db": json_number(part.noise.sqnr_db),
                 "predicted_sqnr_db": json_number(part.predicted_db),

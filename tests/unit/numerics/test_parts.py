@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quantune_mlir.numerics.metrics import ErrorEnergy
-from quantune_mlir.numerics.parts import AxisRange, Part, PartMeter, PartNoise, worst_group
+from quantune_mlir.numerics.parts import AxisRange, Part, PartMeter, PartNoise, worst_db, worst_group
 
 RNG = np.random.default_rng(5)
 
@@ -205,3 +205,11 @@ def test_classes_are_alike_or_not() -> None:
     assert measured(part, reference, candidate).sqnr_db == pytest.approx(10)
     truth = reference > 4
     assert measured(part, truth, truth).sqnr_db == math.inf
+
+
+def test_the_order_of_a_top_k_is_no_worst_part() -> None:
+    energy = {db: ErrorEnergy(10 ** (db / 10), 1.0, 8) for db in (5, 30)}
+    values = PartNoise(Part(0, "values", (8,)), energy[30], energy[30])
+    places = PartNoise(Part(1, "places", (8,), reading="ranked"), energy[5], energy[5])
+    assert worst_db([places, values]) == pytest.approx(30)
+    assert math.isnan(worst_db([places]))

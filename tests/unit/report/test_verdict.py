@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from quantune_mlir.cli.outcome import outcome
 from quantune_mlir.report import commands, verdict
+from quantune_mlir.report.run import Run
+from quantune_mlir.report.summary_file import MeasuredPart
 from tests.unit.report.runs import run
 
 
@@ -33,6 +36,24 @@ def test_noise_that_was_not_verified_is_called_predicted() -> None:
 def test_doubtful_parts_are_marked() -> None:
     (part,) = verdict.parts(run())
     assert part.doubtful
+
+
+def test_what_is_not_judged_comes_last_and_is_not_the_worst() -> None:
+    known = run(hostile=False, measured=False)
+    verification = known.summary.verification
+    assert verification is not None
+    (part,) = verification.parts
+    places = part.model_copy(update={"name": "places", "judged": False, "measured_sqnr_db": 2.0})
+
+    def verified(*parts: MeasuredPart) -> Run:
+        found = verification.model_copy(update={"parts": parts})
+        return replace(known, summary=known.summary.model_copy(update={"verification": found}))
+
+    both = verified(places, part)
+    assert [(each.name, each.doubtful) for each in verdict.parts(both)] == [("layer0", True), ("places", False)]
+    assert verdict.verified_db(both) == 8.0
+    assert "places (not judged)" in "\n".join(outcome(both))
+    assert "22.0 dB predicted" in verdict.line(verified(places))
 
 
 def test_commands_can_be_pasted() -> None:
