@@ -1,7 +1,7 @@
 """quantune-pool-constants.
 
 In:  dispatches that read constants.
-Out: dispatches that read parts of one constant.
+Out: dispatches that read parts of one constant, or of a few where there are hundreds.
 
      %a = tosa.const ...              %all = arith.constant dense_resource<...> : tensor<SIZExi8>
      %b = tosa.const ...      ->      %c = flow.tensor.slice %all [FIRST for BYTES]
@@ -29,6 +29,8 @@ from quantune_mlir.pipeline.base import Pass
 
 _ALIGNMENT: Final = 64
 _MOST_BYTES: Final = 1 << 18
+_MOST_PARTS: Final = 256
+"""Of one constant: the time of IREE's passes grows with the square of them, too."""
 _INTEGERS: Final = frozenset(map(np.dtype, (np.int8, np.int16, np.int32)))
 _POOLED: Final = _INTEGERS | {np.dtype(np.float32)}
 _NAME: Final = "quantune_constants"
@@ -43,32 +45,35 @@ class PoolConstants(Pass):
 
     def apply(self, module: ir.Module) -> None:
         _lend_large(module)
-        pool = bytearray()
-        places: dict[bytes, int] = {}
-        found: list[tuple[ir.Operation, int, int]] = []
+        pools: list[bytearray] = []
+        places: dict[bytes, tuple[int, int]] = {}
+        found: list[tuple[ir.Operation, int, int, int]] = []
         for op, array in _constants(module, _is_pooled):
             data = array.tobytes()
             if data not in places:
-                pool += bytes(-len(pool) % _ALIGNMENT)
-                places[data] = len(pool)
-                pool += data
-            found.append((op, places[data], len(data)))
+                if len(places) % _MOST_PARTS == 0:
+                    pools.append(bytearray())
+                pools[-1] += bytes(-len(pools[-1]) % _ALIGNMENT)
+                places[data] = len(pools) - 1, len(pools[-1])
+                pools[-1] += data
+            found.append((op, *places[data], len(data)))
         places.clear()
-        if not found:
-            return
         with module.context, ir.Location.unknown():
-            kind = tensor_type([len(pool)], np.int8)
-            values = lend_constant(np.frombuffer(pool, np.int8), _NAME, kind)
-            wholes: dict[ir.Block, ir.Value] = {}
-            parts: dict[tuple[ir.Block, int], ir.Value] = {}
-            for op, first, size in found:
-                if op.block not in wholes:
+            kinds = [tensor_type([len(pool)], np.int8) for pool in pools]
+            values = [
+                lend_constant(np.frombuffer(pool, np.int8), f"{_NAME}_{number}", kind)
+                for number, (pool, kind) in enumerate(zip(pools, kinds, strict=True))
+            ]
+            wholes: dict[tuple[ir.Block, int], ir.Value] = {}
+            parts: dict[tuple[ir.Block, int, int], ir.Value] = {}
+            for op, pool, first, size in found:
+                if (op.block, pool) not in wholes:
                     with ir.InsertionPoint.at_block_begin(op.block):
-                        wholes[op.block] = arith.ConstantOp(kind, values).result
-                if (op.block, first) not in parts:
+                        wholes[op.block, pool] = arith.ConstantOp(kinds[pool], values[pool]).result
+                if (op.block, pool, first) not in parts:
                     with ir.InsertionPoint(op):
-                        parts[op.block, first] = _part(wholes[op.block], first, size)
-                op.results[0].replace_all_uses_with(parts[op.block, first])
+                        parts[op.block, pool, first] = _part(wholes[op.block, pool], first, size)
+                op.results[0].replace_all_uses_with(parts[op.block, pool, first])
                 op.erase()
 
 

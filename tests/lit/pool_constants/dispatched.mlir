@@ -2,7 +2,7 @@
 // RUN: %quantune-opt %s --quantune-pool-constants | filecheck %s
 
 // CHECK-LABEL: func.func @main
-// CHECK: %[[ALL:.*]] = arith.constant dense_resource<quantune_constants> : tensor<76xi8>
+// CHECK: %[[ALL:.*]] = arith.constant dense_resource<quantune_constants_0> : tensor<76xi8>
 // CHECK: %[[SPLAT:.*]] = tosa.const values(dense<1.000000e+00> : tensor<4xf32>)
 // CHECK: %[[READ:.*]] = tosa.const values(dense<[7.000000e+00, 8.000000e+00]> : tensor<2xf32>)
 // CHECK: %[[FIRST:.*]] = arith.constant 0 : index
