@@ -23,7 +23,7 @@ from quantune_mlir.backend.executable_sources import (
 )
 from quantune_mlir.backend.expand_floats import expand_floats
 from quantune_mlir.backend.free_memory import give_back
-from quantune_mlir.backend.iree_tool import COMPILING, ONE_THREAD, UNVERIFIED, iree_compile, versions
+from quantune_mlir.backend.iree_tool import DELIVERING, ONE_THREAD, UNVERIFIED, iree_compile, versions
 from quantune_mlir.backend.locations import give_places
 from quantune_mlir.backend.program import Program, in_pages
 from quantune_mlir.backend.program_kernels import ProgramKernels, can_link
@@ -93,6 +93,7 @@ class Source:
             CompileError: IREE refuses the module; the message holds its first lines.
             OutputError: the program cannot be written.
         """
+        DELIVERING.set()
         return bytes(self._program(compiling))
 
     def load(self, compiling: Compiling = untold) -> Program:
@@ -134,7 +135,6 @@ class Source:
             linked = self._kernels.linked(self._kernels_path, compiling)
             arguments.append(ONE_THREAD)
         with self._telling_of_floats(), linked as linking:
-            COMPILING.set()
             iree_compile([*arguments, *linking], target.name, folder=self._kernels_path)
         return program
 

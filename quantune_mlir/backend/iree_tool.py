@@ -22,8 +22,8 @@ UNVERIFIED: Final = "--verify=false"
 """For modules that are known to be valid: a fifth of the time is spent to find that out after each pass."""
 ONE_THREAD: Final = "--mlir-disable-threading"
 """For modules with little code of their own: each thread sets up all passes for itself, a tenth of the time."""
-COMPILING: Final = Event()
-"""Set as soon as a whole program is waited for."""
+DELIVERING: Final = Event()
+"""Set as soon as a program is waited for that may be delivered: few of its kernels are new, so that a core is idle."""
 _LINKER: Final = "--iree-llvmcpu-embedded-linker-path="
 _MESSAGE_LINES: Final = 12
 _ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")

@@ -76,6 +76,16 @@ class Profile(Mapping[str, Histogram]):
             self._ranges[key] = choose_range(reduce(Histogram.merge, histograms), method, scheme=scheme)
         return self._ranges[key]
 
+    def known_ranges(self) -> bytes:
+        """All ranges that were asked for, for `know_ranges`."""
+        told = [(*key, *found) for key, found in self._ranges.items()]
+        return json.dumps(told).encode()
+
+    def know_ranges(self, data: bytes) -> None:
+        """Take the ranges that were told of this profile by `known_ranges`: choosing takes longer."""
+        for tensors, method, scheme, lo, hi in json.loads(data):
+            self._ranges[tuple(tensors), RangeMethod(method), Scheme(scheme)] = lo, hi
+
     def require_model(self, model: str | None) -> None:
         """Raise DataError if the profile is of another model than the one with this hash; None is any."""
         if model is not None and model != self.model:

@@ -25,13 +25,13 @@ def make_ready() -> None:
 
 def _work() -> None:
     from quantune_mlir.backend.compiler import describe_target
-    from quantune_mlir.backend.iree_tool import COMPILING
+    from quantune_mlir.backend.iree_tool import DELIVERING
     from quantune_mlir.hardware.targets import load_target
     from quantune_mlir.workflow.options import ANALYSIS_TARGET
 
     with contextlib.suppress(QuantuneError):
         describe_target(load_target(ANALYSIS_TARGET))
-    COMPILING.wait()
+    DELIVERING.wait()
     from quantune_mlir.report.page import prepare
 
     prepare()

@@ -10,6 +10,9 @@ import functools
 import io
 import json
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from mmap import mmap
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 RUN_1: Final = "run 1"
 RUN_2: Final = "run 2"
+_RANGES: Final = "ranges"
+_REFERENCES: Final = "references"
 
 
 class FinishedStages:
@@ -42,6 +47,7 @@ class FinishedStages:
     def __init__(self, *, resume: bool = False) -> None:
         self._resume = resume
         self._started_from: str | None = None
+        self._run_2: _Run2 | None = None
         self.taken: list[str] = []
 
     def profile(self, model: Model, samples: SampleSet, make: Callable[[], Profile]) -> Profile:
@@ -58,39 +64,41 @@ class FinishedStages:
         cache.put_later(key, profile.to_bytes)
         return profile
 
-    def sensitivity(
-        self,
-        model: Model,
-        samples: SampleSet,
-        profile: Profile,
-        options: QuantizeOptions,
-        references: ReferenceRuns | None,
-        make: Callable[[], SensitivityList],
-    ) -> SensitivityList:
-        """What run 2 gives of a model that run 1 has seen or could have, and what it adds to `references`.
-
-        Raises as `make` does.
-        """
+    def expect_run_2(self, model: Model, samples: SampleSet, profile: Profile, options: QuantizeOptions) -> None:
+        """Tell what run 2 follows from, of a model that run 1 has seen or could have; begin to read what it gave."""
         cache = cache_in_use()
         if cache is None:
-            return make()
+            return
         options_text = json.dumps(options.as_dict(), sort_keys=True)
 
         @functools.cache
         def key() -> str:
             return digest(RUN_2, self._start(model, samples), profile.to_bytes(), options_text)
 
+        kept = None
         if self._resume:
-            found, kept = self._found(cache, key()), self._found(cache, digest("references", key()))
-            if found is not None and (references is None or kept is not None):
-                self.taken.append(RUN_2)
-                if references is not None and kept is not None:
-                    _restore(references, kept)
-                return SensitivityList.from_yaml(found.decode())
+            if (ranges := cache.get(digest(_RANGES, key()))) is not None:
+                profile.know_ranges(bytes(ranges))
+            kept = ThreadPoolExecutor(1).submit(_read, cache, key())
+        self._run_2 = _Run2(cache, key, profile, kept)
+
+    def sensitivity(self, references: ReferenceRuns | None, make: Callable[[], SensitivityList]) -> SensitivityList:
+        """What the expected run 2 gives, and what it adds to `references`. Raises as `make` does."""
+        run = self._run_2
+        if run is None:
+            return make()
+        kept = None if run.kept is None else run.kept.result()
+        if kept is not None and (references is None or kept.references):
+            self.taken.append(RUN_2)
+            if references is not None:
+                references.restore(kept.references)
+            return kept.sensitivity
         sensitivity = make()
-        cache.put_later(key(), lambda: sensitivity.to_yaml().encode())
+        cache, key, ranges = run.cache, run.key(), run.profile.known_ranges()
+        cache.put_later(digest(_RANGES, key), lambda: ranges)
+        cache.put_later(key, lambda: sensitivity.to_yaml().encode())
         if references is not None:
-            cache.put_later(digest("references", key()), lambda: _stored(references))
+            cache.put_later(digest(_REFERENCES, key), lambda: _stored(references))
         return sensitivity
 
     def _start(self, model: Model, samples: SampleSet) -> str:
@@ -117,11 +125,38 @@ def _stored(references: ReferenceRuns) -> bytes:
     return content.getvalue()
 
 
-def _restore(references: ReferenceRuns, content: bytes) -> None:
+@dataclass(frozen=True)
+class _KeptRun2:
+    """What run 2 gave; there may be no reference runs, as nobody had asked for them."""
+
+    sensitivity: SensitivityList
+    references: list[ReferenceRun]
+
+
+@dataclass(frozen=True)
+class _Run2:
+    """An expected one: where and by which key it is kept, its profile, and what is being read if it may be taken."""
+
+    cache: CompileCache
+    key: Callable[[], str]
+    profile: Profile
+    kept: Future[_KeptRun2 | None] | None
+
+
+def _read(cache: CompileCache, key: str) -> _KeptRun2 | None:
+    """What is kept of a run 2, if it is."""
+    found = cache.get(key)
+    if found is None:
+        return None
+    return _KeptRun2(SensitivityList.from_yaml(bytes(found).decode()), _restored(cache.get(digest(_REFERENCES, key))))
+
+
+def _restored(content: mmap | None) -> list[ReferenceRun]:
     runs: dict[int, tuple[list[np.ndarray], list[np.ndarray]]] = {}
-    with np.load(io.BytesIO(content)) as archive:
-        for name in archive.files:
-            place, kind, _ = name.split(".")
-            inputs, outputs = runs.setdefault(int(place), ([], []))
-            (inputs if kind == "inputs" else outputs).append(archive[name])
-    references.restore(ReferenceRun(tuple(inputs), outputs) for inputs, outputs in runs.values())
+    if content is not None:
+        with np.load(io.BytesIO(content)) as archive:
+            for name in archive.files:
+                place, kind, _ = name.split(".")
+                inputs, outputs = runs.setdefault(int(place), ([], []))
+                (inputs if kind == "inputs" else outputs).append(archive[name])
+    return [ReferenceRun(tuple(inputs), outputs) for inputs, outputs in runs.values()]

@@ -90,6 +90,7 @@ def analyze(
         with watch.stage("check_samples", "check the samples"):
             samples.require_finite()
     profile = given or finished.profile(model, samples, lambda: calibrate(model, samples, watch, workers))
+    finished.expect_run_2(model, samples, profile, options)
     planned = prepared(model, profile, options)
     with watch.stage("assign_parameters", "repair and assign parameters"):
         rewriter = PlanRewriter(planned, profile, options)
@@ -97,7 +98,7 @@ def analyze(
     def run_2() -> SensitivityList:
         return _sensitivity(rewriter, planned.hash, samples, references, watch, workers)
 
-    sensitivity = finished.sensitivity(model, samples, profile, options, references, run_2)
+    sensitivity = finished.sensitivity(references, run_2)
     calibrations = int(given is None and RUN_1 not in finished.taken)
     runs = InferenceRuns(fp32=calibrations, int8=int(RUN_2 not in finished.taken), samples=samples.samples)
     return Analyzed(planned, profile, sensitivity, runs, rewriter)
