@@ -7,6 +7,7 @@ from typing import Final
 
 from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.numerics.metrics import decibels
+from quantune_mlir.planning.policies import FLOOR_DB
 from quantune_mlir.workflow.quantized_model import QuantizedModel
 
 MOST: Final = 0.6
@@ -17,18 +18,19 @@ _NAMED: Final = 3
 def few_in_int8(quantization: QuantizedModel) -> str | None:
     """A warning that names the layer at which noise is too much, those that make it, and what to do.
 
-    None where most is in int8, has no int8 form or is no slower in fp32, and where another policy asked for the plan.
+    None where most is in int8 or has no int8 form, where plans with most in int8 are no quicker, or the least noisy of
+    them is no quicker and has the floor, and where another policy asked for the plan.
     """
     problem = quantization.planned.problem
     free = {layer.name for layer in problem.layers}
     chosen = next((each for each in quantization.front if each.chosen), None)
     if chosen is None or not quantization.policy.is_default or _share(quantization, chosen.fp32) >= MOST:
         return None
-    quicker = (each for each in quantization.front if each.time < chosen.time)
-    others = [each for each in quicker if _share(quantization, each.fp32) >= MOST]
-    if not others:
+    others = [each for each in quantization.front if _share(quantization, each.fp32) >= MOST]
+    best = min(others, key=lambda each: each.noise, default=chosen)
+    has_floor = best.time >= chosen.time and best.sqnr_db >= FLOOR_DB
+    if has_floor or all(each.time >= chosen.time for each in others):
         return None
-    best = min(others, key=lambda each: each.noise)
     model, formats = problem.noise_model, dict.fromkeys(sorted(free.difference(best.fp32)), INT8)
     worst = int(model.noise(formats).argmax())
     noisiest = sorted(formats, key=lambda name: -model.brought_by(name)[worst])[:_NAMED]

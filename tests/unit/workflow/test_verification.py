@@ -19,6 +19,7 @@ from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.numerics.parts import PartNoise
 from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.planning.alternatives import Alternative
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
@@ -130,6 +131,20 @@ def test_why_most_stays_fp32_is_told(tmp_path: Path) -> None:
     what, layers, remedy = warning.splitlines()
     assert what.startswith("0% of the multiply-accumulates are in int8: with 60% of") and what.endswith(" at b.1")
     assert layers == "most of that noise is made by b.1, a" and "--max-drop" in remedy
+
+
+@pytest.mark.parametrize(("time", "told"), [(8.0, ["20.0 dB", "30.0 dB"]), (9.5, ["20.0 dB"])])
+def test_most_in_int8_with_the_floor_is_no_loss_where_it_takes_longer(
+    time: float, told: list[str], tmp_path: Path
+) -> None:
+    model = drowning(tmp_path)
+    found = quantize(model, samples(model))
+    chosen = Alternative(("a", "b.1"), 0.0, 9.0, 100.0, chosen=True)
+    said: list[str] = []
+    for noise in (1e-2, 1e-3):
+        vars(found)["front"] = [Alternative((), 1.0, 7.0, 25.0), chosen, Alternative((), noise, time, 25.0)]
+        said += warnings(found)
+    assert [db for db in ("20.0 dB", "30.0 dB") if db in "".join(said)] == told
 
 
 def measured(found: Quantization, *noise: ErrorEnergy, **changes: Any) -> list[str]:
