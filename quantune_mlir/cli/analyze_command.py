@@ -53,13 +53,10 @@ def command(
     scheduler: str | None,
     **chosen: Any,
 ) -> None:
-    r"""Print how sensitive each layer is to int8, the most sensitive first, from two inference runs.
+    """Print how sensitive each layer is to int8, the most sensitive first, from two inference runs.
 
-    \b
-    SQNR     at the layer's output, with every layer in int8
-    delta    what of that this layer makes worse
-    local    at its output, with this layer alone in int8
-    weights  of the layer's weights
+    In dB: SQNR at the layer's output with every layer in int8, delta what of that this layer makes worse, local the
+    SQNR at its output with this layer alone in int8, weights that of its weights.
 
     An ONNX model with QuantizeLinear nodes is compared with itself without its roundings, in one run; local is then the
     noise of the rounding that the layer ends in. What quantizes has no say there.

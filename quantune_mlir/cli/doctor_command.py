@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,18 @@ def command(json_file: Path | None) -> None:
             Column("part", list(optional), text=True),
             Column("found", [version or "-" for version in optional.values()], text=True),
             Column("is for", [OPTIONAL[name].purpose for name in optional], text=True),
-            Column("how to have it", ["" if v else OPTIONAL[name].remedy for name, v in optional.items()], text=True),
         ],
     )
+    for remedy, names in _missing(optional).items():
+        OUT.print(f"to have {', '.join(names)}: {remedy}")
+
+
+def _missing(optional: Mapping[str, str | None]) -> dict[str, list[str]]:
+    """What is not there, by how to have it."""
+    from quantune_mlir.workflow.diagnosis import OPTIONAL
+
+    remedies: defaultdict[str, list[str]] = defaultdict(list)
+    for name, version in optional.items():
+        if version is None:
+            remedies[OPTIONAL[name].remedy].append(name)
+    return remedies

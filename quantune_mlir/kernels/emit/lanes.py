@@ -59,6 +59,9 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
+Choice = Callable[[ir.Value, ir.Value], ir.Value]
+
+
 def larger(a: ir.Value, b: ir.Value) -> ir.Value:
     """max(a, b) of f32 lanes as one instruction: b where they are unordered."""
     return arith.SelectOp(arith.CmpFOp(arith.CmpFPredicate.OGT, a, b).result, a, b).result
@@ -67,3 +70,17 @@ def larger(a: ir.Value, b: ir.Value) -> ir.Value:
 def smaller(a: ir.Value, b: ir.Value) -> ir.Value:
     """min(a, b) of f32 lanes as one instruction: b where they are unordered."""
     return arith.SelectOp(arith.CmpFOp(arith.CmpFPredicate.OLT, a, b).result, a, b).result
+
+
+def with_nan(choose: Choice, a: ir.Value, b: ir.Value) -> ir.Value:
+    """What `larger` or `smaller` chooses, NaN where one of the two is."""
+    return arith.SelectOp(_is_nan(a), a, choose(a, b)).result
+
+
+def number_of(choose: Choice, a: ir.Value, b: ir.Value) -> ir.Value:
+    """What `larger` or `smaller` chooses, the other one where one of the two is NaN."""
+    return arith.SelectOp(_is_nan(b), a, choose(a, b)).result
+
+
+def _is_nan(value: ir.Value) -> ir.Value:
+    return arith.CmpFOp(arith.CmpFPredicate.UNO, value, value).result

@@ -14,7 +14,7 @@ from quantune_mlir.mlir.bindings import arith, ir
 
 @dataclass(frozen=True)
 class RowReduction:
-    """`combine` of any value and `nothing` is that value."""
+    """`combine` of any value and `nothing` is that value; of a value and a total, the total where the value is NaN."""
 
     nothing: float
     combine: Callable[[ir.Value, ir.Value], ir.Value]

@@ -11,12 +11,23 @@ from typing import Final
 
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.casts import cast, is_supported_cast
-from quantune_mlir.kernels.emit.lanes import Context, Lanes, larger, product_bounds, smaller, sum_bounds
+from quantune_mlir.kernels.emit.lanes import (
+    Choice,
+    Context,
+    Lanes,
+    larger,
+    number_of,
+    product_bounds,
+    smaller,
+    sum_bounds,
+    with_nan,
+)
 from quantune_mlir.kernels.emit.rescaling import is_supported_rescale, rescale
 from quantune_mlir.kernels.emit.trigonometry import cosine, sine
 from quantune_mlir.mlir.bindings import arith, ir, math, vector
-from quantune_mlir.mlir.constants import constant_value, is_float
+from quantune_mlir.mlir.constants import constant_value, is_constant, is_float
 from quantune_mlir.mlir.edit import defining_op, element_of
+from quantune_mlir.mlir.tosa.numpy_rules import ignores_nan
 from quantune_mlir.mlir.tosa.traits import data_operands
 
 Emit = Callable[[ir.Operation, Sequence[Lanes], Context], Lanes]
@@ -73,10 +84,9 @@ def _clamp(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lan
     (source,) = operands
     low, high = (_number(op.attributes[name]) for name in ("min_val", "max_val"))
     value = source.value
-    least, most = larger, smaller
-    if not is_float(op.results[0]):
-        least = _integer(arith.MaxSIOp)
-        most = _integer(arith.MinSIOp)
+    least, most = _integer(arith.MaxSIOp), _integer(arith.MinSIOp)
+    if is_float(op.results[0]):
+        least, most = _bounding(larger, op), _bounding(smaller, op)
     if source.low < low:
         value = least(value, context.scalar(op, "min_val"))
     if source.high > high:
@@ -84,14 +94,24 @@ def _clamp(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lan
     return Lanes(value, max(source.low, low), min(source.high, high))
 
 
-def _integer(op: type[ir.OpView]) -> Callable[[ir.Value, ir.Value], ir.Value]:
+def _bounding(choose: Choice, op: ir.Operation) -> Choice:
+    """`choose` of a value and a bound, which is no NaN: the bound where the value is NaN if the op ignores that."""
+    return choose if ignores_nan(op) else lambda value, bound: choose(bound, value)
+
+
+def _integer(op: type[ir.OpView]) -> Choice:
     return lambda a, b: op(a, b).result
 
 
-def _extreme(on_float: Callable[[ir.Value, ir.Value], ir.Value], on_integer: type[ir.OpView]) -> Emit:
+def _extreme(on_float: Choice, on_integer: type[ir.OpView]) -> Emit:
     def emit(op: ir.Operation, operands: Sequence[Lanes], context: Context) -> Lanes:
         a, b = (operand.value for operand in operands)
-        return Lanes(on_float(a, b) if is_float(op.results[0]) else on_integer(a, b).result)
+        if not is_float(op.results[0]):
+            return Lanes(on_integer(a, b).result)
+        for value, bound, number in ((a, b, op.operands[1]), (b, a, op.operands[0])):
+            if is_constant(number):
+                return Lanes(_bounding(on_float, op)(value, bound))
+        return Lanes((number_of if ignores_nan(op) else with_nan)(on_float, a, b))
 
     return emit
 

@@ -102,8 +102,8 @@ class Largest(Reduction):
         return code.splat(-128 if self.element == "i8" else float("-inf"), lanes, self.element)
 
     def combine(self, total: ir.Value, loaded: ir.Value, place: Place, lanes: int, bound: Bound) -> ir.Value:
-        """max."""
-        return arith.MaxSIOp(total, loaded).result if self.element == "i8" else larger(total, loaded)
+        """max; NaN is passed over."""
+        return arith.MaxSIOp(total, loaded).result if self.element == "i8" else larger(loaded, total)
 
     def finish(self, total: ir.Value, window: PixelWindow, lanes: int) -> ir.Value:
         """i8 as i32."""
