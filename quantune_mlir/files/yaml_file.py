@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -49,7 +50,10 @@ def parse(text: str, model: type[_Model], *, error: type[QuantuneError], where: 
     """
     try:
         _require_plain(text)
-        content = yaml.load(text, Loader=_Loader)
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        _require_single_keys(root)
+        content = None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 0
         raise error(f"line {line}: malformed YAML: {problem.problem}", where=where) from problem
@@ -62,7 +66,7 @@ def parse(text: str, model: type[_Model], *, error: type[QuantuneError], where: 
     try:
         return model.model_validate(content)
     except ValidationError as problems:
-        raise error(_describe(problems, yaml.compose(text, Loader=_Loader), what), where=where) from problems
+        raise error(_describe(problems, root, what), where=where) from problems
 
 
 def read(path: Path | str, *, error: type[QuantuneError]) -> str:
@@ -91,6 +95,22 @@ def _require_plain(text: str) -> None:
         raise yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)
 
 
+def _require_single_keys(node: yaml.Node | None) -> None:
+    """Raises MarkedYAMLError for a key that stands twice: YAML's readers take the last one, and people the first."""
+    if isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            _require_single_keys(each)
+    if isinstance(node, yaml.MappingNode):
+        known: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in known:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{shortened(key.value)!r} stands twice", problem_mark=key.start_mark
+                )
+            known.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+            _require_single_keys(value)
+
+
 def _is_long_number(value: str) -> bool:
     return len(value) > _LONGEST_NUMBER and _NUMBER.fullmatch(value) is not None
 
@@ -105,11 +125,20 @@ def _describe(problems: ValidationError, root: yaml.Node | None, what: str) -> s
     found = problems.errors(include_url=False)
     for problem in found[:_SHOWN]:
         place = shortened(".".join(map(str, problem["loc"])))
-        value = shortened(repr(problem["input"]))
-        lines.append(f"  line {_line(root, problem['loc'])}: {place}: {problem['msg']}, found {value}")
+        lines.append(f"  line {_line(root, problem['loc'])}: {place}: {_said(problem)}")
     if len(found) > _SHOWN:
         lines.append(f"  and {len(found) - _SHOWN} more")
     return "\n".join(lines)
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    match problem["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "there is no such key"
+        case _:
+            return f"{problem['msg'].removeprefix('Value error, ')}, found {shortened(repr(problem['input']))}"
 
 
 def _line(node: yaml.Node | None, path: tuple[str | int, ...]) -> int:

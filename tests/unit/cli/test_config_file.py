@@ -65,7 +65,7 @@ def test_what_was_written_is_read_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("model: m\nnumbre: 3\n", "line 2: numbre: Extra inputs are not permitted"),
+        ("model: m\nnumbre: 3\n", "line 2: numbre: there is no such key"),
         ("model: m\n\nnumber: 0\n", "line 3: number"),
         ("verify: 1\n", "line 1: verify"),
         ("format: 2\n", "line 1: format"),

@@ -35,11 +35,13 @@ LAUGHS = "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9) if i else 'x'}]
         "<<: 3",
         "%YAML 9.9\n--- 1",
         "--- 1\n--- 2",
+        "format: 1\ndefault: int8\nlayers:\n- {name: x, precision: int8, precision: fp32}",
+        "format: 1\ndefault: int8\ndefault: fp32",
         "\0",
         "x" * 100_000,
         "format: 1\nlayers:\n" + "- {name: x, precision: int9}\n" * 1000,
     ],
-    ids=range(23),
+    ids=range(25),
 )
 def test_what_is_no_plan_is_refused(text: str) -> None:
     with pytest.raises(PlanError) as caught:
