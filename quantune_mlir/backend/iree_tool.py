@@ -25,6 +25,7 @@ ONE_THREAD: Final = "--mlir-disable-threading"
 DELIVERING: Final = Event()
 """Set as soon as a program is waited for that may be delivered: few of its kernels are new, so that a core is idle."""
 _LINKER: Final = "--iree-llvmcpu-embedded-linker-path="
+_OTHER_LINKER: Final = "--iree-llvmcpu-system-linker-path="
 _MESSAGE_LINES: Final = 12
 _ASIDE: Final = ("NOTE: hal.executable ", "WARNING: iree-hal-substitute-executables ")
 """What IREE says of every executable that it takes from a file, or has no use for."""
@@ -48,9 +49,9 @@ def iree_compile(arguments: Sequence[str], target: str, source: bytes = b"", *, 
     return done.stdout
 
 
-def linked_by(linker: str | Path) -> str:
-    """What tells iree-compile which program links what it embeds; it hands that to a shell."""
-    return _LINKER + (shlex.quote(str(linker)) if os.name == "posix" else str(linker))
+def linked_by(linker: str | Path, *, embedding: bool = True) -> str:
+    """What tells iree-compile which program links what it embeds, or what it takes no library into; for a shell."""
+    return (_LINKER if embedding else _OTHER_LINKER) + (shlex.quote(str(linker)) if os.name == "posix" else str(linker))
 
 
 def _diagnostics(message: str) -> str:

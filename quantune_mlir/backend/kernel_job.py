@@ -8,7 +8,7 @@ from typing import Final
 
 _LIBRARIES: Final = "link_embedded"
 """Whether IREE compiles its C library into each executable: three times the time, and few kernels call it."""
-_OPTIONS: Final = {"link_ukernel_bitcode": False, "debug_symbols": False}
+_OF_KERNELS: Final = {"link_ukernel_bitcode": False, "debug_symbols": False}
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class KernelTarget:
     variant: str
     attribute: str
 
-    def options(self, *, with_libraries: bool) -> str:
-        """What it is to make executables of kernels for: the same, but for what is linked later."""
+    def options(self, *, with_libraries: bool, of_kernels: bool = True) -> str:
+        """What it is to make executables for, of kernels alone or of programs, as text."""
         text = self.attribute
-        for name, value in {_LIBRARIES: with_libraries, **_OPTIONS}.items():
+        for name, value in {_LIBRARIES: with_libraries, **(_OF_KERNELS if of_kernels else {})}.items():
             for before in (f"{name} = true, ", f"{name} = false, "):
                 text = text.replace(before, "")
             text = text.replace("{", f"{{{name} = {str(value).lower()}, ", 1)

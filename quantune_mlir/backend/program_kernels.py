@@ -29,8 +29,10 @@ from quantune_mlir.files import resources
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.kernels.emit.receiver import KERNEL, LAYOUT, TAKEN, Receiver
 from quantune_mlir.mlir.bindings import flow, hal, ir, passmanager
-from quantune_mlir.mlir.function import functions
+from quantune_mlir.mlir.constants import CONSTANTS
+from quantune_mlir.mlir.function import entry_block, functions
 from quantune_mlir.mlir.text import module_bytecode, parse_module
+from quantune_mlir.mlir.tosa.traits import traits_of
 
 _LINKED: Final = frozenset({"embedded_elf_x86_64", "embedded_elf_arm_64"})
 _NAME_LENGTH: Final = 32
@@ -42,9 +44,22 @@ for argument; do
   case "$argument" in *{objects}) argument=@{list} ;; esac
   set -- "$@" "$argument"
 done
-exec {linker} "$@"
+exec {linker} {flags} "$@"
 """
 """Waits until the pipe `ready` is closed: all object files are there then. They are told where IREE tells of one."""
+_EMBEDDING: Final = (
+    *("-flavor", "gnu", "--build-id=none", "--no-undefined", "--no-allow-shlib-undefined", "--gc-sections"),
+    *("-z", "now", "-z", "relro", "--discard-all", "--icf=all", "--hash-style=sysv", "--allow-multiple-definition"),
+    *("--ignore-data-address-equality", "--ignore-function-address-equality"),
+)
+"""What IREE says where it compiles its C library into an executable, and leaves out where it does not."""
+_CALLING: Final = frozenset(
+    {
+        *("flow.dispatch", "flow.tensor.slice", "arith.constant", "util.global.load", "util.global.store"),
+        *("func.return", *CONSTANTS),
+    }
+)
+"""Ops of which IREE makes no machine code, beside those that move nothing."""
 _OBJECTS: Final = "quantune_kernels.o"
 """An empty file: IREE wants to see what it has linked before it is compiled."""
 _JUMPS: Final = "quantune_kernels"
@@ -73,6 +88,7 @@ class ProgramKernels(Receiver):
         self._objects: dict[str, Future[bytes]] = {}
         self._called: list[str] = []
         """Those that the program calls, in the order in which they are linked."""
+        self._with_libraries = True
 
     def take(self, code: bytes, made_of: str = "") -> str:
         """Have a kernel compiled, or found in the cache; its name. Raises CompileError if nobody can compile it."""
@@ -124,6 +140,8 @@ class ProgramKernels(Receiver):
                     taken[source.sym_name.value] = source
             if taken:
                 self._leave_jumps(module, taken)
+            if all(_calls(op.operation) for function in functions(module) for op in entry_block(function)):
+                self._leave_libraries(module)
         if not all(found.done() for found in self._objects.values()):
             kernel_compiler().hurry()
 
@@ -150,7 +168,8 @@ class ProgramKernels(Receiver):
         listed.write_text("".join(f"{_file(numbers[name])}\n" for name in self._called))
         told = {"ready": ready, "list": listed, "linker": find_tool("iree-lld")}
         quoted = {name: shlex.quote(str(path)) for name, path in told.items()}
-        linker.write_text(_LINKER.format(objects=_OBJECTS, **quoted))
+        flags = () if self._with_libraries else _EMBEDDING
+        linker.write_text(_LINKER.format(objects=_OBJECTS, flags=" ".join(flags), **quoted))
         linker.chmod(0o700)
         os.mkfifo(ready)
         opened = os.open(ready, os.O_RDWR)
@@ -162,7 +181,7 @@ class ProgramKernels(Receiver):
             made = pool.submit(self._write_in_time, folder, ready, opened)
             try:
                 searching = "--iree-hal-executable-object-search-path=."
-                yield [searching, linked_by(linker)]
+                yield [searching, linked_by(linker, embedding=self._with_libraries)]
             finally:
                 made.result()
 
@@ -175,6 +194,14 @@ class ProgramKernels(Receiver):
             made.touch()
             os.replace(made, ready)  # Who opens it from now on need not wait.
             os.close(opened)
+
+    def _leave_libraries(self, module: ir.Module) -> None:
+        """Have IREE link no C library: jumps call nothing else, and it takes as long to compile as they do."""
+        self._with_libraries = False
+        target = self._target.options(with_libraries=False, of_kernels=False)
+        module.operation.attributes["hal.device.targets"] = ir.Attribute.parse(
+            f'[#hal.device.target<"local", [{target}]>]'
+        )
 
     def _leave_jumps(self, module: ir.Module, taken: Mapping[str, hal.ExecutableSourceOp]) -> None:
         """One executable instead of those taken, by name: each costs IREE as much as a hundred jumps do."""
@@ -216,6 +243,10 @@ def _done(result: bytes) -> Future[bytes]:
     found = Future[bytes]()
     found.set_result(result)
     return found
+
+
+def _calls(op: ir.Operation) -> bool:
+    return op.name in _CALLING or traits_of(op).moves == "stays"
 
 
 def _exports(source: hal.ExecutableSourceOp) -> list[hal.ExecutableExportOp]:

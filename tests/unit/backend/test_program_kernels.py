@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantune_mlir.backend import iree_tool, kernel_compiler, kernel_process
+from quantune_mlir.backend import compiler, iree_tool, kernel_compiler, kernel_process
 from quantune_mlir.backend.compilation import compile_program
 from quantune_mlir.backend.compile_cache import CACHE_VARIABLE, user_cache, without_cache
 from quantune_mlir.backend.compiler import Source, compile_module, program_kernels
@@ -188,6 +188,22 @@ def test_functions_of_the_c_library_come_along() -> None:
     np.testing.assert_allclose(
         outputs(compile_module(program(NAMES, EXPONENTIAL), HOST)), np.exp([0, 4, 16, 36]), rtol=1e-6
     )
+
+
+def test_what_iree_computes_itself_finds_the_c_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+
+    def compiled(arguments: Sequence[str], *where: object, **more: object) -> bytes:
+        told.append(any(argument.startswith("--iree-llvmcpu-system-linker") for argument in arguments))
+        return iree_tool.iree_compile(arguments, *where, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compiler, "iree_compile", compiled)
+    module = program(NAMES)
+    text = str(module).replace("return %1", '%2 = "tosa.erf"(%1) : (tensor<4xf32>) -> tensor<4xf32> return %2')
+    compile_module(module, HOST)
+    assert told == [True], "jumps to kernels call nothing"
+    np.testing.assert_allclose(outputs(compile_module(parse_module(text, make_context()), HOST)), [0, 1, 1, 1])
+    assert told[-1] is False
 
 
 def test_a_shell_may_split_the_paths_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
