@@ -24,6 +24,8 @@ from quantune_mlir.printable import shortened
 
 _NEW_OBJECTS: Final = 300_000
 """After so many Python looks for garbage, not after 700: modules and IR, of which we make much, leave none."""
+_NO_WAITING_THREADS: Final = "OPENBLAS_NUM_THREADS", "1"
+"""NumPy's other threads would wait for work by spinning, on a core that compilers need; our products are small."""
 
 
 def quantune() -> None:
@@ -38,6 +40,7 @@ def quantune_opt() -> None:
 
 def _run_apart(program: str, module: str) -> None:
     gc.set_threshold(_NEW_OBJECTS)
+    os.environ.setdefault(*_NO_WAITING_THREADS)
     _open_standard_streams()
     if hasattr(os, "fork"):
         parent = os.getpid()

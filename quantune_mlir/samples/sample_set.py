@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -191,7 +192,10 @@ class SampleSet:
 
     def require_finite(self) -> None:
         """Read all samples once. Raises DataError that names the array and the sample with a NaN or Inf."""
-        _ = self.digest
+        if self._content is None:
+            _ = self.digest  # Asked for later.
+        else:
+            deque(self, maxlen=0)
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.generic], ...]]:
         """The runs: arrays in the order and shape of the model's inputs, each its own memory."""
