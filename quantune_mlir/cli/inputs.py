@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
-_SIZE: Final = re.compile(r"(\d+)([kKmM]?)")
-_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20}
+_SIZE: Final = re.compile(r"(\d+)\s*([a-z]*)")
+_UNITS: Final = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 1000, "m": 1 << 20, "mib": 1 << 20, "mb": 10**6}
 
 
 class _Seconds(click.FloatRange):
@@ -124,13 +124,13 @@ def workers_of(scheduler: str | None) -> Workers | None:
 
 
 def _size(_: click.Context, option: click.Parameter, text: str | None) -> int | None:
-    """A number of bytes: 65536, 64k, 1M."""
+    """A number of bytes: 65536, 64k or 64KiB, 1M, 300KB."""
     if text is None:
         return None
-    found = _SIZE.fullmatch(text)
-    if found is None or not int(found[1]):
-        raise click.BadParameter(f"{text!r} is no size: write it as 65536, 64k or 1M", param=option)
-    return int(found[1]) * _UNITS[found[2].lower()]
+    found = _SIZE.fullmatch(text.strip().lower())
+    if found is None or not int(found[1]) or found[2] not in _UNITS:
+        raise click.BadParameter(f"{text!r} is no size: write it as 65536, 64KiB, 300KB or 1M", param=option)
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def deliverable_options(command: F) -> F:

@@ -101,6 +101,11 @@ class SampleSet:
         self._chosen = self._choose(available, count, seed)
         self._label_source = self._find_labels(sources)
 
+    @property
+    def where(self) -> str:
+        """What errors call the samples: their file, if they have one."""
+        return self._where
+
     @staticmethod
     def open(
         path: Path | str | Mapping[str, NDArray[np.generic]] | Given,

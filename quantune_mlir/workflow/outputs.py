@@ -70,13 +70,13 @@ def class_labels(samples: SampleSet, classification: Classification | None) -> N
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(
             f"labels must be one integer per sample, not {labels.dtype}{list(labels.shape)}",
-            where="labels",
+            where=f"{samples.where}, array 'labels'",
             remedy="save class indices, leave `labels` out, or give a function that knows what they mean by --score",
         )
     if classification is None:
         raise DataError(
             "labels are classes, and the model's first output has no scores of classes",
-            where="labels",
+            where=f"{samples.where}, array 'labels'",
             remedy="leave `labels` out, or give a function that knows what they mean by --score",
         )
     labels = labels.astype(np.int64)
@@ -86,7 +86,7 @@ def class_labels(samples: SampleSet, classification: Classification | None) -> N
         raise DataError(
             f"sample {int(outside.argmax())} is labelled {labels[outside][0]}, but the model's first output has "
             f"{count} score(s) a sample: labels are 0 to {(count or 0) - 1}",
-            where="labels",
+            where=f"{samples.where}, array 'labels'",
             remedy="count classes as the model does, or leave `labels` out",
         )
     return labels

@@ -68,7 +68,9 @@ class PlanPolicy:
                 remedy="20 dB are little, 40 dB are much",
             )
         if self.max_drop is not None and not 0 <= self.max_drop <= 100:
-            raise PlanError(f"a drop of {self.max_drop:g} points cannot be asked for", where="--max-drop")
+            raise PlanError(
+                f"a drop of {self.max_drop:g} points cannot be asked for", where="--max-drop", remedy="0 to 100"
+            )
 
     def in_integers(self) -> PlanPolicy:
         """The same without fp32; formats that were not chosen are all that are integers.

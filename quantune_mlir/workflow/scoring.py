@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import sys
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -105,16 +106,22 @@ def _importing_beside(path: Path) -> Generator[None]:
 
 @contextmanager
 def _told_where(path: Path) -> Generator[None]:
-    """Turns what a file raises into a ScoreError that names the line."""
+    """Turns what a file raises into a ScoreError that names the line; what it prints goes to stderr."""
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except SyntaxError as error:
-        raise ScoreError(f"SyntaxError: {error.msg}", where=f"{error.filename}, line {error.lineno}") from error
+        file = path if error.filename and _is_same(error.filename, path) else error.filename
+        raise ScoreError(f"SyntaxError: {error.msg}", where=f"{file}, line {error.lineno}", remedy="mend it") from error
     except (Exception, SystemExit) as error:
-        own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_same(frame.filename, path)]
         where = f"{path}, line {own[-1].lineno}" if own else str(path)
         raise ScoreError(
             f"{type(error).__name__}: {error}",
             where=where,
             remedy=f"mend it ({_SIGNATURE} gets lists of arrays, samples along axis 0); --debug shows the traceback",
         ) from error
+
+
+def _is_same(name: str, path: Path) -> bool:
+    return os.path.realpath(name) == os.path.realpath(path)

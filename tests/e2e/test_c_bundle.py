@@ -265,7 +265,7 @@ def test_bundle_alone_where_floats_take_routines(quantune: Quantune, tmp_path: P
         (("--name", "2tiny"), "is no name for a model in C"),
         (("--target", "vmvx"), "is bytecode, of which no object file can be made"),
         (("--max-ram", "16"), "memory: needs 0.0 KiB of RAM besides the stack (arena 0.0 KiB, inputs 0.0 KiB, outputs"),
-        (("--max-ram", "16x"), "is no size: write it as 65536, 64k or 1M"),
+        (("--max-ram", "16x"), "is no size: write it as 65536, 64KiB, 300KB or 1M"),
     ],
 )
 def test_what_cannot_be_delivered_is_told(

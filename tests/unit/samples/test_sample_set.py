@@ -182,7 +182,7 @@ def test_wrong_name_suggests_the_nearest() -> None:
 
 
 def test_empty_folder(tmp_path: Path) -> None:
-    assert "found none" in error(tmp_path, [IMAGE])
+    assert "holds neither .npy files nor pictures" in error(tmp_path, [IMAGE])
 
 
 @pytest.mark.parametrize("shape", [(5, 4, 4, 3), (5, 48), (3, 4, 4), (5, 1, 1, 3, 4, 4)])

@@ -61,12 +61,23 @@ def score(outputs, references, labels):
         ("def helper(x):\n    return x[9]\n\ndef score(o, r, l):\n    return helper(o)\n", 2, "IndexError"),
     ],
 )
-def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, text: str, line: int, message: str) -> None:
-    path = written(tmp_path, text)
+def test_a_mistake_is_told_with_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, line: int, message: str
+) -> None:
+    written(tmp_path, text)
+    (tmp_path / "beside").mkdir()
+    monkeypatch.chdir(tmp_path / "beside")
+    path = Path("../yardstick.py")
     with pytest.raises(ScoreError) as told:
         Scorer.load(path)(OUTPUTS, OUTPUTS, None)
     assert told.value.where == f"{path}, line {line}"
     assert message in told.value.what
+
+
+def test_what_it_prints_is_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "print('loaded')\ndef score(outputs, references, labels):\n    print('called')\n    return 1\n"
+    assert Scorer.load(written(tmp_path, text))(OUTPUTS, OUTPUTS, None) == 1
+    assert capsys.readouterr() == ("", "loaded\ncalled\n")
 
 
 @pytest.mark.parametrize(
