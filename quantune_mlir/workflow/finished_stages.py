@@ -95,10 +95,10 @@ class FinishedStages:
             return kept.sensitivity
         sensitivity = make()
         cache, key, ranges = run.cache, run.key(), run.profile.known_ranges()
-        cache.put_later(digest(_RANGES, key), lambda: ranges)
         cache.put_later(key, lambda: sensitivity.to_yaml().encode())
         if references is not None:
             cache.put_later(digest(_REFERENCES, key), lambda: _stored(references))
+        cache.put_later(digest(_RANGES, key), lambda: ranges)
         return sensitivity
 
     def _start(self, model: Model, samples: SampleSet) -> str:
