@@ -17,8 +17,11 @@ from tests.e2e.models import conv_relu, images, save_model, save_samples
 KILLED = """
 import os, signal, sys
 from quantune_mlir.cli.quantune import main
+from quantune_mlir.backend.compile_cache import user_cache
 from quantune_mlir.{module} import {cls}
-def killed(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
+def killed(*_, **__):
+    user_cache().usage()  # A thread writes what is finished: that waits for it.
+    os.kill(os.getpid(), signal.SIGKILL)
 {cls}.{method} = killed
 main(sys.argv[1:])
 """
