@@ -1,4 +1,4 @@
-"""ONNX Runtime's own operators, against ONNX Runtime."""
+"""Operators of other domains than ONNX's, against ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Case:
         kinds = {"lengths": TensorProto.INT32}
         results = [helper.make_tensor_value_info(n, kinds.get(n, TensorProto.FLOAT), None) for n in self.outputs if n]
         graph = helper.make_graph([node], "g", infos, results, stored)
-        opsets = [helper.make_opsetid("", 13), helper.make_opsetid("com.microsoft", 1)]
+        opsets = [helper.make_opsetid(*known) for known in (("", 13), ("com.microsoft", 1), ("ai.onnx.ml", 3))]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
     def given(self) -> dict[str, np.ndarray]:
@@ -133,6 +133,16 @@ CASES = {
         ("x", "s"),
         ("out", "lengths"),
     ),
+    "scaled features": Case(
+        "Scaler", {"x": X[0]}, {"offset": normal(16).tolist(), "scale": normal(16).tolist()}, domain="ai.onnx.ml"
+    ),
+    "scaled integers": Case("Scaler", {"x": IDS}, {"offset": [2.0], "scale": [0.5]}, domain="ai.onnx.ml"),
+    "linear regression": Case(
+        "LinearRegressor",
+        {"x": X[0]},
+        {"coefficients": normal(48).tolist(), "intercepts": normal(3).tolist(), "targets": 3},
+        domain="ai.onnx.ml",
+    ),
 }
 
 
@@ -156,6 +166,12 @@ REFUSED = {
     "a mask of shape": Case("Attention", {**ATTENTION, "m": np.zeros(8, np.int32)}, {"num_heads": 4}),
     "activation 'Mish'": Case("FusedConv", {"x": IMAGE, "w": KERNEL}, {"activation": "Mish"}),
     "com.microsoft": Case("CropAndResize", {"x": IMAGE}),
+    "post_transform 'PROBIT'": Case(
+        "LinearRegressor",
+        {"x": X[0]},
+        {"coefficients": normal(16).tolist(), "post_transform": "PROBIT"},
+        domain="ai.onnx.ml",
+    ),
 }
 
 

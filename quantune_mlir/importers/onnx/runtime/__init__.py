@@ -1,1 +1,1 @@
-"""ONNX Runtime's own operators (domain com.microsoft), written out in ONNX's: what its optimizers make of networks."""
+"""Operators of other domains, ONNX Runtime's own and some of ai.onnx.ml, written out in ONNX's."""

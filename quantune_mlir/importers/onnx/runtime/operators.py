@@ -1,4 +1,4 @@
-"""Which of ONNX Runtime's own operators are written out, and how."""
+"""Which operators of other domains are written out, and how."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import onnx
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.bodies import all_nodes
 from quantune_mlir.importers.onnx.node import attribute_values
-from quantune_mlir.importers.onnx.runtime import fused, transformers
+from quantune_mlir.importers.onnx.runtime import classical, fused, transformers
 from quantune_mlir.importers.onnx.runtime.body import Body, Call
 
 RUNTIME_DOMAIN: Final = "com.microsoft"
 RUNTIME_OPSET: Final = 23
 """Of ONNX, in which they are written out."""
-_OPERATORS: Final[dict[str, Callable[[Body, Call], list[str]]]] = {
+_OF_RUNTIME: Final[dict[str, Callable[[Body, Call], list[str]]]] = {
     "Attention": transformers.attention,
     "BiasGelu": fused.gelu,
     "EmbedLayerNormalization": transformers.embed_layer_normalization,
@@ -32,6 +32,11 @@ _OPERATORS: Final[dict[str, Callable[[Body, Call], list[str]]]] = {
     "SkipLayerNormalization": transformers.skip_layer_normalization,
     "SkipSimplifiedLayerNormalization": transformers.skip_rms_normalization,
     "TransposeMatMul": fused.fused_matmul,
+}
+_OPERATORS: Final = {
+    **{(RUNTIME_DOMAIN, name): write for name, write in _OF_RUNTIME.items()},
+    ("ai.onnx.ml", "LinearRegressor"): classical.linear_regressor,
+    ("ai.onnx.ml", "Scaler"): classical.scaler,
 }
 _UNDECLARED: Final = frozenset({"LayerNormalization", "SimplifiedLayerNormalization"})
 """What ONNX Runtime writes without its domain, in whatever opset."""
@@ -54,7 +59,7 @@ def with_domains(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
 
 def is_written_out(node: onnx.NodeProto) -> bool:
     """Whether it is one of these operators."""
-    return node.domain == RUNTIME_DOMAIN and node.op_type in _OPERATORS
+    return (node.domain, node.op_type) in _OPERATORS
 
 
 def written_out(proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None]) -> onnx.GraphProto:
@@ -64,5 +69,5 @@ def written_out(proto: onnx.NodeProto, name: str, inputs: Sequence[Tensor | None
         Unsupported: it has an input, output or attribute that cannot be written out.
     """
     body = Body(name)
-    results = _OPERATORS[proto.op_type](body, Call(proto.input, inputs, attribute_values(proto)))
+    results = _OPERATORS[proto.domain, proto.op_type](body, Call(proto.input, inputs, attribute_values(proto)))
     return body.graph(results, proto.output)
