@@ -5,7 +5,8 @@ another integer format it brings as much more or less as the squares of its step
 each bit, of the weights' error that of the weights' codes, of the rest that of the activations'. A
 tensor that several layers read brings the noise of its rounding for those that read it rounded. If the layer that makes
 it is int8 and any reader is, it is stored in int8, and all of them do; else only the int8 readers do. (The result of a
-table is int8 in any case: its rounding is part of the layer's own noise.) Between fp32 layers nothing is rounded, and
+table is int8 in any case: its rounding is part of the layer's own noise; that of a function which is a table only if
+what makes its argument is int8 too, and else computed in fp32, is not.) Between fp32 layers nothing is rounded, and
 there is no noise. Noise of different origin is uncorrelated, so that energies add:
 
     noise(plan) = constant + sum over int8 layers of theirs + sum over tensors of theirs, as they are read.
@@ -151,6 +152,8 @@ class NoiseModel:
             steps = _steps_squared(format_.activations)
             for tensor in self.read_by.get(name, ()):
                 noise = noise + steps * tensor.readers.get(name, 0.0) * _known(tensor.apart or tensor.noise)
+                if tensor.argument is not None and name == tensor.maker:
+                    noise = noise + steps * _known(tensor.noise)
         return noise
 
     def weight(self, name: str, finest: NumberFormat = FP32) -> float:
@@ -162,9 +165,9 @@ class NoiseModel:
         """By layer, the tensors whose rounding depends on its precision."""
         found: dict[str, list[RoundedTensor]] = {}
         for tensor in self.tensors:
-            names = [*tensor.readers] if tensor.maker is None else [tensor.maker, *tensor.readers]
-            for name in dict.fromkeys(names):
-                found.setdefault(name, []).append(tensor)
+            for name in dict.fromkeys((tensor.argument, tensor.maker, *tensor.readers)):
+                if name is not None:
+                    found.setdefault(name, []).append(tensor)
         return found
 
 
@@ -229,9 +232,11 @@ class NoiseLedger:
         readers = ((name, share) for name, share in tensor.readers.items() if name in self._formats)
         shares = np.array([share * self._step_of(name) for name, share in readers])
         whole = _known(tensor.noise)
+        if tensor.maker in self._formats and tensor.argument in self._formats:
+            return self._step_of(tensor.maker) * whole
         if not shares.any():
             return np.zeros_like(whole)
-        if tensor.maker in self._formats:
+        if tensor.maker in self._formats and tensor.argument is None:
             return 0.0 * whole if tensor.counted else self._step_of(tensor.maker) * whole
         everyone = np.array(list(tensor.readers.values()))
         apart, share = _known(tensor.apart or tensor.noise), shares.sum() / everyone.sum()

@@ -78,6 +78,10 @@ class RoundedTensor(BaseModel):
 
     layer: Annotated[str, Field(description="whose result it is")]
     maker: Annotated[str | None, Field(description="the deciding layer with which it is stored in int8")] = None
+    argument: Annotated[
+        str | None,
+        Field(description="the deciding layer that makes what the maker is a function of; both in int8 make a table"),
+    ] = None
     counted: Annotated[bool, Field(description="whether the noise of the maker in int8 holds that of its rounding")] = (
         False
     )

@@ -14,17 +14,19 @@ from quantune_mlir.numerics.metrics import Signal
 from quantune_mlir.planning.correction import TRUSTED
 from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
 from quantune_mlir.planning.propagation import SATURATED
+from quantune_mlir.sensitivity.float_functions import float_functions
 from quantune_mlir.sensitivity.measurement import Energies, Measurement, noise_power
 from quantune_mlir.sensitivity.noise_budget import NoiseBudget
 from quantune_mlir.sensitivity.projected_noise import projected_noise
 from quantune_mlir.sensitivity.propagated_noise import propagated_noise
-from quantune_mlir.sensitivity.rounded_tensors import ends_piecewise_linear
 
 LEAST_HALVED: Final = 0.01
 """20 dB: plans with less noise are hardly ever far from a sum, whatever is measured of int8 throughout."""
 _ROUNDING: Final = 1e-6
 _CORRECTION: Final = 30.0
 """The most by which the measured noise of int8 throughout may differ from its prediction for that to be scaled."""
+_RUIN: Final = 1.0
+"""Where as much noise as signal is projected, it tells enough: of more that was measured nothing follows for plans."""
 _SCATTER: Final = 2.0
 """By so much what is projected of a layer alone may be off by chance."""
 
@@ -36,21 +38,23 @@ def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: 
     every layer int8 it is what was measured: where that is as large as the signal, and less than what adds up, noise is
     taken to add up no longer from somewhere below on.
 
-    With `float_epilogues`, a piecewise linear function that alone is int8 is computed in fp32.
+    With `float_epilogues`, piecewise linear functions are computed in fp32 (float_functions.py).
     """
+    functions = float_functions(model) if float_epilogues else {}
     outputs = _measured_outputs(model, measurement.energies)
     if outputs and len(measurement.projections) == len(outputs):
-        budget = projected_noise(model, measurement, outputs)
+        budget = projected_noise(model, measurement, outputs, functions)
     else:
-        budget = propagated_noise(model, measurement, outputs)
-    if float_epilogues:
-        exact = {layer.name for layer in model.layers if ends_piecewise_linear(layer)}
-        alone = {name: np.where(name in exact, 0.0, noise) for name, noise in budget.alone.items()}
-        budget = replace(budget, alone=alone)
+        budget = propagated_noise(model, measurement, outputs, functions)
+    own, alone = (
+        {name: 0.0 * noise if name in functions else noise for name, noise in found.items()}
+        for found in (budget.own, budget.alone)
+    )
+    budget = replace(budget, own=own, alone=alone)
     if budget.own:
         budget = _explained(budget, model, measurement)
         measured, ratio = _beside_measured(budget, measurement)
-        scaled = (measured > 0) & (measured < WORST) & ((measured < SATURATED) | (ratio > 1))
+        scaled = (measured > 0) & (measured < WORST) & ((measured < SATURATED) | (ratio > 1) & (budget.total < _RUIN))
         ratio = _uncancelled(ratio, budget)
         budget = budget.times(np.where(scaled, np.clip(ratio, 1 / _CORRECTION, _CORRECTION), 1.0))
         budget = replace(budget, halved_at=_halved_at(budget.total, measured))
@@ -62,7 +66,7 @@ def _signal(model: Model, measurement: Measurement, outputs: Sequence[str]) -> t
     """What noise at all outputs is compared with, and its share of their energy."""
     baselines = {model.network.layer_making[value].name: found for value, found in model.network.baselines.items()}
     shares = {name: measurement.signal_share(name) for name in outputs}
-    signals = {baselines[name].signal if share < 1 else "output" for name, share in shares.items()}
+    signals: set[Signal] = {baselines[name].signal if share < 1 else "output" for name, share in shares.items()}
     energies = {name: measurement.energies[name, ACCUMULATED].signal for name in outputs}
     whole = sum(energies.values())
     counted = sum(shares[name] * energy for name, energy in energies.items())
@@ -86,7 +90,7 @@ def _explained(budget: NoiseBudget, model: Model, measurement: Measurement) -> N
     not all alike.
     """
     measured, ratio = _beside_measured(budget, measurement)
-    wrong = (measured < WORST) & (ratio > TRUSTED)
+    wrong = (measured < WORST) & (ratio > TRUSTED) & (budget.total < _RUIN)
     grown = grown_noise(model, measurement) if wrong.any() else {}
     own = {
         name: np.where(wrong, np.maximum(noise, grown[name]), noise)
@@ -108,7 +112,8 @@ def _halved_at(added_up: Powers, measured: Powers) -> tuple[float | None, ...]:
 
 def grown_noise(model: Model, measurement: Measurement) -> dict[str, Powers]:
     """What each layer brings, as energies grow from layer to layer: together what was measured at the output."""
-    budget = propagated_noise(model, measurement, _measured_outputs(model, measurement.energies), saturates=False)
+    outputs = _measured_outputs(model, measurement.energies)
+    budget = propagated_noise(model, measurement, outputs, {}, saturates=False)
     if not budget.own:
         return {}
     _, ratio = _beside_measured(budget, measurement)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -22,7 +22,9 @@ from quantune_mlir.sensitivity.noise_budget import NoiseBudget
 from quantune_mlir.sensitivity.rounded_tensors import rounded_tensors
 
 
-def projected_noise(model: Model, measurement: Measurement, outputs: Sequence[str]) -> NoiseBudget:
+def projected_noise(
+    model: Model, measurement: Measurement, outputs: Sequence[str], functions: Mapping[str, str | None]
+) -> NoiseBudget:
     """The noise that layers bring to the outputs, for each of which there are projections."""
     signals = [measurement.energies[name, ACCUMULATED].signal * measurement.signal_share(name) for name in outputs]
     beyond = measurement.beyond_probed(outputs)
@@ -42,7 +44,7 @@ def projected_noise(model: Model, measurement: Measurement, outputs: Sequence[st
         for layer in model.layers
         if any((layer.name, PROJECTED_ROUNDING) in energies for energies in measurement.projections)
     }
-    return NoiseBudget(tuple(outputs), own, rounded_tensors(model, rounded, kept), alone)
+    return NoiseBudget(tuple(outputs), own, rounded_tensors(model, rounded, kept, functions), alone)
 
 
 def _made(energies: Energies, whole: tuple[str, Noise], lanes: tuple[str, Noise]) -> float:

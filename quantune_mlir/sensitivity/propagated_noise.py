@@ -20,7 +20,12 @@ from quantune_mlir.sensitivity.rounded_tensors import rounded_tensors
 
 
 def propagated_noise(
-    model: Model, measurement: Measurement, outputs: Sequence[str], *, saturates: bool = True
+    model: Model,
+    measurement: Measurement,
+    outputs: Sequence[str],
+    functions: Mapping[str, str | None],
+    *,
+    saturates: bool = True,
 ) -> NoiseBudget:
     """The noise that layers bring to the outputs.
 
@@ -50,7 +55,7 @@ def propagated_noise(
     return NoiseBudget(
         tuple(gains),
         {group.node.name: at_parts(group.node, group.removable) for group in mine},
-        rounded_tensors(model, rounded, {}),
+        rounded_tensors(model, rounded, {}, functions),
         {group.node.name: at_parts(group.node, group.node.local) for group in mine},
     )
 

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from quantune_mlir.graph.epilogues import is_piecewise_linear
 from quantune_mlir.graph.layers import Layer
-from quantune_mlir.graph.units import SHARING, Kind, Unit
+from quantune_mlir.graph.units import SHARING, Kind
 from quantune_mlir.model import Model
 from quantune_mlir.planning.noise_model import Powers
 from quantune_mlir.planning.sensitivity import RoundedTensor
 
 
-def rounded_tensors(model: Model, noise: Mapping[str, Powers], kept: Mapping[str, Powers]) -> tuple[RoundedTensor, ...]:
+def rounded_tensors(
+    model: Model,
+    noise: Mapping[str, Powers],
+    kept: Mapping[str, Powers],
+    functions: Mapping[str, str | None],
+) -> tuple[RoundedTensor, ...]:
     """The tensors that several layers read, by the layer that makes each, with the noise of their rounding.
 
     Of a tensor that is moved and selected from only what is read in the end counts: it is rounded once. Readers share
     it as they share what stays of their own noise if each alone is fp32. A function that is computed in fp32 is rounded
     for int8 readers only, a table for all.
+
+    Args:
+        model: whose tensors.
+        noise: at each part, that the rounding of a layer's result brings.
+        kept: of each layer's, what stays if that alone is fp32.
+        functions: see float_functions.py.
     """
     readers, makers = model.network.deciding_readers, model.network.owners
     read = {value for layer in model.layers if layer.decides for value in layer.inputs}
@@ -34,8 +45,9 @@ def rounded_tensors(model: Model, noise: Mapping[str, Powers], kept: Mapping[str
             found.append(
                 RoundedTensor(
                     layer=layer.name,
-                    maker=None if ends_piecewise_linear(layer) else makers.get(layer.name) or None,
-                    counted=_last(layer, lambda unit: unit.kind is Kind.UNARY and not is_piecewise_linear(unit)),
+                    maker=None if _ends_in_fp32(layer, functions) else makers.get(layer.name) or None,
+                    argument=functions.get(layer.name),
+                    counted=_ends_in_table(layer) and layer.name not in functions,
                     readers=dict(zip(mine, shares.tolist(), strict=True)),
                     noise=tuple(noise[layer.name].tolist()),
                     apart=tuple(apart.sum(axis=0).tolist()) if apart.any() else (),
@@ -44,12 +56,13 @@ def rounded_tensors(model: Model, noise: Mapping[str, Powers], kept: Mapping[str
     return tuple(found)
 
 
-def ends_piecewise_linear(layer: Layer) -> bool:
-    """Whether the last unit of a layer that computes is a piecewise linear function."""
-    return _last(layer, is_piecewise_linear)
+def _ends_in_fp32(layer: Layer, functions: Mapping[str, str | None]) -> bool:
+    """Whether its last function is computed in fp32 whatever the plan."""
+    computing = [unit for unit in layer.units if unit.kind not in SHARING]
+    if layer.name in functions:
+        return functions[layer.name] is None
+    return len(computing) > 1 and is_piecewise_linear(computing[-1])
 
 
-def _last(layer: Layer, holds: Callable[[Unit], bool]) -> bool:
-    """Whether something holds of the last unit of a layer that computes."""
-    last = [unit for unit in layer.units if unit.kind not in SHARING]
-    return bool(last) and holds(last[-1])
+def _ends_in_table(layer: Layer) -> bool:
+    return any(unit.kind is Kind.UNARY for unit in [unit for unit in layer.units if unit.kind not in SHARING][-1:])

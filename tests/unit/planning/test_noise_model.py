@@ -71,6 +71,15 @@ def test_the_result_of_a_table_is_rounded_once() -> None:
     assert brought(table, "left") == pytest.approx(0.4)
 
 
+def test_a_function_is_a_table_where_its_argument_is_int8_too() -> None:
+    shared = RoundedTensor(layer="stem", maker="stem", argument="left", readers={"right": 1.0}, noise=(0.4, 0.04))
+    function = NoiseModel(("a", "b"), OWN, [shared])
+    assert brought(function, "stem") == brought(function, "left") == pytest.approx(0.0)
+    assert brought(function, "stem", "left") == pytest.approx(0.4), "who ever reads it"
+    assert brought(function, "right") == brought(function, "stem", "right") == pytest.approx(0.4)
+    assert function.brought_by("stem")[0] == pytest.approx(0.41)
+
+
 def test_the_worst_part_counts() -> None:
     assert NoiseLedger(SHARED, {"stem": INT8}).worst == pytest.approx(0.1)
     assert SHARED.sqnr_db(["stem"]) == pytest.approx(10.0)

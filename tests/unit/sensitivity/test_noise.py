@@ -287,6 +287,18 @@ def test_as_much_noise_as_signal_adds_up_no_longer_where_less_was_measured(tmp_p
     assert model.noise(dict.fromkeys(budget.own, INT8)) == pytest.approx([measured / 100])
 
 
+def test_of_ruin_that_was_foreseen_worse_ruin_tells_nothing(tmp_path: Path) -> None:
+    """Both beyond the signal, of 100: other plans have what was projected of their layers."""
+    projected: Energies = {
+        (name, kind): ErrorEnergy(noise, noise, 1.0)
+        for name, noise in (("conv1", 150.0), ("conv2", 1.0))
+        for kind in (PROJECTED, PROJECTED_LANES)
+    }
+    at_output: dict[tuple[str, Noise], float] = {("conv2", ACCUMULATED): 1200.0}
+    budget = budget_of(chain(tmp_path / "m.onnx", relu=True), energies(at_output), projected)
+    assert own(budget) == pytest.approx({"conv1": 1.5, "conv2": 0.01})
+
+
 def test_an_error_that_all_lanes_share_is_taken_as_a_whole(tmp_path: Path) -> None:
     projected: Energies = {
         ("conv1", PROJECTED): ErrorEnergy(2.0, 2.0, 1.0),
