@@ -136,7 +136,12 @@ class Epilogue:
         if array.size == 1 or self._is_number(operand):
             self._constants[operand] = self._scalar(kind(array.reshape(-1)[0]))
         else:
+            assert operand in self._tables or self._repeats(array.size), f"{operand.type} is read beyond its end"
             self.channels[operand] = array.reshape(-1).astype(kind)
+
+    def _repeats(self, size: int) -> bool:
+        """Whether so many numbers are one for each channel; in rows they repeat in the result."""
+        return prod(self.shape) % size == 0 if self._group.family == ROWS else size == self.shape[-1]
 
     def _is_number(self, operand: ir.Value) -> bool:
         """Whether a constant repeats one number, and not once for each channel or within rows."""
