@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
@@ -253,7 +254,7 @@ def _temporary_files() -> Generator[None]:
     except OSError as error:
         raise OutputError(
             f"temporary files cannot be written: {error.strerror}",
-            where=error.filename,
+            where=error.filename or tempfile.gettempdir(),
             remedy="make room, or name another folder in the environment variable TMPDIR",
         ) from error
 

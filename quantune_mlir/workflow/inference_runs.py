@@ -16,6 +16,7 @@ from quantune_mlir.sensitivity.analysis import Analyzer
 from quantune_mlir.sensitivity.calibration import Calibrator
 from quantune_mlir.sensitivity.qdq_analysis import QdqAnalyzer
 from quantune_mlir.workflow.finished_stages import RUN_1, RUN_2, FinishedStages
+from quantune_mlir.workflow.fp32_only import require_fp32
 from quantune_mlir.workflow.options import ANALYSIS_TARGET, QuantizeOptions
 from quantune_mlir.workflow.progress import Stopwatch
 from quantune_mlir.workflow.repairs import prepared
@@ -81,8 +82,10 @@ def analyze(
     `workers` make both runs; what is found is the same to the bit.
 
     Raises:
+        QuantizedModelError: the model is no fp32 one.
         DataError: a sample or a tensor holds NaN or Inf, or the profile is of another model.
     """
+    require_fp32(model)
     finished = finished or FinishedStages()
     given = profile
     if given is not None:

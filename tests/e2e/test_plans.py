@@ -26,7 +26,7 @@ from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
 from quantune_mlir.workflow.quantization import quantize
 from quantune_mlir.workflow.rewriting import PlanRewriter
-from tests.e2e.conftest import CALIBRATION, FILES, MODEL, TEST, Quantune, run_main
+from tests.e2e.conftest import CALIBRATION, FILES, MODEL, TEST, Quantune, Refused, run_main
 from tests.e2e.modules import dot_inputs, operations
 
 
@@ -77,6 +77,14 @@ def planned(digits: Path, policy: PlanPolicy) -> dict[str, str]:
     model = Model.load(digits / "fp32.mlir")
     plan = policy.plan(SensitivityList.load(digits / "sensitivity.yaml"), model)
     return PlanRewriter(model, Profile.load(digits / "profile.npz"), QuantizeOptions()).rewrite(plan).precision
+
+
+@pytest.mark.parametrize("command", ["quantize", "analyze"])
+def test_a_mixed_module_is_not_quantized_again(refused: Refused, digits: Path, tmp_path: Path, command: str) -> None:
+    output = tmp_path / "out"
+    message = refused(command, digits / "mixed.mlir", "--calibration", CALIBRATION, "--output", output)
+    assert "quantized already" in message and "fp32.mlir of the same folder" in message
+    assert not output.exists()
 
 
 def test_one_precision_throughout_and_force(quantune: Quantune, digits: Path, tmp_path: Path) -> None:
