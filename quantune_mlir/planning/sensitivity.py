@@ -132,7 +132,7 @@ class SensitivityList(BaseModel):
         metric: Metric = DEFAULT_METRIC,
         options: Mapping[str, str | bool | int | float | None] | None = None,
     ) -> SensitivityList:
-        """Sort the layers by `metric`."""
+        """Sort the layers by `metric`. Numbers are those that the file holds, also of copies with other ones."""
         return SensitivityList(
             model=model,
             samples=samples,
@@ -140,7 +140,7 @@ class SensitivityList(BaseModel):
             options=dict(options or {}),
             rounding_normalized_mse=rounding,
             parts=parts,
-            rounded=rounded,
+            rounded=tuple(RoundedTensor(**tensor.model_dump()) for tensor in rounded),
             halved_at=halved_at,
             signal=signal,
             signal_share=signal_share,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from quantune_mlir.errors import DataError
 from quantune_mlir.planning.metric import Metric
-from quantune_mlir.planning.sensitivity import LayerSensitivity, SensitivityList
+from quantune_mlir.planning.sensitivity import LayerSensitivity, RoundedTensor, SensitivityList
 
 decibels = st.none() | st.floats(allow_nan=False)
 errors = st.none() | st.floats(0, allow_nan=False)
@@ -53,9 +53,11 @@ def order(layers: list[LayerSensitivity], metric: Metric) -> list[str]:
 )
 def test_yaml_round_trips(layers: list[LayerSensitivity], rounding: float | None, share: float, metric: Metric) -> None:
     options = {"seed": 0, "range": "mse", "percentile": 99.99, "per_channel": True, "target": None}
+    tensor = RoundedTensor(layer="a", readers={"b": 1.0}, noise=(1.0,))
     written = SensitivityList.of(
         layers,
         rounding=rounding,
+        rounded=(tensor.model_copy(update={"noise": (share / 3,)}),),
         halved_at=(rounding, None),
         signal="output - input",
         signal_share=share,
