@@ -40,9 +40,14 @@ class Layer:
         return self.units[-1].output
 
     @property
+    def computing(self) -> list[Unit]:
+        """The units whose values are new, and not only moved, selected or averaged."""
+        return [unit for unit in self.units if unit.kind not in SHARING]
+
+    @property
     def computes(self) -> bool:
-        """Whether any of its values are new, and not only moved, selected or averaged."""
-        return any(unit.kind not in SHARING for unit in self.units)
+        """Whether any of its values are new."""
+        return bool(self.computing)
 
     @property
     def inputs(self) -> list[ir.Value]:

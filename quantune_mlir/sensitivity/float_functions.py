@@ -7,9 +7,7 @@ argument that is stored in int8, because others read it so, makes a table of the
 from __future__ import annotations
 
 from quantune_mlir.graph.epilogues import is_piecewise_linear
-from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.lowering import Form, lowering_steps
-from quantune_mlir.graph.units import SHARING
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.formats import INT8
@@ -26,13 +24,8 @@ def float_functions(model: Model) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for layer in model.layers:
         made = [value for value in layer.inputs if not isinstance(value, ir.BlockArgument)]
-        if _is_function(layer) and made == list(layer.inputs):
+        if layer.computes and all(map(is_piecewise_linear, layer.computing)) and made == layer.inputs:
             makers = (owners.get(network.layer_making[value].name) for value in made if value in network.layer_making)
             in_fp32 = layer.units[-1].output in rounded
             found[layer.name] = None if in_fp32 else next(filter(None, makers), None)
     return found
-
-
-def _is_function(layer: Layer) -> bool:
-    computing = [unit for unit in layer.units if unit.kind not in SHARING]
-    return bool(computing) and all(map(is_piecewise_linear, computing))

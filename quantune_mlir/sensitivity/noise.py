@@ -47,7 +47,7 @@ def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: 
     else:
         budget = propagated_noise(model, measurement, outputs, functions)
     own, alone = (
-        {name: 0.0 * noise if name in functions else noise for name, noise in found.items()}
+        {name: np.zeros_like(noise) if name in functions else noise for name, noise in found.items()}
         for found in (budget.own, budget.alone)
     )
     budget = replace(budget, own=own, alone=alone)

@@ -8,7 +8,7 @@ import numpy as np
 
 from quantune_mlir.graph.epilogues import is_piecewise_linear
 from quantune_mlir.graph.layers import Layer
-from quantune_mlir.graph.units import SHARING, Kind
+from quantune_mlir.graph.units import Kind
 from quantune_mlir.model import Model
 from quantune_mlir.planning.noise_model import Powers
 from quantune_mlir.planning.sensitivity import RoundedTensor
@@ -58,11 +58,10 @@ def rounded_tensors(
 
 def _ends_in_fp32(layer: Layer, functions: Mapping[str, str | None]) -> bool:
     """Whether its last function is computed in fp32 whatever the plan."""
-    computing = [unit for unit in layer.units if unit.kind not in SHARING]
     if layer.name in functions:
         return functions[layer.name] is None
-    return len(computing) > 1 and is_piecewise_linear(computing[-1])
+    return len(layer.computing) > 1 and is_piecewise_linear(layer.computing[-1])
 
 
 def _ends_in_table(layer: Layer) -> bool:
-    return any(unit.kind is Kind.UNARY for unit in [unit for unit in layer.units if unit.kind not in SHARING][-1:])
+    return any(unit.kind is Kind.UNARY for unit in layer.computing[-1:])
