@@ -49,6 +49,11 @@ class Affine:
     shift: np.ndarray
 
     @property
+    def multiplies(self) -> bool:
+        """Whether its constant is a factor, even if of ones."""
+        return self.op.name == "tosa.mul"
+
+    @property
     def is_uniform(self) -> bool:
         """Whether all channels are treated alike."""
         return bool((self.scale == self.scale[0]).all() and (self.shift == self.shift[0]).all())
@@ -122,16 +127,20 @@ def _reshape_keeps_channels(op: ir.Operation) -> bool:
 
 def _fold_into_affine(outer: Affine, inner: Affine) -> bool:
     """Merge two multiplies or two adds, or swap a multiply below an add into a product without bias."""
-    if not (inner.shift.any() or outer.shift.any()):
+    if inner.multiplies and outer.multiplies:
         _set_constant(inner, outer.scale * inner.scale)
-    elif (inner.scale == 1).all() and (outer.scale == 1).all():
-        _set_constant(inner, outer.shift + inner.shift)
-    else:
+    elif inner.multiplies or (inner.scale != 1).any():
+        return False
+    elif outer.multiplies:
         product = _product_above(outer, inner.operand)
-        if product is None or outer.shift.any() or (inner.scale != 1).any():
+        if product is None:
             return False
         product.rescale_outputs(*outer.for_channels(product.output_channels))
         _set_constant(inner, outer.scale * inner.shift)
+    elif (outer.scale == 1).all():
+        _set_constant(inner, outer.shift + inner.shift)
+    else:
+        return False
     replace(outer.op, inner.op.results[0])
     return True
 
