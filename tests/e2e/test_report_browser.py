@@ -76,6 +76,10 @@ def page(browser: Browser, file: Path, request: pytest.FixtureRequest) -> Iterat
     context.close()
 
 
+TEXTS_INSIDE = """() => [...document.querySelectorAll("#graph .node.int8")].every((node) => {
+  const [name, kind, mark] = [...node.querySelectorAll("text")].map((text) => text.getBBox());
+  return name.x + name.width <= node.querySelector("rect").getBBox().width && kind.x + kind.width <= mark.x;
+})"""
 VIEWS = [("light", 1300), ("dark", 1300), ("light", 400)]
 
 
@@ -179,6 +183,7 @@ def test_a_report_of_a_large_detector_is_small_and_opens_soon(browser: Browser, 
     page.wait_for_selector("#graph svg")
     assert time.perf_counter() - begun < SECONDS
     assert page.locator("#graph .node[role=button]").count() == page.locator("#list tbody tr").count() == 230
+    assert page.evaluate(TEXTS_INSIDE), "no text goes beyond its node, or over the format"
     assert told == []
     page.close()
 

@@ -23,7 +23,16 @@
   };
 
   const shortened = (name) => (name.length > 25 ? `…${name.slice(-24)}` : name);
-  const second = (layer) => shortened(`${layer.op} ${layer.shape}`.slice(0, 24));
+  const lengths = (texts) => texts.nodes().map((text) => text.getComputedTextLength());
+  const squeeze = (texts, measured, room) =>
+    texts
+      .filter((_, index) => measured[index] > room)
+      .attr("textLength", room)
+      .attr("lengthAdjust", "spacingAndGlyphs");
+  const second = ({ op, shape }) => {
+    const room = Math.max(3, 28 - `${shape}`.length);
+    return `${op.length > room ? `${op.slice(0, room - 1)}…` : op} ${shape}`;
+  };
 
   const scales = {
     share: () => {
@@ -84,24 +93,27 @@
       .attr("class", (key) => (key in report.layers ? `node ${report.layers[key].precision}` : "node input"))
       .attr("transform", (key) => `translate(${graph.node(key).x - SIZE.width / 2},${graph.node(key).y - SIZE.height / 2})`);
     nodes.append("rect").attr("width", SIZE.width).attr("height", SIZE.height).attr("rx", 5);
-    nodes
+    const names = nodes
       .append("text")
       .attr("x", 8)
       .attr("y", 16)
       .text((key) => shortened(key in report.layers ? report.layers[key].name : key.slice(4)));
-    nodes
+    const kinds = nodes
       .append("text")
       .attr("class", "small")
       .attr("x", 8)
       .attr("y", 31)
       .text((key) => (key in report.layers ? second(report.layers[key]) : "input"));
     const layers = nodes.filter((key) => key in report.layers);
-    layers
+    const marks = layers
       .append("text")
       .attr("class", "mark")
       .attr("x", SIZE.width - 6)
       .attr("y", 31)
       .text((key) => report.layers[key].precision);
+    const [ofNames, ofKinds, ofMarks] = [names, kinds, marks].map(lengths);
+    squeeze(names, ofNames, SIZE.width - 14);
+    squeeze(kinds, ofKinds, SIZE.width - 20 - (d3.max(ofMarks) ?? 0));
     layers
       .attr("role", "button")
       .attr("tabindex", (key) => (key === "0" ? 0 : -1))
