@@ -131,6 +131,28 @@ def test_what_all_scores_share_is_no_signal_to_a_softmax(tmp_path: Path) -> None
     assert sensitivity.signal_share < 0.5
 
 
+def test_what_all_scores_share_is_no_noise_to_a_softmax(tmp_path: Path) -> None:
+    """Of each of two outputs by itself: the scores of one, and the other as it is."""
+    found = quantize(
+        model := loaded(two_heads(), tmp_path),
+        SampleSet.open({"x": RNG.standard_normal((SAMPLES, *IMAGE[1:])).astype(np.float32)}, model.inputs),
+        QuantizeOptions(),
+        policy=PlanPolicy(everything="int8"),
+    )
+    assert [baseline.signal for baseline in model.network.baselines.values()] == ["output - mean"]
+    assert found.verification is not None
+    for part in found.verification.parts:
+        assert part.predicted_db == pytest.approx(part.noise.sqnr_db, abs=0.1)
+    assert found.sensitivity.signal == "output", "they differ"
+    assert 0 < found.sensitivity.signal_share < 1
+
+
+def two_heads() -> onnx.ModelProto:
+    model = scores(SOFTMAX, make("Sigmoid", ["f"], ["q"], name="quality"))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("s", onnx.TensorProto.FLOAT, None))
+    return model
+
+
 def baseline(model: onnx.ModelProto, folder: Path) -> str | None:
     found = loaded(model, folder)
     (signal,) = {each.signal for each in found.network.baselines.values()} or {None}
