@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from quantune_mlir._versions import check_iree
-
 if TYPE_CHECKING:
     from quantune_mlir.backend.dask_workers import DaskWorkers
     from quantune_mlir.backend.program import Program
@@ -70,8 +68,6 @@ _HOMES = {
     "quantize": "workflow.quantization",
     "save": "workflow.save",
 }
-
-check_iree()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """Compares the installed IREE with the version that pyproject.toml, the one home of the pin, asks for.
 
 TOSA's syntax, its Python builders and IREE's flags change from release to release, so that another version fails in
-ways that are hard to read. Better one clear error at import.
+ways that are hard to read. Better one clear error when the first module that needs IREE is imported.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Stopped(KeyboardInterrupt):
         self.number = signal.Signals(number)
 
 
-def heed_signals() -> None:
+def _heed_signals() -> None:
     """Let signals raise Stopped in the main thread. Those that come while it cleans up are ignored."""
     for number in HEEDED:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -37,7 +37,7 @@ def heed_signals() -> None:
 def reports_stop(program: str) -> Generator[None]:
     """Turns Stopped, and what else an interrupted library raises, into one line and the shell's status for it."""
     if threading.current_thread() is threading.main_thread():
-        heed_signals()
+        _heed_signals()
     try:
         yield
     except BaseException as error:

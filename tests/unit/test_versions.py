@@ -4,10 +4,12 @@ import importlib
 import importlib.metadata
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-import quantune_mlir
+import quantune_mlir.backend
+import quantune_mlir.mlir
 from quantune_mlir import _versions
 from quantune_mlir.errors import IreeVersionError, QuantuneError
 
@@ -46,10 +48,11 @@ def test_both_wrong_distributions_are_named(monkeypatch: pytest.MonkeyPatch) -> 
         _versions.check_iree()
 
 
-def test_import_of_the_package_makes_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("package", [quantune_mlir.backend, quantune_mlir.mlir])
+def test_import_of_what_needs_iree_makes_the_check(monkeypatch: pytest.MonkeyPatch, package: ModuleType) -> None:
     install(monkeypatch, {})
     with pytest.raises(ImportError, match="not installed") as caught:
-        importlib.reload(quantune_mlir)
+        importlib.reload(package)
     assert isinstance(caught.value, QuantuneError)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-START = "from quantune_mlir.cli import entry; entry._run_apart('quantune', 'work')"
+START = "from quantune_mlir.cli import entry; entry._start('quantune', 'work')"
 
 
 def run(folder: Path, body: str, *arguments: str, shell: str = "{}") -> subprocess.CompletedProcess[str]:
