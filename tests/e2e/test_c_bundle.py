@@ -180,6 +180,14 @@ def test_header_is_cplusplus_too(tmp_path: Path) -> None:
     subprocess.run([str(tmp_path / "user")], check=True)
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
+def test_all_of_it_is_cplusplus_too(tmp_path: Path) -> None:
+    require(load_target("host").c)
+    made = bundle(parse_module(FORMS, make_context()), "host", tmp_path / "bundle")
+    compile_ = f"COMPILE=g++ -O1 {STRICT} -DSELFTEST_TOLERANCE=0 -DMODEL_PTHREADS -pthread -I{made}"
+    selftest(made, tmp_path / "build", compile_, "THREADS=1")
+
+
 def test_readme_shows_a_call_that_compiles(tmp_path: Path) -> None:
     target = load_target("cortex-m4")
     require(target.c)

@@ -24,6 +24,9 @@ static const struct library *query_library(void) {
 }
 """
 _QUERY: Final = """\
+#ifdef __cplusplus
+extern "C"
+#endif
 const struct library *{query}(uint32_t most, const struct environment *environment);
 
 static const struct library *query_library(void) {{
