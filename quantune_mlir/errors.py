@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import UnionType
+from typing import get_args
 
 from quantune_mlir.printable import printable, shortened
 
@@ -29,6 +31,19 @@ class QuantuneError(Exception):
         if self.remedy:
             lines.append(f"remedy: {printable(self.remedy, lines=True)}")
         return "\n".join(lines)
+
+
+class ArgumentError(QuantuneError, TypeError):
+    """A function was given something of another kind than it takes."""
+
+
+def expect(given: object, kind: type | UnionType, how: str) -> None:
+    """Raise ArgumentError, with the remedy to make a `kind` by `how`, unless `given` is one."""
+    if not isinstance(given, kind):
+        wanted = (get_args(kind) or (kind,))[0].__name__
+        raise ArgumentError(
+            f"{wanted} is needed here, not {type(given).__name__}", remedy=f"make it with quantune_mlir.{how}"
+        )
 
 
 class ModelError(QuantuneError):

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from quantune_mlir.errors import DataError
+from quantune_mlir.errors import ArgumentError, DataError
 from quantune_mlir.files.access import MIB
 from quantune_mlir.samples.images import ImageSource, pictures_in
 from quantune_mlir.samples.iterables import Given, gathered
@@ -129,8 +129,11 @@ class SampleSet:
             content: SHA-256 of the file, if it is one and that is known.
 
         Raises:
+            ArgumentError: `inputs` are not a model's inputs.
             DataError: the data is missing or broken, or does not fit the inputs.
         """
+        if not (isinstance(inputs, Sequence) and all(isinstance(spec, InputSpec) for spec in inputs)):
+            raise ArgumentError("the inputs of a model are needed here", remedy="give model.inputs, of a Model")
         if not isinstance(path, Path | str | Mapping):
             return SampleSet(find_sources(gathered(path, inputs, count)), inputs, count=count, seed=seed)
         where = "samples" if isinstance(path, Mapping) else str(path)

@@ -15,6 +15,7 @@ from quantune_mlir.backend.compiler import KnownProgram, Source
 from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.program import Array
 from quantune_mlir.backend.workers import MeasuringProgram, Workers
+from quantune_mlir.errors import expect
 from quantune_mlir.graph.layers import Layer
 from quantune_mlir.graph.units import Kind, Unit
 from quantune_mlir.hardware.targets import Target
@@ -88,6 +89,7 @@ class Analyzer:
         workers: Workers | None = None,
         compiling: Compiling = untold,
     ) -> None:
+        expect(model, Model, "Model.load(FILE)")
         self._model = model
         self._on_run = on_run
         self._plan = plan

@@ -12,7 +12,7 @@ from quantune_mlir.backend.compilation import program_source
 from quantune_mlir.backend.compiler import KnownProgram, Source
 from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.workers import MeasuringProgram, Workers
-from quantune_mlir.errors import DataError
+from quantune_mlir.errors import DataError, expect
 from quantune_mlir.hardware.targets import Target
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.model import Model
@@ -37,6 +37,7 @@ class Calibrator:
     def __init__(
         self, model: Model, target: Target, workers: Workers | None = None, compiling: Compiling = untold
     ) -> None:
+        expect(model, Model, "Model.load(FILE)")
         self._model = model.hash
         self._program = MeasuringProgram(self._prepare(model, target), workers, compiling)
 

@@ -13,7 +13,7 @@ from quantune_mlir.backend.compiling import Compiling, untold
 from quantune_mlir.backend.kernel_groups import kernel_groups
 from quantune_mlir.backend.program import Array, Program
 from quantune_mlir.backend.workers import Workers
-from quantune_mlir.errors import DataError
+from quantune_mlir.errors import DataError, expect
 from quantune_mlir.files.access import write_atomically
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
@@ -183,8 +183,17 @@ def quantize(
         progress: who is told how far the work is.
 
     Raises:
+        ArgumentError: an argument is of another kind, a path for example.
         QuantuneError: the samples, the plan or the options do not fit the model.
     """
+    expect(model, Model, "Model.load(FILE)")
+    expect(samples, SampleSet, "SampleSet.open(FILE, model.inputs)")
+    expect(options, QuantizeOptions, "QuantizeOptions(...)")
+    expect(policy, PlanPolicy, "PlanPolicy(...)")
+    expect(plan, PrecisionPlan | None, "PrecisionPlan.load(FILE)")
+    expect(profile, Profile | None, "Profile.load(FILE)")
+    expect(validation, SampleSet | None, "SampleSet.open(FILE, model.inputs)")
+    expect(scorer, Scorer | None, "Scorer.load(FILE)")
     if options.is_integer_only:
         policy = policy.in_integers()
         require_integer_forms(model)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from quantune_mlir.backend.delivery import Delivery, write_files
+from quantune_mlir.errors import expect
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.kernels.tiling.tuned_tiles import TunedTiles
 from quantune_mlir.mlir.text import write_text
@@ -49,10 +50,12 @@ def save(
         progress: who is told how far the work is.
 
     Raises:
+        ArgumentError: it is no Quantization.
         OutputError: the directory exists without `force`, or cannot be written.
         CompileError: IREE refuses a module.
         TilesError: the tiles are for another instruction set.
     """
+    expect(quantization, Quantization, "quantize(model, samples)")
     directory = Path(directory)
     artifacts.check_output(directory, force=force)
     watch = Stopwatch(progress)
