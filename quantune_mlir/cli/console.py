@@ -34,6 +34,9 @@ _GAP: Final = 2
 _LEAST_PROSE: Final = 16
 """Columns of prose that are narrower are as wide as they are."""
 
+_PAGE: Final = 100
+"""Columns of text in pipes, where prose can be broken."""
+
 OUT: Final = Console(soft_wrap=True, markup=False, highlight=False, emoji=False)
 ERR: Final = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
@@ -104,7 +107,7 @@ class Column:
         cells: its cells, from the top.
         text: aligned to the left; numbers are aligned to the right.
         optional: what a terminal too narrow for all leaves out first; 0 is never left out.
-        prose: sentences, between whose words a terminal too narrow for them breaks lines.
+        prose: sentences, between whose words lines are broken that are too long.
     """
 
     title: str
@@ -125,7 +128,8 @@ class Column:
 def print_table(title: str, columns: Sequence[Column]) -> None:
     """Prints a table on stdout. Cells are never cut: people copy layer names from them, and scripts read pipes.
 
-    On a terminal too narrow for it columns are left out that need not be there, and prose goes on in the next line.
+    On a terminal too narrow for it columns are left out that need not be there. Prose goes on in the next line, in
+    pipes, too.
     """
     shown = list(columns)
     width = OUT.width if OUT.is_terminal else None
@@ -134,13 +138,18 @@ def print_table(title: str, columns: Sequence[Column]) -> None:
         if not spare.optional:
             break
         shown.remove(spare)
-    OUT.print(title, style="italic")
-    room = None if width is None else _room(shown, width)
+    for line in wrap(title, width or _PAGE):
+        OUT.print(line, style="italic")
+    room = _room(shown, width or _PAGE)
     OUT.print(_line(shown, [column.title for column in shown], room), style="bold")
     for row in zip(*(column.cells for column in shown), strict=True):
-        cells = [wrap(c, room) if room and column.prose else [c] for column, c in zip(shown, row, strict=True)]
+        cells = [_broken(c, room) if room and column.prose else [c] for column, c in zip(shown, row, strict=True)]
         for line in zip_longest(*cells, fillvalue=""):
             OUT.print(_line(shown, line, room))
+
+
+def _broken(cell: str, room: int) -> list[str]:
+    return wrap(cell, room, break_on_hyphens=False, break_long_words=False)
 
 
 def _width(columns: Sequence[Column], room: int | None = None) -> int:
@@ -153,10 +162,13 @@ def _taken(column: Column, room: int | None) -> int:
 
 def _room(columns: Sequence[Column], width: int) -> int | None:
     """How wide columns of prose may be for all to fit; None if they do, or if there is no use in it."""
-    prose = sum(column.prose for column in columns)
-    if not prose or _width(columns) <= width:
+    widths = sorted(column.width for column in columns if column.prose)
+    if not widths or _width(columns) <= width:
         return None
-    room = (width - _width([column for column in columns if not column.prose]) - prose * _GAP) // prose
+    left = width - _width([column for column in columns if not column.prose]) - len(widths) * _GAP
+    while len(widths) > 1 and widths[0] <= left // len(widths):
+        left -= widths.pop(0)  # Narrow ones leave room to the others.
+    room = left // len(widths)
     return room if room >= _LEAST_PROSE else None
 
 

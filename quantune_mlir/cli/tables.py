@@ -169,14 +169,14 @@ def print_target(target: Target) -> None:
         (f"{prefix}{key}", getattr(table, key), meaning)
         for prefix, table in tables.items()
         for key, meaning in _meanings(type(table)).items()
-        if prefix or f"{key}." not in tables
+        if prefix or (f"{key}." not in tables and key not in ("name", "description"))
     ]
     sources = sources_of(target)
     print_table(
-        f"Target {target.name}",
+        f"Target {target.name}: {target.description}",
         [
             Column("key", [key for key, _, _ in rows], text=True),
-            Column("value", [_told(value) for _, value, _ in rows], text=True),
+            Column("value", [_told(value) for _, value, _ in rows], text=True, prose=True),
             Column("meaning", [meaning for _, _, meaning in rows], text=True, prose=True),
             Column("source", [sources.get(key, "") for key, _, _ in rows], text=True, prose=True),
         ],

@@ -64,6 +64,16 @@ class Budget:
         )
         return ", ".join(limit for limit in limits if limit)
 
+    @property
+    def asked(self) -> str:
+        """The limits as options of the command line."""
+        options = (
+            ("--min-sqnr", None if self.min_sqnr_db is None else f"{self.min_sqnr_db:g}"),
+            ("--max-latency", self.max_time),
+            ("--max-size", self.max_size),
+        )
+        return " ".join(f"{name} {value}" for name, value in options if value is not None)
+
     def choose(self, front: Sequence[Point], problem: Problem) -> Point:
         """The quickest point of a front that has the SQNR asked for; without one, that with the least noise.
 
@@ -79,13 +89,17 @@ class Budget:
         cheap = [point for point in front if self.allows(point, problem)]
         if not cheap:
             nearest = min(front, key=lambda point: (self._excess(point, problem), point.noise))
-            raise PlanError(f"no plan keeps to {self}", remedy=f"the nearest one has {describe(nearest, problem)}")
+            raise PlanError(
+                f"no plan keeps to {self.asked}", remedy=f"the nearest one has {describe(nearest, problem)}"
+            )
         if self.min_sqnr_db is None:
             return min(cheap, key=lambda point: (point.noise, point.cost.time))
         good = [point for point in cheap if decibels(point.noise) >= self.min_sqnr_db]
         if not good:
             nearest = min(cheap, key=lambda point: (point.noise, point.cost.time))
-            raise PlanError(f"no plan keeps to {self}", remedy=f"the nearest one has {describe(nearest, problem)}")
+            raise PlanError(
+                f"no plan keeps to {self.asked}", remedy=f"the nearest one has {describe(nearest, problem)}"
+            )
         return min(good, key=lambda point: (point.cost.time, point.noise))
 
     def allows(self, point: Point, problem: Problem) -> bool:

@@ -201,7 +201,7 @@ def within_memory(
                 nearest, best = memory, other
         if not limits.excludes(nearest):
             return best
-        kept = f" and keeps to {budget}" if budget != Budget() else ""
+        kept = f" and keeps to {budget.asked}" if budget != Budget() else ""
         raise BudgetError(
             f"no plan fits{kept}: the nearest is estimated to take {nearest.ram / 1024:.1f} KiB of RAM, most of it "
             f"made by {nearest.alive}, and {nearest.flash / 1024:.1f} KiB of flash, most of it weights of "

@@ -51,6 +51,14 @@ def test_a_narrow_terminal_gets_fewer_columns(monkeypatch: pytest.MonkeyPatch, w
     assert lines[2].startswith("a/very/long/name/of/a/layer  ")
 
 
+def test_a_pipe_gets_prose_of_100_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    prose = ["word " * 50, "--a-flag-that-is-never-broken " * 5]
+    columns = [Column("name", ["short", "x"], text=True, prose=True), Column("what", prose, text=True, prose=True)]
+    lines = printed(monkeypatch, columns, width=20, terminal=False)
+    assert 95 < max(map(len, lines)) <= 100
+    assert sum(line.count("--a-flag-that-is-never-broken") for line in lines) == 5
+
+
 def test_a_narrow_terminal_breaks_prose_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
     told = ["a microcontroller with vectors", "short"]
     columns = [Column("name", ["m55", "m4"], text=True), Column("what", told, text=True, prose=True)]

@@ -41,7 +41,7 @@ def test_the_choice_is_the_best_within_the_limits(problem: Problem, time: float,
     if fits:
         assert budget.choose(front, problem).noise == min(p.noise for p in fits)
     else:
-        with pytest.raises(PlanError, match="no plan keeps to max_latency"):
+        with pytest.raises(PlanError, match="no plan keeps to --max-latency"):
             budget.choose(front, problem)
 
 
@@ -61,7 +61,7 @@ def test_impossible_budgets_name_the_nearest_plan() -> None:
     assert "the nearest one has 10.0 dB, 0.25 of the time of fp32, 0 KiB of constants" in str(caught.value)
     with pytest.raises(PlanError) as caught:
         Budget(min_sqnr_db=50, max_time=Limit.of_time("0.7x")).choose(front, problem)
-    assert "no plan keeps to min_sqnr 50 dB, max_latency 0.7x" in str(caught.value)
+    assert "no plan keeps to --min-sqnr 50 --max-latency 0.7x" in str(caught.value)
     assert "the nearest one has 20.0 dB, 0.62" in str(caught.value)
 
 
