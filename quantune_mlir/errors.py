@@ -40,9 +40,9 @@ class ArgumentError(QuantuneError, TypeError):
 def expect(given: object, kind: type | UnionType, how: str) -> None:
     """Raise ArgumentError, with the remedy to make a `kind` by `how`, unless `given` is one."""
     if not isinstance(given, kind):
-        wanted = (get_args(kind) or (kind,))[0].__name__
+        wanted, *_ = get_args(kind) if isinstance(kind, UnionType) else (kind,)
         raise ArgumentError(
-            f"{wanted} is needed here, not {type(given).__name__}", remedy=f"make it with quantune_mlir.{how}"
+            f"{wanted.__name__} is needed here, not {type(given).__name__}", remedy=f"make it with quantune_mlir.{how}"
         )
 
 

@@ -102,6 +102,10 @@ class Budget:
             )
         return min(good, key=lambda point: (point.cost.time, point.noise))
 
+    def _unmet(self, nearest: Point, problem: Problem) -> PlanError:
+        what = f"no plan keeps to {self.asked}"
+        return PlanError(what, remedy=f"the nearest one has {describe(nearest, problem)}")
+
     def allows(self, point: Point, problem: Problem) -> bool:
         """Whether a point keeps to the limits of time and size."""
         return self._excess(point, problem) <= 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,8 +132,7 @@ class SampleSet:
             ArgumentError: `inputs` are not a model's inputs.
             DataError: the data is missing or broken, or does not fit the inputs.
         """
-        if not (isinstance(inputs, Sequence) and all(isinstance(spec, InputSpec) for spec in inputs)):
-            raise ArgumentError("the inputs of a model are needed here", remedy="give model.inputs, of a Model")
+        _check_inputs(inputs)
         if not isinstance(path, Path | str | Mapping):
             return SampleSet(find_sources(gathered(path, inputs, count)), inputs, count=count, seed=seed)
         where = "samples" if isinstance(path, Mapping) else str(path)
@@ -316,6 +315,12 @@ class SampleSet:
         _, labels = next(source.read(iter([0]), source.shape[0]))
         rows = (self._chosen[:, None] * self.batch + np.arange(self.batch)).reshape(-1)
         return labels[rows]
+
+
+def _check_inputs(given: object) -> None:
+    specs = cast("Sequence[object]", given) if isinstance(given, Sequence) else [None]
+    if not all(isinstance(spec, InputSpec) for spec in specs):
+        raise ArgumentError("the inputs of a model are needed here", remedy="give model.inputs, of a Model")
 
 
 def _find_pictures(

@@ -31,16 +31,18 @@ DATA = Path(__file__).parents[2] / "data"
 def test_quantize_tells_what_it_takes(argument: str, given: Any, wanted: str) -> None:
     model = qt.Model.load(DATA / "digits.onnx")
     samples = qt.SampleSet.open(DATA / "digits_calibration.npz", model.inputs)
+    arguments: dict[str, Any] = {"model": model, "samples": samples, argument: given}
     with pytest.raises(ArgumentError, match=rf"is needed here, not \w+\nremedy: make it with quantune_mlir\.{wanted}"):
-        qt.quantize(**{"model": model, "samples": samples, argument: given})
+        qt.quantize(**arguments)
 
 
 def test_others_tell_what_they_take() -> None:
     model: Any = "digits.onnx"
+    options: Any = None
     target = load_target("host")
     for call in (
         lambda: qt.Calibrator(model, target),
-        lambda: qt.Analyzer(model, qt.QuantizeOptions(), target),
+        lambda: qt.Analyzer(model, options, target),
         lambda: qt.save(model, "out", source="digits.onnx"),
         lambda: qt.SampleSet.open(DATA / "digits_calibration.npz", model),
     ):
