@@ -13,6 +13,7 @@ from quantune_mlir.mlir.bindings import ir
 
 LARGEST: Final = 4096 * MIB
 _BYTECODE_MAGIC: Final = b"ML\xefR"
+_REMEDY: Final = "mend the file, or make it again with the version of MLIR that reads it here"
 _PLACE: Final = re.compile(r'":(\d+):(\d+)')
 
 
@@ -74,12 +75,12 @@ def _check_is_mlir(data: bytes, name: str) -> None:
         if not data.startswith(_BYTECODE_MAGIC):
             data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ModelError("neither MLIR text nor MLIR bytecode", where=name) from error
+        raise ModelError("neither MLIR text nor MLIR bytecode", where=name, remedy=_REMEDY) from error
 
 
 def _model_error(error: Exception, name: str) -> ModelError:
     """RuntimeErrors are those of the bindings, that what MLIR quotes is not UTF-8."""
-    unreadable = ModelError("cannot be read as MLIR", where=name, remedy="make the file again")
+    unreadable = ModelError("cannot be read as MLIR", where=name, remedy=_REMEDY)
     diagnostics: Any = getattr(error, "error_diagnostics", None)
     if not diagnostics:
         return unreadable
@@ -88,4 +89,4 @@ def _model_error(error: Exception, name: str) -> ModelError:
     except (RuntimeError, UnicodeDecodeError):
         return unreadable
     where = name if place is None or place.group(1) == "0" else f"{name}:{place.group(1)}:{place.group(2)}"
-    return ModelError(message, where=where)
+    return ModelError(message, where=where, remedy=_REMEDY)

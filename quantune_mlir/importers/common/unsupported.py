@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from quantune_mlir.errors import UnsupportedNode, UnsupportedOperatorsError
 from quantune_mlir.importers.common.foreign_ops import refusal
 from quantune_mlir.mlir.attributes import LAYER, OP
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import users
+
+_PLACE: Final = re.compile(r'loc\("(.*)":(\d+):\d+\)')
 
 
 def refuse_unsupported(block: ir.Block, tensors: Mapping[str, ir.Value], where: str) -> None:
@@ -29,7 +33,7 @@ def refuse_unsupported(block: ir.Block, tensors: Mapping[str, ir.Value], where: 
         if (reason := refusal(op)) is not None:
             refused.append(op)
             layer, kind = _text(op, LAYER) or op.name, _text(op, OP) or op.name
-            found.setdefault(layer, UnsupportedNode(layer, kind, reason))
+            found.setdefault(layer, UnsupportedNode(layer, kind, reason + _line(op, where)))
     if found:
         names = _last_good(block, refused, tensors)
         cut = f"cut the model before them: --outputs {','.join(names)}; or " if names else ""
@@ -52,6 +56,12 @@ def _last_good(block: ir.Block, refused: Sequence[ir.Operation], tensors: Mappin
 
 def _is_beyond(reader: ir.Operation, blocked: set[ir.Value]) -> bool:
     return not len(reader.results) or any(result in blocked for result in reader.results)
+
+
+def _line(op: ir.Operation, where: str) -> str:
+    """Where in the file an op stands that has no name of its own there."""
+    place = _PLACE.fullmatch(str(op.location))
+    return f", line {place[2]}" if place is not None and place[1] == where else ""
 
 
 def _text(op: ir.Operation, attribute: str) -> str | None:

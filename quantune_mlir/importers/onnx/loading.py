@@ -135,7 +135,7 @@ def _check(model: onnx.ModelProto, where: str, path: Path | None) -> None:
         onnx.checker.check_model(shaped if path is None or shaped is not model else str(path))
     except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
         raise ModelError(
-            f"not a valid ONNX model: {str(error).strip()}", where=where, remedy="export the model again"
+            "not a valid ONNX model: " + " ".join(str(error).split()), where=where, remedy="export the model again"
         ) from error
     names: list[object] = [name for n in all_nodes(model.graph) for name in (n.name, n.op_type, *n.input, *n.output)]
     if not all(isinstance(name, str) for name in names):  # protobuf gives bytes for what is not UTF-8

@@ -27,7 +27,7 @@ _WIDER = {
 def require_supported(dtype: np.dtype) -> None:
     """Refuse the element types that TOSA has no tensors of."""
     if dtype.kind not in "biuf":
-        raise Unsupported(f"element type {dtype}")
+        raise Unsupported(f"element type {'string' if dtype.kind == 'O' else dtype}")
 
 
 def widened(b: Builder, x: Tensor) -> Tensor:

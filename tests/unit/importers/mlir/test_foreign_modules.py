@@ -126,11 +126,11 @@ def test_ops_that_are_not_taken_are_listed_with_reasons(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedOperatorsError) as caught:
         Model.load(path)
     assert [(node.name, node.reason) for node in caught.value.nodes] == [
-        ("sin_0", "math.sin is no TOSA op"),
-        ("cast_0", "element type f16"),
-        ("custom_0", "custom operator Own"),
-        ("cond_if_0", "tosa.cond_if is control flow"),
-        ("variable_read_0", "state that one run leaves to the next"),
+        ("sin_0", "math.sin is no TOSA op, line 5"),
+        ("cast_0", "element type f16, line 6"),
+        ("custom_0", "custom operator Own, line 7"),
+        ("cond_if_0", "tosa.cond_if is control flow, line 9"),
+        ("variable_read_0", "state that one run leaves to the next, line 14"),
     ]
     assert caught.value.remedy and "--outputs abs_0;" in caught.value.remedy
     assert [layer.name for layer in Model.load(path, outputs=["abs_0"]).layers] == ["abs_0"]
