@@ -47,4 +47,4 @@ class Buffers:
         """The output buffer: the group's result, or what its part belongs to."""
         if part is not None:
             return prod(part.of.type.shape), self._epilogue.element
-        return prod(self._epilogue.shape), self._epilogue.element
+        return self._epilogue.size, self._epilogue.element

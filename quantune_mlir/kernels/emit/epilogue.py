@@ -108,7 +108,7 @@ class Epilogue:
         self._group = group
         self._byte_tables = tables
         self.tensors: list[ir.Value] = group.read_by_epilogue
-        """What it reads besides constants: tensors of the result's shape, or of a number for each channel."""
+        """What it reads besides constants: tensors of the result's shape, or of a number for each channel or row."""
         self.channels: dict[ir.Value, Numbers] = {}
         """Numbers in buffers: one for each channel, or a table."""
         self._tables: set[ir.Value] = set()
@@ -165,8 +165,13 @@ class Epilogue:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the result."""
+        """The shape of the result, or of the rows of which it is a number each."""
         return self._group.shape
+
+    @property
+    def size(self) -> int:
+        """The elements of the result."""
+        return prod(shape_of(self._group.result))
 
     @cached_property
     def depends_on_channel(self) -> bool:

@@ -5,11 +5,11 @@
         for each reduction of the group, in order
           for each few vectors of the row: compute its operand; combine                 epilogue.py
           combine the lanes: one number, in every lane
-        for each few vectors of the row: compute the result; store
+        for each few vectors of the row: compute the result; store                      or one number
 
 What a reduction adds up is computed again where it is needed later, from what is in a cache then; an exponential, say,
 is kept in scratch. A row of a few vectors needs no loop, and stays in registers. Lanes beyond the end of a row are left
-out of reductions and stores.
+out of reductions and stores. A group without reductions reads numbers of rows that another kernel has computed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from typing import Final
 
 from quantune_mlir.kernels.emit import vector_builder as code
 from quantune_mlir.kernels.emit.buffers import Buffers
-from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place
+from quantune_mlir.kernels.emit.epilogue import Bound, Epilogue, Place, widened
 from quantune_mlir.kernels.emit.executable import Library, Signature
 from quantune_mlir.kernels.emit.row_reductions import ROW_REDUCTIONS
 from quantune_mlir.kernels.emit.vector_builder import Index
 from quantune_mlir.kernels.families.elementwise import workgroups_for
+from quantune_mlir.kernels.fusion.fusion_rules import is_number_of_rows
 from quantune_mlir.kernels.fusion.group import Group
 from quantune_mlir.kernels.isa.base import Isa
 from quantune_mlir.mlir.bindings import ir
@@ -62,6 +63,11 @@ class _Kernel:
     @property
     def _rows(self) -> int:
         return prod(self.group.shape[:-1])
+
+    @cached_property
+    def numbers(self) -> list[ir.Value]:
+        """What it reads that is one number for each row."""
+        return [tensor for tensor in self.epilogue.tensors if is_number_of_rows(tensor, self.group.shape)]
 
     @property
     def _workgroups(self) -> int:
@@ -111,7 +117,7 @@ class _Kernel:
         first = code.mul(place[0], share) if self._workgroups > 1 else 0
 
         def row(i: Index) -> list[ir.Value]:
-            emitted = _Row(self, code.mul(i, self._length), bound, scratch)
+            emitted = _Row(self, i, code.mul(i, self._length), bound, scratch)
             for op in self._reductions:
                 emitted.reduce(op)
             emitted.finish()
@@ -143,6 +149,7 @@ class _Row:
     """A row as it is computed, from its reductions to its result."""
 
     kernel: _Kernel
+    position: Index
     start: Index
     bound: Bound
     scratch: dict[ir.Value, ir.Value]
@@ -151,6 +158,12 @@ class _Row:
     """What is known of the row as a whole, in every lane."""
     kept: dict[ir.Value, ir.Value] = field(default_factory=dict)
     """Those buffers that are filled."""
+
+    def __post_init__(self) -> None:
+        lanes = self.kernel.lanes
+        for tensor in self.kernel.numbers:
+            number = code.load_scalar(self.bound.tensors[tensor], self.position)
+            self.numbers[tensor] = widened(code.broadcast(number, lanes), lanes).value
 
     def reduce(self, op: ir.Operation) -> None:
         """Compute one number of the row."""
@@ -185,8 +198,12 @@ class _Row:
             self._place(first, count).store(code.narrowed(value, element), self.bound.output)
             return total
 
+        if is_number_of_rows(group.result, group.shape):
+            number = code.narrowed(self._compute(group.result, 0, 1), element)
+            return code.store_lanes(number, self.bound.output, self.position, 1)
         unused = code.splat(0, 1, code.I32)
         self.kernel.over_row(visit, [unused] * self.kernel.accumulators)
+        return None
 
     def _compute(self, value: ir.Value, first: Index, count: int) -> ir.Value:
         lanes = self.kernel.lanes

@@ -8,7 +8,7 @@ resizes, with what makes fp32 of an int8 image before them
 pads; a pooling writes those of channels alone (concat_in_place.py)
 slices that no kernel takes in
 transposes; NCHW to NHWC of few channels with what the network's input goes through before it (quantize)
-reductions of rows, the last axis, with the element-wise ops around them
+reductions of rows, the last axis, and ops that read a computed number for each, with the element-wise ops around them
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from quantune_mlir.kernels.fusion.group import (
     multiplies_by_constant,
 )
 from quantune_mlir.mlir.bindings import ir
-from quantune_mlir.mlir.constants import constant_value
+from quantune_mlir.mlir.constants import constant_value, is_constant
 from quantune_mlir.mlir.edit import defining_op, element_of, is_static_tensor, shape_of, users
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
 from quantune_mlir.mlir.tosa.numpy_rules import ignores_nan
@@ -110,6 +110,21 @@ def reduces_rows(op: ir.Operation) -> bool:
         return False
     shape = shape_of(op.operands[0])
     return axis_of(op) == len(shape) - 1 and shape[-1] > 1
+
+
+def reads_numbers_of_rows(op: ir.Operation) -> bool:
+    """Whether it computes rows of rows and a computed number for each, and a kernel of rows may."""
+    if op.name not in EMITTERS or len(op.results) != 1 or not is_static_tensor(op.results[0]):
+        return False
+    shape = shape_of(op.results[0])
+    if len(shape) < 2 or shape[-1] == 1 or not joins_rows(op, shape):
+        return False
+    return any(is_number_of_rows(value, shape) and not is_constant(value) for value in tensor_operands(op))
+
+
+def is_number_of_rows(value: ir.Value, shape: tuple[int, ...]) -> bool:
+    """Whether it is one number for each row of tensors of this shape."""
+    return shape_of(value) == (*shape[:-1], 1)
 
 
 def joins_rows(op: ir.Operation, shape: tuple[int, ...]) -> bool:

@@ -25,6 +25,7 @@ from quantune_mlir.mlir.dialects.quantune import FUSED, KERNEL, YIELD
 from quantune_mlir.mlir.edit import shape_of
 from quantune_mlir.mlir.permutation import permutation_of
 from quantune_mlir.mlir.tosa.evaluate import rearranged_constant
+from quantune_mlir.mlir.tosa.traits import traits_of
 
 CONVOLUTION, DEPTHWISE, ELEMENTWISE = "convolution", "depthwise", "elementwise"
 POOLING, INTERLEAVE, TRANSPOSE, ROWS, PRODUCT = "pooling", "interleave", "transpose", "rows", "product"
@@ -103,8 +104,12 @@ class Group:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the result, and of the tensors of the epilogue that are no numbers."""
-        return shape_of(self.op.results[0])
+        """The shape of the result, and of the tensors of the epilogue that are no numbers.
+
+        A group of rows may result in a number for each: it is the shape of what it reduces.
+        """
+        reduced = (inner.operands[0] for inner in self.epilogue if traits_of(inner).reduces)
+        return shape_of(next(reduced, self.op.results[0]) if self.family == ROWS else self.op.results[0])
 
     def inline(self) -> None:
         """Put the body in the op's place."""

@@ -4,10 +4,10 @@ In:  TOSA of any precision.
 Out: the same, ops that one kernel computes together inside a `quantune.fused` op (see kernels/fusion/group.py).
 
 A group starts at a convolution or depthwise convolution with constant weights, at a matmul, a pooling, a mean, a pad, a
-resize, an argmax or the transpose of the network's input, at a reduction of rows (softmax, normalisations), or at an
-element-wise op (see kernels/fusion/fusion_rules.py and passes/kernels/group_growth.py). A slice that is in none is one
-of its own. Element-wise ops among reductions that no kernel computes stay as they are: IREE makes one dispatch of them
-all.
+resize, an argmax or the transpose of the network's input, at a reduction of rows (softmax, normalisations), at an
+element-wise op that reads a computed number for each row, or at any other that is element-wise (see
+kernels/fusion/fusion_rules.py and passes/kernels/group_growth.py). A slice that is in none is one of its own.
+Element-wise ops among reductions that no kernel computes stay as they are: IREE makes one dispatch of them all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from operator import attrgetter
 from typing import ClassVar, Final
 
 from quantune_mlir.kernels.emit.vector_ops import EMITTERS
-from quantune_mlir.kernels.fusion.fusion_rules import before_root, is_cut, is_root, reduces_rows
+from quantune_mlir.kernels.fusion.fusion_rules import before_root, is_cut, is_root, reads_numbers_of_rows, reduces_rows
 from quantune_mlir.kernels.fusion.group import ARGMAX, ELEMENTWISE, FAMILIES, ROWS, SLICE, family_of, fuse
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.edit import shape_of
@@ -61,6 +61,7 @@ def _groups(graph: Graph, *, slices: bool) -> list[tuple[list[Node], str]]:
     taken: set[Node] = set()
     groups: list[tuple[list[Node], str]] = []
     rows = [node for node in graph.nodes if reduces_rows(node.op)]
+    rows += [node for node in graph.nodes if reads_numbers_of_rows(node.op) and node not in graph.without_root]
     others = [node for node in graph.nodes if node in graph.without_root]
     for starts in (_roots(graph.nodes), rows, others):
         for start in starts:
@@ -101,8 +102,8 @@ def _grow(start: Node, graph: Graph, taken: set[Node]) -> set[Node] | None:
 
 
 def _grow_rows(start: Node, graph: Graph, taken: set[Node]) -> set[Node] | None:
-    """The largest group of ops on the rows that `start` reduces, the result as large as what it reads."""
-    shape = shape_of(start.op.operands[0])
+    """The largest group of ops on the rows that `start` reduces or makes, the result rows or a number for each."""
+    shape = shape_of(start.op.operands[0] if traits_of(start.op).reduces else start.op.results[0])
     growth = GrowingGroup(graph, taken, graph.of_rows(shape), set(), set())
     growth.add(start)
     return growth.largest(start, shape)

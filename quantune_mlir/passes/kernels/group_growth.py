@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
-from quantune_mlir.kernels.fusion.fusion_rules import repeats_in
+from quantune_mlir.kernels.fusion.fusion_rules import is_number_of_rows, repeats_in
 from quantune_mlir.kernels.fusion.group import FAMILIES
 from quantune_mlir.mlir.constants import is_constant
 from quantune_mlir.mlir.edit import shape_of
@@ -50,7 +50,10 @@ class GrowingGroup:
         self._count(self.members)
 
     def largest(self, start: Node, shape: tuple[int, ...] | None = None, *, alone: bool = False) -> set[Node] | None:
-        """The most members that only one value leaves, of the given shape; `alone`: nothing follows the start."""
+        """The most members that only one value leaves; `alone`: nothing follows the start.
+
+        With a `shape`, that value is of it, or one number for each row.
+        """
         best: set[Node] | None = None
         most = _MOST_OPS if shape is not None or start.name in FAMILIES else _MOST_ALONE
         last = start
@@ -98,11 +101,14 @@ class GrowingGroup:
                 self._leaving.remove(source)
 
     def _reads_rows(self, op: Node, shape: tuple[int, ...]) -> bool:
-        """Whether what it reads from outside, its feeders included, are whole rows."""
+        """Whether what it reads from outside, its feeders included, are whole rows or a number for each."""
         joining = {op, *self._feeders(op)}
         made = joining | self.members
         outside = (tensor.value for each in joining for tensor in each.tensors if tensor.source not in made)
-        return all(is_constant(value) or repeats_in(shape_of(value), shape) for value in outside)
+        return all(
+            is_constant(value) or is_number_of_rows(value, shape) or repeats_in(shape_of(value), shape)
+            for value in outside
+        )
 
     def _feeders(self, op: Node) -> set[Node]:
         """Ops that compute what `op` reads from outside, and no more than it and the epilogue read.
@@ -154,6 +160,8 @@ class GrowingGroup:
 
 
 def _stores(op: Node, shape: tuple[int, ...] | None) -> bool:
-    """Whether what it makes can be stored, and is of a shape, if one is given."""
+    """Whether what it makes can be stored, and is rows of a shape, or a number for each, if one is given."""
     made = op.makes
-    return made is not None and made.is_stored and shape in (None, shape_of(made.value))
+    if made is None or not made.is_stored:
+        return False
+    return shape is None or shape_of(made.value) == shape or is_number_of_rows(made.value, shape)

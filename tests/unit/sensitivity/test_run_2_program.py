@@ -1,14 +1,15 @@
-"""Run 2's program, forward and back, with our kernels and as IREE compiles the same TOSA."""
+"""The programs of run 1 and run 2, forward and back, with our kernels and as IREE compiles the same TOSA."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
-from quantune_mlir.backend.compilation import compile_program
+from quantune_mlir.backend.compilation import compile_program, with_kernels
 from quantune_mlir.backend.program import Program
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.integer.integer_options import IntegerOptions
@@ -74,3 +75,11 @@ def test_kernels_measure_what_the_tosa_does(tmp_path: Path) -> None:
     assert {row for row in compared if ours[row][0] > 0} >= {("stem", PROJECTED_LANES), ("gated", LOCAL)}
     for row in compared:
         assert ours[row] == pytest.approx(theirs[row], rel=0.05), row
+
+
+def test_nothing_of_run_1_is_left_to_iree(tmp_path: Path) -> None:
+    """Each step of the softmax is observed. IREE links its C library where it compiles a single op."""
+    onnx.save(network(), tmp_path / "model.onnx")
+    module = with_kernels(Model.load(tmp_path / "model.onnx").apart("observe"), load_target("host"))
+    left = set(re.findall(r" tosa\.(\w+)", str(module)))
+    assert left <= {"const", "const_shape", "reshape", "concat"}
