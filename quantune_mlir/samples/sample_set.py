@@ -137,6 +137,12 @@ class SampleSet:
             return SampleSet(find_sources(gathered(path, inputs, count)), inputs, count=count, seed=seed)
         where = "samples" if isinstance(path, Mapping) else str(path)
         sources = _find_pictures(path, inputs, preprocess) or find_sources(path)
+        if not sources and not isinstance(path, Mapping) and Path(path).is_dir():
+            raise DataError(
+                "holds neither .npy files nor pictures",
+                where=where,
+                remedy="give a folder of pictures, or of one NAME.npy for each model input, or an .npz file",
+            )
         return SampleSet(sources, inputs, count=count, seed=seed, where=where, content=content)
 
     def __len__(self) -> int:

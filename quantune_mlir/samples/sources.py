@@ -54,12 +54,6 @@ def find_sources(path: Path | str | Mapping[str, NDArray[np.generic]]) -> Opener
     path = Path(path)
     if _is_folder(path):
         files = sorted(path.glob("*.npy"))
-        if not files:
-            raise DataError(
-                "holds neither .npy files nor pictures",
-                where=str(path),
-                remedy="give a folder of pictures, or of one NAME.npy for each model input, or an .npz file",
-            )
         return {file.stem: partial(StreamSource.open, _File(file), str(file)) for file in files}
     require_file(path, DataError)
     try:
