@@ -55,11 +55,9 @@ def _of_argument(network: Network) -> Baseline | None:
     if not len(block.arguments) == len(terminator.operands) == len(closing) == 1 or not is_float(block.arguments[0]):
         return None
     (argument,), (value,), (result,) = block.arguments, closing, terminator.operands
-    if [op for op, _ in _readers(value)] != [terminator.operation] or prod(shape_of(result)) != prod(
-        shape_of(argument)
-    ):
-        return None
-    return Baseline(result, argument=argument)
+    is_returned = [op for op, _ in _readers(value)] == [terminator.operation]
+    of_one_size = prod(shape_of(result)) == prod(shape_of(argument))
+    return Baseline(result, argument=argument) if is_returned and of_one_size else None
 
 
 def _of_scores(value: ir.Value) -> Baseline | None:

@@ -89,17 +89,13 @@ class Budget:
         cheap = [point for point in front if self.allows(point, problem)]
         if not cheap:
             nearest = min(front, key=lambda point: (self._excess(point, problem), point.noise))
-            raise PlanError(
-                f"no plan keeps to {self.asked}", remedy=f"the nearest one has {describe(nearest, problem)}"
-            )
+            raise self._unmet(nearest, problem)
         if self.min_sqnr_db is None:
             return min(cheap, key=lambda point: (point.noise, point.cost.time))
         good = [point for point in cheap if decibels(point.noise) >= self.min_sqnr_db]
         if not good:
             nearest = min(cheap, key=lambda point: (point.noise, point.cost.time))
-            raise PlanError(
-                f"no plan keeps to {self.asked}", remedy=f"the nearest one has {describe(nearest, problem)}"
-            )
+            raise self._unmet(nearest, problem)
         return min(good, key=lambda point: (point.cost.time, point.noise))
 
     def _unmet(self, nearest: Point, problem: Problem) -> PlanError:
