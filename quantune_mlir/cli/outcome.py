@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from quantune_mlir.planning.decisions import Ground
 from quantune_mlir.printable import printable
 from quantune_mlir.report import figures, verdict
 from quantune_mlir.report.run import Run
 
 if TYPE_CHECKING:
     from quantune_mlir.backend.deliverables.qdq.export import QdqModel
+    from quantune_mlir.report.summary_file import LayerRead
 
 WIDTH: Final = 80
 _MOST_PARTS: Final = 8
@@ -67,17 +70,21 @@ def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _kept(run: Run, precision: str) -> Iterator[str]:
-    """The layers that could be int8 and are not, those with the most work first."""
-    kept = [layer for layer in run.summary.layers if layer.precision == precision and layer.macs]
+    """The layers that are not int8, those kept for their noise first, then those with the most work."""
+    kept = [layer for layer in run.summary.layers if layer.precision == precision and (_rank(layer) or layer.macs)]
     if not kept:
         return
-    kept.sort(key=lambda layer: -layer.macs)
+    kept.sort(key=lambda layer: (_rank(layer) or math.inf, -layer.macs))
     names = [printable(layer.name) for layer in kept]
-    more = f" and {len(kept) - _MOST_NAMES} more" if len(kept) > _MOST_NAMES else ""
-    told = f"kept in {precision}: {', '.join(names[:_MOST_NAMES])}{more}"
-    first = f"kept in {precision}: {len(kept)} layers with weights, most work in {names[0]}"
-    counted = f"kept in {precision}: {len(kept)} layers with weights"
-    yield next((line for line in (told, first) if len(line) <= WIDTH), counted)
+    several = ((names[:shown], len(names) - shown) for shown in range(min(_MOST_NAMES, len(names)), 0, -1))
+    told = (f"{', '.join(first)}{f' and {rest} more' if rest else ''}" for first, rest in several)
+    lines = (f"kept in {precision}: {named}" for named in told)
+    yield next((line for line in lines if len(line) <= WIDTH), f"kept in {precision}: {len(kept)} layers")
+
+
+def _rank(layer: LayerRead) -> int | None:
+    """How many layers bring as much noise, where that is why it is not int8."""
+    return layer.decision.rank if layer.decision and layer.decision.ground == Ground.BUYS else None
 
 
 def _time(run: Run) -> str:

@@ -35,7 +35,7 @@ def _weighed(decision: Decision, problem: Problem) -> str:
     if decision.ground is Ground.QUIET:
         share = 100 * (decision.brings or 0.0) / problem.noise if problem.noise else 0.0
         return (
-            f"{share:.2g} % of the noise that {problem.formats[0]} throughout is predicted to have at the output; "
+            f"{_digits(share)} % of the noise that {problem.formats[0]} throughout is predicted to have at the output; "
             f"{problem.finest} would take {price}"
         )
     before, after = decibels(decision.noise_int8 or 0.0), decibels(decision.noise_fp32 or 0.0)
@@ -48,7 +48,12 @@ def _weighed(decision: Decision, problem: Problem) -> str:
 def _of_int8(time: float, problem: Problem) -> str:
     """A difference in time, beside that of all int8."""
     share = 100 * time / problem.start.time if problem.start.time else 0.0
-    return f"{abs(share):.2g} % {'more' if share >= 0 else 'less'} time than {problem.formats[0]} throughout"
+    difference = f"{_digits(abs(share))} % {'more' if share > 0 else 'less'}" if share else "no more"
+    return f"{difference} time than {problem.formats[0]} throughout"
+
+
+def _digits(percent: float) -> str:
+    return f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
 
 
 def _ordinal(number: int) -> str:

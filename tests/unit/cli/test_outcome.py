@@ -70,4 +70,12 @@ def test_it_fits_80_columns_whatever_layers_are_called() -> None:
     long = [layer(f"model/backbone/stage{place}/block/depthwise/conv", "fp32", 100 + place) for place in range(9)]
     lines = list(outcome(run(layer("a", "int8", 500), *long)))
     assert max(map(len, lines)) <= WIDTH
-    assert "kept in fp32: 9 layers with weights" in lines
+    assert "kept in fp32: model/backbone/stage8/block/depthwise/conv and 8 more" in lines
+
+
+def test_what_is_kept_for_its_noise_is_named_before_what_has_most_work() -> None:
+    noisy = layer("exp", "fp32", 0) | {"decision": {"ground": "buys", "rank": 2}}
+    noisiest = layer("log", "fp32", 0) | {"decision": {"ground": "buys", "rank": 1}}
+    beside = layer("add", "fp32", 0) | {"decision": {"ground": "neighbour"}}
+    lines = list(outcome(run(layer("a", "fp32", 500), noisy, beside, layer("b", "fp32", 600), noisiest)))
+    assert "kept in fp32: log, exp, b and 1 more" in lines
