@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,10 +15,12 @@ from quantune_mlir.planning.correction import TRUSTED
 from quantune_mlir.planning.noise_model import WORST, NoiseModel, Powers
 from quantune_mlir.planning.propagation import SATURATED
 from quantune_mlir.sensitivity.float_functions import float_functions
+from quantune_mlir.sensitivity.layer_noise import LayerNoise
 from quantune_mlir.sensitivity.measurement import Energies, Measurement, noise_power
 from quantune_mlir.sensitivity.noise_budget import NoiseBudget
 from quantune_mlir.sensitivity.projected_noise import projected_noise
 from quantune_mlir.sensitivity.propagated_noise import propagated_noise
+from quantune_mlir.sensitivity.rounded_tensors import rounded_tensors
 
 LEAST_HALVED: Final = 0.01
 """20 dB: plans with less noise are hardly ever far from a sum, whatever is measured of int8 throughout."""
@@ -40,17 +42,10 @@ def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: 
 
     With `float_epilogues`, piecewise linear functions are computed in fp32 (float_functions.py).
     """
-    functions = float_functions(model) if float_epilogues else {}
     outputs = _measured_outputs(model, measurement.energies)
-    if outputs and len(measurement.projections) == len(outputs):
-        budget = projected_noise(model, measurement, outputs, functions)
-    else:
-        budget = propagated_noise(model, measurement, outputs, functions)
-    own, alone = (
-        {name: np.zeros_like(noise) if name in functions else noise for name, noise in found.items()}
-        for found in (budget.own, budget.alone)
-    )
-    budget = replace(budget, own=own, alone=alone)
+    is_projected = bool(outputs) and len(measurement.projections) == len(outputs)
+    found = (projected_noise if is_projected else propagated_noise)(model, measurement, outputs)
+    budget = _budget(found, model, float_functions(model) if float_epilogues else {})
     if budget.own:
         budget = _explained(budget, model, measurement)
         measured, ratio = _beside_measured(budget, measurement)
@@ -60,6 +55,15 @@ def noise_at_output(model: Model, measurement: Measurement, *, float_epilogues: 
         budget = replace(budget, halved_at=_halved_at(budget.total, measured))
     signal, share = _signal(model, measurement, outputs)
     return replace(budget, signal=signal, signal_share=share)
+
+
+def _budget(found: LayerNoise, model: Model, functions: Mapping[str, str | None]) -> NoiseBudget:
+    """What layers bring; those that int8 leaves as they are bring nothing."""
+    own, alone = (
+        {name: np.zeros_like(noise) if name in functions else noise for name, noise in each.items()}
+        for each in (found.own, found.alone)
+    )
+    return NoiseBudget(found.parts, own, rounded_tensors(model, found.rounded, found.kept, functions), alone)
 
 
 def _signal(model: Model, measurement: Measurement, outputs: Sequence[str]) -> tuple[Signal, float]:
@@ -113,7 +117,7 @@ def _halved_at(added_up: Powers, measured: Powers) -> tuple[float | None, ...]:
 def grown_noise(model: Model, measurement: Measurement) -> dict[str, Powers]:
     """What each layer brings, as energies grow from layer to layer: together what was measured at the output."""
     outputs = _measured_outputs(model, measurement.energies)
-    budget = propagated_noise(model, measurement, outputs, {}, saturates=False)
+    budget = _budget(propagated_noise(model, measurement, outputs, saturates=False), model, {})
     if not budget.own:
         return {}
     _, ratio = _beside_measured(budget, measurement)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,14 +17,11 @@ from quantune_mlir.mlir.dialects.quantune import (
 from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.noise_model import WORST, Powers
+from quantune_mlir.sensitivity.layer_noise import LayerNoise
 from quantune_mlir.sensitivity.measurement import Energies, Measurement
-from quantune_mlir.sensitivity.noise_budget import NoiseBudget
-from quantune_mlir.sensitivity.rounded_tensors import rounded_tensors
 
 
-def projected_noise(
-    model: Model, measurement: Measurement, outputs: Sequence[str], functions: Mapping[str, str | None]
-) -> NoiseBudget:
+def projected_noise(model: Model, measurement: Measurement, outputs: Sequence[str]) -> LayerNoise:
     """The noise that layers bring to the outputs, for each of which there are projections."""
     signals = [measurement.energies[name, ACCUMULATED].signal * measurement.signal_share(name) for name in outputs]
     beyond = measurement.beyond_probed(outputs)
@@ -44,7 +41,7 @@ def projected_noise(
         for layer in model.layers
         if any((layer.name, PROJECTED_ROUNDING) in energies for energies in measurement.projections)
     }
-    return NoiseBudget(tuple(outputs), own, rounded_tensors(model, rounded, kept, functions), alone)
+    return LayerNoise(tuple(outputs), own, alone, rounded, kept)
 
 
 def _made(energies: Energies, whole: tuple[str, Noise], lanes: tuple[str, Noise]) -> float:

@@ -14,19 +14,13 @@ from quantune_mlir.model import Model
 from quantune_mlir.numerics.metrics import ErrorEnergy
 from quantune_mlir.planning.noise_model import WORST, Powers
 from quantune_mlir.planning.propagation import SATURATED, NoiseNode, linear_gain, noise_to_signal, output_gains
+from quantune_mlir.sensitivity.layer_noise import LayerNoise
 from quantune_mlir.sensitivity.measurement import Energies, Measurement
-from quantune_mlir.sensitivity.noise_budget import NoiseBudget
-from quantune_mlir.sensitivity.rounded_tensors import rounded_tensors
 
 
 def propagated_noise(
-    model: Model,
-    measurement: Measurement,
-    outputs: Sequence[str],
-    functions: Mapping[str, str | None],
-    *,
-    saturates: bool = True,
-) -> NoiseBudget:
+    model: Model, measurement: Measurement, outputs: Sequence[str], *, saturates: bool = True
+) -> LayerNoise:
     """The noise that layers bring to the outputs.
 
     Unless it does not saturate, what comes out as large as the signal is no longer shared by the layers.
@@ -51,12 +45,11 @@ def propagated_noise(
 
     deciding = {layer.name for layer in model.layers if layer.decides}
     mine = [group for group in groups if group.node.name in deciding]
-    rounded = {group.end: at_parts(group.node, group.rounding) for group in groups if group.rounding > 0}
-    return NoiseBudget(
-        tuple(gains),
-        {group.node.name: at_parts(group.node, group.removable) for group in mine},
-        rounded_tensors(model, rounded, {}, functions),
-        {group.node.name: at_parts(group.node, group.node.local) for group in mine},
+    return LayerNoise(
+        parts=tuple(gains),
+        own={group.node.name: at_parts(group.node, group.removable) for group in mine},
+        alone={group.node.name: at_parts(group.node, group.node.local) for group in mine},
+        rounded={group.end: at_parts(group.node, group.rounding) for group in groups if group.rounding > 0},
     )
 
 
