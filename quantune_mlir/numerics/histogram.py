@@ -8,7 +8,7 @@ and ordered in any way.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from quantune_mlir.errors import DataError
+from quantune_mlir.numerics.run_extremes import RunExtremes
 
 BUCKETS: Final = 1 << 16
 MOST: Final = 1 << 62
@@ -51,7 +52,7 @@ _INNER, _OUTER = _magnitude_edges()
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """Counts of a tensor's values by bit pattern, with its exact extremes.
+    """Counts of a tensor's values by bit pattern, with the exact extremes of runs.
 
     Only occupied buckets are kept (some tens of KB for a typical tensor), in ascending order of value.
 
@@ -60,41 +61,36 @@ class Histogram:
     Attributes:
         buckets: uint16[k], upper halves of the float32 patterns, ascending by real value.
         counts: uint64[k], how many of the counted elements fell into each bucket.
-        minimum: smallest finite element, exactly a float32; +inf if there is none. -0.0 counts as 0.0.
-        maximum: largest finite element; -inf if there is none. Where there are NaN or Inf, both are the outer bounds
-            of the outermost buckets.
+        extremes: of the runs that made it. Where there are NaN or Inf, the outer bounds of the outermost buckets.
         nonfinite: number of NaN and Inf elements, which are in no bucket.
     """
 
     buckets: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
     counts: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
-    minimum: float = np.inf
-    maximum: float = -np.inf
+    extremes: RunExtremes = field(default_factory=RunExtremes)
     nonfinite: int = 0
 
     @staticmethod
     def of(array: ArrayLike) -> Histogram:
-        """The histogram of all elements of a float32 array."""
+        """The histogram of all elements of a float32 array, as of one run."""
         values = np.ascontiguousarray(array)
         if values.dtype != np.float32:
             raise TypeError(f"a histogram is taken of float32 values, not {values.dtype}")
         patterns = values.reshape(-1).view(np.uint32) >> np.uint32(16)
         counts = np.bincount(patterns, minlength=BUCKETS)
-        extremes = (float(values.min()), float(values.max())) if values.size else (np.inf, -np.inf)
+        flat = values.reshape(1, -1)
+        extremes = RunExtremes.of(flat.min(axis=1), flat.max(axis=1)) if values.size else RunExtremes()
         occupied = np.flatnonzero(counts)
-        return Histogram.from_counts(occupied, counts[occupied], *extremes)
+        return Histogram.from_counts(occupied, counts[occupied], extremes)
 
     @staticmethod
-    def from_counts(
-        occupied: NDArray[np.integer], counts: NDArray[np.integer], minimum: float, maximum: float
-    ) -> Histogram:
+    def from_counts(occupied: NDArray[np.integer], counts: NDArray[np.integer], extremes: RunExtremes) -> Histogram:
         """From the counters of the occupied buckets, as an observer kernel leaves them.
 
         Args:
             occupied: integer[k], upper 16 bits of the patterns, ascending, those of NaN and Inf included.
             counts: integer[k], how many elements fell into each of these buckets.
-            minimum: smallest element. Ignored, like `maximum`, where there are NaN or Inf or no elements at all.
-            maximum: largest element.
+            extremes: of the runs; ignored where there are NaN or Inf or no elements at all.
 
         Raises:
             ValueError: the shapes differ, or the extremes lie within the outermost occupied buckets.
@@ -108,13 +104,15 @@ class Histogram:
         buckets, counts = buckets[is_finite].astype(np.uint16), counts[is_finite].astype(np.uint64)
         if not len(buckets):
             return Histogram(nonfinite=nonfinite)
-        for name, extreme, bucket, sign in (("minimum", minimum, buckets[0], 1), ("maximum", maximum, buckets[-1], -1)):
+        ends = (("minimum", extremes.minimum, buckets[0], 1), ("maximum", extremes.maximum, buckets[-1], -1))
+        for name, extreme, bucket, sign in ends:
             innermost = max(sign * bound for bound in _bounds(bucket)) + _SMALLEST_NORMAL
             if not nonfinite and not sign * extreme <= innermost:
                 raise ValueError(f"{name} {extreme!r} is within the outermost occupied bucket {_bounds(bucket)}")
         if nonfinite:
-            minimum, maximum = _bounds(buckets[0])[0], _bounds(buckets[-1])[1]
-        return Histogram(buckets, counts, float(minimum) + 0.0, float(maximum) + 0.0, nonfinite)
+            outermost = np.array([_bounds(buckets[0])[0], _bounds(buckets[-1])[1]], np.float32)
+            extremes = RunExtremes.of(outermost[:1], outermost[1:])
+        return Histogram(buckets, counts, extremes, nonfinite)
 
     def check(self) -> None:
         """Raise ValueError if no elements can have given this histogram, or more than can be counted."""
@@ -124,11 +122,12 @@ class Histogram:
             raise ValueError("its buckets are not in ascending order, or hold NaN or Inf")
         if (self.counts == 0).any() or self.counts.astype(np.float64).sum() > MOST:
             raise ValueError("a bucket is empty, or there are more counts than numbers can hold")
+        self.extremes.check()
         if not len(self.buckets):
-            if (self.minimum, self.maximum) != (np.inf, -np.inf):
+            if self.extremes.runs:
                 raise ValueError("it has extremes, but no buckets")
             return
-        if not -np.inf < self.minimum <= self.maximum < np.inf:
+        if not self.minimum <= self.maximum:
             raise ValueError(f"its extremes are {self.minimum} and {self.maximum}")
         low, high = _bounds(self.buckets[0])[1], _bounds(self.buckets[-1])[0]
         if self.minimum > low + _SMALLEST_NORMAL or self.maximum < high - _SMALLEST_NORMAL:
@@ -150,8 +149,7 @@ class Histogram:
         return Histogram(
             _BY_VALUE[rank].astype(np.uint16),
             merged,
-            min(self.minimum, other.minimum),
-            max(self.maximum, other.maximum),
+            self.extremes.merge(other.extremes),
             self.nonfinite + other.nonfinite,
         )
 
@@ -159,7 +157,9 @@ class Histogram:
         """The same, the extremes counted once where they lie outside all buckets, for no such element was counted."""
         ends = ((self.buckets[0], self.minimum), (self.buckets[-1], self.maximum)) if len(self.buckets) else ()
         missing = [value for bucket, value in ends if not _holds(bucket, value)]
-        return self.merge(Histogram.of(np.array(missing, np.float32))) if missing else self
+        if not missing:
+            return self
+        return replace(self.merge(Histogram.of(np.array(missing, np.float32))), extremes=self.extremes)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):
@@ -167,10 +167,20 @@ class Histogram:
         return (
             np.array_equal(self.buckets, other.buckets)
             and np.array_equal(self.counts, other.counts)
-            and (self.minimum, self.maximum, self.nonfinite) == (other.minimum, other.maximum, other.nonfinite)
+            and (self.extremes, self.nonfinite) == (other.extremes, other.nonfinite)
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def minimum(self) -> float:
+        """Smallest finite element, exactly a float32; +inf if there is none."""
+        return self.extremes.minimum
+
+    @property
+    def maximum(self) -> float:
+        """Largest finite element; -inf if there is none."""
+        return self.extremes.maximum
 
     @cached_property
     def count(self) -> int:

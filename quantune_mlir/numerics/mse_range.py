@@ -21,10 +21,15 @@ from numpy.typing import NDArray
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.parameters import QMAX, QMIN, scales_and_zero_points
 from quantune_mlir.numerics.schemes import Scheme, extent, is_symmetric
+from quantune_mlir.numerics.tails import Buckets, beyond
 
 CLIPPED: Final = 4.0
 """Errors of rounding average out in the layers that follow. Those of clipping do not: they are all of one direction and
 of the same few samples, and other samples may be louder still."""
+_FURTHER: Final = 4.0
+"""So many times as many runs as were calibrated with are regarded where a tail is heavy."""
+_WORTHWHILE: Final = 2.0
+"""So many times less error a range beyond the extremes is to have with what further runs bring."""
 _COARSE: Final = np.geomspace(1.0, 1 / 32, 20)
 _FINE: Final = np.linspace(0.84, 1.16, 17)
 _NEGLIGIBLE: Final = 2.0**-13
@@ -36,13 +41,31 @@ _NARROWEST: Final = 2.0**-26
 def mse_range(histogram: Histogram, scheme: Scheme) -> tuple[float, float]:
     """(lo, hi) of least expected squared error; never worse than the extremes themselves.
 
+    Beyond the extremes only where a tail is heavy, and what is to be expected there would make most of the error.
+    """
+    seen = Buckets(histogram.lower, histogram.upper, histogram.counts.astype(np.float64))
+    extremes = extent(histogram.minimum, histogram.maximum)
+    symmetric = is_symmetric(scheme, histogram.minimum)
+    chosen = _least(_ExpectedError.of(seen, extremes, scheme), extremes, symmetric=symmetric)
+    unseen = beyond(histogram, _FURTHER)
+    if not len(unseen.counts):
+        return chosen
+    reached = min(extremes[0], unseen.lower.min()), max(extremes[1], unseen.upper.max())
+    expected = _ExpectedError.of(seen.merge(unseen), reached, scheme)
+    wider = _least(expected, reached, symmetric=symmetric)
+    now, then = expected.errors(*np.array([chosen, wider]).T)
+    return wider if now > _WORTHWHILE * then else chosen
+
+
+def _least(expected: _ExpectedError, extremes: tuple[float, float], *, symmetric: bool) -> tuple[float, float]:
+    """The range of least error within the extremes.
+
     Both ends shrink together first; in an asymmetric scheme each end then moves alone; each step is a coarse geometric
     scan down to 1/32 followed by a fine one.
     """
-    lo, hi = extent(histogram.minimum, histogram.maximum)
-    expected = _ExpectedError.of(histogram, scheme)
+    lo, hi = extremes
     best = expected.least(lo * _COARSE, hi * _COARSE)
-    if is_symmetric(scheme, histogram.minimum) or lo == 0 or hi == 0:
+    if symmetric or lo == 0 or hi == 0:
         return expected.least(*_near(best, lo, hi))
     best = expected.least(np.full_like(_COARSE, best[0]), hi * _COARSE, start=best)
     best = expected.least(lo * _COARSE, np.full_like(_COARSE, best[1]), start=best)
@@ -64,9 +87,9 @@ class _ExpectedError:
     scheme: Scheme
 
     @staticmethod
-    def of(histogram: Histogram, scheme: Scheme) -> _ExpectedError:
-        lower, upper, counts = histogram.lower, histogram.upper, histogram.counts.astype(np.float64)
-        largest = max(-histogram.minimum, histogram.maximum)
+    def of(elements: Buckets, extremes: tuple[float, float], scheme: Scheme) -> _ExpectedError:
+        lower, upper, counts = elements.lower, elements.upper, elements.counts
+        largest = max(-extremes[0], extremes[1])
         kept = np.maximum(np.abs(lower), np.abs(upper)) >= _NEGLIGIBLE * largest
         lower, upper, counts = lower[kept], upper[kept], counts[kept]
         narrow = upper - lower < _NARROWEST * largest

@@ -20,12 +20,13 @@ from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.npz import BROKEN, read_arrays
 from quantune_mlir.numerics.ranges import choose_range
+from quantune_mlir.numerics.run_extremes import KEPT, RunExtremes
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 _HEADER: Final = "header"
 _ARRAYS: Final = (
-    *(_HEADER, "lengths", "minimum", "maximum", "buckets", "counts"),
+    *(_HEADER, "lengths", "buckets", "counts", "runs", "lowest", "highest"),
     *("channel_lengths", "channel_counts", "channel_sums", "channel_minimum", "channel_maximum"),
 )
 _LARGEST: Final = 512 * MIB
@@ -146,14 +147,16 @@ class Profile(Mapping[str, Histogram]):
         }
         buckets = [histogram.buckets for histogram in histograms]
         counts = [histogram.counts for histogram in histograms]
+        extremes = [histogram.extremes for histogram in histograms]
         return _zip(
             {
                 _HEADER: np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8),
                 "lengths": np.array([len(b) for b in buckets], np.uint32),
-                "minimum": np.array([histogram.minimum for histogram in histograms], np.float32),
-                "maximum": np.array([histogram.maximum for histogram in histograms], np.float32),
                 "buckets": np.concatenate([np.zeros(0, np.uint16), *buckets]),
                 "counts": np.concatenate([np.zeros(0, np.uint64), *counts]),
+                "runs": np.array([each.runs for each in extremes], np.uint64),
+                "lowest": np.concatenate([np.zeros(0, np.float32), *(each.lowest for each in extremes)]),
+                "highest": np.concatenate([np.zeros(0, np.float32), *(each.highest for each in extremes)]),
                 "channel_lengths": np.array([len(c.minimum) for c in channels], np.uint32),
                 "channel_counts": np.array([c.count for c in channels], np.uint64),
                 "channel_sums": np.concatenate([np.zeros((0, BINS), np.int64), *(c.bins for c in channels)]),
@@ -251,19 +254,22 @@ def _count(value: Any) -> int:
 
 
 def _split(arrays: Mapping[str, NDArray[np.generic]]) -> list[Histogram]:
-    buckets = _parts(arrays, "buckets", np.uint16, "lengths")
-    counts = _parts(arrays, "counts", np.uint64, "lengths")
-    lowest, highest = (arrays[name].astype(np.float32, casting="equiv") for name in ("minimum", "maximum"))
-    rows = zip(buckets, counts, lowest.tolist(), highest.tolist(), strict=True)
-    histograms = [Histogram(*row) for row in rows]
+    lengths = _lengths(arrays, "lengths")
+    buckets, counts = _parts(arrays, "buckets", np.uint16, lengths), _parts(arrays, "counts", np.uint64, lengths)
+    runs = arrays["runs"].astype(np.uint64, casting="equiv")
+    kept = np.minimum(runs, KEPT).astype(np.uint32)
+    lowest, highest = (_parts(arrays, name, np.float32, kept) for name in ("lowest", "highest"))
+    extremes = [RunExtremes(*row) for row in zip(runs.tolist(), lowest, highest, strict=True)]
+    histograms = [Histogram(*row) for row in zip(buckets, counts, extremes, strict=True)]
     for histogram in histograms:
         histogram.check()
     return histograms
 
 
 def _split_channels(arrays: Mapping[str, NDArray[np.generic]]) -> list[ChannelStatistics]:
-    sums = _parts(arrays, "channel_sums", np.int64, "channel_lengths")
-    extremes = (_parts(arrays, name, np.float32, "channel_lengths") for name in ("channel_minimum", "channel_maximum"))
+    lengths = _lengths(arrays, "channel_lengths")
+    sums = _parts(arrays, "channel_sums", np.int64, lengths)
+    extremes = (_parts(arrays, name, np.float32, lengths) for name in ("channel_minimum", "channel_maximum"))
     counts = arrays["channel_counts"].astype(np.uint64, casting="equiv").tolist()
     channels = [ChannelStatistics(*parts) for parts in zip(counts, sums, *extremes, strict=True)]
     for statistics in channels:
@@ -271,14 +277,18 @@ def _split_channels(arrays: Mapping[str, NDArray[np.generic]]) -> list[ChannelSt
     return channels
 
 
+def _lengths(arrays: Mapping[str, NDArray[np.generic]], name: str) -> NDArray[np.uint32]:
+    return arrays[name].astype(np.uint32, casting="equiv")
+
+
 def _parts(
-    arrays: Mapping[str, NDArray[np.generic]], name: str, dtype: type[np.generic], lengths: str
+    arrays: Mapping[str, NDArray[np.generic]], name: str, dtype: type[np.generic], lengths: NDArray[np.uint32]
 ) -> list[NDArray[Any]]:
-    """The parts of an array, whose lengths another array holds."""
-    array, sizes = arrays[name].astype(dtype, casting="equiv"), arrays[lengths].astype(np.uint32, casting="equiv")
-    if sizes.ndim != 1 or sizes.sum(dtype=np.uint64) != len(array):
-        raise ValueError(f"{name} has {len(array)} rows, {lengths} tell {sizes.sum(dtype=np.uint64)}")
-    return np.split(array, np.cumsum(sizes.astype(np.int64)))[:-1]
+    """The parts of an array, so many rows each."""
+    array = arrays[name].astype(dtype, casting="equiv")
+    if lengths.ndim != 1 or lengths.sum(dtype=np.uint64) != len(array):
+        raise ValueError(f"{name} has {len(array)} rows, not {lengths.sum(dtype=np.uint64)}")
+    return np.split(array, np.cumsum(lengths.astype(np.int64)))[:-1]
 
 
 def _zip(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:

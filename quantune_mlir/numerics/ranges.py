@@ -51,8 +51,12 @@ def choose_range(
         case RangeMethod.ENTROPY:
             chosen = entropy_range(histogram, scheme)
         case RangeMethod.MSE:
-            chosen = mse_range(histogram, scheme)
-    return float(np.float32(max(lo, min(chosen[0], 0.0)))), float(np.float32(min(hi, max(chosen[1], 0.0))))
+            return _as_float32(*mse_range(histogram, scheme))
+    return _as_float32(max(lo, min(chosen[0], 0.0)), min(hi, max(chosen[1], 0.0)))
+
+
+def _as_float32(lo: float, hi: float) -> tuple[float, float]:
+    return float(np.float32(lo)), float(np.float32(hi))
 
 
 def _percentile_range(histogram: Histogram, scheme: Scheme, percentile: float) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantune_mlir.backend.compilation import program_source
 from quantune_mlir.backend.compiler import KnownProgram, Source
@@ -19,12 +20,15 @@ from quantune_mlir.model import Model
 from quantune_mlir.numerics.channels import ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.numerics.run_extremes import RunExtremes
 from quantune_mlir.passes.calibrate.lower_observers import OBSERVED
 from quantune_mlir.samples.sample_set import SampleSet
 from quantune_mlir.sensitivity.channel_sums import channel_statistics, observed_channels
 from quantune_mlir.sensitivity.measured_runs import KEY_OF_INFINITY, Rows, observe
 
 _COUNTER_LIMIT: Final = 2**32 - 1
+_MOST_RUNS: Final = 1 << 12
+"""Whose extremes are held at once."""
 
 
 class Calibrator:
@@ -48,7 +52,7 @@ class Calibrator:
         self._tensors = [ir.StringAttr(ir.DictAttr(row)["tensor_name"]).value for row in rows]
         sizes = (int(np.prod(ir.RankedTensorType(value.type).shape)) for value in model.network.tensors.names)
         largest = max(sizes, default=1)
-        self._runs_per_drain = _COUNTER_LIMIT // largest
+        self._runs_per_drain = min(_COUNTER_LIMIT // largest, _MOST_RUNS)
         self._channels = observed_channels(module)
         return program_source(module, target)
 
@@ -81,7 +85,7 @@ class Calibrator:
 
     def _not_finite(self, rows: Rows, sample: int) -> DataError:
         """What to say of a run that left NaN or Inf in a tensor."""
-        bad = next(place for place, (*_, high, low) in enumerate(rows) if max(high, low) >= KEY_OF_INFINITY)
+        bad = next(place for place, (*_, keys) in enumerate(rows) if keys.max() >= KEY_OF_INFINITY)
         return DataError(
             f"the fp32 model yields NaN or Inf at sample {sample}",
             where=f"tensor {self._tensors[bad]!r}",
@@ -92,13 +96,14 @@ class Calibrator:
 def _added(histograms: Sequence[Histogram], rows: Rows) -> list[Histogram]:
     """The histograms and what the device counted since."""
     merged: list[Histogram] = []
-    for before, (buckets, counts, high, low) in zip(histograms, rows, strict=True):
-        fresh = Histogram.from_counts(buckets, counts, _value(~low), _value(high))
+    for before, (buckets, counts, keys) in zip(histograms, rows, strict=True):
+        high, inverted_low = keys.T
+        fresh = Histogram.from_counts(buckets, counts, RunExtremes.of(_values(~inverted_low), _values(high)))
         merged.append(before.merge(fresh) if before.count else fresh)
     return merged
 
 
-def _value(key: np.uint32) -> float:
-    """The f32 with the given order-preserving key (see kernels/texts/observe.mlir)."""
-    bits = key ^ np.uint32(0x80000000) if key & np.uint32(0x80000000) else ~key
-    return float(bits.view(np.float32))
+def _values(keys: NDArray[np.uint32]) -> NDArray[np.float32]:
+    """The f32 with the given order-preserving keys (see kernels/texts/observe.mlir)."""
+    sign = np.uint32(0x80000000)
+    return np.where(keys & sign, keys ^ sign, ~keys).view(np.float32)

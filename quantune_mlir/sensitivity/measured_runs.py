@@ -5,7 +5,7 @@ This goes to workers as it stands: it knows NumPy and a loaded program, nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -22,8 +22,9 @@ _LAST: Final = slice(-1, None)
 _ALL: Final = slice(None)
 _NONE: Final = slice(0)
 
-Rows = list[tuple[NDArray[np.uint32], NDArray[np.uint32], np.uint32, np.uint32]]
-"""Of each tensor the occupied buckets, their counts, the keys of its largest value and of its smallest (inverted)."""
+Rows = list[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]]
+"""Of each tensor the occupied buckets, their counts, and of each run the keys of its largest value and of its smallest
+(inverted): uint32[runs, 2]."""
 
 Observed = tuple[Rows, list[Array], int, int | None]
 """The histograms and the channels' state of some runs, their number, and the number of a sample that is not finite."""
@@ -39,32 +40,39 @@ def observe(
 
     It ends with a run that is not finite.
     """
-    done = 0
+    extremes: list[NDArray[np.uint32]] = []
     for number, inputs in runs:
-        highest = program.call("main", *inputs, keep=_LAST)
-        done += 1
-        finite = not tensors or highest[0].view(np.uint32)[0] < KEY_OF_INFINITY
-        if not finite or done == runs_per_drain:
-            yield drained(program, tensors), _channels(program, channels), done, None if finite else number
-            done = 0
+        results = program.call("main", *inputs, keep=_LAST if tensors else _NONE)
+        keys = results[0].view(np.uint32) if tensors else np.zeros((0, 2), np.uint32)
+        extremes.append(keys)
+        finite = keys.max(initial=0) < KEY_OF_INFINITY
+        if not finite or len(extremes) == runs_per_drain:
+            yield drained(program, extremes), _channels(program, channels), len(extremes), None if finite else number
+            extremes = []
         if not finite:
             return
-    if done:
-        yield drained(program, tensors), _channels(program, channels), done, None
+    if extremes:
+        yield drained(program, extremes), _channels(program, channels), len(extremes), None
 
 
-def drained(program: Program, tensors: int) -> Rows:
-    """The histograms and extremes of all tensors, which are cleared on the device."""
+def drained(program: Program, extremes: Sequence[NDArray[np.uint32]]) -> Rows:
+    """The histograms of all tensors, which are cleared on the device, with the extremes of the runs that filled them.
+
+    Args:
+        program: that was run.
+        extremes: uint32[tensors, 2], of each run.
+    """
+    by_tensor = np.stack(extremes, axis=1)
     rows: Rows = []
-    while len(rows) < tensors:
+    while len(rows) < len(by_tensor):
         first = len(rows)
-        pairs, numbers, extremes = (part.view(np.uint32) for part in program.call("drain", first))
+        pairs, numbers = (part.view(np.uint32) for part in program.call("drain", first))
         start = 0
-        for number, (high, low) in zip(numbers[first:], extremes[first:], strict=True):
+        for number, keys in zip(numbers[first:], by_tensor[first:], strict=True):
             if number == NOT_READ:
                 break
             buckets, counts = pairs[start : start + number].T
-            rows.append((buckets, counts, high, low))
+            rows.append((buckets, counts, keys))
             start += int(number)
     return rows
 

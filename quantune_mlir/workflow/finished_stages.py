@@ -21,7 +21,7 @@ from quantune_mlir.backend.compile_cache import CompileCache, cache_in_use, dige
 from quantune_mlir.backend.compiler import compiler_key
 from quantune_mlir.hardware.targets import load_target
 from quantune_mlir.mlir.text import module_bytecode
-from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.numerics.profile import FORMAT, Profile
 from quantune_mlir.planning.sensitivity import SensitivityList
 from quantune_mlir.workflow.options import ANALYSIS_TARGET
 from quantune_mlir.workflow.verification import ReferenceRun, ReferenceRuns
@@ -55,7 +55,7 @@ class FinishedStages:
         cache = cache_in_use()
         if cache is None:
             return make()
-        key = digest(RUN_1, self._start(model, samples))
+        key = digest(RUN_1, str(FORMAT), self._start(model, samples))
         found = self._found(cache, key)
         if found is not None:
             self.taken.append(RUN_1)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from quantune_mlir._versions import installed_version
 from quantune_mlir.backend.kernel_compiler import peak_with_compilers
 from quantune_mlir.numerics.formats import INT16_ACTIVATIONS, format_named
+from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.report.json_numbers import json_number
 from quantune_mlir.workflow.quantized_model import QuantizedModel
 from quantune_mlir.workflow.rewriting import integer_options
@@ -136,6 +137,7 @@ def _verification(verification: Verification) -> dict[str, Any]:
                 "judged": part.noise.part.is_judged,
                 "signal": part.noise.signal,
                 "measured_sqnr_db": json_number(part.noise.sqnr_db),
+                "likely_sqnr_db": json_number(decibels(part.noise.likely_mse)),
                 "predicted_sqnr_db": json_number(part.predicted_db),
                 "whole_sqnr_db": json_number(part.noise.whole_sqnr_db),
             }

@@ -9,6 +9,7 @@ from typing import Final
 from quantune_mlir.numerics.metrics import decibels
 from quantune_mlir.numerics.parts import LEAST_DB, Part, PartNoise
 from quantune_mlir.workflow.few_in_int8 import few_in_int8
+from quantune_mlir.workflow.heavy_tails import heavy_tails
 from quantune_mlir.workflow.quantized_model import QuantizedModel
 from quantune_mlir.workflow.verification import Verification
 
@@ -104,6 +105,8 @@ def _of_samples(quantization: QuantizedModel) -> Iterator[str]:
     count = quantization.runs.samples
     if count < FEW_SAMPLES:
         yield f"only {count} sample(s) to calibrate with: next to nothing is known of others\n{_CALIBRATE}"
+    if (heavy := heavy_tails(quantization)) is not None:
+        yield heavy
     observed = {spec.name: quantization.profile.get(f"%{spec.name}") for spec in quantization.model.inputs}
     constant = [
         f"{name} {histogram.maximum:g}"

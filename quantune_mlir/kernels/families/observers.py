@@ -119,7 +119,7 @@ hal.executable.export public @{self.entry(batch)} ordinal(0) layout(#layout)
         return [*lines, f"func.call @{self.function}({called}) : ({', '.join(types)}) -> ()", "}"]
 
 
-OBSERVE: Final = Observer("quantune_observe", "observe", ("observe.mlir",), 3, ("i32",), ("i32", "i32", "i32"))
+OBSERVE: Final = Observer("quantune_observe", "observe", ("observe.mlir",), 3, ("i32",), ("i32", "i32"))
 OBSERVE_CHANNELS: Final = Observer(
     "quantune_observe_channels", "observe_channels", ("observe_channels.mlir",), 3, ("f32",), ("i64", "f32", "f32")
 )

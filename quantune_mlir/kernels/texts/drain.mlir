@@ -1,18 +1,15 @@
-// Reads rows of the histograms and of the extremes, and clears them: as many as there is certainly room for.
+// Reads rows of the histograms, and clears them: as many as there is certainly room for.
 
 #drain = #hal.pipeline.layout<constants = 3, bindings = [
-  #hal.pipeline.binding<storage_buffer, Indirect>,
-  #hal.pipeline.binding<storage_buffer, Indirect>,
   #hal.pipeline.binding<storage_buffer, Indirect>,
   #hal.pipeline.binding<storage_buffer, Indirect>,
   #hal.pipeline.binding<storage_buffer, Indirect>
 ], flags = Indirect>
 
 //   constants: the first row; number of rows; room: how many pairs can be written, at least 65536
-//   bindings:  histograms: rows x 65536 x i32; extremes: rows x 2 x i32;
+//   bindings:  histograms: rows x 65536 x i32;
 //              room x 2 x i32: the occupied buckets of each row, ascending, each with its count, row after row;
-//              how many these are of each row, -1 if it was not read: rows x i32;
-//              extremes of the rows that were read: rows x 2 x i32
+//              how many these are of each row, -1 if it was not read: rows x i32
 hal.executable.source private @quantune_drain {
   hal.executable.export public @drain ordinal(0) layout(#drain) count(%device: !hal.device) -> (index, index, index) {
     %c1 = arith.constant 1 : index
@@ -69,7 +66,6 @@ hal.executable.source private @quantune_drain {
       %c1 = arith.constant 1 : index
       %buckets = arith.constant 65536 : index
       %none = arith.constant -1 : i32
-      %zero_pair = arith.constant dense<0> : vector<2xi32>
       %first_i32 = hal.interface.constant.load layout(#drain) ordinal(0) : i32
       %rows_i32 = hal.interface.constant.load layout(#drain) ordinal(1) : i32
       %room_i32 = hal.interface.constant.load layout(#drain) ordinal(2) : i32
@@ -77,10 +73,8 @@ hal.executable.source private @quantune_drain {
       %rows = arith.index_castui %rows_i32 : i32 to index
       %room = arith.index_castui %room_i32 : i32 to index
       %histograms = hal.interface.binding.subspan layout(#drain) binding(0) : memref<?x65536xi32>{%rows}
-      %extremes = hal.interface.binding.subspan layout(#drain) binding(1) : memref<?x2xi32>{%rows}
-      %pairs = hal.interface.binding.subspan layout(#drain) binding(2) : memref<?x2xi32>{%room}
-      %numbers = hal.interface.binding.subspan layout(#drain) binding(3) : memref<?xi32>{%rows}
-      %read = hal.interface.binding.subspan layout(#drain) binding(4) : memref<?x2xi32>{%rows}
+      %pairs = hal.interface.binding.subspan layout(#drain) binding(1) : memref<?x2xi32>{%room}
+      %numbers = hal.interface.binding.subspan layout(#drain) binding(2) : memref<?xi32>{%rows}
       %total = scf.for %row = %first to %rows step %c1 iter_args(%found = %c0) -> (index) {
         %most = arith.addi %found, %buckets : index
         %fits = arith.cmpi ule, %most, %room : index
@@ -90,9 +84,6 @@ hal.executable.source private @quantune_drain {
           %of_row = arith.subi %found_here, %found : index
           %of_row_i32 = arith.index_castui %of_row : index to i32
           memref.store %of_row_i32, %numbers[%row] : memref<?xi32>
-          %pair = vector.load %extremes[%row, %c0] : memref<?x2xi32>, vector<2xi32>
-          vector.store %pair, %read[%row, %c0] : memref<?x2xi32>, vector<2xi32>
-          vector.store %zero_pair, %extremes[%row, %c0] : memref<?x2xi32>, vector<2xi32>
           scf.yield %found_here : index
         } else {
           memref.store %none, %numbers[%row] : memref<?xi32>

@@ -5,8 +5,7 @@
 //   histograms: rows x 65536 x i32
 //   extremes:   rows x 2 x i32: the largest key(x) and the largest not(key(x)), key being the map from f32 to u32 that
 //               keeps the order: all bits of a negative number flipped, the sign bit of any other. 0, the initial value,
-//               is below every key
-//   highest:    1 x i32, the largest number among the extremes: at least 0xFF800000 where there is a NaN or Inf
+//               is below every key. Where there is a NaN or Inf, the larger of the two is at least 0xFF800000
 //
 // Counting zeros one after the other, of which a ReLU leaves many, would have each increment wait for the one before.
 // So the zeros in lane k of the vectors are counted in bucket k, and in a vector beside, which puts it right in the end.
@@ -20,8 +19,8 @@ func.func private @increment(%histograms: memref<?xi32>, %first: index, %bucket:
   memref.store %incremented, %histograms[%at] : memref<?xi32>
   return
 }
-func.func private @observe(%n_i32: i32, %row_i32: i32, %stride_i32: i32, %x: memref<?xi32>, %histograms: memref<?xi32>, %extremes: memref<?xi32>,
-    %highest: memref<?xi32>) {
+func.func private @observe(%n_i32: i32, %row_i32: i32, %stride_i32: i32, %x: memref<?xi32>, %histograms: memref<?xi32>,
+    %extremes: memref<?xi32>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c2 = arith.constant 2 : index
@@ -122,9 +121,5 @@ func.func private @observe(%n_i32: i32, %row_i32: i32, %stride_i32: i32, %x: mem
   }
   memref.store %high, %extremes[%slot] : memref<?xi32>
   memref.store %low, %extremes[%slot1] : memref<?xi32>
-  %before = memref.load %highest[%c0] : memref<?xi32>
-  %either = arith.maxui %high, %low : i32
-  %now = arith.maxui %before, %either : i32
-  memref.store %now, %highest[%c0] : memref<?xi32>
   return
 }

@@ -3,15 +3,16 @@
 In:  a module with `quantune.observe`, `quantune.observe_channels`, `quantune.measure` and `quantune.project` ops.
 Out: the same, these ops as dispatches of the observer kernels, which accumulate into module-level state:
 
-    @main        with observers, one more result: the largest key so far (kernels/texts/observe.mlir), tensor<1 x i32>
+    @main        with observers, one more result: the extremes of this run, tensor<rows x 2 x i32>, as keys
+                 (kernels/texts/observe.mlir)
     @drain(i32)  the histograms from this row on, as many as there is room for: the buckets that hold something,
-                 ascending, each with its count, row after row, tensor<room x 2 x i32>; the number of these of each row,
-                 -1 if it was not read, tensor<rows x i32>; and the extremes, tensor<rows x 2 x i32>
+                 ascending, each with its count, row after row, tensor<room x 2 x i32>; and the number of these of each
+                 row, -1 if it was not read, tensor<rows x i32>
     @channels    exact sums, minima and maxima of all observed channels, the tensors side by side,
                  tensor<channels x 16 x i64>, tensor<channels x f32> twice
     @energies    signal and noise of every measured tensor and projected layer, tensor<rows x 2 x f64>
 
-What these functions return is cleared. The module's attributes `quantune.observed`, `quantune.channels` and
+What the other functions return is cleared. The module's attributes `quantune.observed`, `quantune.channels` and
 `quantune.measured` list what the rows belong to: the ops' attributes, for channels also their number and how many
 elements each has, for measures also whether @main has them (`every_run`), not only another function.
 """
@@ -98,45 +99,41 @@ def counting_stride(elements: int) -> int:
 def _lower_observers(module: ir.Module, function: ir.Operation, observers: Sequence[ir.Operation]) -> None:
     integer = ir.IntegerType.get_signless(32)
     histograms = Global.of(module, "quantune_histograms", [len(observers), BUCKETS], integer)
-    extremes = Global.of(module, "quantune_extremes", [len(observers), 2], integer)
-    one = ir.RankedTensorType.get([1], integer)
+    extreme_keys = ir.RankedTensorType.get([len(observers), 2], integer)
     observed = [
         ObservedOp(row, op, (row, counting_stride(prod(_size(op.operands[0]))))) for row, op in enumerate(observers)
     ]
     with ir.InsertionPoint.at_block_begin(entry_block(function)):
-        highest = arith.ConstantOp(one, ir.DenseElementsAttr.get_splat(one, ir.IntegerAttr.get(integer, 0))).result
-        state = [histograms.load(), extremes.load(), highest]
-    ((*kept, highest),) = lower_observed(module, [ObservedOps({OBSERVE: observed}, state)])
+        nothing = ir.DenseElementsAttr.get_splat(extreme_keys, ir.IntegerAttr.get(integer, 0))
+        state = [histograms.load(), arith.ConstantOp(extreme_keys, nothing).result]
+    ((counted, extremes),) = lower_observed(module, [ObservedOps({OBSERVE: observed}, state)])
     terminator = _terminator(function)
     with ir.InsertionPoint(terminator):
-        for part, value in zip((histograms, extremes), kept, strict=True):
-            part.store(value)
-        func.ReturnOp([*terminator.operands, highest])
+        histograms.store(counted)
+        func.ReturnOp([*terminator.operands, extremes])
     terminator.erase()
     kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
-    function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(kind.inputs, [*kind.results, one]))
+    results = [*kind.results, extreme_keys]
+    function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(kind.inputs, results))
     if "res_attrs" in function.attributes:
         result_attributes = [*ir.ArrayAttr(function.attributes["res_attrs"]), ir.DictAttr.get({})]
         function.attributes["res_attrs"] = ir.ArrayAttr.get(result_attributes)
-    _define_drain(module, histograms, extremes)
+    _define_drain(module, histograms)
 
 
-def _define_drain(module: ir.Module, histograms: Global, extremes: Global) -> None:
+def _define_drain(module: ir.Module, histograms: Global) -> None:
     integer = ir.IntegerType.get_signless(32)
     rows = histograms.type.shape[0]
     room = min(rows, _ROWS_OF_ROOM) * BUCKETS
-    results = [ir.RankedTensorType.get(shape, integer) for shape in ([room, 2], [rows], [rows, 2])]
+    results = [ir.RankedTensorType.get(shape, integer) for shape in ([room, 2], [rows])]
     import_text(module, resources.kernel_text("drain.mlir"))
     with ir.InsertionPoint(module.body):
         reader = func.FuncOp("drain", ([integer], results))
         with ir.InsertionPoint(reader.add_entry_block()):
-            parts = [histograms, extremes]
-            state = [part.load() for part in parts]
             arguments = [reader.arguments[0], i32(rows), i32(room)]
-            found = dispatch("quantune_drain", "drain", arguments, state, results)
-            for part, value in zip(parts, found, strict=False):
-                part.store(value)
-            func.ReturnOp(found[len(parts) :])
+            cleared, *found = dispatch("quantune_drain", "drain", arguments, [histograms.load()], results)
+            histograms.store(cleared)
+            func.ReturnOp(found)
 
 
 def _lower_channels(module: ir.Module, function: ir.Operation, observers: Sequence[ir.Operation]) -> None:

@@ -15,14 +15,15 @@ from quantune_mlir.errors import DataError
 from quantune_mlir.numerics.channels import BINS, ChannelStatistics
 from quantune_mlir.numerics.histogram import Histogram
 from quantune_mlir.numerics.profile import Profile
+from quantune_mlir.numerics.run_extremes import RunExtremes
 
 Arrays = dict[str, Any]
 
 
 def good() -> Profile:
     channel = ChannelStatistics(2, np.zeros((3, BINS), np.int64), np.zeros(3, np.float32), np.ones(3, np.float32))
-    values = np.array([-1.5, 0, 0, 2], np.float32)
-    return Profile("0" * 64, 2, {"a": Histogram.of(values), "b": Histogram()}, {"a": channel})
+    first, second = (Histogram.of(np.array(values, np.float32)) for values in ([-1.5, 0], [0, 2]))
+    return Profile("0" * 64, 2, {"a": first.merge(second), "b": Histogram()}, {"a": channel})
 
 
 def arrays() -> Arrays:
@@ -55,7 +56,7 @@ def test_a_good_one_is_read() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format": 2},
+        {"format": 3},
         {"format": [1]},
         {"samples": -1},
         {"samples": 10**400},
@@ -73,7 +74,7 @@ def test_headers(changes: Arrays) -> None:
     refused(packed(with_header(**changes)))
 
 
-@pytest.mark.parametrize("text", ["", "[" * 100_000, "[]", "7", '{"format": 3}', "1" * 5000, "\udcff"])
+@pytest.mark.parametrize("text", ["", "[" * 100_000, "[]", "7", '{"format": 4}', "1" * 5000, "\udcff"])
 def test_headers_that_are_none(text: str) -> None:
     refused(packed(arrays() | {"header": np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)}))
 
@@ -98,12 +99,15 @@ def changed(name: str, change: Callable[[np.ndarray], Any]) -> bytes:
         ("lengths", lambda x: x + 1),
         ("lengths", lambda x: ~(x * 0)),
         ("lengths", lambda x: x[:, None]),
-        ("minimum", lambda x: -x),
-        ("minimum", lambda x: np.full_like(x, np.nan)),
-        ("minimum", lambda x: x.astype(complex)),
-        ("minimum", lambda x: x * 0),
-        ("maximum", lambda x: np.full_like(x, np.inf)),
-        ("maximum", lambda x: np.full_like(x, -5)),
+        ("lowest", lambda x: -x),
+        ("lowest", lambda x: np.full_like(x, np.nan)),
+        ("lowest", lambda x: x.astype(complex)),
+        ("lowest", lambda x: x * 0),
+        ("lowest", lambda x: x[::-1]),
+        ("highest", lambda x: np.full_like(x, np.inf)),
+        ("highest", lambda x: np.full_like(x, -5)),
+        ("runs", lambda x: x + 1),
+        ("runs", lambda x: x.astype(np.int64)),
         ("channel_minimum", lambda x: x + 9),
         ("channel_maximum", lambda x: x * np.nan),
         ("channel_counts", lambda x: x + 2**63),
@@ -172,7 +176,8 @@ def test_a_zip_bomb_is_not_unpacked() -> None:
 
 
 def test_more_than_can_be_counted() -> None:
-    many = Histogram(np.zeros(1, np.uint16), np.array([2**61], np.uint64), 0.0, 0.0)
+    zero = np.zeros(1, np.float32)
+    many = Histogram(np.zeros(1, np.uint16), np.array([2**61], np.uint64), RunExtremes.of(zero, zero))
     profile = Profile("0" * 64, 1, {"a": many})
     assert Profile.from_bytes(profile.to_bytes()) == profile
     with pytest.raises(DataError, match="cannot be added"):
