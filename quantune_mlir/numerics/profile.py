@@ -24,11 +24,14 @@ from quantune_mlir.numerics.run_extremes import KEPT, RunExtremes
 from quantune_mlir.numerics.schemes import RangeMethod, Scheme
 
 FORMAT: Final = 4
+_WITHOUT_RUNS: Final = 3
+"""The format that has the extremes of all runs only."""
 _HEADER: Final = "header"
 _ARRAYS: Final = (
-    *(_HEADER, "lengths", "buckets", "counts", "runs", "lowest", "highest"),
+    *("lengths", "buckets", "counts"),
     *("channel_lengths", "channel_counts", "channel_sums", "channel_minimum", "channel_maximum"),
 )
+_EXTREMES: Final = {FORMAT: ("runs", "lowest", "highest"), _WITHOUT_RUNS: ("minimum", "maximum")}
 _LARGEST: Final = 512 * MIB
 """Bytes of the file, and of what it holds: a thousand tensors with every bucket occupied."""
 _MOST: Final = 1 << 53
@@ -169,16 +172,17 @@ class Profile(Mapping[str, Histogram]):
     def from_bytes(data: bytes, where: str | None = None) -> Profile:
         """Read what `to_bytes` wrote. Raises DataError, naming the file `where`, for anything else."""
         try:
-            arrays = read_arrays(data, _ARRAYS, limit=_LARGEST)
-            header = json.loads(bytes(arrays[_HEADER].astype(np.uint8, casting="equiv")))
+            text = read_arrays(data, [_HEADER], limit=_LARGEST)[_HEADER]
+            header = json.loads(bytes(text.astype(np.uint8, casting="equiv")))
             version = header["format"]
-            check_version(version, [FORMAT], error=DataError, where=where)
-            if version != FORMAT:
+            check_version(version, list(_EXTREMES), error=DataError, where=where)
+            if version not in _EXTREMES:
                 raise DataError(
-                    f"the profile has format {version!r}, this version reads {FORMAT}",
+                    f"the profile has format {version!r}, this version reads {_WITHOUT_RUNS} and {FORMAT}",
                     where=where,
                     remedy="calibrate again",
                 )
+            arrays = read_arrays(data, [*_ARRAYS, *_EXTREMES[version]], limit=_LARGEST)
             tensors, channel_tensors = _names(header, "tensors"), _names(header, "channel_tensors")
             profile = Profile(
                 _text(header["model"]),
@@ -256,14 +260,24 @@ def _count(value: Any) -> int:
 def _split(arrays: Mapping[str, NDArray[np.generic]]) -> list[Histogram]:
     lengths = _lengths(arrays, "lengths")
     buckets, counts = _parts(arrays, "buckets", np.uint16, lengths), _parts(arrays, "counts", np.uint64, lengths)
-    runs = arrays["runs"].astype(np.uint64, casting="equiv")
-    kept = np.minimum(runs, KEPT).astype(np.uint32)
-    lowest, highest = (_parts(arrays, name, np.float32, kept) for name in ("lowest", "highest"))
-    extremes = [RunExtremes(*row) for row in zip(runs.tolist(), lowest, highest, strict=True)]
+    extremes = _split_extremes(arrays) if "runs" in arrays else _as_of_one_run(arrays)
     histograms = [Histogram(*row) for row in zip(buckets, counts, extremes, strict=True)]
     for histogram in histograms:
         histogram.check()
     return histograms
+
+
+def _split_extremes(arrays: Mapping[str, NDArray[np.generic]]) -> list[RunExtremes]:
+    runs = arrays["runs"].astype(np.uint64, casting="equiv")
+    kept = np.minimum(runs, KEPT).astype(np.uint32)
+    lowest, highest = (_parts(arrays, name, np.float32, kept) for name in ("lowest", "highest"))
+    return [RunExtremes(*row) for row in zip(runs.tolist(), lowest, highest, strict=True)]
+
+
+def _as_of_one_run(arrays: Mapping[str, NDArray[np.generic]]) -> list[RunExtremes]:
+    """The extremes of a profile that tells of no runs, which tell nothing of tails."""
+    ends = (arrays[name].astype(np.float32, casting="equiv")[:, None] for name in ("minimum", "maximum"))
+    return [RunExtremes.of(low, high) if np.isfinite(low) else RunExtremes() for low, high in zip(*ends, strict=True)]
 
 
 def _split_channels(arrays: Mapping[str, NDArray[np.generic]]) -> list[ChannelStatistics]:

@@ -24,7 +24,9 @@ from quantune_mlir.numerics.run_extremes import KEPT
 HEAVY: Final = 0.25
 """Tail index from which on a tail is heavy."""
 _SHARE: Final = 0.2
+"""Of the runs, whose extremes are a tail."""
 _LEAST: Final = 3
+"""Runs whose extremes tell of a tail."""
 _LARGEST_INDEX: Final = 1.0
 _BUCKETS: Final = 24
 
@@ -70,8 +72,8 @@ class Tail:
         None where it is light, ends at a bound, which two runs reach, or too few runs tell.
         """
         magnitudes = outermost[outermost > 0].astype(np.float64)
-        k = min(max(_LEAST, round(_SHARE * runs)), KEPT - 1)
-        if len(magnitudes) <= k or magnitudes[0] == magnitudes[1]:
+        k = min(round(_SHARE * runs), KEPT - 1)
+        if not _LEAST <= k < len(magnitudes) or magnitudes[0] == magnitudes[1]:
             return None
         index = float(np.mean(np.log(magnitudes[:k] / magnitudes[k])))
         if index < HEAVY:
@@ -100,7 +102,7 @@ def beyond(histogram: Histogram, times: float) -> Buckets:
         if tail is None:
             continue
         bounds = np.geomspace(tail.reached, tail.reach(times), _BUCKETS + 1)
-        above = histogram.counts[sign * centers > tail.threshold].sum()
+        above = float(histogram.counts[sign * centers > tail.threshold].sum())
         counts = -above * np.diff((bounds / tail.threshold) ** (-1 / tail.index))
         lower, upper = (bounds[:-1], bounds[1:]) if sign > 0 else (-bounds[1:], -bounds[:-1])
         found = found.merge(Buckets(lower, upper, counts))

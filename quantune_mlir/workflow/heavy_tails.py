@@ -28,7 +28,7 @@ def heavy_tails(quantization: QuantizedModel) -> str | None:
     reach, held = _reach(quantization, worst)
     return (
         f"the samples differ much in size: {TIMES:g} times as many are expected to reach {reach:.1f} times as far at "
-        f"{worst}, of which int8 holds {held:.1f} times; {len(many)} of {len(shares)} tensors in int8 would be clipped\n"
+        f"{worst}, where int8 holds {held:.1f} times; {len(many)} of {len(shares)} tensors in int8 would be clipped\n"
         "remedy: calibrate with more samples, the largest among them, or bring all to one size before the network"
     )
 

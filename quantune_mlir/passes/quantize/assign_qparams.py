@@ -2,9 +2,10 @@
 
 In:  simplified fp32 TOSA, and a profile of its tensors.
 Out: the same, each tensor that has an int8 form annotated with `quantune.qparams`, and with `quantune.range`, which
-     codes of more bits span: they have no need to clip.
+     codes of more bits span: all that was seen, for they have no need to clip, and what the range of int8 has beyond.
 
-A tensor with `quantune.extremes`, which equalization has scaled, gets that range: the profile has seen other numbers.
+A tensor with `quantune.extremes`, which equalization has scaled, gets that range, for the profile has seen other
+numbers, and goes as far beyond it as the range of these does.
 Tensors that share parameters (through reshapes, pools, concatenations) get the range of their merged histograms, and
 of the constants that are padded or concatenated to them.
 """
@@ -26,7 +27,7 @@ from quantune_mlir.mlir.qparams import Range, write_qparams, write_ranges
 from quantune_mlir.mlir.signature import model_hash
 from quantune_mlir.numerics.parameters import QuantParams, activation_params
 from quantune_mlir.numerics.profile import Profile
-from quantune_mlir.numerics.schemes import DEFAULT_RANGE, DEFAULT_SCHEME, RangeMethod, Scheme
+from quantune_mlir.numerics.schemes import DEFAULT_RANGE, DEFAULT_SCHEME, RangeMethod, Scheme, extent
 from quantune_mlir.pipeline.base import NetworkPass
 
 
@@ -45,7 +46,10 @@ class AssignQParams(NetworkPass):
     def apply_to(self, network: Network) -> None:
         self.profile.require_model(model_hash(network.module))
         write_qparams(network.function, activation_parameters(network, self.profile, self.range, self.scheme))
-        write_ranges(network.function, _ranges(network, self.profile, RangeMethod.MINMAX, self.scheme))
+        methods = (RangeMethod.MINMAX, self.range)
+        seen, chosen = (_ranges(network, self.profile, method, self.scheme) for method in methods)
+        hulls = {value: (min(lo, chosen[value][0]), max(hi, chosen[value][1])) for value, (lo, hi) in seen.items()}
+        write_ranges(network.function, hulls)
 
 
 def activation_parameters(
@@ -69,8 +73,8 @@ def _ranges(network: Network, profile: Profile, method: RangeMethod, scheme: Sch
             constants[tensors.groups[unit.output]] += _extremes(unit)
     chosen: dict[tuple[ir.Value, ...], Range] = {}
     for group in dict.fromkeys(tensors.groups.values()):
-        scaled = [extremes for root in group if (extremes := _scaled_extremes(root)) is not None]
-        profiled = tuple(tensors.names[root] for root in group if _scaled_extremes(root) is None)
+        scaled = [_beyond(root, tensors.names[root], profile, method, scheme) for root in group if is_scaled(root)]
+        profiled = tuple(tensors.names[root] for root in group if not is_scaled(root))
         if profiled:
             scaled.append(profile.range_of(profiled, method, scheme))
         lows, highs = zip(*scaled, strict=True)
@@ -83,11 +87,13 @@ def is_scaled(root: ir.Value) -> bool:
     return not isinstance(root, ir.BlockArgument) and EXTREMES in root.owner.operation.attributes
 
 
-def _scaled_extremes(root: ir.Value) -> tuple[float, float] | None:
-    if not is_scaled(root):
-        return None
-    low, high = ir.DenseF32ArrayAttr(root.owner.operation.attributes[EXTREMES])
-    return low, high
+def _beyond(scaled: ir.Value, name: str, profile: Profile, method: RangeMethod, scheme: Scheme) -> Range:
+    """The extremes of a scaled tensor, and as many times as far as its range goes beyond those that the profile saw."""
+    seen = extent(profile[name].minimum, profile[name].maximum)
+    chosen = profile.range_of((name,), method, scheme)
+    low, high = ir.DenseF32ArrayAttr(scaled.owner.operation.attributes[EXTREMES])
+    further = [max(1.0, new / old) if old else 1.0 for new, old in zip(chosen, seen, strict=True)]
+    return low * further[0], high * further[1]
 
 
 def _extremes(unit: Unit) -> list[float]:

@@ -55,7 +55,7 @@ def test_every_version_that_is_read_is_kept() -> None:
     assert versions == {
         "config": [1],
         "plan": [1],
-        "profile": [3],
+        "profile": [3, 4],
         "sensitivity": [1, 2],
         "summary": [1, 2, 3],
         "tiles": [1],
@@ -76,9 +76,15 @@ def test_sensitivity_lists_keep_their_order(path: Path) -> None:
     assert len(ranked.layers) == LAYERS and len(noise) > 3 and noise == sorted(noise, reverse=True)
 
 
-def test_profiles_keep_their_histograms() -> None:
-    profile = Profile.load(FILES / "profile-3.npz")
-    assert profile.samples == 8 and profile["%input"].counts.sum() == 8 * 8 * 8
+@pytest.mark.parametrize(
+    ("path", "runs"), zip(kept("profile"), (1, 8), strict=True), ids=lambda value: str(value)[-13:]
+)
+def test_profiles_keep_their_histograms(path: Path, runs: int) -> None:
+    profile = Profile.load(path)
+    seen = profile["%input"]
+    assert profile.samples == 8 and seen.counts.sum() == 8 * 8 * 8
+    assert (seen.extremes.runs, len(seen.extremes.highest)) == (runs, runs)
+    assert (seen.minimum, seen.maximum) == (0, 1)
 
 
 def later(path: Path, folder: Path) -> Path:

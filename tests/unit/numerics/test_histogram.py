@@ -21,7 +21,7 @@ finite_floats = hnp.arrays(
 
 
 def between(low: float, high: float) -> RunExtremes:
-    return RunExtremes.of(np.float32([low]), np.float32([high]))
+    return RunExtremes.of(np.array([low], np.float32), np.array([high], np.float32))
 
 
 @given(any_floats)

@@ -56,6 +56,7 @@ def test_a_good_one_is_read() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
+        {"format": 2},
         {"format": 3},
         {"format": [1]},
         {"samples": -1},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,19 @@ def test_what_few_samples_make_is_told(found: Quantization) -> None:
     ]
     (warning,) = warnings(replace(found, verification=replace(found.verification, parts=tuple(parts))))
     assert "noise: loud 21.0 dB, 16.5 dB on others perhaps\nremedy: calibrate" in warning
+
+
+def test_samples_that_differ_much_in_size_are_told(found: Quantization) -> None:
+    rng = np.random.default_rng(5)
+    runs = np.exp(rng.standard_normal((50, 1))) * rng.standard_normal((50, 64))
+    histograms = {
+        name: reduce(Histogram.merge, map(Histogram.of, (runs * held.hi / runs.max()).astype(np.float32)))
+        for name, held in found.parameters.items()
+    }
+    profile = Profile(found.profile.model, len(runs), {**found.profile, **histograms})
+    (warning,) = measured(found, FINE, FINE, profile=profile)
+    assert warning.startswith("the samples differ much in size: 10 times as many are expected to reach ")
+    assert "; 3 of 3 tensors in int8 would be clipped\nremedy: calibrate with more samples" in warning
 
 
 def test_few_samples_tell_nothing_of_others(found: Quantization) -> None:
