@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from quantune_mlir.planning.decisions import Ground
@@ -40,17 +40,24 @@ def outcome(run: Run) -> Iterator[str]:
     parts = verdict.parts(run)
     if parts:
         yield ""
-        shown = [
-            (_named(part), figures.decibels(part.measured_db), figures.decibels(part.predicted_db))
-            for part in parts[:_MOST_PARTS]
-        ]
-        yield from _table([("noise of the outputs, the noisiest first: SQNR", "measured", "predicted"), *shown])
+        yield from _table(list(_noise(parts[:_MOST_PARTS])))
         if len(parts) > _MOST_PARTS:
             yield f"and {len(parts) - _MOST_PARTS} parts with less noise"
     yield ""
     for precision in ("int16", "int16x16", "fp32"):
         yield from _kept(run, precision)
     yield _time(run)
+
+
+def _noise(parts: Sequence[verdict.PartNoise]) -> Iterator[tuple[str, ...]]:
+    """Rows of a table; what other samples may have is a column where noise is uneven."""
+    uneven = any(part.uneven for part in parts)
+    others = ("on others",) if uneven else ()
+    yield "noise of the outputs, the noisiest first: SQNR", "measured", *others, "predicted"
+    for part in parts:
+        likely = figures.decibels(part.likely_db)
+        others = (likely if part.likely_db is None else f"> {likely}",) if uneven else ()
+        yield _named(part), figures.decibels(part.measured_db), *others, figures.decibels(part.predicted_db)
 
 
 def _named(part: verdict.PartNoise) -> str:

@@ -144,6 +144,7 @@ class MeasuredPart(_Read):
     signal: str
     judged: bool = True
     measured_sqnr_db: Number | None
+    likely_sqnr_db: Number | None = None
     predicted_sqnr_db: Number | None
     whole_sqnr_db: Number | None
 

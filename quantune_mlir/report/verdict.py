@@ -12,6 +12,8 @@ from quantune_mlir.report.run import Run, Score
 
 VARIANTS: Final = ("fp32", "int8", "mixed")
 UNKNOWN: Final = "–"
+UNEVEN_DB: Final = 3.0
+"""By so much less than was measured other samples may have before it is shown."""
 _LATENCY: Final = "latency"
 
 
@@ -27,12 +29,16 @@ class Row:
 
 @dataclass(frozen=True)
 class PartNoise:
-    """The noise of a part of the outputs, SQNR in dB, and whether it tells of the plan."""
+    """The noise of a part of the outputs, SQNR in dB: measured, what others hardly fall below, predicted.
+
+    `judged`: whether it tells of the plan.
+    """
 
     name: str
     signal: str
     judged: bool
     measured_db: float | None
+    likely_db: float | None
     predicted_db: float | None
 
     @property
@@ -40,13 +46,23 @@ class PartNoise:
         """Whether it is judged, and was measured below LEAST_DB."""
         return self.judged and self.measured_db is not None and self.measured_db < LEAST_DB
 
+    @property
+    def uneven(self) -> bool:
+        """Whether few of the samples make so much of the noise that others may have UNEVEN_DB less."""
+        if self.measured_db is None or self.likely_db is None:
+            return False
+        return self.measured_db - self.likely_db > UNEVEN_DB
+
 
 def parts(run: Run) -> list[PartNoise]:
     """The parts of the outputs, the noisiest first; those that are not judged last."""
     verification = run.summary.verification
     if verification is None:
         return []
-    found = [PartNoise(p.name, p.signal, p.judged, p.measured_sqnr_db, p.predicted_sqnr_db) for p in verification.parts]
+    found = [
+        PartNoise(p.name, p.signal, p.judged, p.measured_sqnr_db, p.likely_sqnr_db, p.predicted_sqnr_db)
+        for p in verification.parts
+    ]
     return sorted(found, key=lambda part: (not part.judged, part.measured_db is None, part.measured_db or 0.0))
 
 

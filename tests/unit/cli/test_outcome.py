@@ -13,7 +13,7 @@ def layer(name: str, precision: str, macs: int) -> dict[str, Any]:
     return {"name": name, "op": "Conv", "precision": precision, "macs": macs, "weight_bytes": 4}
 
 
-def run(*layers: dict[str, Any], parts: int = 1) -> Run:
+def run(*layers: dict[str, Any], parts: int = 1, lower_db: float = 1.0) -> Run:
     amount = {"time": 100.0, "bytes": 2048.0}
     measured = [
         {
@@ -21,6 +21,7 @@ def run(*layers: dict[str, Any], parts: int = 1) -> Run:
             "output": "out",
             "signal": "itself",
             "measured_sqnr_db": 40.0 - place,
+            "likely_sqnr_db": 40.0 - place - lower_db,
             "predicted_sqnr_db": None,
             "whole_sqnr_db": None,
         }
@@ -64,6 +65,15 @@ def test_the_noisiest_parts_come_first_and_few_are_shown() -> None:
     shown = [line.split()[0] for line in lines if line.startswith("out[")]
     assert shown == [f"out[{place}]" for place in range(11, 3, -1)]
     assert "and 4 parts with less noise" in lines
+
+
+def test_what_other_samples_may_have_is_shown_where_noise_is_uneven() -> None:
+    even, uneven = (list(outcome(run(layer("a", "int8", 500), lower_db=lower))) for lower in (1.0, 9.5))
+    assert not any("on others" in line for line in even)
+    (title,) = (line for line in uneven if line.startswith("noise of the outputs"))
+    assert title.split()[-4:] == ["measured", "on", "others", "predicted"]
+    assert next(line for line in uneven if line.startswith("out[")).split()[1:6] == ["40.0", "dB", ">", "30.5", "dB"]
+    assert max(map(len, uneven)) <= WIDTH
 
 
 def test_it_fits_80_columns_whatever_layers_are_called() -> None:
