@@ -134,7 +134,7 @@ class Histogram:
             raise ValueError(f"its extremes {self.minimum} and {self.maximum} lie within its buckets")
 
     def merge(self, other: Histogram) -> Histogram:
-        """The histogram of both sets of elements: exact, associative and commutative.
+        """The histogram of both sets of elements, of one tensor in different runs: exact, associative and commutative.
 
         Raises:
             ValueError: there are more than can be counted.
@@ -152,6 +152,10 @@ class Histogram:
             self.extremes.merge(other.extremes),
             self.nonfinite + other.nonfinite,
         )
+
+    def join(self, other: Histogram) -> Histogram:
+        """The histogram of the elements of two tensors, seen in the same runs. Raises as `merge` does."""
+        return replace(self.merge(other), extremes=self.extremes.join(other.extremes))
 
     def with_extremes(self) -> Histogram:
         """The same, the extremes counted once where they lie outside all buckets, for no such element was counted."""

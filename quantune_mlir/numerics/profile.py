@@ -77,7 +77,7 @@ class Profile(Mapping[str, Histogram]):
         key = tensors, method, scheme
         if key not in self._ranges:
             histograms = [self._histogram_of(tensor) for tensor in tensors]
-            self._ranges[key] = choose_range(reduce(Histogram.merge, histograms), method, scheme=scheme)
+            self._ranges[key] = choose_range(reduce(Histogram.join, histograms), method, scheme=scheme)
         return self._ranges[key]
 
     def known_ranges(self) -> bytes:

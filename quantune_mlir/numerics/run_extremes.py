@@ -42,10 +42,18 @@ class RunExtremes:
         return RunExtremes(len(lows), np.sort(lows + zero)[:KEPT], np.sort(highs + zero)[::-1][:KEPT])
 
     def merge(self, other: RunExtremes) -> RunExtremes:
-        """Those of both sets of runs: exact, associative and commutative."""
-        lowest = np.sort(np.concatenate([self.lowest, other.lowest]))[:KEPT]
-        highest = np.sort(np.concatenate([self.highest, other.highest]))[::-1][:KEPT]
-        return RunExtremes(self.runs + other.runs, lowest, highest)
+        """Those of the same tensor in both sets of runs: exact, associative and commutative."""
+        return self._with(other, self.runs + other.runs)
+
+    def join(self, other: RunExtremes) -> RunExtremes:
+        """Those of two tensors in the same runs; of a run whose extremes are far out in both it has both."""
+        return self._with(other, max(self.runs, other.runs))
+
+    def _with(self, other: RunExtremes, runs: int) -> RunExtremes:
+        kept = min(runs, KEPT)
+        lowest = np.sort(np.concatenate([self.lowest, other.lowest]))[:kept]
+        highest = np.sort(np.concatenate([self.highest, other.highest]))[::-1][:kept]
+        return RunExtremes(runs, lowest, highest)
 
     @property
     def minimum(self) -> float:

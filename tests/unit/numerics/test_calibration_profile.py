@@ -52,7 +52,8 @@ def test_save_and_load(tmp_path: Path) -> None:
 
 def test_tensors_that_share_parameters_get_the_range_of_all_they_hold() -> None:
     profile = profile_of(SAMPLES)
-    joined = profile["block/conv"].merge(profile["%input"])
+    joined = profile["block/conv"].join(profile["%input"])
+    assert joined.extremes.runs == len(SAMPLES)
     for method in RangeMethod:
         for scheme in (Scheme.ASYMMETRIC, Scheme.SYMMETRIC):
             expected = choose_range(joined, method, scheme=scheme)

@@ -74,3 +74,9 @@ def test_ranges_of_heavy_tails_hold_unseen_samples_better(scheme: Scheme) -> Non
 def test_samples_that_are_alike_keep_their_range() -> None:
     seen = loud(8, RUNS, 0.1)
     assert mse_range(by_run(seen), Scheme.ASYMMETRIC) == mse_range(Histogram.of(seen), Scheme.ASYMMETRIC)
+
+
+def test_tensors_of_different_sizes_that_share_a_range_have_no_heavy_tail_for_that() -> None:
+    seen = loud(9, RUNS, 0.3)
+    large, small = by_run(10 * seen), by_run(seen)
+    assert tails(large.join(small).join(small)) == (None, None)
