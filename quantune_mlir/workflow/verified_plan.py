@@ -31,12 +31,14 @@ _LOST_DB: Final = 0.5
 _SLACK_DB: Final = 0.5
 """By so much a part may be below the floor: measured over a few samples, it is off by as much."""
 
-_AMPLE_DB: Final = 1.0
+_AMPLE_DB: Final = 0.5
 """By so much more than was asked for a plan may have without being made again."""
 
+_QUICKER: Final = 0.02
+"""By so much of its time a plan that is taken in its stead has to be quicker."""
+
 _TIGHT: Final = 10**0.1
-"""So many times as much noise as was measured may be predicted where a plan is doubted, or is to have little more than
-was asked for."""
+"""So many times as much noise as was measured may be predicted where a plan is doubted."""
 
 
 @dataclass(frozen=True)
@@ -188,23 +190,23 @@ def _tightened(
 ) -> VerifiedPlan:
     """The quickest plan that holds the floor of those made as long as there is less noise than was foreseen.
 
-    One that does not hold it tells by how much hopes were too high.
+    One that does not hold it tells by how much hopes were too high. What is hardly quicker is not tried.
     """
     found, tried = held, [held.plan.precision_of()]
     for _ in range(MOST_REPAIRS):
         measured = verify.measured(found, planner.problem.noise_model)
         if found.worst_db < floor_db - _SLACK_DB:
             planner.learn(found.plan, {}, measured)
-        elif found.worst_db < floor_db + _AMPLE_DB or not planner.brighten(found.plan, measured, _TIGHT, BLAMED):
+        elif found.worst_db < floor_db + _AMPLE_DB or not planner.brighten(found.plan, measured, 1.0, BLAMED):
             break
         planned = make(planner)
         if planned.plan.precision_of() == found.plan.precision_of():
             continue
-        if planned.plan.precision_of() in tried:
+        if planned.plan.precision_of() in tried or planned.time > (1 - _QUICKER) * held.planned.time:
             break
         found = verify(planned, planner.problem.noise_model)
         tried.append(planned.plan.precision_of())
-        if found.worst_db >= floor_db - _SLACK_DB and found.planned.time < held.planned.time:
+        if found.worst_db >= floor_db - _SLACK_DB:
             held = found
     return held
 

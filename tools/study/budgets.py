@@ -8,7 +8,10 @@ from typing import Any, Final
 
 from quantune_mlir.errors import PlanError
 from quantune_mlir.integer.integer_options import Granularity
+from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.numerics.metrics import decibels
+from quantune_mlir.planning.costs import Ledger
+from quantune_mlir.planning.front import Problem
 from quantune_mlir.planning.noise_model import Powers
 from quantune_mlir.workflow.options import QuantizeOptions
 from quantune_mlir.workflow.policy import PlanPolicy
@@ -27,27 +30,32 @@ def measure(name: str, granularity: Granularity, *, samples: int, gallery: Path)
     options = QuantizeOptions(weights=granularity, samples=samples)
     macs = {layer.name: layer.macs for layer in subject.model.layers}
     rows: list[dict[str, Any]] = []
-    meter: PlanMeter | None = None
+    meters: tuple[PlanMeter, PlanMeter] | None = None
     for wanted in WANTED:
         try:
             found = quantize(subject.model, subject.samples, options, policy=PlanPolicy(min_sqnr_db=wanted))
         except PlanError as error:
             rows.append({"wanted": wanted, "refused": str(error)})
             continue
-        if meter is None:
+        if meters is None:
             switchable = SwitchableModel(found.model, found.profile, options)
-            meter = PlanMeter(switchable, found.model, subject.samples)
+            meters = (
+                PlanMeter(switchable, found.model, subject.samples),
+                PlanMeter(switchable, found.model, subject.others),
+            )
         names = [layer.name for layer in found.model.layers if layer.decides and layer.quantizable]
-        int8 = [name for name in names if name in found.plan.integer_layers]
-        searched = greedy(names, macs, meter, wanted)
+        ours = [name for name in names if name in found.plan.integer_layers]
+        searched = greedy(names, macs, meters[0], wanted)
         assert found.verification is not None
         rows.append(
             {
                 "wanted": wanted,
                 "measured": min(part.noise.sqnr_db for part in found.verification.parts),
-                "fp32_macs": _fp32_macs(names, int8, macs),
-                "greedy": decibels(float(meter([searched])[0].max())) if searched else None,
-                "greedy_fp32_macs": _fp32_macs(names, searched, macs),
+                **{
+                    f"{whose}{key}": value
+                    for whose, int8 in (("", ours), ("greedy_", searched))
+                    for key, value in _told_of(int8, names, macs, meters, found.planned.problem).items()
+                },
             }
         )
     total = sum(macs.values())
@@ -80,5 +88,11 @@ def greedy(names: Sequence[str], macs: Mapping[str, int], meter: Meter, wanted: 
     return int8
 
 
-def _fp32_macs(names: Sequence[str], int8: Sequence[str], macs: Mapping[str, int]) -> int:
-    return sum(macs[name] for name in names if name not in int8)
+def _told_of(
+    int8: Sequence[str], names: Sequence[str], macs: Mapping[str, int], meters: Sequence[PlanMeter], problem: Problem
+) -> dict[str, float | None]:
+    """Of a plan: its multiply-accumulates in fp32, its predicted time beside fp32's, its dB; None: no noise."""
+    fp32 = [name for name in names if name not in int8]
+    samples, others = (decibels(float(meter([int8])[0].max())) if int8 else None for meter in meters)
+    time = Ledger(problem.costs, INT8, [*problem.kept, *fp32]).total.time / problem.end.time
+    return {"fp32_macs": sum(macs[name] for name in fp32), "time": time, "db": samples, "others_db": others}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -94,16 +95,27 @@ def _shares(errors: NDArray[np.float64]) -> list[str]:
 
 
 def budget_table(networks: Sequence[Found]) -> Iterator[str]:
-    """A row for each SQNR that was asked for."""
-    head = ["network, weights", "asked for", "measured", "MACs in fp32", "greedy search", "its MACs in fp32"]
+    """A row for each SQNR that was asked for: the plan that was made, and that of the search."""
+    plan = ("MACs in fp32", "time", "on others")
+    head = ["network, weights", "asked for", "measured", *plan, "greedy search", *plan]
     rows: list[list[str]] = []
     for found in networks:
         for row in found["budgets"]:
             cells = [f"{found['network']}, {found['granularity']}", f"{row['wanted']:.0f} dB"]
             if "refused" in row:
-                rows.append([*cells, "refused", "", "", ""])
+                rows.append([*cells, "refused", *[""] * (len(head) - 3)])
                 continue
-            share, other = (f"{100 * row[key] / found['macs']:.1f} %" for key in ("fp32_macs", "greedy_fp32_macs"))
-            greedy = "no noise" if row["greedy"] is None else f"{row['greedy']:.1f} dB"
-            rows.append([*cells, f"{row['measured']:.1f} dB", share, greedy, other])
+            ours, greedy = (
+                [
+                    f"{100 * row[whose + 'fp32_macs'] / found['macs']:.1f} %",
+                    f"{row[whose + 'time']:.2f}",
+                    _level(row[whose + "others_db"]),
+                ]
+                for whose in ("", "greedy_")
+            )
+            rows.append([*cells, _level(row["measured"]), *ours, _level(row["greedy_db"]), *greedy])
     yield table(head, rows)
+
+
+def _level(db: float | None) -> str:
+    return "no noise" if db is None or math.isinf(db) else f"{db:.1f} dB"

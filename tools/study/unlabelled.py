@@ -21,17 +21,23 @@ from tools.zoo import Zoo
 
 SAMPLES: Final = Path(__file__).parents[2] / "tests" / "data"
 """Small trained networks, and what to calibrate them with."""
+_SEEDS: Final = (0, 1000)
+"""Of the samples that are made, and of the others."""
 CHUNK: Final = 8
 """Plans that are run at once: what they have in common is computed once, but has to be kept."""
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """A model and samples to calibrate with; plans are measured on these, as the prediction is of them."""
+    """A model, samples to calibrate with, and others.
+
+    Plans are measured on the former, as the prediction is of them.
+    """
 
     name: str
     model: Model
     samples: SampleSet
+    others: SampleSet
 
     @staticmethod
     def load(name: str, samples: int, gallery: Path) -> Unlabelled:
@@ -42,19 +48,23 @@ class Unlabelled:
 
             case = Case(ENTRIES[rest], gallery, ())
             model = case.load()
-            return Unlabelled(name, model, SampleSet.open(case.samples["calibration"], model.inputs, samples))
+            calibration = SampleSet.open(case.samples["calibration"], model.inputs, samples)
+            return Unlabelled(name, model, calibration, SampleSet.open(case.samples["tests"], model.inputs, samples))
         if kind == "made":
             made = MADE[rest]()
             with tempfile.TemporaryDirectory() as folder:
                 onnx.save(made.model, Path(folder) / "made.onnx")
                 model = Model.load(Path(folder) / "made.onnx")
-            return Unlabelled(name, model, SampleSet.open({"x": made.samples(samples, 0)}, model.inputs))
+            drawn = (SampleSet.open({"x": made.samples(samples, seed)}, model.inputs) for seed in _SEEDS)
+            return Unlabelled(name, model, *drawn)
         if kind == "sample":
             model = Model.load(SAMPLES / f"{rest}.onnx")
-            return Unlabelled(name, model, SampleSet.open(SAMPLES / f"{rest}_calibration.npz", model.inputs, samples))
+            files = (SAMPLES / f"{rest}_{kind}.npz" for kind in ("calibration", "test"))
+            return Unlabelled(name, model, *(SampleSet.open(file, model.inputs, samples) for file in files))
         zoo = Zoo.find()
         model = Model.load(zoo.model(name))
-        return Unlabelled(name, model, SampleSet.open(zoo.samples(name, "calib", samples), model.inputs))
+        splits = (SampleSet.open(zoo.samples(name, split, samples), model.inputs) for split in ("calib", "val"))
+        return Unlabelled(name, model, *splits)
 
 
 @dataclass(frozen=True)

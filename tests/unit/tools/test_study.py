@@ -139,11 +139,13 @@ def test_errors_of_prediction_are_counted_where_there_is_noise() -> None:
 
 
 def test_a_budget_is_shown_beside_what_a_search_finds() -> None:
-    row = {"wanted": 30.0, "measured": 31.2, "fp32_macs": 10, "greedy": 30.1, "greedy_fp32_macs": 8}
+    ours = {"measured": 31.2, "fp32_macs": 10, "time": 0.5, "db": 31.0, "others_db": 30.9}
+    searched = {"greedy_fp32_macs": 8, "greedy_time": 0.6, "greedy_db": 30.1, "greedy_others_db": None}
+    row = {"wanted": 30.0, **ours, **searched}
     refused = {"wanted": 40.0, "refused": "no plan"}
     found = {"network": "n", "granularity": "per-tensor", "macs": 100, "budgets": [row, refused]}
     (text,) = budget_table([found])
     assert text.splitlines()[2:] == [
-        "| n, per-tensor | 30 dB | 31.2 dB | 10.0 % | 30.1 dB | 8.0 % |",
-        "| n, per-tensor | 40 dB | refused |  |  |  |",
+        "| n, per-tensor | 30 dB | 31.2 dB | 10.0 % | 0.50 | 30.9 dB | 30.1 dB | 8.0 % | 0.60 | no noise |",
+        "| n, per-tensor | 40 dB | refused |  |  |  |  |  |  |  |",
     ]
