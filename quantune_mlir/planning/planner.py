@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from quantune_mlir.errors import PlanError
 from quantune_mlir.numerics.formats import FP32, INT8, NumberFormat
 from quantune_mlir.planning.correction import MOST, MOST_HOPED, TRUSTED, brightened, corrected
-from quantune_mlir.planning.costs import CostModel
+from quantune_mlir.planning.costs import CostModel, Ledger
 from quantune_mlir.planning.decisions import Decision, Decisions, Ground
 from quantune_mlir.planning.front import Problem
 from quantune_mlir.planning.graph import LayerNode, tail_of
@@ -126,7 +126,7 @@ class Planner:
     def plan(self, policy: Policy, policy_name: str) -> Planned:
         """The plan that a policy makes; its name, in words, is for the file. Raises PlanError as the policy does."""
         wanted = self._fixed | dict(policy(self.problem))
-        decisions = without_needless_boundaries(wanted, self._graph) if self._floats else wanted
+        decisions = without_needless_boundaries(wanted, self._graph, self.problem.costs) if self._floats else wanted
         layers = (
             LayerPlan(
                 name=node.name,
@@ -146,21 +146,27 @@ class Planner:
         return Planned(plan, decisions, self.problem)
 
 
-def without_needless_boundaries(decisions: Decisions, graph: Sequence[LayerNode]) -> Decisions:
-    """Move int8 layers without MACs to fp32 where int8 would only add a quantization.
+def without_needless_boundaries(decisions: Decisions, graph: Sequence[LayerNode], costs: CostModel) -> Decisions:
+    """Move int8 layers without MACs to fp32 where int8 would only add a quantization, and saves no time.
 
     These are the layers all of whose inputs are fp32, and those between the graph's inputs and fp32 layers only.
     """
     decided = dict(decisions)
+    ledger = Ledger(costs)
+    for name, decision in decisions.items():
+        ledger.move(name, decision.precision)
 
     def in_fp32(name: str) -> bool:
         return not decided[name].precision.is_integer
 
     def passive(node: LayerNode) -> bool:
-        return not in_fp32(node.name) and node.macs == 0
+        if in_fp32(node.name) or node.macs:
+            return False
+        return node.name not in costs.layers or ledger.price(node.name).time <= 0
 
     def to_fp32(name: str, ground: Ground) -> None:
         decided[name] = replace(decided[name], precision=FP32, ground=ground, named="")
+        ledger.move(name)
 
     consumers: dict[str, list[str]] = {node.name: [] for node in graph}
     before_all_macs: set[str] = set()

@@ -252,6 +252,14 @@ def test_layers_without_macs_follow_fp32_producers() -> None:
     assert fp32(planned(chain, all_int8)) == []
 
 
+@pytest.mark.parametrize(("fp32_time", "in_fp32"), [(1.0, [1, 2]), (1.1, [1])])
+def test_layers_without_macs_stay_int8_where_that_is_quicker(fp32_time: float, in_fp32: list[int]) -> None:
+    chain = network((30.0, 100), (10.0, 100), (40.0, 0), (30.0, 100))
+    times = {"layer0": 9.0, "layer1": 9.0, "layer2": fp32_time, "layer3": 9.0}
+    costs = CostModel({n: {INT8: Cost(1.0), FP32: Cost(time)} for n, time in times.items()}, (), Cost(), "cycles")
+    assert fp32(Planner(*chain, costs).plan(fp32_layers(1), "test").plan) == in_fp32
+
+
 def test_a_sum_of_int8_and_fp32_stays_int8() -> None:
     sensitivity, graph = network((10.0, 100), (30.0, 100), (40.0, 0))
     graph[1] = LayerNode("layer1", "Conv", True, 100)
