@@ -99,8 +99,9 @@ class Builder(Movement):
         return self._done(self._build(build.reduce, name, self.value(x), axis), x.dtype)
 
     def argmax(self, x: Tensor, axis: int) -> Tensor:
-        """The int32 index of the first maximum along `axis`, which is dropped."""
-        return self._done(self._build(build.argmax, self.value(x), axis), np.int32)
+        """The int32 index of the first maximum along `axis`, which is dropped. It is sought along the last axis."""
+        x = self.transpose(x, [*(i for i in range(x.rank) if i != axis), axis])
+        return self._done(self._build(build.argmax, self.value(x), x.rank - 1), np.int32)
 
     def matmul(self, a: Tensor, b: Tensor) -> Tensor:
         """[B, M, K] x [B, K, N] -> [B, M, N]."""

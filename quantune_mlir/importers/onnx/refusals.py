@@ -68,8 +68,10 @@ def remedy(
     before, after = (any(node.op_type in _WORTH_QUANTIZING for node in part) for part in (known, blocked))
     if before and not after:
         advice += [f"cut the model before them and do the rest outside: --outputs {_outputs(graph, blocked, tensors)}"]
-    elif after and not before and (inputs := _inputs(blocked, origins)):
+    elif after and (inputs := _inputs(blocked, origins)):
         advice += [f"cut the model behind them and do what they do outside: --inputs {','.join(inputs)}"]
+        if before:
+            advice[-1] += f"; what is before them is a model of its own: --outputs {_outputs(graph, origins, tensors)}"
     return "; or ".join(advice) or None
 
 

@@ -53,6 +53,12 @@ def test_nearest() -> None:
             for transformation in ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel")
             for sizes in ((12, 14), (3, 21), (5, 4), (1, 7))
         }
+        | {
+            f"half way to float32 {transformation}": by_scales(
+                1.5, 0.7, mode="nearest", coordinate_transformation_mode=transformation
+            )
+            for transformation in ("half_pixel", "pytorch_half_pixel", "tf_half_pixel_for_nn")
+        }
     )
 
 
@@ -64,9 +70,10 @@ def test_linear() -> None:
             for sizes in ((12, 14), (3, 21), (5, 4), (11, 13))
         }
         | {
-            "scales that round the size": by_scales(
-                1.3, 0.7, mode="linear", coordinate_transformation_mode="asymmetric"
+            f"scales that round the size, {transformation}": by_scales(
+                1.3, 0.7, mode="linear", coordinate_transformation_mode=transformation
             )
+            for transformation in ("asymmetric", "align_corners")
         }
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from quantune_mlir.importers.common.resize_scale import TosaScale
 
@@ -40,14 +41,14 @@ class AxisSampling:
         """Whether the axis is copied as it is."""
         return self.size == self.output and self.scale == 1 and self.region == (0.0, 1.0)
 
-    def coordinates(self) -> np.ndarray:
-        """The input position, a float64, that each output position stands for.
+    def coordinates(self, dtype: DTypeLike = np.float64) -> np.ndarray:
+        """The input position that each output position stands for, computed in a type of floating-point numbers.
 
         Raises:
             KeyError: an unknown transformation.
         """
         shift, rise, run, offset = self._line()
-        return (np.arange(self.output, dtype=np.float64) + shift) * rise / run + offset
+        return (np.arange(self.output, dtype=dtype) + shift) * rise / run + offset
 
     def step(self) -> float:
         """How far apart two neighbouring output positions lie in the input."""
@@ -57,7 +58,8 @@ class AxisSampling:
     def _line(self) -> tuple[float, float, float, float]:
         """(shift, rise, run, offset): output position o stands for (o + shift) * rise / run + offset.
 
-        The division comes last, so that positions that are whole numbers come out as such.
+        The division comes last, so that positions that are whole numbers come out as such. The corners of a size that
+        was rounded are those of the result, as in PyTorch and ONNX Runtime; ONNX's reference aligns those of `length`.
         """
         last, one = self.size - 1, self.output == 1
         begin, end = self.region
@@ -70,7 +72,7 @@ class AxisSampling:
             "half_pixel_symmetric": (0.5, 1, self.scale, centre - 0.5),
             "pytorch_half_pixel": (0, 0, 1, 0) if one else (0.5, 1, self.scale, -0.5),
             "tf_half_pixel_for_nn": (0.5, 1, self.scale, 0),
-            "align_corners": (0, 0, 1, 0) if one else (0, last, length - 1, 0),
+            "align_corners": (0, 0, 1, 0) if one else (0, last, self.output - 1, 0),
             "tf_crop_and_resize": (0, 0, 1, (begin + end) / 2 * last)
             if one
             else (0, (end - begin) * last, self.output - 1, begin * last),
@@ -78,16 +80,20 @@ class AxisSampling:
 
     def outside(self) -> np.ndarray:
         """Which output positions lie outside the input, where tf_crop_and_resize extrapolates."""
-        at = self.coordinates()
+        at = self.coordinates(np.float32)
         return (self.transformation == "tf_crop_and_resize") & ((at < 0) | (at > self.size - 1))
 
     def nearest(self, rounding: str) -> np.ndarray:
         """The int32 input index of each output position.
 
+        As ONNX Runtime has it: in float32, and to five digits where it matters what is half way.
+
         Raises:
             KeyError: an unknown rounding.
         """
-        at = self.coordinates()
+        at = self.coordinates(np.float32)
+        if rounding.startswith("round"):
+            at = np.round(at.astype(np.float64), 5)
         index = {
             "round_prefer_floor": lambda: np.ceil(at - 0.5),
             "round_prefer_ceil": lambda: np.floor(at + 0.5),
@@ -119,8 +125,8 @@ def tosa_scale(axis: AxisSampling, rounding: str | None) -> TosaScale | None:
 
 
 def output_size(size: int, scale: float) -> int:
-    """floor(size * scale), which a float32 scale such as 0.1 must not miss by an ulp."""
-    return math.floor(size * scale + 1e-6)
+    """floor(size * scale) as float32 has the product: a tenth of 10 is 1, and 3.3 of 30 are 99."""
+    return math.floor(np.float32(size) * np.float32(scale))
 
 
 def _reads_like(scale: TosaScale, axis: AxisSampling, rounding: str | None) -> bool:

@@ -38,7 +38,7 @@ def test_the_rule_holds(name: str) -> None:
                     op.operands[place] = build.transpose(there, permutation)
             found = passage(op, permutation)
             if found is None:
-                assert name == "tosa.reshape"
+                assert name in ("tosa.argmax", "tosa.reshape")
                 return
             moved = found.build(op)
             assert moved.verify()
