@@ -191,7 +191,7 @@ class _Sums:
             signal, of = "output - input", 1
         energies = self._energies[of]
         whole = ErrorEnergy(float(energies.sum()), float(noise.sum()), float(self._elements))
-        group = _worst_channels(energies, noise)
+        group = _worst_channels(channel_groups(all_of_it), energies, noise)
         worst = _of_group(group, energies, noise, self._elements)
         runs = np.array([(run[of, group].sum(), run[2, group].sum()) for run in self._runs or ()])
         return PartNoise(self.part, worst, whole, signal, relative_error(*runs.T) if len(runs) > 1 else None)
@@ -229,11 +229,13 @@ def worst_group(signal: NDArray[np.float64], noise: NDArray[np.float64], element
         noise: (channels,), energies.
         elements: of all channels, which have as many each.
     """
-    return _of_group(_worst_channels(signal, noise), signal, noise, elements)
+    return _of_group(_worst_channels(channel_groups(signal), signal, noise), signal, noise, elements)
 
 
-def _worst_channels(signal: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.intp]:
-    return min(channel_groups(signal), key=lambda group: _sqnr(_of_group(group, signal, noise, len(signal))))
+def _worst_channels(
+    groups: Sequence[NDArray[np.intp]], signal: NDArray[np.float64], noise: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    return min(groups, key=lambda group: _sqnr(_of_group(group, signal, noise, len(signal))))
 
 
 def _of_group(

@@ -190,6 +190,12 @@ class TestReconstruction:
         assert noise.signal == "output - input"
         assert noise.sqnr_db == pytest.approx(20, abs=1)
 
+    def test_channels_are_grouped_by_their_own_scale(self) -> None:
+        part = Part(0, "y", (1, 2, 4), channels=1, resembles_input=True)
+        x = RNG.uniform(1, 2, (20, 1, 2, 4))
+        y = x + np.array([[0.1], [0.001]])  # One channel is hardly touched.
+        assert measured(part, y, y + 0.01, x).sqnr_db == pytest.approx(17, abs=0.1)
+
     def test_nothing_alike_is_compared_as_it_is(self) -> None:
         x = RNG.uniform(1, 2, (20, 1, 8))
         noise = measured(self.PART, -x, -x + 0.01, x)
