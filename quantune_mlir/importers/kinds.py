@@ -68,6 +68,10 @@ def _is_safetensors(path: Path, head: bytes) -> bool:
     return head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < path.stat().st_size
 
 
+def _is_ort(path: Path, head: bytes) -> bool:
+    return head[4:8] == b"ORTM"
+
+
 _KINDS: Final[tuple[tuple[Callable[[Path, bytes], bool], str, str], ...]] = (
     (_begins(b"\x89HDF\r\n\x1a\n"), "a Keras model in HDF5, or weights of one", _KERAS),
     (_holds("config.json"), "a Keras model", _KERAS),
@@ -79,6 +83,7 @@ _KINDS: Final[tuple[tuple[Callable[[Path, bytes], bool], str, str], ...]] = (
     (_begins(b"version https://git-lfs"), "a pointer of Git LFS, not the file itself", "fetch it: git lfs pull"),
     (_begins(b"<!DOCTYPE", b"<!doctype", b"<html"), "a web page", "download the model's file itself"),
     (_begins(b'<?xml version="1.0"', b"<net "), "an XML file, perhaps of OpenVINO", "export the model to ONNX"),
+    (_is_ort, "a model in ONNX Runtime's own format", "give the ONNX file that it was made from"),
     (_begins(b"7767517"), "an NCNN model", "give the ONNX file that it was made from"),
     (
         _begins(b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"PK"),

@@ -7,6 +7,7 @@ from quantune_mlir.importers.onnx.ops import (  # noqa: F401  (each registers it
     arithmetic,
     blocks,
     convolution,
+    deformable,
     einsum,
     fourier,
     grid_sample,

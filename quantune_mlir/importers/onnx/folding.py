@@ -28,7 +28,7 @@ _QUICK: Final = {
     *("Cast", "CastLike", "Identity", "Constant", "ConstantOfShape", "Range", "Shape", "Size", "Reshape"),
     *("Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Gather", "Expand", "Tile"),
     *("Pad", "Trilu", "EyeLike", "CumSum", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"),
-    *("ArgMax", "ArgMin", "Dropout"),
+    *("ArgMax", "ArgMin", "Dropout", "DequantizeLinear"),
 }
 _BY_HANDLERS: Final = {"GatherElements", "ScatterElements", "ScatterND"}
 """Their handlers pick from constants as well: the reference implementation is slow, and does not take all shapes."""

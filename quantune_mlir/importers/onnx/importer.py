@@ -95,7 +95,7 @@ def import_onnx(
         raise
     with context or make_context(), ir.Location.unknown(), np.errstate(all="ignore"):
         module = ir.Module.create()
-        _GraphImport(model, loaded.size, parameters, where).build(module)
+        _GraphImport(model, loaded.size, parameters, where, keep_quantized=keep_quantized).build(module)
         if loaded.digest is not None:
             module.operation.attributes[MODEL] = ir.StringAttr.get(_digest(loaded, model))
             if told := edits.to_text():
@@ -113,7 +113,10 @@ def _digest(loaded: LoadedModel, edited: onnx.ModelProto) -> str:
 class _GraphImport:
     """The values and refusals gathered while one graph is imported."""
 
-    def __init__(self, model: onnx.ModelProto, size: int, parameters: Sequence[ModelInput], where: str) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, size: int, parameters: Sequence[ModelInput], where: str, *, keep_quantized: bool
+    ) -> None:
+        self._keep_quantized = keep_quantized
         self._graph = model.graph
         self._growth = Growth(size)
         self._opset = opset_version(model)
@@ -241,7 +244,7 @@ class _GraphImport:
         shapes = [] if blocked else inferred_shapes(proto, stored if is_folded else inputs, self._opset)
         handler = find_handler(proto.op_type, self._opset)
         if is_folded:
-            pair = fold_pair(proto, stored)
+            pair = fold_pair(proto, stored) if self._keep_quantized else None
             if pair is not None:
                 return pair
             try:

@@ -171,10 +171,13 @@ def _check_opset(model: onnx.ModelProto, where: str) -> None:
 
 
 def _refuse_quantized(model: onnx.ModelProto, where: str, keep_quantized: bool) -> None:
+    """What holds no more than weights in integers is computed in fp32."""
     found = [n for n in all_nodes(model.graph) if n.op_type in _QUANTIZED]
     if keep_quantized:
         found = [n for n in found if n.op_type not in KEPT]
-    if not found:
+    stored = {t.name for graph in all_graphs(model.graph) for t in graph.initializer}
+    stored.update(o for n in all_nodes(model.graph) if n.op_type == "Constant" for o in n.output)
+    if all(n.op_type == "DequantizeLinear" and stored.issuperset(filter(None, n.input)) for n in found):
         return
     first = found[0].name or found[0].output[0]
     such = f"{len(found)} node(s) such as {first!r} ({found[0].op_type})"

@@ -37,6 +37,7 @@ def message(path: Path) -> str:
         ("m.pth", b"\x80\x02}q\x00." + bytes(10), "pickle", "torch.onnx.export"),
         ("m.onnx", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS", "git lfs pull"),
         ("m.onnx", b"<!DOCTYPE html><html></html>", "web page", "download"),
+        ("m.ort", b"\x20\x00\x00\x00ORTM" + bytes(40), "ONNX Runtime", "ONNX file"),
         ("m.onnx.gz", b"\x1f\x8b" + bytes(40), "compressed", "unpack"),
     ],
 )

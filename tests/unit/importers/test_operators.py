@@ -64,6 +64,7 @@ def test_top_k() -> None:
                 "TopK", {"x": normal(2, 70)}, {"k": ints(70)}, attributes={"largest": 0}, outputs=("v", "i")
             ),
             "one": OneNode("TopK", {"x": x}, {"k": ints(1)}, outputs=("v", "i")),
+            "hardmax of all from an axis on": OneNode("Hardmax", {"x": x}, attributes={"axis": 1}, opset=11),
             "all there is": OneNode("TopK", {"x": ints(7)}, {"k": ints(1)}, outputs=("v", "i")),
         }
     )
@@ -85,6 +86,11 @@ def test_elements_by_index() -> None:
             "along the last": OneNode("GatherElements", {"x": x}, {"i": indices[:, :2]}, attributes={"axis": 1}),
             "tuples": OneNode("GatherND", {"x": x}, {"i": pairs}),
             "rows": OneNode("GatherND", {"x": x}, {"i": pairs[:, :1]}),
+            "tuples at run time": OneNode("GatherND", {"x": x, "i": pairs}),
+            "rows at run time": OneNode("GatherND", {"x": x, "i": pairs[:, :1]}),
+            "in batches": OneNode(
+                "GatherND", {"x": normal(2, 3, 4, 5), "i": RNG.integers(-3, 3, (2, 6, 1))}, attributes={"batch_dims": 1}
+            ),
             "scattered": OneNode("ScatterND", {"x": x, "u": normal(2)}, {"i": pairs[:2]}, order=("x", "i", "u")),
             "added": OneNode(
                 "ScatterND",
@@ -117,6 +123,18 @@ def test_elements_by_computed_index() -> None:
                 {"x": x, "u": normal(3, 2), "i": indices * 0},
                 order=order,
                 attributes={"axis": -1, "reduction": "add"},
+            ),
+            "rows added": OneNode(
+                "ScatterND",
+                {"x": x, "u": normal(2, 8), "i": ints(1, -3)[:, None]},
+                order=order,
+                attributes={"reduction": "add"},
+                opset=18,
+            ),
+            "reversed": OneNode(
+                "ReverseSequence",
+                {"x": normal(3, 2, 4), "n": ints(3, 2)},
+                attributes={"time_axis": 0, "batch_axis": 1},
             ),
             "of constants in int64": OneNode(
                 "GatherElements",
@@ -157,6 +175,7 @@ def test_einsum() -> None:
         "abcd,abcd->ab": (x, normal(2, 1, 4, 5)),
         "abcd->dc": (x,),
         "ij,jk,kl->il": (normal(2, 3), normal(3, 4), normal(4, 2)),
+        "bii,bik->bk": (normal(2, 3, 3), normal(2, 3, 4)),
     }
     runs = {
         equation: OneNode(
@@ -257,11 +276,35 @@ def test_grid_sample() -> None:
                 attributes={"mode": mode, "padding_mode": padding, "align_corners": aligned},
                 opset=20,
             )
-            for mode in ("linear", "nearest")
-            for padding in ("zeros", "border")
+            for mode in ("linear", "nearest", "cubic")
+            for padding in ("zeros", "border", "reflection")
             for aligned in (0, 1)
         }
     )
+
+
+def test_deformable_convolution() -> None:
+    x = normal(2, 4, 6, 7)
+    cases: dict[str, tuple[int, int, bool, dict[str, Any]]] = {
+        "plain": (1, 1, False, {"pads": [1, 1, 1, 1]}),
+        "strides and a mask": (1, 1, True, {"strides": [2, 1], "pads": [0, 1, 1, 0]}),
+        "groups": (2, 2, True, {"dilations": [2, 1], "pads": [2, 1, 2, 1]}),
+    }
+    runs: dict[str, OneNode] = {}
+    for name, (groups, offset_groups, masked, window) in cases.items():
+        stride, dilation, pads = (window.get(n, [1] * 2) for n in ("strides", "dilations", "pads"))
+        size = [(x.shape[2 + i] + pads[i] + pads[2 + i] - 2 * dilation[i] - 1) // stride[i] + 1 for i in (0, 1)]
+        inputs = {"x": x, "o": 2 * normal(2, offset_groups * 18, *size)}
+        inputs |= {"m": normal(2, offset_groups * 9, *size)} if masked else {}
+        runs[name] = OneNode(
+            "DeformConv",
+            inputs,
+            {"w": normal(6, 4 // groups, 3, 3), "b": normal(6)},
+            order=("x", "w", "o", "b", *(["m"] if masked else [])),
+            attributes={"group": groups, "offset_group": offset_groups, **window},
+            opset=19,
+        )
+    assert_like_onnxruntime(runs)
 
 
 def test_cumulative_sums() -> None:

@@ -383,3 +383,30 @@ def test_scales_for_blocks_and_four_bits_are_refused_by_name(tmp_path: Path) -> 
     model.ir_version = 10
     with pytest.raises(ModelError, match=r"(?i)int4"):
         ours(tmp_path, onnx.shape_inference.infer_shapes(model))
+
+
+def test_weights_alone_in_integers_are_those_of_an_fp32_model(tmp_path: Path) -> None:
+    by_channel = helper.make_node("DequantizeLinear", ["w_q", "w_s", "w_z"], ["w"], "w_dq", axis=0)
+    by_block = helper.make_node("DequantizeLinear", ["v_q", "v_s"], ["v"], "v_dq", axis=1, block_size=4)
+    nodes = [
+        by_channel,
+        by_block,
+        helper.make_node("Conv", ["x", "w"], ["c"], "first"),
+        helper.make_node("Conv", ["c", "v"], ["y"], "second"),
+    ]
+    rng = np.random.default_rng(5)
+    arrays: Arrays = {
+        "w_q": rng.integers(0, 65535, (CHANNELS, CHANNELS, 3, 3)).astype(np.uint16),
+        "w_s": rng.uniform(1e-6, 1e-5, CHANNELS).astype(np.float32),
+        "w_z": np.full(CHANNELS, 32768, np.uint16),
+        "v_q": rng.integers(-128, 127, (4, CHANNELS, 1, 1)).astype(np.int8),
+        "v_s": rng.uniform(0.001, 0.01, (4, CHANNELS // 4, 1, 1)).astype(np.float32),
+    }
+    model = model_of(nodes, arrays, opset=21)
+    model.ir_version = 10
+    onnx.save(model, tmp_path / "model.onnx")
+    program = Program(compile_program(Model.load(tmp_path / "model.onnx").module, load_target("host")))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for image in images(2):
+        (wanted,) = session.run(None, {"x": image[None]})
+        np.testing.assert_allclose(program(image[None])[0], wanted, rtol=1e-4, atol=1e-4)

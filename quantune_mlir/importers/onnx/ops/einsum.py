@@ -6,11 +6,14 @@ import string
 from collections.abc import Mapping, Sequence
 from math import prod
 
+import numpy as np
+
 from quantune_mlir.importers.common.builder import Builder
 from quantune_mlir.importers.common.errors import Unsupported
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.ops.indexing import elements_at
 from quantune_mlir.importers.onnx.ops.linear import matrix_product
 
 
@@ -18,6 +21,7 @@ from quantune_mlir.importers.onnx.ops.linear import matrix_product
 def einsum(b: Builder, node: Node) -> Tensor:
     operands = [node.input(i) for i in range(len(node.inputs))]
     terms, result = _terms(str(node.attribute("equation")), operands)
+    operands, terms = zip(*(_diagonal(b, x, term) for x, term in zip(operands, terms, strict=True)), strict=True)
     sizes = {axis: 1 for term in terms for axis in term}
     for term, operand in zip(terms, operands, strict=True):
         for axis, size in zip(term, operand.shape, strict=True):
@@ -47,12 +51,24 @@ def _terms(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str]:
     for term, x in zip(terms, operands, strict=True):
         count = x.rank - len(term.replace("...", ""))
         written.append(term.replace("...", ellipsis[hidden - count :]))
-        if len(written[-1]) != x.rank or len(set(written[-1])) != x.rank:
+        if len(written[-1]) != x.rank:
             raise Unsupported(f"equation {equation!r}: {term!r} for an operand of {x.rank} axes")
     if not arrow:
         letters = "".join(terms).replace(".", "")
         right = "..." * bool(hidden) + "".join(sorted(a for a in letters if letters.count(a) == 1))
     return written, right.replace("...", ellipsis)
+
+
+def _diagonal(b: Builder, x: Tensor, axes: str) -> tuple[Tensor, str]:
+    """Of axes with the same letter only what has the same index along them."""
+    once = "".join(dict.fromkeys(axes))
+    if once == axes:
+        return x, axes
+    sizes = {axis: {size for other, size in zip(axes, x.shape, strict=True) if other == axis} for axis in once}
+    if uneven := [axis for axis in once if len(sizes[axis]) > 1]:
+        raise Unsupported(f"{uneven[0]!r} is {' and '.join(map(str, sorted(sizes[uneven[0]])))} long")
+    grid = dict(zip(once, np.indices([next(iter(sizes[axis])) for axis in once]), strict=True))
+    return elements_at(b, x, np.arange(x.size).reshape(x.shape)[tuple(grid[axis] for axis in axes)]), once
 
 
 def _summed(b: Builder, x: Tensor, axes: str, wanted: set[str]) -> tuple[Tensor, str]:

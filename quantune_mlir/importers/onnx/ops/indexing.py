@@ -34,7 +34,7 @@ def elements_along(b: Builder, x: Tensor, indices: Tensor, axis: int) -> Tensor:
     rest = sum((grid[i] * strides[i] for i in range(x.rank) if i != axis), np.zeros(indices.shape, np.int64))
     if indices.array is not None:
         picked = np.where(indices.array < 0, indices.array + x.shape[axis], indices.array)
-        return _picked(b, x, rest + picked * strides[axis])
+        return elements_at(b, x, rest + picked * strides[axis])
     along = b.scaled(nonnegative(b, indices, x.shape[axis]), strides[axis])
     flat = b.add(along, Tensor.constant(rest.reshape(-1).astype(np.int32)))
     return b.reshape(_rows(b, x, x.size, flat), indices.shape)
@@ -42,9 +42,11 @@ def elements_along(b: Builder, x: Tensor, indices: Tensor, axis: int) -> Tensor:
 
 @operator("GatherND")
 def gather_nd(b: Builder, node: Node) -> Tensor:
-    x, indices = node.input(0), node.constant_input(1, "the indices")
-    assert indices is not None
+    x, places = node.input(0), node.input(1)
     batch = node.attribute("batch_dims", 0)
+    if places.array is None:
+        return _computed_rows(b, x, places, batch)
+    indices = places.array
     depth = batch + indices.shape[-1]
     sizes = x.shape[:depth]
     places = np.concatenate([np.indices(indices.shape[:-1])[:batch], np.moveaxis(indices, -1, 0)])
@@ -52,6 +54,31 @@ def gather_nd(b: Builder, node: Node) -> Tensor:
     rows = np.arange(math.prod(sizes)).reshape(sizes)[tuple(places)]
     picked = _rows(b, x, math.prod(sizes), Tensor.constant(rows.reshape(-1).astype(np.int32)))
     return b.reshape(picked, (*indices.shape[:-1], *x.shape[depth:]))
+
+
+def _computed_rows(b: Builder, x: Tensor, indices: Tensor, batch: int) -> Tensor:
+    """GatherND by computed indices [..., D]: each is the number of a row of all that D axes, and the batches, tell."""
+    refuse_empty(indices.shape)
+    depth = batch + indices.shape[-1]
+    flat = b.add(_row_numbers(b, indices, x.shape[batch:depth]), _first_rows(x.shape[:depth], indices.shape, batch))
+    return b.reshape(_rows(b, x, math.prod(x.shape[:depth]), flat), (*indices.shape[:-1], *x.shape[depth:]))
+
+
+def _row_numbers(b: Builder, indices: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Computed indices [..., D] into axes of these sizes, as int32 numbers of rows, flattened."""
+    total: Tensor | None = None
+    for axis, (size, stride) in enumerate(zip(sizes, _strides(sizes), strict=True)):
+        along = b.scaled(nonnegative(b, b.slice_axis(indices, indices.rank - 1, axis, 1), size), stride)
+        total = along if total is None else b.add(total, along)
+    assert total is not None
+    return total
+
+
+def _first_rows(sizes: Sequence[int], shape: Sequence[int], batch: int) -> Tensor:
+    """The number of the first row of the batch that each of the indices of a shape [..., D] is in."""
+    of_batch = np.arange(math.prod(sizes[:batch])).reshape(sizes[:batch]) * math.prod(sizes[batch:])
+    each = np.broadcast_to(of_batch.reshape(*sizes[:batch], *[1] * (len(shape) - 1 - batch)), shape[:-1])
+    return Tensor.constant(each.reshape(-1).astype(np.int32))
 
 
 @operator("ScatterElements", "ScatterND")
@@ -62,9 +89,10 @@ def scatter(b: Builder, node: Node) -> Tensor:
     """
     x, places, updates = node.input(0), node.input(1), node.input(2)
     if places.array is None and node.op_type == "ScatterElements":
-        return _scattered_along(b, node, x, places, updates)
-    indices = node.constant_input(1, "the indices")
-    assert indices is not None
+        return _scattered_along(b, node, x, places, updates, normalized_axis(node.attribute("axis", 0), x.rank))
+    if places.array is None:
+        return _scattered_rows(b, node, x, places, updates)
+    indices = places.array
     elements = np.arange(x.size).reshape(x.shape)
     if node.op_type == "ScatterND":
         targets = elements[tuple(np.moveaxis(indices, -1, 0))].reshape(-1)
@@ -76,7 +104,7 @@ def scatter(b: Builder, node: Node) -> Tensor:
     reduction, flat = node.attribute("reduction", "none"), b.reshape(updates, (updates.size,))
     if reduction == "none":
         elements.reshape(-1)[targets] = x.size + np.arange(updates.size)
-        return _picked(b, b.concat([b.reshape(x, (x.size,)), flat], 0), elements)
+        return elements_at(b, b.concat([b.reshape(x, (x.size,)), flat], 0), elements)
     if reduction not in _REDUCTIONS:
         raise Unsupported(f"reduction {reduction!r}")
     combine, neutral = _REDUCTIONS[reduction]
@@ -84,13 +112,23 @@ def scatter(b: Builder, node: Node) -> Tensor:
     for part in _without_repeats(targets):
         source = np.full(x.size, updates.size)
         source[targets[part]] = part
-        x = combine(b, x, _picked(b, with_neutral, source.reshape(x.shape)))
+        x = combine(b, x, elements_at(b, with_neutral, source.reshape(x.shape)))
     return x
 
 
-def _scattered_along(b: Builder, node: Node, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+def _scattered_rows(b: Builder, node: Node, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """ScatterND by computed indices [..., D]: what D axes tell are rows, of which some are replaced."""
+    refuse_empty(indices.shape)
+    sizes = x.shape[: indices.shape[-1]]
+    rows, count = math.prod(sizes), math.prod(indices.shape[:-1])
+    width = x.size // rows
+    numbers = b.broadcast_to(b.reshape(_row_numbers(b, indices, sizes), (count, 1)), (count, width))
+    matrix, replaced = b.reshape(x, (rows, width)), b.reshape(updates, (count, width))
+    return b.reshape(_scattered_along(b, node, matrix, numbers, replaced, 0), x.shape)
+
+
+def _scattered_along(b: Builder, node: Node, x: Tensor, indices: Tensor, updates: Tensor, axis: int) -> Tensor:
     """By indices that are computed: each of them is compared with all places along its axis."""
-    axis = normalized_axis(node.attribute("axis", 0), x.rank)
     count, size, reduction = indices.shape[axis], x.shape[axis], node.attribute("reduction", "none")
     if (*x.shape[:axis], count, *x.shape[axis + 1 :]) != indices.shape or count > _MOST_SCATTERED:
         raise Unsupported(f"{list(indices.shape)} computed indices into {list(x.shape)}")
@@ -127,14 +165,26 @@ def _without_repeats(targets: np.ndarray) -> list[np.ndarray]:
 
 @operator("ReverseSequence")
 def reverse_sequence(b: Builder, node: Node) -> Tensor:
-    x, lengths = node.input(0), node.constant_input(1, "the lengths")
-    assert lengths is not None
+    x, counts = node.input(0), node.input(1)
     batch_axis, time_axis = node.attribute("batch_axis", 1), node.attribute("time_axis", 0)
+    if counts.array is None:
+        return _reversed_to(b, x, counts, batch_axis, time_axis)
+    lengths = counts.array
     places = np.indices(x.shape)
     last = lengths.reshape([-1 if i == batch_axis else 1 for i in range(x.rank)]) - 1
     time = places[time_axis]
     places[time_axis] = np.where(time <= last, last - time, time)
-    return _picked(b, x, np.arange(x.size).reshape(x.shape)[tuple(places)])
+    return elements_at(b, x, np.arange(x.size).reshape(x.shape)[tuple(places)])
+
+
+def _reversed_to(b: Builder, x: Tensor, lengths: Tensor, batch_axis: int, time_axis: int) -> Tensor:
+    """Up to lengths that are computed, one for each of a batch."""
+    shape = [size if i in (batch_axis, time_axis) else 1 for i, size in enumerate(x.shape)]
+    last = b.reshape(b.cast(lengths, np.int32), [size if i == batch_axis else 1 for i, size in enumerate(x.shape)])
+    last = b.broadcast_to(b.shifted(last, -1), shape)
+    time = Tensor.constant(np.indices(shape)[time_axis].astype(np.int32))
+    places = b.select(b.compare("greater_equal", last, time), b.sub(last, time), time)
+    return elements_along(b, x, b.broadcast_to(places, x.shape), time_axis)
 
 
 @operator("Compress")
@@ -157,7 +207,7 @@ def _rows(b: Builder, x: Tensor, rows: int, indices: Tensor) -> Tensor:
     return gather_axis(b, b.reshape(x, (rows, x.size // rows)), indices, 0)
 
 
-def _picked(b: Builder, x: Tensor, flat: np.ndarray) -> Tensor:
+def elements_at(b: Builder, x: Tensor, flat: np.ndarray) -> Tensor:
     """Elements by their numbers in `x` flattened, known at import, in the shape of the numbers."""
     if x.array is not None:
         return Tensor.constant(x.array.reshape(-1)[flat])

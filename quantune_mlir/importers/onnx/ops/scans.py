@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -87,10 +88,21 @@ def _places(shape: tuple[int, ...], axis: int) -> Tensor:
     )
 
 
+@operator("Hardmax", until=12)
+def flattened_hard_max(b: Builder, node: Node) -> Tensor:
+    """Before opset 13 one of all axes from `axis` on was chosen."""
+    x = node.input(0)
+    rows = prod(x.shape[: normalized_axis(node.attribute("axis", 1), x.rank)])
+    return b.reshape(_hard_max(b, b.reshape(x, (rows, x.size // rows)), 1), x.shape)
+
+
 @operator("Hardmax", since=13)
 def hard_max(b: Builder, node: Node) -> Tensor:
     x = node.input(0)
-    axis = normalized_axis(node.attribute("axis", -1), x.rank)
+    return _hard_max(b, x, normalized_axis(node.attribute("axis", -1), x.rank))
+
+
+def _hard_max(b: Builder, x: Tensor, axis: int) -> Tensor:
     best = b.reshape(b.argmax(x, axis), [1 if i == axis else size for i, size in enumerate(x.shape)])
     one, zero = (b.splat(value, x.dtype, x.rank) for value in (1, 0))
     return b.select(_is_at(b, x.shape, axis, best), one, zero)
