@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from quantune_mlir.graph.linear_ops import match_product
 from quantune_mlir.graph.network import Network
+from quantune_mlir.graph.units import Kind
 from quantune_mlir.mlir.attributes import INPUT_MEANS
 from quantune_mlir.mlir.bindings import ir
 from quantune_mlir.mlir.signature import model_hash
@@ -32,7 +33,7 @@ class AssignInputMeans(NetworkPass):
     def apply_to(self, network: Network) -> None:
         self.profile.require_model(model_hash(network.module))
         for unit in network.units:
-            product = match_product(unit.op)
+            product = match_product(unit.op) if unit.kind is Kind.DOT else None
             if product is not None and product.corrects_bias and unit.layer is not None:
                 mean = self.profile.channels_of(network.channel_tensors[product.op.operands[0]]).mean
                 unit.op.attributes[INPUT_MEANS] = ir.DenseF64ArrayAttr.get(mean.tolist())

@@ -130,6 +130,14 @@ def test_infinity_is_allowed_where_nothing_is_multiplied_by_it() -> None:
     import_onnx(build_model([helper.make_node("Add", ["x", "m"], ["y"])], X, {"m": mask}, ["y"]))
 
 
+def test_infinity_that_is_gathered_is_finite() -> None:
+    """As a bias of attention that is looked up by distances."""
+    table = np.array([0, -np.inf, 1], np.float32)
+    inputs = {"i": np.zeros(4, np.int64)}
+    module = import_onnx(build_model([helper.make_node("Gather", ["m", "i"], ["y"])], inputs, {"m": table}, ["y"]))
+    assert "0xFF800000" not in str(module)
+
+
 def test_no_inputs() -> None:
     constant = helper.make_tensor("c", TensorProto.FLOAT, [1], [1.0])
     model = build_model([helper.make_node("Constant", [], ["y"], value=constant)], {}, {}, ["y"])

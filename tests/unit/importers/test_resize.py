@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from quantune_mlir.importers.onnx import import_onnx
 from quantune_mlir.importers.onnx.ops.sampling import AxisSampling, tosa_scale
-from tests.onnx_models import OneNode, assert_like_onnxruntime
+from tests.onnx_models import OneNode, assert_like_onnxruntime, build_model, reference
+from tests.support import run_module
 
 X = np.random.default_rng(3).standard_normal((1, 2, 6, 7)).astype(np.float32)
 
@@ -82,6 +84,18 @@ def test_cubic() -> None:
     assert_like_onnxruntime(
         {f"{sizes}": by_sizes(*sizes, mode="cubic", cubic_coeff_a=-0.5) for sizes in ((12, 14), (4, 21))}
     )
+
+
+def test_constants_are_resized_at_import() -> None:
+    """As vision transformers do with their positions."""
+    case = by_scales(2.0, 2.0, mode="cubic").model()
+    resized = onnx.helper.make_node("Resize", ["w", "", "scales"], ["r"], mode="cubic")
+    nodes = [resized, onnx.helper.make_node("Add", ["r", "x"], ["y"])]
+    constants = {"w": X, "scales": np.array([1, 1, 2, 2], np.float32)}
+    zeros = np.zeros((1, 2, 12, 14), np.float32)
+    module = import_onnx(build_model(nodes, {"x": zeros}, constants, ["y"]))
+    assert "conv2d" not in str(module)
+    np.testing.assert_allclose(run_module(module, zeros)[0], reference(case, {"x": X})[0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,8 @@ def _interpolated(b: Builder, x: Tensor, axis: int, matrix: np.ndarray) -> Tenso
     """`x` times a constant [output, size] along one axis."""
     if not x.is_float:
         raise Unsupported(f"interpolation of {x.dtype}")
+    if x.array is not None:
+        return Tensor.constant(np.moveaxis(np.moveaxis(x.array, axis, -1) @ matrix.T, -1, axis).astype(x.dtype))
     order = [*(i for i in range(x.rank) if i != axis), axis]
     last = b.transpose(x, order)
     outputs, inputs = matrix.shape

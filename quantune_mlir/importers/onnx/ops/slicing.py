@@ -11,6 +11,7 @@ from quantune_mlir.importers.common.shapes import normalized_axis
 from quantune_mlir.importers.common.tensor import Tensor
 from quantune_mlir.importers.onnx.handlers import operator
 from quantune_mlir.importers.onnx.node import Node
+from quantune_mlir.importers.onnx.ops.element_types import finite_mask
 
 _POOLED = tuple(np.dtype(t) for t in (np.float32, np.float16, np.int8))
 
@@ -117,7 +118,8 @@ def gather(b: Builder, node: Node) -> Tensor:
 
 
 def gather_axis(b: Builder, x: Tensor, indices: Tensor, axis: int) -> Tensor:
-    """Positions `indices` (int32 [W], in range) along `axis`."""
+    """Positions `indices` (int32 [W], in range) along `axis`. Infinities in a constant are those of a mask."""
+    x = finite_mask(x)
     if x.dtype == np.int64:
         return b.cast(gather_axis(b, _of_32_bits(x), indices, axis), np.int64)
     order = [axis, *(i for i in range(x.rank) if i != axis)]
