@@ -34,7 +34,7 @@ from quantune_mlir.importers.onnx.naming import NodeNames
 from quantune_mlir.importers.onnx.node import Node, attribute_values
 from quantune_mlir.importers.onnx.ops.element_types import require_supported
 from quantune_mlir.importers.onnx.pruning import live_values
-from quantune_mlir.importers.onnx.quantized import fold_pair, moved_scales, scale_attributes
+from quantune_mlir.importers.onnx.quantized import fold_pair, moved_scales, require_scales, scale_attributes
 from quantune_mlir.importers.onnx.refusals import remedy, unknown_operator, unknown_operators
 from quantune_mlir.importers.onnx.rounds import Rounds
 from quantune_mlir.importers.onnx.runtime.operators import RUNTIME_OPSET, is_written_out, written_out
@@ -247,6 +247,7 @@ class _GraphImport:
             pair = fold_pair(proto, stored) if self._keep_quantized else None
             if pair is not None:
                 return pair
+            require_scales(proto, stored)
             try:
                 folded = fold(proto, stored, self._opset, shapes, self._growth)
                 require_shapes(folded, shapes)

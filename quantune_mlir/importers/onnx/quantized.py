@@ -61,6 +61,18 @@ def fold_pair(proto: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> list[Te
     return [replace(result, scales=stored)]
 
 
+def require_scales(proto: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> None:
+    """Raise Unsupported if scales of a DequantizeLinear are neither one, nor for each channel, nor for blocks."""
+    if proto.op_type != "DequantizeLinear" or inputs[0] is None or inputs[1] is None:
+        return
+    (x, scales), given = (inputs[0], inputs[1]), attribute_values(proto)
+    axis = given.get("axis", 1)
+    in_blocks = given.get("block_size", 0) > 0 and scales.rank == x.rank
+    by_channel = scales.rank == 1 and -x.rank <= axis < x.rank and scales.size == x.shape[axis]
+    if not in_blocks and not by_channel and scales.size != 1:
+        raise Unsupported(f"scales {list(scales.shape)} of {list(x.shape)} along axis {axis}")
+
+
 def _require_int8(dtype: np.dtype) -> None:
     if dtype not in _INT8:
         raise Unsupported(f"quantization to {dtype}; int8 and uint8 are supported")

@@ -410,3 +410,14 @@ def test_weights_alone_in_integers_are_those_of_an_fp32_model(tmp_path: Path) ->
     for image in images(2):
         (wanted,) = session.run(None, {"x": image[None]})
         np.testing.assert_allclose(program(image[None])[0], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_scales_that_fit_no_axis_are_refused(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w_q", "w_s"], ["w"], "w_dq", axis=4),
+        helper.make_node("Conv", ["x", "w"], ["y"], "conv"),
+    ]
+    arrays = {"w_q": np.ones((CHANNELS, CHANNELS, 3, 3), np.int8), "w_s": np.ones(CHANNELS, np.float32)}
+    onnx.save(model_of(nodes, arrays), tmp_path / "model.onnx")
+    with pytest.raises(UnsupportedOperatorsError, match=r"w_dq \(DequantizeLinear\): scales \[8\]"):
+        Model.load(tmp_path / "model.onnx")

@@ -167,6 +167,8 @@ def _without_repeats(targets: np.ndarray) -> list[np.ndarray]:
 def reverse_sequence(b: Builder, node: Node) -> Tensor:
     x, counts = node.input(0), node.input(1)
     batch_axis, time_axis = node.attribute("batch_axis", 1), node.attribute("time_axis", 0)
+    if {batch_axis, time_axis} != {0, 1}:
+        raise Unsupported(f"batch_axis {batch_axis}, time_axis {time_axis}; 0 and 1, or 1 and 0, are defined")
     if counts.array is None:
         return _reversed_to(b, x, counts, batch_axis, time_axis)
     lengths = counts.array
