@@ -87,7 +87,11 @@ class Model:
             return Model(found.module)
         model = Model(parse_module(_simplified(found, requantize), make_context()))
         if not model.layers:
-            raise ModelError("the model computes nothing: there is no layer to quantize", where=str(path))
+            raise ModelError(
+                "the model computes nothing: there is no layer to quantize",
+                where=str(path),
+                remedy="give one with layers, or cut it elsewhere: --outputs",
+            )
         return model
 
     @staticmethod

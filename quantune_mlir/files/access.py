@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIB: Final = 1 << 20
+_CHECK: Final = "check the path, and whether you may read it"
 _KINDS: Final = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 
 
@@ -27,9 +28,9 @@ def require_file(path: Path, error: type[QuantuneError]) -> int:
     try:
         status = path.stat()
     except OSError as problem:
-        raise error(f"cannot be read: {problem.strerror}", where=str(path)) from problem
+        raise error(f"cannot be read: {problem.strerror}", where=str(path), remedy=_CHECK) from problem
     except ValueError as problem:
-        raise error(f"cannot be read: {problem}", where=str(path)) from problem
+        raise error(f"cannot be read: {problem}", where=str(path), remedy=_CHECK) from problem
     if not stat.S_ISREG(status.st_mode):
         kind = next((name for test, name in _KINDS if test(status.st_mode)), "a device")
         raise error(f"is {kind}, not a file", where=str(path), remedy="write its content to a file, and give that")
@@ -45,7 +46,7 @@ def read_file(path: Path, *, limit: int, error: type[QuantuneError]) -> bytes:
         with path.open("rb") as file:
             content = file.read(size + 1)  # Python takes memory for as much as is asked for.
     except OSError as problem:
-        raise error(f"cannot be read: {problem.strerror}", where=str(path)) from problem
+        raise error(f"cannot be read: {problem.strerror}", where=str(path), remedy=_CHECK) from problem
     if len(content) > size:
         raise error("grows while it is read", where=str(path), remedy="wait until it is written")
     return content

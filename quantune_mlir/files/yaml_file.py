@@ -16,6 +16,7 @@ from quantune_mlir.files.format_versions import check_version, known_versions
 from quantune_mlir.printable import shortened
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_REMEDY: Final = "docs/formats.md tells what such a file holds"
 _LARGEST: Final = 16 * MIB
 _DEEPEST: Final = 20
 _LONGEST_NUMBER: Final = 64
@@ -56,17 +57,17 @@ def parse(text: str, model: type[_Model], *, error: type[QuantuneError], where: 
         content = None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 0
-        raise error(f"line {line}: malformed YAML: {problem.problem}", where=where) from problem
+        raise error(f"line {line}: malformed YAML: {problem.problem}", where=where, remedy=_REMEDY) from problem
     except (yaml.YAMLError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as problem:
-        raise error(f"malformed YAML: {problem}", where=where) from problem
+        raise error(f"malformed YAML: {problem}", where=where, remedy=_REMEDY) from problem
     if not isinstance(content, dict):
-        raise error(f"this is not {what}: no `key: value` pairs at the top", where=where)
+        raise error(f"this is not {what}: no `key: value` pairs at the top", where=where, remedy=_REMEDY)
     if known := known_versions(model):
         check_version(content.get("format"), known, error=error, where=where, line=line_of(text, "format"))
     try:
         return model.model_validate(content)
     except ValidationError as problems:
-        raise error(_describe(problems, root, what), where=where) from problems
+        raise error(_describe(problems, root, what), where=where, remedy=_REMEDY) from problems
 
 
 def read(path: Path | str, *, error: type[QuantuneError]) -> str:
@@ -74,7 +75,7 @@ def read(path: Path | str, *, error: type[QuantuneError]) -> str:
     try:
         return read_file(Path(path), limit=_LARGEST, error=error).decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise error("this is not a text file in UTF-8", where=str(path)) from problem
+        raise error("this is not a text file in UTF-8", where=str(path), remedy=_REMEDY) from problem
 
 
 def _require_plain(text: str) -> None:

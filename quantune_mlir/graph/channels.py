@@ -9,6 +9,7 @@ root keeps its name; another tensor is called `@layer` after the first layer tha
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import count
 
 from quantune_mlir.graph.linear_ops import match_product
 from quantune_mlir.graph.scalable import ScalableRange
@@ -23,11 +24,20 @@ def channel_tensors(
     """The observed tensors, each with its name, in graph order."""
     scaled = {v for found in scalable for v in found.values if v in tensors.names}
     names: dict[ir.Value, str] = {}
+    taken: set[str] = set()
     for unit in units:
         product = match_product(unit.op) if unit.kind is Kind.DOT else None
         if product is not None and unit.layer is not None:
             source = product.op.operands[0]
-            names.setdefault(source, tensors.names.get(source, f"@{unit.layer}"))
+            if source not in names:
+                names[source] = tensors.names.get(source) or _unused(f"@{unit.layer}", taken)
+                taken.add(names[source])
         if unit.output in scaled or unit.output in outputs:
             names.setdefault(unit.output, tensors.names.get(unit.output, unit.layer or ""))
     return names
+
+
+def _unused(name: str, names: Collection[str]) -> str:
+    """The name, with a number if there is such a one already."""
+    numbered = (f"{name}:{number}" if number else name for number in count())
+    return next(candidate for candidate in numbered if candidate not in names)

@@ -47,6 +47,7 @@ def test_what_is_no_plan_is_refused(text: str) -> None:
     with pytest.raises(PlanError) as caught:
         PrecisionPlan.from_yaml(text, where="plan.yaml")
     assert str(caught.value).startswith("plan.yaml: ") and len(str(caught.value)) < 5000
+    assert caught.value.remedy
 
 
 def test_a_layer_may_be_called_like_a_date_or_a_number() -> None:
