@@ -4,7 +4,7 @@ If the largest of n runs are of a Pareto tail, u is exceeded (u / t)^(-1/xi) tim
 the (k + 1)-th largest of their maxima. Hill's estimate of the tail index xi is the mean of log(m / t) over the k larger
 maxima m (B. M. Hill, A simple general approach to inference about the tail of a distribution, 1975). So N n further
 runs reach N^xi times as far as these n did, and n further ones have (u / t)^(-1/xi) times as many elements beyond u as
-there are beyond t.
+there are beyond t. The standard error of the estimate is xi / sqrt(k).
 
 Samples that are alike have an index of .1; pictures, sounds and what networks make of them mostly less than .25; a
 loudness that is lognormal with a standard deviation of 4 dB .3, Student's t with three degrees of freedom .35.
@@ -12,6 +12,7 @@ loudness that is lognormal with a standard deviation of 4 dB .3, Student's t wit
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,16 +67,17 @@ class Tail:
     reached: float
 
     @staticmethod
-    def of(outermost: NDArray[np.float32], runs: int) -> Tail | None:
+    def of(outermost: NDArray[np.float32], runs: int, errors: float = 0.0) -> Tail | None:
         """The tail of the outermost extremes of so many runs, descending.
 
-        None where it is light, ends at a bound, which two runs reach, or too few runs tell.
+        None where it is light, ends at a bound, which two runs reach, or too few runs tell. The index is so many
+        standard errors larger than estimated.
         """
         magnitudes = outermost[outermost > 0].astype(np.float64)
         k = min(round(_SHARE * runs), KEPT - 1)
         if not _LEAST <= k < len(magnitudes) or magnitudes[0] == magnitudes[1]:
             return None
-        index = float(np.mean(np.log(magnitudes[:k] / magnitudes[k])))
+        index = float(np.mean(np.log(magnitudes[:k] / magnitudes[k]))) * (1 + errors / math.sqrt(k))
         if index < HEAVY:
             return None
         return Tail(min(index, _LARGEST_INDEX), float(magnitudes[k]), float(magnitudes[0]))
@@ -85,20 +87,20 @@ class Tail:
         return self.reached * times**self.index
 
 
-def tails(histogram: Histogram) -> tuple[Tail | None, Tail | None]:
-    """The tail of the negative values, and that of the positive ones."""
+def tails(histogram: Histogram, errors: float = 0.0) -> tuple[Tail | None, Tail | None]:
+    """The tail of the negative values, and that of the positive ones; see `Tail.of`."""
     extremes = histogram.extremes
-    return Tail.of(-extremes.lowest, extremes.runs), Tail.of(extremes.highest, extremes.runs)
+    return Tail.of(-extremes.lowest, extremes.runs, errors), Tail.of(extremes.highest, extremes.runs, errors)
 
 
-def beyond(histogram: Histogram, times: float) -> Buckets:
+def beyond(histogram: Histogram, times: float, errors: float = 0.0) -> Buckets:
     """What as many further runs are expected to have beyond the extremes, as far as `times` as many reach.
 
-    There are no buckets where no tail is heavy.
+    There are no buckets where no tail is heavy. For `errors` see `Tail.of`.
     """
     found = Buckets(*(np.zeros(0) for _ in range(3)))
     centers = histogram.centers
-    for sign, tail in zip((-1, 1), tails(histogram), strict=True):
+    for sign, tail in zip((-1, 1), tails(histogram, errors), strict=True):
         if tail is None:
             continue
         bounds = np.geomspace(tail.reached, tail.reach(times), _BUCKETS + 1)
@@ -109,9 +111,9 @@ def beyond(histogram: Histogram, times: float) -> Buckets:
     return found
 
 
-def clipped_share(histogram: Histogram, lo: float, hi: float, times: float) -> float:
+def clipped_share(histogram: Histogram, lo: float, hi: float, times: float, errors: float = 0.0) -> float:
     """The squared error that clipping to [lo, hi] makes of what is `beyond`, over the energy of what was counted."""
-    unseen, seen = beyond(histogram, times), float(histogram.counts @ histogram.centers**2)
+    unseen, seen = beyond(histogram, times, errors), float(histogram.counts @ histogram.centers**2)
     centers = (unseen.lower + unseen.upper) / 2
     clipped = float(unseen.counts @ (centers - np.clip(centers, lo, hi)) ** 2)
     return clipped / seen if seen else 0.0

@@ -6,14 +6,15 @@ from typing import Final
 
 from quantune_mlir.numerics.formats import INT8
 from quantune_mlir.numerics.metrics import decibels
+from quantune_mlir.numerics.parts import LEAST_DB
 from quantune_mlir.numerics.schemes import extent
 from quantune_mlir.numerics.tails import clipped_share, tails
 from quantune_mlir.workflow.quantized_model import QuantizedModel
 
 TIMES: Final = 10.0
 """So many times as many samples as were calibrated with are expected to come."""
-LEAST_DB: Final = 25.0
-"""Of a tensor as they will have it beside what int8 clips of it."""
+ERRORS: Final = 1.0
+"""By so many standard errors tails may be heavier than they are estimated to be."""
 MANY: Final = 0.25
 """The share of the tensors in int8 from which on it is told: one alone may be of little account."""
 
@@ -27,14 +28,14 @@ def heavy_tails(quantization: QuantizedModel) -> str | None:
     worst = max(many, key=lambda name: _reach(quantization, name)[0])
     reach, held = _reach(quantization, worst)
     return (
-        f"the samples differ much in size: {TIMES:g} times as many are expected to reach {reach:.1f} times as far at "
+        f"the samples differ much in size: {TIMES:g} times as many may reach {reach:.1f} times as far at "
         f"{worst}, where int8 holds {held:.1f} times; {len(many)} of {len(shares)} tensors in int8 would be clipped\n"
         "remedy: calibrate with more samples, the largest among them, or bring all to one size before the network"
     )
 
 
 def _clipped(quantization: QuantizedModel) -> dict[str, float]:
-    """By tensor in int8, the share of its energy that clipping is expected to take."""
+    """By tensor in int8, the share of its energy that clipping may take."""
     network, precision = quantization.model.network, quantization.mixed.precision
     names, groups = network.tensors.names, network.tensors.groups
     stored = dict.fromkeys(
@@ -46,7 +47,7 @@ def _clipped(quantization: QuantizedModel) -> dict[str, float]:
     )
     parameters = quantization.parameters
     return {
-        name: clipped_share(quantization.profile[name], parameters[name].lo, parameters[name].hi, TIMES)
+        name: clipped_share(quantization.profile[name], parameters[name].lo, parameters[name].hi, TIMES, ERRORS)
         for name in stored
         if name in parameters
     }
@@ -56,7 +57,7 @@ def _reach(quantization: QuantizedModel, name: str) -> tuple[float, float]:
     """How many times as far as the calibration samples others go, and int8 does, at the end with the heavier tail."""
     histogram, parameters = quantization.profile[name], quantization.parameters[name]
     ends = zip(
-        tails(histogram),
+        tails(histogram, ERRORS),
         extent(histogram.minimum, histogram.maximum),
         extent(parameters.lo, parameters.hi),
         strict=True,
