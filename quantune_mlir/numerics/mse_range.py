@@ -30,6 +30,8 @@ _FURTHER: Final = 4.0
 """So many times as many runs as were calibrated with are regarded where a tail is heavy."""
 _WORTHWHILE: Final = 2.0
 """So many times less error a range beyond the extremes is to have with what further runs bring."""
+_BEARABLE: Final = 10**-2.25
+"""Of what further runs bring, so much error over energy is borne: 22.5 dB, as clipped values count."""
 _COARSE: Final = np.geomspace(1.0, 1 / 32, 20)
 _FINE: Final = np.linspace(0.84, 1.16, 17)
 _NEGLIGIBLE: Final = 2.0**-13
@@ -41,7 +43,8 @@ _NARROWEST: Final = 2.0**-26
 def mse_range(histogram: Histogram, scheme: Scheme) -> tuple[float, float]:
     """(lo, hi) of least expected squared error; never worse than the extremes themselves.
 
-    Beyond the extremes only where a tail is heavy, and what is to be expected there would make most of the error.
+    Beyond the extremes only where a tail is heavy, and what is to be expected there would make most of the error, and
+    more than is borne.
     """
     seen = Buckets(histogram.lower, histogram.upper, histogram.counts.astype(np.float64))
     extremes = extent(histogram.minimum, histogram.maximum)
@@ -54,7 +57,8 @@ def mse_range(histogram: Histogram, scheme: Scheme) -> tuple[float, float]:
     expected = _ExpectedError.of(seen.merge(unseen), reached, scheme)
     wider = _least(expected, reached, symmetric=symmetric)
     now, then = expected.errors(*np.array([chosen, wider]).T)
-    return wider if now > _WORTHWHILE * then else chosen
+    energy = float(seen.counts @ histogram.centers**2)
+    return wider if now > max(_WORTHWHILE * then, _BEARABLE * energy) else chosen
 
 
 def _least(expected: _ExpectedError, extremes: tuple[float, float], *, symmetric: bool) -> tuple[float, float]:
