@@ -170,6 +170,11 @@ class NoiseModel:
                     found.setdefault(name, []).append(tensor)
         return found
 
+    @cached_property
+    def rounding_of(self) -> dict[str, tuple[Powers, Powers]]:
+        """By the layer that makes a tensor what its rounding brings, and the sum of that through each reader alone."""
+        return {tensor.layer: (_known(tensor.noise), _known(tensor.apart or tensor.noise)) for tensor in self.tensors}
+
 
 class NoiseLedger:
     """The noise of a network while layers move from format to format, one by one.
@@ -200,10 +205,10 @@ class NoiseLedger:
 
     def worst_with(self, name: str, format_: NumberFormat) -> float:
         """What would be at the worst part if a layer moved to a format."""
-        noise, formats = list(self._noise), dict(self._formats)
+        old = self._formats.get(name, FP32)
         self.move(name, format_)
         worst = self.worst
-        self._noise, self._formats = noise, formats
+        self.move(name, old)
         return worst
 
     def move(self, name: str, format_: NumberFormat = FP32) -> None:
@@ -228,24 +233,26 @@ class NoiseLedger:
                 old + sign * round(new * _UNITS) for old, new in zip(self._noise, noise.tolist(), strict=True)
             ]
 
-    def _rounding(self, tensor: RoundedTensor) -> Powers:
-        readers = ((name, share) for name, share in tensor.readers.items() if name in self._formats)
-        shares = np.array([share * self._step_of(name) for name, share in readers])
-        whole = _known(tensor.noise)
-        if tensor.maker in self._formats and tensor.argument in self._formats:
+    def _rounding(self, tensor: RoundedTensor) -> Powers | None:
+        whole, apart = self._model.rounding_of[tensor.layer]
+        made = tensor.maker in self._formats
+        if made and tensor.argument in self._formats:
             return self._step_of(tensor.maker) * whole
-        if not shares.any():
-            return np.zeros_like(whole)
-        if tensor.maker in self._formats and tensor.argument is None:
-            return 0.0 * whole if tensor.counted else self._step_of(tensor.maker) * whole
+        readers = {name: share for name, share in tensor.readers.items() if share and name in self._formats}
+        if not readers:
+            return None
+        if made and tensor.argument is None:
+            return None if tensor.counted else self._step_of(tensor.maker) * whole
+        shares = np.array([share * self._step_of(name) for name, share in readers.items()])
         everyone = np.array(list(tensor.readers.values()))
-        apart, share = _known(tensor.apart or tensor.noise), shares.sum() / everyone.sum()
+        share = shares.sum() / everyone.sum()
         all_pairs = _pairs(everyone)
         together = _pairs(shares) / all_pairs if all_pairs > 0 else share
         return np.maximum(0.0, share * apart + together * (whole - apart))
 
-    def _step_of(self, name: str) -> float:
-        """The square of a layer's activation steps, those of int8 being 1."""
+    def _step_of(self, name: str | None) -> float:
+        """The square of an integer layer's activation steps, those of int8 being 1."""
+        assert name is not None
         codes = self._formats[name].activations
         assert codes is not None
         return _steps_squared(codes)

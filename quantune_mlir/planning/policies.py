@@ -26,6 +26,9 @@ GOAL_DB: Final = 32.0
 WORTHWHILE_DB: Final = 0.18
 """Between floor and goal, fp32 has to buy so many dB for each percent of the time that int8 saves."""
 
+TRIMMED_DB: Final = FLOOR_DB + 1.5
+"""Predicted SQNR that plans are trimmed to: they have hardly more, and predictions are off by as much."""
+
 LITTLE: Final = 0.15
 """So much of the time that int8 saves may all of that cost, beyond what the floor does."""
 
@@ -87,15 +90,16 @@ def default(problem: Problem) -> Decisions:
 
 
 def knee(problem: Problem) -> Point:
-    """The plan of the front that is worth most, of those that have the floor and take little longer than the quickest.
+    """The plan that is worth most, of those that have the floor and take little longer than the quickest.
 
-    The least noisy where none has the floor.
+    They are those of the front, some of them trimmed as well. Where none has the floor, it is the least noisy.
     """
     saved = max(0.0, problem.end.time - problem.start.time)
     tolerable = [point for point in problem.front if decibels(point.noise) >= FLOOR_DB]
     if not tolerable:
         return min(problem.front, key=lambda point: (point.noise, point.cost.time))
-    quickest = tolerable[0].cost.time
+    tolerable += trimmed_front(problem, 10 ** (-TRIMMED_DB / 10))
+    quickest = min(point.cost.time for point in tolerable)
     most = quickest + max(LITTLE * saved, HARDLY * quickest)
     affordable = [point for point in tolerable if point.cost.time <= most]
     return max(affordable, key=lambda point: (_worth(point, saved), -point.cost.time))
