@@ -188,12 +188,13 @@ def _refuse_quantized(model: onnx.ModelProto, where: str, keep_quantized: bool) 
             remedy="quantize it statically, to QuantizeLinear and DequantizeLinear nodes "
             "(onnxruntime: quantize_static with QuantFormat.QDQ)",
         )
-    raise QuantizedModelError(
-        f"the model is quantized already: {such}",
-        where=where,
-        remedy="give the fp32 model that it was made from, compile it as it is (quantune compile MODEL -o FILE.vmfb), "
-        "or see what its roundings do (quantune analyze MODEL)",
-    )
+    remedy = "give the fp32 model that it was made from"
+    if all(n.op_type in KEPT for n in found):
+        remedy += (
+            ", compile it as it is (quantune compile MODEL -o FILE.vmfb), "
+            "or see what its roundings do (quantune analyze MODEL)"
+        )
+    raise QuantizedModelError(f"the model is quantized already: {such}", where=where, remedy=remedy)
 
 
 def _refuse_sparse(model: onnx.ModelProto, where: str) -> None:

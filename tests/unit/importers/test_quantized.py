@@ -359,6 +359,9 @@ def test_other_forms_are_refused_by_name(tmp_path: Path) -> None:
     )
     with pytest.raises(ModelError, match=r"'integers' \(ConvInteger\)"):
         ours(tmp_path, model)
+    with pytest.raises(ModelError, match="quantized already") as refusal:
+        Model.load(tmp_path / "model.onnx")
+    assert "quantune compile" not in str(refusal.value)
     wide = {"s": SCALES["s"], "z": np.array(0, np.int16)}
     model = model_of([*pair("x"), helper.make_node("Relu", ["x_r"], ["y"], "relu")], wide, opset=21)
     with pytest.raises(UnsupportedOperatorsError, match="int16"):
