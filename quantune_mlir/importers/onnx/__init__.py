@@ -6,6 +6,7 @@ from quantune_mlir.importers.onnx.ops import (  # noqa: F401  (each registers it
     activation,
     arithmetic,
     blocks,
+    col2im,
     convolution,
     deformable,
     einsum,
