@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from quantune_mlir.backend import compiler
+from quantune_mlir.backend.compile_cache import CACHE_VARIABLE
 from quantune_mlir.backend.program import Program
 from quantune_mlir.cli.quantune import main
 from tests.e2e.models import conv_relu, images, save_model, save_samples
@@ -101,6 +102,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory, calls: Counter[str]) -> Pat
             return call(self, function, *inputs, **options)
 
         patch.setattr(Program, "call", counted)
+        patch.setenv(CACHE_VARIABLE, str(output.with_name("cache")))  # Other tests give the same command.
         assert run_main(main, "quantize", MODEL, "--calibration", CALIBRATION, "--output", output) == 0
     return output
 
