@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ _MOST_WRITTEN: Final = 256 << 20
 _WRITTEN_PER_BYTE: Final = 4
 _COMPLAINT: Final = re.compile(r"error: (.*)")
 _MOST_COMPLAINTS: Final = 3
+_CRASHES: Final = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+"""Not those that end what takes too long or too much."""
 _REFUSAL: Final = "Conversion failed"
 _REMEDY: Final = "see docs/importing.md for what it takes; or convert the model to ONNX, with the package tf2onnx"
 
@@ -76,5 +79,7 @@ def converted(content: bytes | bytearray, where: str) -> bytes:
     told = done.stderr.decode(errors="replace")
     if _REFUSAL in told:
         raise RefusedError(list(dict.fromkeys(_COMPLAINT.findall(told)))[:_MOST_COMPLAINTS], where)
+    if -done.returncode in _CRASHES:
+        raise RefusedError([f"it crashes over it (signal {-done.returncode}); the file may be broken"], where)
     status = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
     raise ModelError(f"the TFLite converter crashed ({status}): the file may be broken", where=where, remedy=_REMEDY)

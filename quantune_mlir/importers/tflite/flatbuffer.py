@@ -34,6 +34,13 @@ class FlatTable:
         place = self._place(slot)
         return default if place is None else _number(self.data, kind, place)
 
+    def put(self, slot: int, kind: str, value: int) -> bool:
+        """Change an integer field of struct format `kind`; False where the buffer leaves it out."""
+        place = self._place(slot)
+        if place is not None:
+            struct.pack_into(f"<{kind}", self.data, place, value)
+        return place is not None
+
     def text(self, slot: int) -> str:
         """A string field, "" where there is none. Raises BrokenBuffer if it is not UTF-8."""
         try:

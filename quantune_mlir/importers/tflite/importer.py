@@ -52,6 +52,7 @@ def import_tflite(path: Path, options: ImportOptions, context: ir.Context) -> ir
     require_installed(where)
     try:
         model = ModelFile(bytearray(content))
+        model.broadcast_fills()
         model.check_names()
         model.check_values()
         digest = hashlib.sha256(content).hexdigest()

@@ -175,6 +175,20 @@ class ModelFile:
             for place, number in enumerate(numbers.tolist()):
                 numbers[place] = tensors.get(number, number)
 
+    def broadcast_fills(self) -> None:
+        """Make each FILL (shape, value) a BROADCAST_TO (value, shape), in the file's data: the converter crashes at it.
+
+        Not in files older than the field that holds the number of the latter.
+        """
+        for number, code in enumerate(self._root.tables(1)):
+            tables = [table for graph in self.subgraphs for table in graph.tables(OPERATORS)]
+            read = [table.array(INPUTS, np.int32) for table in tables if table.scalar(0, "I", 0) == number]
+            are_fills = _kind(code) == "FILL" and all(len(inputs) == 2 for inputs in read)
+            if are_fills and code.put(3, "i", _BROADCAST_TO):
+                code.put(0, "b", _IN_THE_OTHER_FIELD)
+                for inputs in read:
+                    inputs[:] = inputs[::-1].copy()
+
     def with_ends(self, slot: int, numbers: Sequence[int]) -> ModelFile:
         """The model with these tensors as INPUTS or OUTPUTS of its network."""
         return ModelFile(self.network.with_numbers(slot, numbers))
@@ -226,6 +240,9 @@ class ModelFile:
         return self.subgraphs[0]
 
 
+_BROADCAST_TO: Final = 130
+_IN_THE_OTHER_FIELD: Final = 127
+"""In the older field of an operator's number, that the newer has it."""
 _SHAPE: Final = 0
 _SIGNATURE: Final = 7
 

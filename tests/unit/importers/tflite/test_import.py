@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +199,13 @@ def test_what_the_converter_refuses_is_named_and_can_be_cut_off(tmp_path: Path) 
     assert [layer.name for layer in Model.load(path, outputs=["y"]).layers] == ["y"]
     with pytest.raises(UnsupportedOperatorsError, match="SPLIT_V"):
         Model.load(path, inputs=["x"], outputs=["result"])
+
+
+def test_what_the_converter_crashes_over_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crashed = subprocess.CompletedProcess([], -signal.SIGSEGV, b"", b"")
+    monkeypatch.setattr(converter, "run_child", lambda *_, **__: crashed)
+    with pytest.raises(UnsupportedOperatorsError, match=r"\(CONV_2D\): it crashes over it \(signal 11\)"):
+        Model.load(small_network(tmp_path / "m.tflite"))
 
 
 def test_masks_of_attention_are_finite(tmp_path: Path) -> None:

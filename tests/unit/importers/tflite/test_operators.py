@@ -49,6 +49,13 @@ def halves(g: Graph, x: int) -> list[int]:
     return outputs
 
 
+def filled(g: Graph, x: int) -> list[int]:
+    twos = g.op(
+        "FILL", [g.constant("shape", [1, 6, 6, 4], np.int32), g.constant("two", np.float32(2))], "twos", [1, 6, 6, 4]
+    )
+    return [g.op("DIV", [x, twos], "y", [1, 6, 6, 4])]
+
+
 def transposed(g: Graph, x: int) -> list[int]:
     size = g.constant("size", [1, 12, 12, 3], np.int32)
     return [g.op("TRANSPOSE_CONV", [size, g.constant("w", W_TRANSPOSED), x], "y", [1, 12, 12, 3], **STRIDED)]
@@ -104,6 +111,7 @@ CASES: dict[str, Case] = {
     "turned": with_constant("TRANSPOSE", np.array([0, 3, 1, 2], np.int32), [1, 4, 6, 6]),
     "depth to space": one("DEPTH_TO_SPACE", [1, 12, 12, 1], blockSize=2),
     "two outputs": halves,
+    "filled": filled,
 }
 
 
