@@ -4,9 +4,9 @@
 // RUN: %quantune-opt %s --quantune-assign-qparams='profile=%t.npz' | filecheck %s
 // RUN: %quantune-opt %s --quantune-assign-qparams='profile=%t.npz range=minmax' | filecheck %s --check-prefix=MINMAX
 
-// CHECK:       %arg0{{.*}}{bits = 8 : i32, scale = 0.064{{.*}}quantune.range = array<f32: 0.000000e+00, 16.3
+// CHECK:       %arg0{{.*}}{bits = 8 : i32, scale = 0.0461{{.*}}quantune.range = array<f32: 0.000000e+00, 1.176
 // CHECK:       tosa.abs {{.*}}scale = 0.0235294122 : f32{{.*}}quantune.range = array<f32: 0.000000e+00, 6.000000e+00>
-// CHECK:       tosa.add {{.*}}scale = 0.640{{.*}}quantune.range = array<f32: 0.000000e+00, 163.4
+// CHECK:       tosa.add {{.*}}scale = 0.461{{.*}}quantune.range = array<f32: 0.000000e+00, 117.6
 // MINMAX:      %arg0{{.*}}{bits = 8 : i32, scale = 0.0235294122 : f32
 // MINMAX:      tosa.add {{.*}}scale = 0.235294119 : f32
 func.func @main(%x: tensor<4xf32> {quantune.name = "x"}) -> (tensor<4xf32>, tensor<4xf32>) {
