@@ -9,7 +9,7 @@
 // CHECK: return
 func.func @main(%x: tensor<1x4x5x3xf32>) -> (tensor<1x3x4xi32>, tensor<1x4x5xi32>) {
   %0 = "tosa.transpose"(%x) {perms = array<i32: 0, 3, 1, 2>} : (tensor<1x4x5x3xf32>) -> tensor<1x3x4x5xf32>
-  %1 = "tosa.argmax"(%0) {axis = 3 : i32} : (tensor<1x3x4x5xf32>) -> tensor<1x3x4xi32>
-  %2 = "tosa.argmax"(%0) {axis = 1 : i32} : (tensor<1x3x4x5xf32>) -> tensor<1x4x5xi32>
+  %1 = "tosa.argmax"(%0) {axis = 3 : i32, quantune.layer = "a", quantune.op = "ArgMax"} : (tensor<1x3x4x5xf32>) -> tensor<1x3x4xi32>
+  %2 = "tosa.argmax"(%0) {axis = 1 : i32, quantune.layer = "b", quantune.op = "ArgMax"} : (tensor<1x3x4x5xf32>) -> tensor<1x4x5xi32>
   return %1, %2 : tensor<1x3x4xi32>, tensor<1x4x5xi32>
 }
