@@ -57,6 +57,12 @@ def test_the_quickest_plan_that_will_do_is_found_in_few_trials(max_drop: float) 
     assert all(trial.drop.points <= max_drop for trial in found.trials if trial.accepted)
 
 
+def test_the_front_is_halved_where_losses_hardly_follow_the_noise() -> None:
+    found = search(planner(), lambda plan: ScoreDrop(98.9, 100.0), max_drop=1.0)
+    assert not any(trial.accepted for trial in found.trials)
+    assert len(found.trials) <= 2 * math.log2(LAYERS) + 3
+
+
 def test_nothing_but_fp32_loses_nothing() -> None:
     found, fp32 = find(0.0)
     assert fp32 == LAYERS
