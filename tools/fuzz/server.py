@@ -24,13 +24,11 @@ _HEADROOM: Final = 4 << 30
 def run_all(run: Callable[[Path], object], paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
     """The outcome of each input, in order.
 
-    What hangs is run once more: a child may have been forked while another thread held a lock.
+    Of a process that has used MLIR's threads the children may wait for them in vain: call this from a fresh one.
     """
     position = 0
     while position < len(paths):
         found = list(_run_some(run, paths[position:]))
-        if found[-1] == HANG:
-            found[-1:] = _run_some(run, [paths[position + len(found) - 1]])
         yield from zip(paths[position:], found, strict=False)
         position += len(found)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,8 +15,7 @@ import numpy as np
 import pytest
 
 from quantune_mlir.errors import ModelError
-from tools.fuzz.__main__ import fuzz
-from tools.fuzz.counts import write
+from tools.fuzz.counts import read, write
 from tools.fuzz.mutate import mutated_bytes, mutated_text, mutated_value
 from tools.fuzz.oracle import require_near
 from tools.fuzz.outcome import DIFFERS, GOOD
@@ -76,8 +77,11 @@ def test_what_was_found_fails_no_more(path: Path) -> None:
 
 @pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
 def test_a_round_of_mutations(tmp_path: Path, surface: Surface) -> None:
-    (counts,) = fuzz([surface], 1e-9, 24, tmp_path)
-    assert counts[surface.name]["inputs"] >= 32 and not list(tmp_path.iterdir())
+    counts, failures = tmp_path / "counts.json", tmp_path / "failures"
+    options = ("--minutes", "0", "--seed", "24", "--only", surface.name, "--failures", failures, "--json", counts)
+    done = subprocess.run([sys.executable, "-m", "tools.fuzz", *options], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read(counts)[surface.name]["inputs"] >= 32 and not failures.exists()
 
 
 @pytest.mark.parametrize(
