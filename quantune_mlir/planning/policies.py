@@ -76,7 +76,7 @@ def within(budget: Budget) -> Policy:
     def decide(problem: Problem) -> Decisions:
         point = budget.choose(problem.front, problem)
         if budget.min_sqnr_db is not None:
-            tried = trimmed_front(problem, 10 ** (-budget.min_sqnr_db / 10))
+            tried = trimmed_front(problem, budget.min_sqnr_db)
             kept = [each for each in tried if budget.allows(each, problem)]
             point = min([*kept, point], key=lambda each: (each.cost.time, each.noise))
         return decided(problem, point)
@@ -98,7 +98,7 @@ def knee(problem: Problem) -> Point:
     tolerable = [point for point in problem.front if decibels(point.noise) >= FLOOR_DB]
     if not tolerable:
         return min(problem.front, key=lambda point: (point.noise, point.cost.time))
-    tolerable += trimmed_front(problem, 10 ** (-TRIMMED_DB / 10))
+    tolerable += trimmed_front(problem, TRIMMED_DB)
     quickest = min(point.cost.time for point in tolerable)
     most = quickest + max(LITTLE * saved, HARDLY * quickest)
     affordable = [point for point in tolerable if point.cost.time <= most]

@@ -19,13 +19,14 @@ _NONE: Final = 1e-12
 """Less noise than that is none."""
 
 
-def trimmed_front(problem: Problem, most_noise: float) -> list[Point]:
-    """Some plans of the front with no more noise than is allowed, trimmed.
+def trimmed_front(problem: Problem, sqnr_db: float) -> list[Point]:
+    """Some plans of the front that have an SQNR, trimmed down to it.
 
     Args:
         problem: whose front it is.
-        most_noise: noise-to-signal power at the worst part of the output that is allowed.
+        sqnr_db: predicted at the worst part of the output.
     """
+    most_noise = 10 ** (-sqnr_db / 10)
     allowed = [point for point in problem.front if point.noise <= most_noise]
     quickest, others = allowed[:_STARTS], allowed[_STARTS:]
     starts = [*quickest, *others[:: max(1, len(others) // _STARTS)]]

@@ -55,17 +55,16 @@ def search(planner: Planner, drop_of: Callable[[PrecisionPlan], Drop | ScoreDrop
         max_drop: percent of the samples, or of fp32's score.
     """
     front = slower_and_cleaner(planner.problem.front)
-    trials: list[Trial] = []
-    plans: dict[int, Planned] = {}
-    points: dict[int, float] = {}
+    name = f"max_drop {max_drop:g}"
+    tried: dict[int, tuple[Planned, Trial]] = {}
 
     def accepts(index: int) -> bool:
         point = front[index]
-        plans[index] = planner.plan(_policy(point), f"max_drop {max_drop:g}")
-        drop = drop_of(plans[index].plan)
-        points[index] = drop.points
-        trials.append(Trial(len(point.fp32), decibels(point.noise), drop, drop.points <= max_drop))
-        return trials[-1].accepted
+        planned = planner.plan(_policy(point), name)
+        drop = drop_of(planned.plan)
+        trial = Trial(len(point.fp32), decibels(point.noise), drop, drop.points <= max_drop)
+        tried[index] = planned, trial
+        return trial.accepted
 
     refused, accepted = 0, len(front) - 1
     if accepted and accepts(0):
@@ -73,17 +72,17 @@ def search(planner: Planner, drop_of: Callable[[PrecisionPlan], Drop | ScoreDrop
     halves = False
     while (width := accepted - refused) > 1:
         places = range(refused + 1, accepted)
-        tried = [(front[place].noise, points[place]) for place in (refused, accepted) if place in points]
-        noise = _noise_that_loses(max_drop, tried)
+        bounds = [place for place in (refused, accepted) if place in tried]
+        noise = _noise_that_loses(max_drop, [(front[place].noise, tried[place][1].drop.points) for place in bounds])
         expected = next((place for place in places if front[place].noise <= noise), places[-1])
         index = places[len(places) // 2] if halves else expected
         if accepts(index):
             accepted = index
         else:
             refused = index
-        halves = len(trials) > 2 and accepted - refused > width / 2
-    planned = plans.get(accepted) or planner.plan(_policy(front[accepted]), f"max_drop {max_drop:g}")
-    return Found(planned, tuple(trials))
+        halves = len(tried) > 2 and accepted - refused > width / 2
+    planned = tried[accepted][0] if accepted in tried else planner.plan(_policy(front[accepted]), name)
+    return Found(planned, tuple(trial for _, trial in tried.values()))
 
 
 def _noise_that_loses(points: float, tried: Sequence[tuple[float, float]]) -> float:

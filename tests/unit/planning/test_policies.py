@@ -163,7 +163,7 @@ def test_the_knee_has_the_floor_and_is_worth_most_of_what_costs_little_more(prob
 
     chosen = knee(problem)
     tolerable = [point for point in problem.front if decibels(point.noise) >= FLOOR_DB]
-    tolerable += trimmed_front(problem, 10 ** (-TRIMMED_DB / 10))
+    tolerable += trimmed_front(problem, TRIMMED_DB)
     quickest = min(point.cost.time for point in tolerable)
     most = quickest + max(LITTLE * saved, HARDLY * quickest)
     assert decibels(chosen.noise) >= FLOOR_DB and chosen.cost.time <= most

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -66,12 +67,11 @@ def _computed_rows(b: Builder, x: Tensor, indices: Tensor, batch: int) -> Tensor
 
 def _row_numbers(b: Builder, indices: Tensor, sizes: Sequence[int]) -> Tensor:
     """Computed indices [..., D] into axes of these sizes, as int32 numbers of rows, flattened."""
-    total: Tensor | None = None
-    for axis, (size, stride) in enumerate(zip(sizes, _strides(sizes), strict=True)):
-        along = b.scaled(nonnegative(b, b.slice_axis(indices, indices.rank - 1, axis, 1), size), stride)
-        total = along if total is None else b.add(total, along)
-    assert total is not None
-    return total
+    along = (
+        b.scaled(nonnegative(b, b.slice_axis(indices, indices.rank - 1, axis, 1), size), stride)
+        for axis, (size, stride) in enumerate(zip(sizes, _strides(sizes), strict=True))
+    )
+    return reduce(b.add, along)
 
 
 def _first_rows(sizes: Sequence[int], shape: Sequence[int], batch: int) -> Tensor:
